@@ -1,0 +1,3 @@
+"""Feature extractors: one family per file."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Datasets and what feeds them to a model."""
+
+__all__: list[str] = []

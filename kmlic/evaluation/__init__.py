@@ -1,0 +1,3 @@
+"""Judging a trained model."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""What serves a trained model."""
+
+__all__: list[str] = []

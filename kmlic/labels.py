@@ -1,0 +1,175 @@
+"""What a model's outputs mean: names, groups, thresholds and image size."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kmlic.run_folder import atomic_write
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Holds the names of the labels in the order of a model's outputs.
+
+    Args:
+        names: one name per output, unique and not empty.
+        groups: group name to the names it holds, in order; None without groups.
+        thresholds: probability 0-1 from which a label counts as present, one per
+            name; 0.5 each when None.
+        image_size: side in pixels of the images a model was trained on, or None.
+
+    Raises:
+        ValueError: if names repeat or are empty, a group names an unknown label, or
+            thresholds are not one probability per name.
+
+    Example:
+        >>> labels = Labels(("dog", "sofa"), thresholds=(0.5, 0.3))
+        >>> len(labels), labels.names[1], labels.thresholds[1]
+        (2, 'sofa', 0.3)
+    """
+
+    names: tuple[str, ...]
+    groups: Mapping[str, tuple[str, ...]] | None = None
+    thresholds: tuple[float, ...] = field(default=())
+    image_size: int | None = None
+
+    def __post_init__(self) -> None:
+        names = tuple(self.names)
+        if not names or not all(isinstance(n, str) and n.strip() for n in names):
+            raise ValueError(f"`names` must be non-empty texts; got names={names}.")
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"`names` must be unique; got {repeated} more than once.")
+        thresholds = tuple(float(t) for t in self.thresholds or ())
+        thresholds = thresholds or (0.5,) * len(names)
+        if len(thresholds) != len(names):
+            raise ValueError(
+                f"`thresholds` must be one per label; got {len(thresholds)} for "
+                f"{len(names)} labels."
+            )
+        if not all(0 <= threshold <= 1 for threshold in thresholds):
+            raise ValueError(
+                f"`thresholds` must be probabilities 0-1; got {thresholds}."
+            )
+        groups = None
+        if self.groups is not None:
+            groups = {group: tuple(members) for group, members in self.groups.items()}
+            known = set(names)
+            for group, members in groups.items():
+                unknown = sorted(set(members) - known)
+                if unknown:
+                    raise ValueError(
+                        f"`groups` must hold known labels; got {unknown} in "
+                        f"group {group!r}."
+                    )
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "thresholds", thresholds)
+        object.__setattr__(self, "groups", groups)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
+
+    @property
+    def hash(self) -> str:
+        """Identifies names, groups, thresholds and image size together."""
+        text = json.dumps(self._content(), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def indices(self, group: str) -> list[int]:
+        """Gives the outputs that belong to a group.
+
+        Raises:
+            ValueError: if there is no such group.
+        """
+        if not self.groups or group not in self.groups:
+            raise ValueError(
+                f"`group` must be one of {list(self.groups or ())}; got {group!r}."
+            )
+        return [self.names.index(name) for name in self.groups[group]]
+
+    def require_same_names(self, other: "Labels | Sequence[str]") -> None:
+        """Refuses labels that differ in name or order.
+
+        Raises:
+            ValueError: naming the first difference.
+        """
+        others = tuple(other.names if isinstance(other, Labels) else other)
+        if self.names == others:
+            return
+        for index, (mine, theirs) in enumerate(zip(self.names, others, strict=False)):
+            if mine != theirs:
+                raise ValueError(
+                    f"labels must be the same in the same order; label {index} is "
+                    f"{mine!r} here and {theirs!r} there."
+                )
+        raise ValueError(
+            f"labels must be the same in the same order; got {len(self.names)} here "
+            f"and {len(others)} there; the first surplus one is "
+            f"{(self.names + others)[min(len(self.names), len(others))]!r}."
+            if len(self.names) > len(others)
+            else f"labels must be the same in the same order; got {len(self.names)} "
+            f"here and {len(others)} there; the first surplus one is "
+            f"{others[len(self.names)]!r}."
+        )
+
+    def to_json(self) -> str:
+        """Writes everything as JSON text, with the hash."""
+        return json.dumps(
+            {**self._content(), "hash": self.hash}, indent=2, ensure_ascii=False
+        )
+
+    @classmethod
+    def from_json(cls, text: str, *, source: str = "labels.json") -> "Labels":
+        """Reads what `to_json` wrote.
+
+        Raises:
+            ValueError: if the text is not such JSON or its hash is another's.
+        """
+        try:
+            content: dict[str, Any] = json.loads(text)
+            labels = cls(
+                tuple(content["names"]),
+                content.get("groups"),
+                tuple(content.get("thresholds") or ()),
+                content.get("image_size"),
+            )
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{source} must hold the labels that kmlic wrote; got {error!r}."
+            ) from error
+        if content.get("hash", labels.hash) != labels.hash:
+            raise ValueError(
+                f"{source} was changed after it was written: its hash is "
+                f"{content['hash'][:12]}..., its content's {labels.hash[:12]}.... "
+                "Write it anew with Labels.write."
+            )
+        return labels
+
+    def write(self, path: str | Path) -> None:
+        """Writes labels.json, whole or not at all."""
+        with atomic_write(path) as temporary:
+            temporary.write_text(self.to_json(), encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Labels":
+        """Reads labels.json.
+
+        Raises:
+            ValueError: naming the file, if it holds no labels.
+        """
+        return cls.from_json(Path(path).read_text(encoding="utf-8"), source=str(path))
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "names": list(self.names),
+            "groups": self.groups
+            and {group: list(members) for group, members in self.groups.items()},
+            "thresholds": list(self.thresholds),
+            "image_size": self.image_size,
+        }

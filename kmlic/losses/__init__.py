@@ -1,0 +1,3 @@
+"""Losses that ignore unknown labels."""
+
+__all__: list[str] = []

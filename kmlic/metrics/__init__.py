@@ -1,0 +1,3 @@
+"""Metrics that ignore unknown labels."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""The papers' models: one builder per file."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Labels for images outside any dataset."""
+
+__all__: list[str] = []
