@@ -1,0 +1,70 @@
+"""The form of a model that leaves the house."""
+
+import keras
+
+
+def freeze(model: keras.Model) -> keras.Model:
+    """Rewrites a model from images to logits as one from images to probabilities.
+
+    Every layer that defines `export_layer()` is replaced by the layer it returns, in
+    nested models too; a model for fixed labels so loses the graph that computes their
+    embeddings. All other layers are shared with the model, which is left as it was.
+
+    Shapes: (B, S, S, 3) to (B, L).
+
+    Args:
+        model: a functional or sequential model with one image input and one output of
+            logits.
+
+    Raises:
+        ValueError: if the model is not functional or has more inputs or outputs.
+
+    Example:
+        >>> image = keras.Input((8, 8, 3))
+        >>> pooled = keras.layers.GlobalAveragePooling2D()(image)
+        >>> frozen = freeze(keras.Model(image, keras.layers.Dense(2)(pooled)))
+        >>> frozen.output.name, frozen.output_shape
+        ('probabilities', (None, 2))
+    """
+    _require_one_image_to_logits(model)
+    cloned = keras.models.clone_model(
+        model, clone_function=_replaced_or_shared(), recursive=True
+    )
+    # float32 under every precision policy, like the logits.
+    sigmoid = keras.layers.Activation("sigmoid", dtype="float32", name="probabilities")
+    return keras.Model(cloned.inputs[0], sigmoid(cloned.outputs[0]), name=model.name)
+
+
+def _require_one_image_to_logits(model: keras.Model) -> None:
+    functional = isinstance(model, keras.Sequential) or (
+        isinstance(model, keras.Model) and hasattr(model, "operations")
+    )
+    if not functional:
+        raise ValueError(
+            "`model` must be a functional or sequential keras.Model, so that its "
+            f"layers can be replaced; got {type(model).__name__}."
+        )
+    shapes = [tuple(tensor.shape) for tensor in model.inputs]
+    logits = [tuple(tensor.shape) for tensor in model.outputs]
+    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][-1] != 3:
+        raise ValueError(
+            f"`model` must take one batch of images (B, S, S, 3); got inputs {shapes}."
+        )
+    if len(logits) != 1 or len(logits[0]) != 2:
+        raise ValueError(
+            f"`model` must give one batch of logits (B, L); got outputs {logits}."
+        )
+
+
+def _replaced_or_shared():
+    # A layer called twice must stay one layer.
+    replacements = {}
+
+    def clone(layer):
+        if not hasattr(layer, "export_layer"):
+            return layer
+        if id(layer) not in replacements:
+            replacements[id(layer)] = layer.export_layer()
+        return replacements[id(layer)]
+
+    return clone

@@ -1,0 +1,166 @@
+"""Models for phones and small machines: LiteRT, formerly TFLite."""
+
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.lite.python.convert_phase import ConverterError
+
+from kmlic.export.freeze import freeze
+from kmlic.export.tflite_file import foreign_operators, with_labels
+from kmlic.labels import Labels
+from kmlic.run_folder import atomic_write
+
+# Computed in float32 by "int8": these make and apply attention weights.
+_FLOAT_OPERATORS = ["BATCH_MATMUL", "DIV", "EXP", "LOGISTIC", "MUL", "SOFTMAX", "SUM"]
+
+
+def export_tflite(
+    model: keras.Model,
+    path: str | Path,
+    *,
+    labels: Labels,
+    quantize: Literal["float16", "dynamic", "int8"] | None = None,
+    samples: np.ndarray | None = None,
+) -> Path:
+    """Writes a model as a LiteRT file: one image in, its probabilities out.
+
+    The file holds built-in operators only and, in its metadata, the labels.
+
+    Shapes: images (1, S, S, 3) float32 pixels 0-255 to probabilities (1, L).
+
+    Args:
+        model: functional model from images (B, S, S, 3) of a fixed size to logits.
+        path: the file to write; its name must end with .tflite.
+        labels: names and thresholds of the model's outputs.
+        quantize: None keeps float32; "float16" stores weights in 16 bits, "dynamic" in
+            8, and "int8" computes in 8 bits where that holds up: what weighs regions
+            against each other stays float, because 8 bits leave a softmax over hundreds
+            of regions nothing but zeros.
+        samples: (N, S, S, 3) pixels 0-255 of real images, from which "int8" learns the
+            range of every activation.
+
+    Raises:
+        ValueError: if an argument does not fit, or the model needs an operator that
+            LiteRT lacks, naming it.
+    """
+    path = Path(path)
+    if path.suffix != ".tflite":
+        raise ValueError(f"`path` must end with .tflite; got path={str(path)!r}.")
+    size = _image_size(model)
+    require_one_label_per_logit(model, labels)
+    if quantize not in (None, "float16", "dynamic", "int8"):
+        raise ValueError(
+            "`quantize` must be None, 'float16', 'dynamic' or 'int8'; got "
+            f"quantize={quantize!r}."
+        )
+    samples = _require_samples(samples, size, quantize)
+
+    frozen = freeze(model)
+    with tempfile.TemporaryDirectory() as folder:
+        _save_for_one_image(frozen, folder, size)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        content = _convert(converter, quantize, samples)
+    _require_builtin(foreign_operators(content))
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(with_labels(content, labels))
+    return path
+
+
+def require_one_label_per_logit(model: keras.Model, labels: Labels) -> None:
+    """Refuses labels that cannot be those of a model.
+
+    Raises:
+        ValueError: with both numbers.
+    """
+    if len(labels) != model.output_shape[-1]:
+        raise ValueError(
+            f"`labels` must name every logit; got {len(labels)} labels for "
+            f"{model.output_shape[-1]} logits."
+        )
+
+
+def _image_size(model: keras.Model) -> tuple[int, int]:
+    height, width = model.input_shape[1:3]
+    if not height or not width:
+        raise ValueError(
+            "`model` must have a fixed image size; got input shape "
+            f"{tuple(model.input_shape)}. Build it with `image_size`."
+        )
+    return height, width
+
+
+def _require_samples(
+    samples: np.ndarray | None, size: tuple[int, int], quantize: str | None
+) -> np.ndarray | None:
+    if quantize != "int8":
+        if samples is not None:
+            raise ValueError(
+                "`samples` must come with quantize='int8' only; got "
+                f"quantize={quantize!r}."
+            )
+        return None
+    shape = None if samples is None else np.shape(samples)
+    if not shape or len(shape) != 4 or shape[1:] != (*size, 3) or not shape[0]:
+        raise ValueError(
+            f"`samples` must be images (N, {size[0]}, {size[1]}, 3) for "
+            f"quantize='int8'; got {shape}."
+        )
+    return np.asarray(samples, "float32")
+
+
+def _save_for_one_image(
+    frozen: keras.Model, folder: str, size: tuple[int, int]
+) -> None:
+    # Not `from_concrete_functions`: with Keras 3 that emits reads of variables
+    # that were never written, without a word.
+    module = tf.Module()
+    module.variables_ = [variable.value for variable in frozen.variables]
+    shape = (1, *size, 3)
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="images")])
+    def predict(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probabilities": frozen(images, training=False)}
+
+    tf.saved_model.save(module, folder, signatures={"serving_default": predict})
+
+
+def _convert(converter: Any, quantize: str | None, samples: np.ndarray | None) -> bytes:
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if quantize is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantize == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    try:
+        if quantize == "int8":
+            return _convert_to_int8(converter, samples)
+        return converter.convert()
+    except ConverterError as error:
+        _require_builtin(sorted({each.operator.name for each in error.errors}))
+        raise
+
+
+def _convert_to_int8(converter: Any, samples: np.ndarray | None) -> bytes:
+    converter.representative_dataset = lambda: ([image[None]] for image in samples)
+    options = tf.lite.experimental.QuantizationDebugOptions(
+        denylisted_ops=_FLOAT_OPERATORS
+    )
+    with warnings.catch_warnings():
+        # TensorFlow's quantizer opens the interpreter that TensorFlow advises against.
+        warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter is dep")
+        quantizer = tf.lite.experimental.QuantizationDebugger(
+            converter=converter, debug_options=options
+        )
+    return quantizer.get_nondebug_quantized_model()
+
+
+def _require_builtin(foreign: list[str]) -> None:
+    if foreign:
+        raise ValueError(
+            f"`model` must need LiteRT's built-in operators only; got {foreign}. "
+            "A layer gives a form without them by `export_layer()`."
+        )

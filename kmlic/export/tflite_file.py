@@ -1,0 +1,71 @@
+"""What stands in a LiteRT file beside its weights."""
+
+from pathlib import Path
+
+import numpy as np
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.tools import flatbuffer_utils
+
+from kmlic.labels import Labels
+
+_METADATA = "labels.json"
+
+
+def read_labels(path: str | Path) -> Labels:
+    """Reads the labels that `export_tflite` wrote into a file.
+
+    Raises:
+        ValueError: naming the file, if it is no LiteRT file or holds no labels.
+    """
+    content = Path(path).read_bytes()
+    if content[4:8] != b"TFL3":
+        raise ValueError(f"{path} must be a LiteRT file; it does not start like one.")
+    parsed = schema.Model.GetRootAs(content, 0)
+    for index in range(parsed.MetadataLength()):
+        entry = parsed.Metadata(index)
+        if entry.Name() == _METADATA.encode():
+            text = parsed.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
+            return Labels.from_json(text.decode(), source=f"{_METADATA} in {path}")
+    raise ValueError(
+        f"{path} must hold {_METADATA} in its metadata. Export it with "
+        "kmlic.export.export_tflite."
+    )
+
+
+def with_labels(content: bytes, labels: Labels) -> bytes:
+    """Puts the labels into the metadata of a LiteRT file's bytes."""
+    parsed = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(labels.to_json().encode(), np.uint8)
+    entry = schema.MetadataT()
+    entry.name = _METADATA
+    entry.buffer = len(parsed.buffers)
+    parsed.buffers.append(buffer)
+    others = [each for each in parsed.metadata or [] if each.name != _METADATA.encode()]
+    parsed.metadata = [*others, entry]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(parsed))
+
+
+def operators(content: bytes) -> list[str]:
+    """Lists the operators in a LiteRT file's bytes, built-in ones in capitals."""
+    names = {
+        code: name
+        for name, code in vars(schema.BuiltinOperator).items()
+        if isinstance(code, int)
+    }
+    parsed = schema.Model.GetRootAs(content, 0)
+    found = set()
+    for index in range(parsed.OperatorCodesLength()):
+        operator = parsed.OperatorCodes(index)
+        if operator.CustomCode():
+            found.add(operator.CustomCode().decode())
+        else:
+            # The code outgrew its first field, which then holds 127.
+            code = max(operator.BuiltinCode(), operator.DeprecatedBuiltinCode())
+            found.add(names[code])
+    return sorted(found)
+
+
+def foreign_operators(content: bytes) -> list[str]:
+    """Lists the operators in a LiteRT file's bytes that the runtime does not bring."""
+    return [name for name in operators(content) if not name.isupper()]

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from kmlic.export import export_tflite, read_labels
+from kmlic.export.tflite_file import foreign_operators, operators
+from kmlic.labels import Labels
+from tests.export.toys import (
+    LABELS,
+    Determinant,
+    probabilities_of,
+    random_images,
+    tiny_model,
+)
+
+
+def run(path, images):
+    predict = Interpreter(str(path)).get_signature_runner("serving_default")
+    rows = [predict(images=image[None])["probabilities"] for image in images]
+    return np.concatenate(rows)
+
+
+def test_gives_the_probabilities_of_the_model(tmp_path):
+    model, images = tiny_model(), random_images()
+    path = export_tflite(model, tmp_path / "model.tflite", labels=LABELS)
+    np.testing.assert_allclose(
+        run(path, images), probabilities_of(model, images), atol=1e-5
+    )
+    assert read_labels(path) == LABELS
+    assert foreign_operators(path.read_bytes()) == []
+    assert "CUMSUM" not in operators(path.read_bytes())
+    assert [file.name for file in tmp_path.iterdir()] == ["model.tflite"]
+
+
+@pytest.mark.parametrize(
+    ("quantize", "tolerance"), [("float16", 1e-3), ("dynamic", 1e-2), ("int8", 2e-2)]
+)
+def test_quantizes(tmp_path, quantize, tolerance):
+    model, images = tiny_model(), random_images(8)
+    path = export_tflite(
+        model,
+        tmp_path / "model.tflite",
+        labels=LABELS,
+        quantize=quantize,
+        samples=images if quantize == "int8" else None,
+    )
+    difference = np.abs(run(path, images) - probabilities_of(model, images)).max()
+    assert 0 < difference < tolerance
+    assert read_labels(path) == LABELS
+
+
+def test_names_the_operators_that_litert_lacks(tmp_path):
+    model = tiny_model(offset=Determinant)
+    with pytest.raises(ValueError, match="MatrixDeterminant"):
+        export_tflite(model, tmp_path / "model.tflite", labels=LABELS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_says_how_many_labels_do_not_fit(tmp_path):
+    with pytest.raises(ValueError, match="2 labels for 3 logits"):
+        export_tflite(
+            tiny_model(), tmp_path / "model.tflite", labels=Labels(("a", "b"))
+        )
+
+
+def test_says_which_samples_int8_needs(tmp_path):
+    path = tmp_path / "model.tflite"
+    with pytest.raises(ValueError, match=r"\(N, 16, 16, 3\).*got None"):
+        export_tflite(tiny_model(), path, labels=LABELS, quantize="int8")
+    with pytest.raises(ValueError, match="'int8' only; got quantize='float16'"):
+        export_tflite(
+            tiny_model(),
+            path,
+            labels=LABELS,
+            quantize="float16",
+            samples=random_images(),
+        )
+
+
+def test_refuses_a_model_of_no_fixed_size(tmp_path):
+    with pytest.raises(ValueError, match=r"fixed image size.*None, None, None, 3"):
+        export_tflite(tiny_model(size=None), tmp_path / "model.tflite", labels=LABELS)
