@@ -1,0 +1,78 @@
+"""Backbones by name."""
+
+import pathlib
+
+import keras
+
+from kmlic.backbones.applications import APPLICATIONS, build_application
+from kmlic.backbones.resnet import RESNETS
+from kmlic.backbones.weights import load_weights
+
+NETWORKS = {**RESNETS}
+
+
+def build_backbone(
+    name: str,
+    *,
+    image_size: int | None = None,
+    channels: int = 3,
+    weights: str | pathlib.Path | None = None,
+    include_top: bool = False,
+    num_classes: int = 1000,
+) -> keras.Model:
+    """Builds the feature extractor called `name`, with its preprocessing inside.
+
+    Shapes: images (B, H, W, C) of pixels 0-255 to feature maps at strides 4, 8, 16 and
+    32, finest first; with `include_top` to float32 logits (B, `num_classes`).
+
+    Args:
+        name: a residual network (`small_resnet` is the one for a laptop) or a model of
+            keras.applications in snake case, like `mobilenet_v2`.
+        image_size: side of the images in pixels; None for any.
+        channels: of the images, at least 3. The first three are RGB; those after them
+            reach the first convolution as they are.
+        weights: "imagenet", the path of a `.weights.h5` file, or None to start anew.
+        include_top: whether to end in the classifier instead of feature maps.
+        num_classes: logits of that classifier.
+
+    Raises:
+        ValueError: if nothing is called `name`, or its `weights` do not fit.
+
+    Example:
+        >>> backbone = build_backbone("small_resnet", image_size=96)
+        >>> [shape[1:] for shape in backbone.output_shape]
+        [(24, 24, 32), (12, 12, 64), (6, 6, 128), (3, 3, 256)]
+    """
+    if channels < 3:
+        raise ValueError(
+            f"`channels` must be at least 3, the first three RGB; got "
+            f"channels={channels}."
+        )
+    if name in APPLICATIONS:
+        if channels != 3:
+            raise ValueError(
+                f"`channels` must be 3 for {name!r} of keras.applications; got "
+                f"channels={channels}. Use a residual network for more."
+            )
+        return build_application(
+            name,
+            image_size=image_size,
+            weights=weights,
+            include_top=include_top,
+            num_classes=num_classes,
+        )
+    if name not in NETWORKS:
+        raise ValueError(
+            f"`name` must be one of {', '.join([*NETWORKS, *APPLICATIONS])}; got "
+            f"name={name!r}."
+        )
+    model = NETWORKS[name].build(
+        name,
+        image_size=image_size,
+        channels=channels,
+        include_top=include_top,
+        num_classes=num_classes,
+    )
+    if weights is not None:
+        load_weights(model, weights)
+    return model

@@ -1,0 +1,156 @@
+"""Residual networks: the description that a family fills in, and what builds it."""
+
+import dataclasses
+
+import keras
+from keras import layers
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+# A weight starts with the variance that keeps the gradient's scale under ReLU, as in
+# torchvision and timm.
+_KERNEL_INITIALIZER = keras.initializers.VarianceScaling(
+    2.0, "fan_out", "untruncated_normal"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class ResidualNetwork:
+    """Describes a residual network of four stages; `build` turns it into a model.
+
+    Its layers carry timm's names (`layer1.0.conv1`), so that the keys of a checkpoint
+    say where each array goes.
+
+    Paper: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016,
+    https://arxiv.org/abs/1512.03385. Differs from the paper: the stride of a
+    bottleneck is on its 3x3 convolution (v1.5), as in torchvision.
+
+    Shapes: images (B, H, W, C) of pixels 0-255 to four feature maps, of sides H / 4,
+    H / 8, H / 16 and H / 32, rounded up.
+
+    Args:
+        blocks: number of blocks of each stage.
+        widths: channels inside the blocks of each stage. A bottleneck gives four times
+            as many, a basic block just these.
+        bottleneck: whether blocks are 1x1, 3x3, 1x1 (else 3x3, 3x3).
+        stem: "7x7", or "3x3" for small images.
+        stem_width: channels of the stem.
+
+    Example:
+        >>> network = ResidualNetwork(blocks=(1, 1, 1, 1), widths=(8, 16, 24, 32))
+        >>> model = network.build("tiny", image_size=64)
+        >>> [shape[1:] for shape in model.output_shape]
+        [(16, 16, 32), (8, 8, 64), (4, 4, 96), (2, 2, 128)]
+    """
+
+    blocks: tuple[int, int, int, int]
+    widths: tuple[int, int, int, int] = (64, 128, 256, 512)
+    bottleneck: bool = True
+    stem: str = "7x7"
+    stem_width: int = 64
+
+    def build(
+        self,
+        name: str,
+        *,
+        image_size: int | None = None,
+        channels: int = 3,
+        include_top: bool = False,
+        num_classes: int = 1000,
+        mean: tuple[float, float, float] = IMAGENET_MEAN,
+        std: tuple[float, float, float] = IMAGENET_STD,
+    ) -> keras.Model:
+        """Builds the network, with `mean` and `std` (0-1) for its RGB pixels inside.
+
+        Args:
+            name: name of the model.
+            image_size: side of the images in pixels; None for any.
+            channels: of the images. The first three are RGB pixels 0-255; those after
+                them reach the first convolution as they are.
+            include_top: whether to end in one float32 logit per class.
+            num_classes: number of those classes.
+            mean: of the RGB pixels the weights were trained with, as shares of 255.
+            std: the same for the standard deviation.
+        """
+        images = keras.Input((image_size, image_size, channels), name="images")
+        x = _normalise(images, channels, mean, std)
+        x = self._stem(x)
+        feature_maps = []
+        for stage, (depth, width) in enumerate(
+            zip(self.blocks, self.widths, strict=True), start=1
+        ):
+            for index in range(depth):
+                stride = 2 if stage > 1 and index == 0 else 1
+                x = self._block(x, f"layer{stage}.{index}", width, stride)
+            feature_maps.append(x)
+        if not include_top:
+            return keras.Model(images, feature_maps, name=name)
+        x = layers.GlobalAveragePooling2D(name="global_pool")(x)
+        logits = layers.Dense(num_classes, dtype="float32", name="fc")(x)
+        return keras.Model(images, logits, name=name)
+
+    def _stem(self, x):
+        size = 7 if self.stem == "7x7" else 3
+        x = _convolve(x, self.stem_width, size, 2, "conv1")
+        x = _relu(_batch_norm(x, "bn1"), "act1")
+        # After ReLU a zero is as good as minus infinity beside the image.
+        x = layers.ZeroPadding2D(1, name="maxpool.pad")(x)
+        return layers.MaxPooling2D(3, 2, name="maxpool")(x)
+
+    def _block(self, x, name, width, stride):
+        channels = width * 4 if self.bottleneck else width
+        shortcut = x
+        if stride > 1 or x.shape[-1] != channels:
+            shortcut = _convolve(x, channels, 1, stride, f"{name}.downsample.0")
+            shortcut = _batch_norm(shortcut, f"{name}.downsample.1")
+        if self.bottleneck:
+            x = _convolve(x, width, 1, 1, f"{name}.conv1")
+            x = _relu(_batch_norm(x, f"{name}.bn1"), f"{name}.act1")
+            x = _convolve(x, width, 3, stride, f"{name}.conv2")
+            x = _relu(_batch_norm(x, f"{name}.bn2"), f"{name}.act2")
+            x = _convolve(x, channels, 1, 1, f"{name}.conv3")
+            x = _batch_norm(x, f"{name}.bn3", gamma="zeros")
+        else:
+            x = _convolve(x, width, 3, stride, f"{name}.conv1")
+            x = _relu(_batch_norm(x, f"{name}.bn1"), f"{name}.act1")
+            x = _convolve(x, width, 3, 1, f"{name}.conv2")
+            x = _batch_norm(x, f"{name}.bn2", gamma="zeros")
+        x = layers.Add(name=f"{name}.add")([x, shortcut])
+        return _relu(x, f"{name}.act")
+
+
+def _normalise(images, channels, mean, std):
+    extra = channels - len(mean)
+    return layers.Rescaling(
+        scale=[1 / (255 * s) for s in std] + [1.0] * extra,
+        offset=[-m / s for m, s in zip(mean, std, strict=True)] + [0.0] * extra,
+        dtype="float32",  # bfloat16 has too few bits for pixels
+        name="normalise",
+    )(images)
+
+
+def _convolve(x, filters, size, stride, name):
+    # Keras pads a strided convolution by the image's size, torch always alike.
+    padding = "same" if stride == 1 else "valid"
+    if size > 1 and stride > 1:
+        x = layers.ZeroPadding2D(size // 2, name=f"{name}.pad")(x)
+    return layers.Conv2D(
+        filters,
+        size,
+        stride,
+        padding,
+        use_bias=False,
+        kernel_initializer=_KERNEL_INITIALIZER,
+        name=name,
+    )(x)
+
+
+def _batch_norm(x, name, gamma="ones"):
+    return layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, name=name
+    )(x)
+
+
+def _relu(x, name):
+    return layers.Activation("relu", name=name)(x)

@@ -1,0 +1,66 @@
+"""A backbone from its name or from a model of the user's own."""
+
+import pathlib
+
+import keras
+
+from kmlic.backbones.build_backbone import build_backbone
+
+
+def resolve_backbone(
+    backbone: str | keras.Model,
+    *,
+    image_size: int | None = None,
+    channels: int = 3,
+    weights: str | pathlib.Path | None = None,
+) -> keras.Model:
+    """Gives a model from images to feature maps, finest first.
+
+    A model of the user's own is checked and given back as it is. It may have a single
+    feature map or a dictionary of them; `keras.tree.flatten` makes a list of any.
+
+    Args:
+        backbone: a name for `build_backbone`, or a keras.Model whose outputs are
+            feature maps (B, H, W, C), finest first.
+        image_size: side of the images in pixels; None for any.
+        channels: of the images.
+        weights: for a named backbone: "imagenet", a path, or None.
+
+    Raises:
+        ValueError: if a keras.Model comes with `weights`, takes other images, or gives
+            something else than feature maps, finest first.
+
+    Example:
+        >>> backbone = resolve_backbone("small_resnet", image_size=64)
+        >>> feature_maps = keras.tree.flatten(backbone(keras.ops.zeros((1, 64, 64, 3))))
+        >>> [tuple(feature_map.shape[1:]) for feature_map in feature_maps]
+        [(16, 16, 32), (8, 8, 64), (4, 4, 128), (2, 2, 256)]
+    """
+    if isinstance(backbone, str):
+        return build_backbone(
+            backbone, image_size=image_size, channels=channels, weights=weights
+        )
+    if weights is not None:
+        raise ValueError(
+            "`weights` must be None beside a keras.Model, which has its own; got "
+            f"weights={weights!r} and backbone={backbone.name!r}."
+        )
+    shape = backbone.input_shape
+    if len(shape) != 4 or shape[-1] not in (None, channels):
+        raise ValueError(
+            f"`backbone` must take images (B, H, W, {channels}); got "
+            f"backbone={backbone.name!r} with input shape {shape}."
+        )
+    if any(side not in (None, image_size) for side in shape[1:3]) and image_size:
+        raise ValueError(
+            f"`image_size` must be the one of the backbone; got image_size={image_size}"
+            f" and backbone={backbone.name!r} with input shape {shape}."
+        )
+    shapes = [tuple(feature_map.shape) for feature_map in backbone.outputs]
+    sides = [side for side in (shape[1] for shape in shapes if len(shape) == 4) if side]
+    if any(len(shape) != 4 for shape in shapes) or sides != sorted(sides, reverse=True):
+        raise ValueError(
+            "`backbone` must give feature maps (B, H, W, C), finest first; got "
+            f"backbone={backbone.name!r} with output shapes {shapes}."
+        )
+    return backbone

@@ -1,0 +1,71 @@
+import keras
+import numpy as np
+import pytest
+
+from kmlic.backbones import build_backbone
+from tests.shared import shared_path
+
+MOBILENET = "data/weights/mobilenet_v2_imagenet_notop.weights.h5"
+IMAGES = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype="uint8")
+
+
+@pytest.mark.parametrize("name", ["small_resnet", "resnet18", "mobilenet_v2"])
+def test_gives_feature_maps_at_strides_4_to_32(name):
+    backbone = build_backbone(name, image_size=64)
+
+    feature_maps = backbone(IMAGES)
+
+    assert backbone.input.name == "images"
+    assert [tuple(x.shape[1:3]) for x in feature_maps] == [
+        (16, 16),
+        (8, 8),
+        (4, 4),
+        (2, 2),
+    ]
+
+
+def test_takes_images_of_any_size():
+    backbone = build_backbone("small_resnet")
+
+    feature_maps = backbone(IMAGES[:, :57, :43])
+
+    assert [tuple(x.shape[1:3]) for x in feature_maps] == [
+        (15, 11),
+        (8, 6),
+        (4, 3),
+        (2, 2),
+    ]
+
+
+@pytest.mark.parametrize("name", ["small_resnet", "mobilenet_v2"])
+def test_ends_in_a_classifier_on_request(name):
+    logits = build_backbone(name, image_size=64, include_top=True, num_classes=7)(
+        IMAGES
+    )
+    assert tuple(logits.shape) == (2, 7)
+
+
+def test_loads_real_weights_whole():
+    backbone = build_backbone(
+        "mobilenet_v2", image_size=64, weights=shared_path(MOBILENET)
+    )
+    reference = keras.applications.MobileNetV2(
+        weights=None, include_top=False, input_shape=(64, 64, 3)
+    )
+    reference.load_weights(shared_path(MOBILENET))
+
+    expected = reference(IMAGES / np.float32(127.5) - 1)
+
+    np.testing.assert_allclose(
+        backbone(IMAGES)[-1], expected, atol=1e-4 * np.max(expected)
+    )
+
+
+def test_says_which_names_there_are():
+    with pytest.raises(ValueError, match=r"resnet50.*mobilenet_v2.*name='resnet51'"):
+        build_backbone("resnet51")
+
+
+def test_says_that_rgb_comes_first():
+    with pytest.raises(ValueError, match="channels=1"):
+        build_backbone("resnet18", channels=1)

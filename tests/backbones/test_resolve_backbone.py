@@ -1,0 +1,38 @@
+import keras
+import pytest
+
+from kmlic.backbones import build_backbone, resolve_backbone
+
+
+def test_builds_what_has_a_name():
+    assert resolve_backbone("small_resnet", image_size=64).name == "small_resnet"
+
+
+def test_gives_a_model_of_ones_own_back():
+    own = build_backbone("small_resnet", image_size=64)
+    assert resolve_backbone(own, image_size=64) is own
+
+
+def test_refuses_weights_for_a_model_that_has_its_own():
+    own = build_backbone("small_resnet")
+    with pytest.raises(ValueError, match="weights='imagenet'"):
+        resolve_backbone(own, weights="imagenet")
+
+
+def test_refuses_images_of_another_size():
+    own = build_backbone("small_resnet", image_size=64)
+    with pytest.raises(ValueError, match="image_size=96"):
+        resolve_backbone(own, image_size=96)
+
+
+def test_refuses_feature_maps_in_the_wrong_order():
+    own = build_backbone("small_resnet", image_size=64)
+    turned = keras.Model(own.input, own.outputs[::-1], name="turned")
+    with pytest.raises(ValueError, match=r"finest first.*'turned'"):
+        resolve_backbone(turned)
+
+
+def test_refuses_a_classifier():
+    classifier = build_backbone("small_resnet", image_size=64, include_top=True)
+    with pytest.raises(ValueError, match=r"\(None, 1000\)"):
+        resolve_backbone(classifier)
