@@ -4,4 +4,8 @@ The alphabet of every shape: B images, H and W height and width, C channels, N =
 regions, L labels, G groups, D embedding size, S image side.
 """
 
-__all__: list[str] = []
+from kmlic.layers.wildcat_pooling import WildcatPooling
+
+__all__ = [
+    "WildcatPooling",
+]

@@ -1,3 +1,7 @@
 """The papers' models: one builder per file."""
 
-__all__: list[str] = []
+from kmlic.models.baseline import build_classifier
+
+__all__ = [
+    "build_classifier",
+]

@@ -1,0 +1,98 @@
+"""WILDCAT pooling."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="kmlic")
+class WildcatPooling(keras.layers.Layer):
+    """Averages the highest and the lowest values of each map.
+
+    With R values in a map, its output is mean(top k+), or (mean(top k+) + alpha *
+    mean(bottom k-)) / 2 where k- is not 0.
+
+    Paper: Durand et al., "WILDCAT: Weakly Supervised Learning of Deep ConvNets for
+    Image Classification, Pointwise Localization and Segmentation", CVPR 2017,
+    equation 2,
+    https://openaccess.thecvf.com/content_cvpr_2017/html/Durand_WILDCAT_Weakly_Supervised_CVPR_2017_paper.html.
+    Differs from the paper: halved as in the authors' code, `halve` switches it off; at
+    least one value is averaged where the share of a small map rounds to none.
+
+    Shapes: (B, H, W, L) to (B, L). H and W must be known.
+
+    Args:
+        kmax: k+, the number of highest values (an integer from 1 on) or, below 1, their
+            share of the map, rounded half to even. More than the map is all of it.
+        kmin: k-, the same for the lowest values; 0 for none, None for `kmax`.
+        alpha: weight of the lowest values; 0 leaves them out.
+        halve: whether to divide by 2 where lowest values count.
+
+    Raises:
+        ValueError: if `kmax` is not positive or `kmin` negative; if H or W is unknown.
+
+    Example:
+        >>> maps = keras.ops.reshape(keras.ops.arange(8.0), (1, 4, 2, 1))
+        >>> pooled = WildcatPooling(kmax=2, kmin=1, alpha=0.5)(maps)
+        >>> [float(value) for value in pooled[0]]
+        [3.25]
+    """
+
+    def __init__(
+        self,
+        kmax: float = 0.2,
+        kmin: float | None = None,
+        alpha: float = 0.7,
+        halve: bool = True,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if kmax <= 0:
+            raise ValueError(f"`kmax` must be positive; got kmax={kmax}.")
+        if kmin is not None and kmin < 0:
+            raise ValueError(f"`kmin` must not be negative; got kmin={kmin}.")
+        self.kmax = kmax
+        self.kmin = kmin
+        self.alpha = alpha
+        self.halve = halve
+
+    def build(self, input_shape):
+        if None in input_shape[1:3]:
+            raise ValueError(
+                "The height and width of the maps must be known; got input shape "
+                f"{tuple(input_shape)}. Build the model for one image size."
+            )
+
+    def call(self, inputs):
+        _, height, width, num_labels = inputs.shape
+        regions = height * width
+        values = ops.reshape(inputs, (-1, regions, num_labels))  # (B, N, L)
+        values = ops.transpose(values, (0, 2, 1))  # (B, L, N)
+        highest = _count(self.kmax, regions)
+        pooled = _mean_of_top(values, highest)  # (B, L)
+        kmin = self.kmax if self.kmin is None else self.kmin
+        if kmin == 0 or self.alpha == 0:
+            return pooled
+        pooled -= self.alpha * _mean_of_top(-values, _count(kmin, regions))
+        return pooled / 2 if self.halve else pooled
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], input_shape[-1])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "kmax": self.kmax,
+            "kmin": self.kmin,
+            "alpha": self.alpha,
+            "halve": self.halve,
+        }
+
+
+def _count(k, regions):
+    # A share rounds as Python does (half to even), like the authors' code.
+    count = round(k * regions) if k < 1 else int(k)
+    return min(max(count, 1), regions)
+
+
+def _mean_of_top(values, count):
+    return ops.mean(ops.top_k(values, count, sorted=False)[0], axis=-1)

@@ -1,0 +1,92 @@
+"""The baseline: a backbone, one map per label, and a pooling."""
+
+import pathlib
+
+import keras
+from keras import layers
+
+from kmlic.backbones import resolve_backbone
+from kmlic.layers import WildcatPooling
+
+
+def build_classifier(
+    num_labels: int,
+    *,
+    backbone: str | keras.Model,
+    pooling: str = "avg",
+    image_size: int,
+    weights: str | pathlib.Path | None = None,
+    kmax: float = 0.2,
+    kmin: float | None = None,
+    alpha: float = 0.7,
+    maps_per_label: int = 1,
+    dropout: float = 0.0,
+    name: str = "classifier",
+) -> keras.Model:
+    """Builds a classifier of one image into independent labels.
+
+    With `pooling` "avg" or "max" the last feature map is pooled and classified. With
+    "wildcat" it is classified at every position first, and the maps are pooled.
+
+    Paper: for "avg" and "max" the baselines of Chen et al., "Multi-Label Image
+    Recognition with Graph Convolutional Networks", CVPR 2019,
+    https://arxiv.org/abs/1904.03582; for "wildcat" see `WildcatPooling`.
+
+    Shapes: images (B, S, S, 3) of pixels 0-255 to float32 logits (B, L).
+
+    Args:
+        num_labels: number of labels L.
+        backbone: a name for `build_backbone`, or a keras.Model whose outputs are
+            feature maps, finest first; the last one is used.
+        pooling: "avg", "max" or "wildcat".
+        image_size: side of the images in pixels.
+        weights: for a named backbone: "imagenet", a path, or None.
+        kmax: of `WildcatPooling`.
+        kmin: of `WildcatPooling`.
+        alpha: of `WildcatPooling`.
+        maps_per_label: with "wildcat", maps of each label, whose mean is pooled.
+        dropout: share of features dropped before the classifier, 0 to 1.
+        name: name of the model.
+
+    Raises:
+        ValueError: if a number is below 1 or `pooling` is unknown.
+
+    Example:
+        >>> model = build_classifier(
+        ...     5, backbone="small_resnet", pooling="max", image_size=64
+        ... )
+        >>> model.output_shape
+        (None, 5)
+    """
+    if num_labels < 1:
+        raise ValueError(
+            f"`num_labels` must be at least 1; got num_labels={num_labels}."
+        )
+    if pooling not in ("avg", "max", "wildcat"):
+        raise ValueError(
+            f'`pooling` must be "avg", "max" or "wildcat"; got pooling={pooling!r}.'
+        )
+    if maps_per_label < 1:
+        raise ValueError(
+            f"`maps_per_label` must be at least 1; got maps_per_label={maps_per_label}."
+        )
+    extractor = resolve_backbone(backbone, image_size=image_size, weights=weights)
+    images = keras.Input((image_size, image_size, 3), name="images")
+    x = keras.tree.flatten(extractor(images))[-1]
+    if pooling == "avg":
+        x = layers.GlobalAveragePooling2D(name="pool")(x)
+    elif pooling == "max":
+        x = layers.GlobalMaxPooling2D(name="pool")(x)
+    if dropout:
+        x = layers.Dropout(dropout, name="dropout")(x)
+    if pooling != "wildcat":
+        logits = layers.Dense(num_labels, dtype="float32", name="logits")(x)
+        return keras.Model(images, logits, name=name)
+    x = layers.Conv2D(
+        num_labels * maps_per_label, 1, dtype="float32", name="label_maps"
+    )(x)  # (B, H, W, L * M), the maps of a label side by side
+    if maps_per_label > 1:
+        x = layers.Reshape((*x.shape[1:3], num_labels, maps_per_label), name="maps")(x)
+        x = keras.ops.mean(x, axis=-1)  # (B, H, W, L)
+    pool = WildcatPooling(kmax, kmin, alpha, dtype="float32", name="logits")
+    return keras.Model(images, pool(x), name=name)
