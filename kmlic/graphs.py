@@ -211,11 +211,10 @@ def isolated_labels(adjacency: np.ndarray, names: Sequence[str]) -> IsolatedLabe
             f"{len(edges)} rows."
         )
     np.fill_diagonal(edges, False)
-    receives, gives = edges.any(axis=0).tolist(), edges.any(axis=1).tolist()
-    pairs = list(zip(names, receives, gives, strict=True))
+    receives, gives = edges.sum(axis=0), edges.sum(axis=1)
     return IsolatedLabels(
-        alone=tuple(name for name, in_, out in pairs if not (in_ or out)),
-        without_sources=tuple(name for name, in_, _ in pairs if not in_),
+        alone=tuple(n for i, n in enumerate(names) if receives[i] + gives[i] == 0),
+        without_sources=tuple(n for i, n in enumerate(names) if receives[i] == 0),
         num_edges=int(edges.sum()),
         num_labels=len(edges),
     )

@@ -1,0 +1,248 @@
+"""Precision, recall and F1 of yes-or-no predictions, per label and overall."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+_VALUES = ("CP", "CR", "CF1", "OP", "OR", "OF1")
+
+
+def precision_recall_f1(
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    *,
+    threshold: float | Sequence[float] | np.ndarray | None = 0.5,
+    top_k: int | None = None,
+) -> dict[str, float]:
+    """Calls labels present or absent and compares that with the targets.
+
+    OP, OR: precision and recall over all entries together. CP, CR: their means over the
+    labels that have a positive; a label never called present has precision 0. OF1, CF1:
+    harmonic means of OP and OR, of CP and CR. Nothing over nothing is 0.
+
+    Paper: Zhu et al., "Learning Spatial Regularization with Image-level Supervisions
+    for Multi-label Image Classification", CVPR 2017, section 4.1,
+    https://arxiv.org/abs/1702.05891. Differs from scikit-learn's macro F1: CF1 is the
+    F1 of the means, not the mean of the F1; and from its macro mean, which counts a
+    label without positives as 0.
+
+    Shapes: (N, L) and (N, L) to six numbers.
+
+    Args:
+        targets: 1 present, 0 absent, -1 unknown; unknown entries are left out.
+        probabilities: 0-1.
+        threshold: probability 0-1 from which a label is called present, one for all or
+            one per label; None only with `top_k`.
+        top_k: call at most this many labels of an image present, those of the highest
+            probabilities (the first of equals), if they reach `threshold`. Unknown
+            labels take part in the choice. None: as many as reach it.
+
+    Returns:
+        CP, CR, CF1, OP, OR and OF1, 0-1 each.
+
+    Raises:
+        ValueError: if shapes differ or a number is out of its limits.
+
+    Example:
+        >>> targets = np.array([[1, 0], [1, 1], [0, -1]])
+        >>> probabilities = np.array([[0.9, 0.8], [0.2, 0.7], [0.1, 0.9]])
+        >>> found = precision_recall_f1(targets, probabilities)
+        >>> {name: round(value, 3) for name, value in found.items()}
+        {'CP': 0.75, 'CR': 0.75, 'CF1': 0.75, 'OP': 0.667, 'OR': 0.667, 'OF1': 0.667}
+    """
+    targets, probabilities = np.asarray(targets), np.asarray(probabilities)
+    if targets.ndim != 2 or targets.shape != probabilities.shape:
+        raise ValueError(
+            "`targets` and `probabilities` must be (N, L) both; got shapes "
+            f"{targets.shape} and {probabilities.shape}."
+        )
+    if not np.isin(targets, (-1, 0, 1)).all():
+        strange = targets[~np.isin(targets, (-1, 0, 1))][0]
+        raise ValueError(f"`targets` must be 1, 0 or -1; got {strange}.")
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ValueError(
+            "`probabilities` must lie in 0-1; got values from "
+            f"{probabilities.min()} to {probabilities.max()}. Give sigmoids of logits."
+        )
+    num_labels = targets.shape[1]
+    _check_choice(num_labels, threshold, top_k)
+    called = np.ones(targets.shape, bool)
+    if threshold is not None:
+        called &= probabilities >= np.asarray(threshold, probabilities.dtype)
+    if top_k is not None:
+        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
+        highest = np.zeros(targets.shape, bool)
+        np.put_along_axis(highest, order, True, axis=1)
+        called &= highest
+    values = _values(
+        (called & (targets == 1)).sum(axis=0),
+        (called & (targets != -1)).sum(axis=0),
+        (targets == 1).sum(axis=0),
+        np,
+    )
+    return {name: float(value) for name, value in values.items()}
+
+
+@keras.saving.register_keras_serializable(package="kmlic")
+class PrecisionRecallF1(keras.Metric):
+    """Sums what is called present, what is present and what is both, batch by batch.
+
+    It is made of sums, so it works inside graphs and replicas: the counts of all
+    replicas are added when the result is read outside them.
+
+    Paper: as `precision_recall_f1`, whose six values it streams.
+
+    Shapes: targets (B, L) and scores (B, L) to a number 0-1.
+
+    Args:
+        num_labels: L.
+        value: which of CP, CR, CF1, OP, OR, OF1 is the `result`.
+        threshold: probability 0-1 from which a label is called present, one for all or
+            one per label; None only with `top_k`.
+        top_k: call at most this many labels of an image present, as
+            `precision_recall_f1` does.
+        from_logits: whether scores are logits, else probabilities.
+
+    Raises:
+        ValueError: if an argument is out of its limits or scores have another number
+            of labels.
+
+    Example:
+        >>> metric = PrecisionRecallF1(2, value="OP")
+        >>> metric.update_state([[1, 0], [1, 1]], [[2.2, 1.4], [-1.4, 0.8]])
+        >>> metric.update_state([[0, -1]], [[-2.2, 2.2]])  # -1 is not counted
+        >>> round(float(metric.result()), 3), metric.labels_without_positives()
+        (0.667, [])
+    """
+
+    def __init__(
+        self,
+        num_labels: int,
+        *,
+        value: str = "CF1",
+        threshold: float | Sequence[float] | None = 0.5,
+        top_k: int | None = None,
+        from_logits: bool = True,
+        name: str | None = None,
+        **kwargs,
+    ):
+        if value not in _VALUES:
+            raise ValueError(f"`value` must be one of {_VALUES}; got value={value!r}.")
+        if name is None:
+            name = value if top_k is None else f"{value}_top{top_k}"
+        super().__init__(name=name, **kwargs)
+        if num_labels < 1:
+            raise ValueError(
+                f"`num_labels` must be at least 1; got num_labels={num_labels}."
+            )
+        _check_choice(num_labels, threshold, top_k)
+        self.num_labels = num_labels
+        self.value = value
+        self.threshold = threshold
+        self.top_k = top_k
+        self.from_logits = from_logits
+        # float32 stops counting at 2**24 = 16.8 million.
+        self.true_positives, self.called, self.positives = (
+            self.add_variable((num_labels,), "zeros", dtype="float64", name=counted)
+            for counted in ("true_positives", "called", "positives")
+        )
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        targets = ops.convert_to_tensor(y_true)
+        scores = ops.cast(ops.convert_to_tensor(y_pred), "float32")
+        if scores.shape[-1] != self.num_labels:
+            raise ValueError(
+                f"`y_pred` must be (B, {self.num_labels}); got shape "
+                f"{tuple(scores.shape)} for num_labels={self.num_labels}."
+            )
+        probabilities = ops.sigmoid(scores) if self.from_logits else scores
+        called = ops.ones_like(probabilities, dtype="bool")
+        if self.threshold is not None:
+            called = probabilities >= ops.convert_to_tensor(self.threshold, "float32")
+        if self.top_k is not None:
+            # Logits too far from zero for distinct sigmoids keep their order.
+            _, highest = ops.top_k(scores, self.top_k)  # (B, K)
+            among = ops.one_hot(highest, self.num_labels, dtype="int32")
+            called = ops.logical_and(called, ops.any(among > 0, axis=1))
+        weights = ops.ones((1, 1), "float64")
+        if sample_weight is not None:
+            weights = ops.cast(ops.convert_to_tensor(sample_weight), "float64")
+            weights = ops.reshape(weights, (-1, 1))
+        present, known = targets == 1, targets != -1
+        for counter, entries in (
+            (self.true_positives, ops.logical_and(called, present)),
+            (self.called, ops.logical_and(called, known)),
+            (self.positives, present),
+        ):
+            counter.assign_add(ops.sum(ops.cast(entries, "float64") * weights, axis=0))
+
+    def results(self) -> dict[str, float]:
+        """Gives all six values, by name."""
+        counts = (self.true_positives, self.called, self.positives)
+        values = _values(*(ops.convert_to_numpy(x) for x in counts), np)
+        return {name: float(value) for name, value in values.items()}
+
+    def labels_without_positives(self) -> list[int]:
+        """Gives the indices of the labels that CP and CR leave out."""
+        return np.flatnonzero(ops.convert_to_numpy(self.positives) == 0).tolist()
+
+    def result(self):
+        counts = (self.true_positives, self.called, self.positives)
+        values = _values(*(ops.convert_to_tensor(x) for x in counts), ops)
+        return ops.cast(values[self.value], "float32")
+
+    def get_config(self):
+        threshold = self.threshold
+        if threshold is not None and np.ndim(threshold):
+            threshold = [float(t) for t in threshold]
+        return {
+            **super().get_config(),
+            "num_labels": self.num_labels,
+            "value": self.value,
+            "threshold": threshold,
+            "top_k": self.top_k,
+            "from_logits": self.from_logits,
+        }
+
+
+def _check_choice(num_labels, threshold, top_k):
+    if threshold is None and top_k is None:
+        raise ValueError("`threshold` and `top_k` must not both be None.")
+    if threshold is not None:
+        values = np.asarray(threshold, "float64")
+        if values.shape not in {(), (num_labels,)}:
+            raise ValueError(
+                f"`threshold` must be one number or one per label; got shape "
+                f"{values.shape} for {num_labels} labels."
+            )
+        if not ((values >= 0) & (values <= 1)).all():
+            raise ValueError(
+                f"`threshold` must be a probability 0-1; got threshold={threshold}."
+            )
+    if top_k is not None and not 1 <= top_k <= num_labels:
+        raise ValueError(
+            f"`top_k` must be from 1 to the number of labels; got top_k={top_k} for "
+            f"{num_labels} labels."
+        )
+
+
+def _values(true_positives, called, positives, ops):
+    """Makes the six values of counts per label, in NumPy or keras.ops."""
+    counted = ops.cast(positives > 0, "float64") if ops is not np else positives > 0
+    num_counted = ops.maximum(ops.sum(counted), 1)
+    precisions = true_positives / ops.maximum(called, 1e-12)
+    recalls = true_positives / ops.maximum(positives, 1e-12)
+    overall = ops.sum(true_positives)
+    values = {
+        "CP": ops.sum(precisions * counted) / num_counted,
+        "CR": ops.sum(recalls * counted) / num_counted,
+        "OP": overall / ops.maximum(ops.sum(called), 1e-12),
+        "OR": overall / ops.maximum(ops.sum(positives), 1e-12),
+    }
+    for f1, precision, recall in (("CF1", "CP", "CR"), ("OF1", "OP", "OR")):
+        product = 2 * values[precision] * values[recall]
+        total = ops.maximum(values[precision] + values[recall], 1e-12)
+        values[f1] = product / total
+    return {name: values[name] for name in _VALUES}
