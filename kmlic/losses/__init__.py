@@ -1,3 +1,6 @@
 """Losses that ignore unknown labels."""
 
-__all__: list[str] = []
+from kmlic.losses.asymmetric_loss import AsymmetricLoss
+from kmlic.losses.partial_binary_crossentropy import PartialBinaryCrossentropy
+
+__all__ = ["AsymmetricLoss", "PartialBinaryCrossentropy"]

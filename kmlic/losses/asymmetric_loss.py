@@ -1,0 +1,99 @@
+"""Cross-entropy that fades easy negatives faster than easy positives."""
+
+import keras
+from keras import ops
+
+from kmlic.losses._known_entries import (
+    check_reduction,
+    known_entries,
+    per_entry,
+    spread,
+)
+
+
+@keras.saving.register_keras_serializable(package="kmlic")
+class AsymmetricLoss(keras.Loss):
+    """Fades the cross-entropy of entries that are nearly right, negatives the most.
+
+    With p = sigmoid(logit) and q = max(p - clip, 0), a present label costs
+    -(1 - p)^g+ log p and an absent one -q^g- log(1 - q): negatives below `clip` cost
+    nothing. All in float32 under every precision policy; powers of (1 - p) are taken
+    from the logits, so that loss and gradient stay finite for logits of any size.
+
+    Paper: Ridnik et al., "Asymmetric Loss For Multi-Label Classification", ICCV 2021,
+    equations 2 to 6, https://arxiv.org/abs/2009.14119. With both gammas 0 and no clip
+    it is the binary cross-entropy, with equal gammas the focal loss. Differs from: the
+    paper's g+ = 0, as the published code's class takes 1; the code's sum over all
+    entries, here their mean; the code's option to keep the gradient out of the powers.
+
+    Shapes: targets (B, L) and logits (B, L) to a number; (B, L) with no reduction.
+
+    Args:
+        gamma_negative: g-, 0 or above.
+        gamma_positive: g+, 0 or above.
+        clip: probability 0-1 below which an absent label costs nothing.
+        reduction: "sum_over_batch_size" or "mean" averages over the known entries,
+            "sum" adds them as the paper's code does, None gives each.
+
+    Raises:
+        ValueError: if an argument is out of its limits.
+
+    Example:
+        >>> loss = AsymmetricLoss(reduction="sum")
+        >>> logits = keras.ops.array([[0.0, 0.0, 3.0]])
+        >>> round(float(loss([[1.0, 0.0, -1.0]], logits)), 4)
+        0.3711
+    """
+
+    def __init__(
+        self,
+        *,
+        gamma_negative: float = 4.0,
+        gamma_positive: float = 1.0,
+        clip: float = 0.05,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "asymmetric_loss",
+        **kwargs,
+    ):
+        check_reduction(reduction)
+        super().__init__(name=name, reduction=reduction, **kwargs)
+        for argument, value in (
+            ("gamma_negative", gamma_negative),
+            ("gamma_positive", gamma_positive),
+        ):
+            if not value >= 0:
+                raise ValueError(
+                    f"`{argument}` must be 0 or above; got {argument}={value}."
+                )
+        if not 0 <= clip < 1:
+            raise ValueError(f"`clip` must be from 0 to below 1; got clip={clip}.")
+        self.gamma_negative = gamma_negative
+        self.gamma_positive = gamma_positive
+        self.clip = clip
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        return super().__call__(y_true, y_pred, per_entry(sample_weight))
+
+    def call(self, y_true, y_pred):
+        targets, known = known_entries(y_true)
+        logits = ops.cast(y_pred, "float32")
+        minus_log_p, minus_log_not_p = ops.softplus(-logits), ops.softplus(logits)
+        present = minus_log_p * ops.exp(-self.gamma_positive * minus_log_not_p)
+        if self.clip:
+            shifted = ops.maximum(ops.sigmoid(logits) - self.clip, 0.0)
+            # Below the clip the power has no finite slope for gammas under 1, and the
+            # loss is 0 anyway: take the power of 1 there.
+            base = ops.where(shifted > 0, shifted, 1.0)
+            absent = -ops.log1p(-shifted) * ops.power(base, self.gamma_negative)
+        else:
+            absent = minus_log_not_p * ops.exp(-self.gamma_negative * minus_log_p)
+        losses = targets * present + (1 - targets) * absent
+        return spread(losses, known, self.reduction)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "gamma_negative": self.gamma_negative,
+            "gamma_positive": self.gamma_positive,
+            "clip": self.clip,
+        }

@@ -1,0 +1,119 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kmlic.losses import PartialBinaryCrossentropy
+from tests.shared import shared_path
+
+RANDOM = np.random.default_rng(0)
+LOGITS = RANDOM.normal(scale=3, size=(6, 5)).astype("float32")
+TARGETS = RANDOM.integers(-1, 2, size=(6, 5)).astype("float32")
+
+
+def crossentropy(targets, logits, weight=1.0):
+    p = 1 / (1 + np.exp(-logits.astype("float64")))
+    return -(weight * targets * np.log(p) + (1 - targets) * np.log(1 - p))
+
+
+def test_matches_the_equation_over_the_known_entries():
+    known = TARGETS != -1
+    expected = crossentropy(TARGETS, LOGITS)[known].mean()
+    loss = PartialBinaryCrossentropy()(TARGETS, LOGITS)
+    assert loss.dtype == "float32"
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_equals_torch():
+    reference = np.load(shared_path("parity/losses.npz"))
+    loss = PartialBinaryCrossentropy()(reference["ml/y"], reference["ml/x"])
+    np.testing.assert_allclose(loss, reference["ml/soft_margin"], rtol=1e-5)
+    np.testing.assert_allclose(loss, reference["ml/bce_logits"], rtol=1e-5)
+
+
+def test_reduces_as_asked():
+    entries = np.where(TARGETS != -1, crossentropy(TARGETS, LOGITS), 0)
+    each = PartialBinaryCrossentropy(reduction=None)(TARGETS, LOGITS)
+    np.testing.assert_allclose(each, entries, rtol=1e-4, atol=1e-6)
+    total = PartialBinaryCrossentropy(reduction="sum")(TARGETS, LOGITS)
+    np.testing.assert_allclose(total, entries.sum(), rtol=1e-5)
+
+
+def test_weights_images_and_positives():
+    weights = np.array([1, 0, 2, 1, 0, 1], "float32")
+    positive_weight = [1.0, 2.0, 3.0, 4.0, 5.0]
+    loss = PartialBinaryCrossentropy(positive_weight=positive_weight)
+    known = TARGETS != -1
+    entries = np.where(
+        known, crossentropy(TARGETS, LOGITS, np.array(positive_weight)), 0
+    )
+    expected = (entries * weights[:, None]).sum() / known.sum()
+    np.testing.assert_allclose(loss(TARGETS, LOGITS, weights), expected, rtol=1e-5)
+
+
+def test_weights_images_when_there_are_as_many_as_labels():
+    weights = np.array([1, 0, 2, 1, 0], "float32")
+    targets, logits = np.abs(TARGETS[:5]), LOGITS[:5]
+    expected = (crossentropy(targets, logits) * weights[:, None]).mean()
+    loss = PartialBinaryCrossentropy()(targets, logits, weights)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_smooths_known_targets_only():
+    smooth = np.where(TARGETS == -1, -1, TARGETS * 0.9 + 0.05)
+    known = TARGETS != -1
+    expected = crossentropy(smooth, LOGITS)[known].mean()
+    loss = PartialBinaryCrossentropy(label_smoothing=0.1)(TARGETS, LOGITS)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_probabilities_cost_what_their_logits_cost():
+    probabilities = keras.ops.sigmoid(LOGITS)
+    loss = PartialBinaryCrossentropy(from_logits=False)(TARGETS, probabilities)
+    np.testing.assert_allclose(
+        loss, PartialBinaryCrossentropy()(TARGETS, LOGITS), rtol=1e-4
+    )
+
+
+def test_unknown_entries_get_no_gradient():
+    logits = tf.Variable(LOGITS)
+    with tf.GradientTape() as tape:
+        loss = PartialBinaryCrossentropy()(TARGETS, logits)
+    gradient = tape.gradient(loss, logits).numpy()
+    assert (gradient[TARGETS == -1] == 0).all()
+    assert (gradient[TARGETS != -1] != 0).all()
+
+
+def test_a_batch_of_unknowns_costs_nothing():
+    assert float(PartialBinaryCrossentropy()(np.full((6, 5), -1.0), LOGITS)) == 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_stays_finite_for_logits_of_any_size(dtype):
+    logits = tf.Variable(tf.constant([[1e4, -1e4, 1e4, -1e4, 0.0]], dtype))
+    with tf.GradientTape() as tape:
+        loss = PartialBinaryCrossentropy()(np.array([[0.0, 1, 1, 0, -1]]), logits)
+    assert loss.dtype == "float32"
+    np.testing.assert_allclose(loss, 5000, rtol=0.01)
+    assert np.isfinite(np.asarray(tape.gradient(loss, logits), "float32")).all()
+
+
+def test_survives_its_config():
+    loss = PartialBinaryCrossentropy(
+        from_logits=False, label_smoothing=0.1, positive_weight=[1.0, 2.0]
+    )
+    copy = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(loss)
+    )
+    assert copy.get_config() == loss.get_config()
+
+
+def test_says_which_argument_is_out_of_its_limits():
+    with pytest.raises(ValueError, match="label_smoothing=2"):
+        PartialBinaryCrossentropy(label_smoothing=2)
+    with pytest.raises(ValueError, match="positive_weight=0"):
+        PartialBinaryCrossentropy(positive_weight=0)
+    with pytest.raises(ValueError, match="reduction='mean_with_sample_weight'"):
+        PartialBinaryCrossentropy(reduction="mean_with_sample_weight")
+    with pytest.raises(ValueError, match="got 3 for 5 labels"):
+        PartialBinaryCrossentropy(positive_weight=[1, 2, 3])(TARGETS, LOGITS)
