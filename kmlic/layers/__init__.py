@@ -4,8 +4,26 @@ The alphabet of every shape: B images, H and W height and width, C channels, N =
 regions, L labels, G groups, D embedding size, S image side.
 """
 
+from kmlic.layers.constant import Constant
+from kmlic.layers.diff_pool import DiffPool
+from kmlic.layers.graph_attention import GraphAttention
+from kmlic.layers.grouped_conv import GroupedConv2D
+from kmlic.layers.label_group_embedding import LabelGroupEmbedding
+from kmlic.layers.semantic_guided_attention import SemanticGuidedAttention
+from kmlic.layers.spatial_group_enhance import SpatialGroupEnhance
+from kmlic.layers.split_attention import SplitAttention
+from kmlic.layers.squeeze_excite import SqueezeExcite
 from kmlic.layers.wildcat_pooling import WildcatPooling
 
 __all__ = [
+    "Constant",
+    "DiffPool",
+    "GraphAttention",
+    "GroupedConv2D",
+    "LabelGroupEmbedding",
+    "SemanticGuidedAttention",
+    "SpatialGroupEnhance",
+    "SplitAttention",
+    "SqueezeExcite",
     "WildcatPooling",
 ]

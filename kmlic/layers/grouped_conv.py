@@ -1,0 +1,145 @@
+"""Grouped convolution that is fast on every processor."""
+
+import keras
+import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
+
+
+@keras.saving.register_keras_serializable(package="kmlic")
+class GroupedConv2D(keras.layers.Layer):
+    """Convolves each group of channels with filters of its own.
+
+    Computes what `keras.layers.Conv2D(groups=...)` computes. On TensorFlow that one
+    runs inside XLA, whose gradient on a CPU took 17 (2 groups) to 340 times (32 groups)
+    as long as TensorFlow's own grouped convolution, which this layer calls. Where the
+    whole step is compiled by XLA for a CPU it convolves a few blocks of groups instead.
+
+    Paper: Xie et al., "Aggregated Residual Transformations for Deep Neural Networks",
+    CVPR 2017, figure 3c, https://arxiv.org/abs/1611.05431.
+
+    Shapes: (B, H, W, C) to (B, H', W', `filters`). H and W may be unknown or vary.
+
+    Args:
+        filters: channels of the output. A multiple of `groups`.
+        kernel_size: side of the kernel in positions.
+        groups: number of groups; must divide C.
+        strides: step of the kernel in positions.
+        padding: "valid" or "same" (as Keras pads).
+        use_bias: whether to add one number per filter.
+        kernel_initializer: of the kernel.
+
+    Raises:
+        ValueError: if `groups` does not divide `filters` and C, or `padding` is unknown.
+
+    Example:
+        >>> images = keras.ops.ones((1, 8, 8, 4))
+        >>> layer = GroupedConv2D(6, 3, groups=2, padding="same")
+        >>> tuple(layer(images).shape), tuple(layer.kernel.shape)
+        ((1, 8, 8, 6), (3, 3, 2, 6))
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int,
+        *,
+        groups: int,
+        strides: int = 1,
+        padding: str = "valid",
+        use_bias: bool = True,
+        kernel_initializer="glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if groups < 1 or filters % groups:
+            raise ValueError(
+                f"`groups` must divide the number of filters; got groups={groups} and "
+                f"filters={filters}."
+            )
+        if padding not in ("valid", "same"):
+            raise ValueError(
+                f'`padding` must be "valid" or "same"; got padding={padding!r}.'
+            )
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.groups = groups
+        self.strides = strides
+        self.padding = padding
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        if channels % self.groups:
+            raise ValueError(
+                f"`groups` must divide the number of channels; got groups={self.groups}"
+                f" and {channels} channels (input shape {tuple(input_shape)})."
+            )
+        size = self.kernel_size
+        self.kernel = self.add_weight(
+            shape=(size, size, channels // self.groups, self.filters),
+            initializer=self.kernel_initializer,
+            name="kernel",
+        )
+        self.bias = (
+            self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+            if self.use_bias
+            else None
+        )
+
+    def call(self, inputs):
+        kernel = tf.convert_to_tensor(self.kernel)
+        if self.groups > 1 and _is_compiled_for_cpu():
+            outputs = self._convolve_blocks(inputs, kernel)
+        else:
+            outputs = self._convolve(inputs, kernel)
+        if self.bias is None:
+            return outputs
+        return tf.nn.bias_add(outputs, tf.convert_to_tensor(self.bias))
+
+    def _convolve(self, inputs, kernel):
+        return tf.nn.conv2d(inputs, kernel, self.strides, self.padding.upper())
+
+    def _convolve_blocks(self, inputs, kernel):
+        # XLA's gradient of a grouped convolution is slow on a CPU, that of a plain one
+        # is not. Four blocks, whose kernels are zero between groups, were fastest.
+        blocks = max(n for n in (1, 2, 3, 4) if self.groups % n == 0)
+        inside = self.groups // blocks
+        outputs = [
+            self._convolve(part, _spread(part_kernel, inside))
+            for part, part_kernel in zip(
+                tf.split(inputs, blocks, axis=-1),
+                tf.split(kernel, blocks, axis=-1),
+                strict=True,
+            )
+        ]
+        return tf.concat(outputs, axis=-1)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "groups": self.groups,
+            "strides": self.strides,
+            "padding": self.padding,
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }
+
+
+def _is_compiled_for_cpu():
+    # TensorFlow has no public question for "will XLA compile this function?"; it keeps
+    # the answer in the graph it traces with jit_compile=True.
+    if tf.executing_eagerly() or tf.config.list_logical_devices("GPU"):
+        return False
+    graph = tf.compat.v1.get_default_graph()
+    return control_flow_util.GraphOrParentsInXlaContext(graph)
+
+
+def _spread(kernel, groups):
+    """Makes a grouped kernel (k, k, I, G * O) a plain one (k, k, G * I, G * O)."""
+    height, width, channels, filters = kernel.shape
+    kernel = tf.reshape(kernel, (height, width, 1, channels, groups, -1))
+    diagonal = tf.reshape(tf.eye(groups, dtype=kernel.dtype), (groups, 1, groups, 1))
+    return tf.reshape(kernel * diagonal, (height, width, groups * channels, filters))

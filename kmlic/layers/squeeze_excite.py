@@ -1,0 +1,69 @@
+"""Squeeze-and-excitation."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="kmlic")
+class SqueezeExcite(keras.layers.Layer):
+    """Scales each channel by a gate in (0, 1) computed from the means of all channels.
+
+    Paper: Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, equations 2 to 4,
+    https://arxiv.org/abs/1709.01507. Differs from the paper: both layers have a bias
+    and the number of hidden units is rounded to a multiple of 8, as in timm.
+
+    Shapes: (B, H, W, C) to (B, H, W, C). H and W may be unknown or vary.
+
+    Args:
+        ratio: C divided by the number of hidden units, before rounding.
+        divisor: what the number of hidden units is a multiple of; 1 does not round.
+
+    Raises:
+        ValueError: if `ratio` or `divisor` is below 1.
+
+    Example:
+        >>> layer = SqueezeExcite(ratio=16)
+        >>> tuple(layer(keras.ops.ones((2, 7, 7, 256))).shape)
+        (2, 7, 7, 256)
+        >>> layer.squeeze.units
+        16
+    """
+
+    def __init__(self, ratio: int = 16, divisor: int = 8, **kwargs):
+        super().__init__(**kwargs)
+        if ratio < 1:
+            raise ValueError(f"`ratio` must be at least 1; got ratio={ratio}.")
+        if divisor < 1:
+            raise ValueError(f"`divisor` must be at least 1; got divisor={divisor}.")
+        self.ratio = ratio
+        self.divisor = divisor
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        hidden = _round_to_multiple(channels / self.ratio, self.divisor)
+        self.squeeze = keras.layers.Dense(
+            hidden, activation="relu", dtype=self.dtype_policy, name="squeeze"
+        )
+        self.excite = keras.layers.Dense(
+            channels, activation="sigmoid", dtype=self.dtype_policy, name="excite"
+        )
+        self.squeeze.build((None, channels))
+        self.excite.build((None, hidden))
+
+    def call(self, inputs):
+        means = ops.mean(inputs, axis=(1, 2), keepdims=True)  # (B, 1, 1, C)
+        gates = self.excite(self.squeeze(means))  # (B, 1, 1, C)
+        return inputs * gates
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "ratio": self.ratio,
+            "divisor": self.divisor,
+        }
+
+
+def _round_to_multiple(value, divisor):
+    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    # timm's rule: rounding down takes away no more than a tenth.
+    return rounded if rounded >= 0.9 * value else rounded + divisor

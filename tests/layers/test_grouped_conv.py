@@ -1,0 +1,64 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kmlic.layers import GroupedConv2D
+from tests.checks import check_layer
+
+IMAGES = np.random.default_rng(0).normal(size=(2, 7, 6, 12)).astype("float32")
+
+
+def test_keeps_the_layer_contract():
+    arguments = {"filters": 8, "kernel_size": 3, "groups": 4, "strides": 2}
+    check_layer(GroupedConv2D, arguments, [IMAGES], output_shape=(2, 3, 2, 8))
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3, 6, 12])
+@pytest.mark.parametrize("strides", [1, 2])
+def test_convolves_every_group_by_itself(groups, strides):
+    layer = GroupedConv2D(24, 3, groups=groups, strides=strides, padding="same")
+    outputs = layer(IMAGES)
+
+    kernels = np.split(layer.kernel.numpy(), groups, axis=-1)
+    expected = np.concatenate(
+        [
+            keras.ops.conv(part, kernel, strides, "same")
+            for part, kernel in zip(np.split(IMAGES, groups, -1), kernels, strict=True)
+        ],
+        axis=-1,
+    )
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("groups", [2, 6, 12])
+def test_gives_the_same_where_xla_compiles_it(groups):
+    keras.utils.set_random_seed(0)
+    layer = GroupedConv2D(24, 3, groups=groups)
+    images = tf.constant(IMAGES)
+    layer.build(images.shape)
+
+    def differentiate():
+        with tf.GradientTape() as tape:
+            outputs = layer(images)
+            loss = tf.reduce_sum(outputs**2)
+        return outputs, tape.gradient(loss, layer.kernel.value)
+
+    compiled = tf.function(differentiate, jit_compile=True)
+    operators = {
+        operator.type
+        for operator in compiled.get_concrete_function().graph.get_operations()
+    }
+
+    for actual, expected in zip(compiled(), differentiate(), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-3)
+    assert "SplitV" in operators or "Split" in operators
+
+
+def test_says_which_groups_do_not_fit():
+    with pytest.raises(ValueError, match="groups=5 and filters=12"):
+        GroupedConv2D(12, 3, groups=5)
+    with pytest.raises(ValueError, match="groups=5 and 12 channels"):
+        GroupedConv2D(10, 3, groups=5)(IMAGES)
+    with pytest.raises(ValueError, match="padding='full'"):
+        GroupedConv2D(12, 3, groups=2, padding="full")
