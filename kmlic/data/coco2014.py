@@ -1,0 +1,58 @@
+"""COCO 2014, 80 labels."""
+
+from pathlib import Path
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from kmlic.data.from_tfds import Example, from_tfds
+from kmlic.data.multi_label_data import MultiLabelData
+from kmlic.labels import Labels
+
+_SPLITS = {"train": "train[:98%]", "validation": "train[98%:]", "test": "validation"}
+
+
+def load_coco2014(
+    *,
+    image_size: int,
+    batch_size: int,
+    data_dir: str | Path | None = None,
+    seed: int = 0,
+    augmentation: str = "flip",
+    cache: bool = True,
+) -> MultiLabelData:
+    """Loads COCO 2014 through tensorflow-datasets, downloading it when absent.
+
+    Training is COCO's train2014 (82,783 images) but for a fiftieth, which validates;
+    the test set is all of val2014, its 40,504 images, those without any label included.
+    A label is present where any object has it, crowds included.
+
+    Args:
+        image_size: side in pixels that images are resized to.
+        batch_size: images a batch.
+        data_dir: where tensorflow-datasets keeps its data; its own choice when None.
+        seed: of order and augmentation.
+        augmentation: of training images, see `augment`.
+        cache: without effect; the images are larger than what is kept in memory.
+    """
+    builder = tfds.builder("coco/2014", data_dir=data_dir)
+    builder.download_and_prepare()
+    names = tuple(builder.info.features["objects"]["label"].names)
+
+    def targets(example: Example, split: str) -> tf.Tensor:
+        del split  # the same in all
+        indices = example["objects"]["label"]
+        marks = tf.one_hot(indices, 80, on_value=True, off_value=False, dtype=tf.bool)
+        return tf.cast(tf.reduce_any(marks, axis=0), tf.int32)
+
+    return from_tfds(
+        builder,
+        splits=_SPLITS,
+        labels=Labels(names, image_size=image_size),
+        targets=targets,
+        image_size=image_size,
+        batch_size=batch_size,
+        seed=seed,
+        augmentation=augmentation,
+        cache=cache,
+    )

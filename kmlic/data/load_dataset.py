@@ -1,0 +1,74 @@
+"""Datasets by name."""
+
+from pathlib import Path
+from typing import Any
+
+from kmlic.data.coco2014 import load_coco2014
+from kmlic.data.from_csv import from_csv
+from kmlic.data.multi_label_data import MultiLabelData
+from kmlic.data.voc2007 import load_voc2007
+
+_NAMES = ("csv", "voc/2007", "coco/2014")
+
+
+def load_dataset(
+    name: str,
+    *,
+    image_size: int,
+    batch_size: int,
+    data_dir: str | Path | None = None,
+    seed: int = 0,
+    augmentation: str = "flip",
+    cache: bool = True,
+    **options: Any,
+) -> MultiLabelData:
+    """Loads a dataset by its name.
+
+    Args:
+        name: "csv" for `data_dir`/labels.csv (see `from_csv`; the order of the labels
+            is that of `data_dir`/classes.txt where there is one), "voc/2007" or
+            "coco/2014".
+        image_size: side in pixels that images are resized to.
+        batch_size: images a batch.
+        data_dir: the folder of "csv"; else where tensorflow-datasets keeps its data.
+        seed: of splits, order and augmentation.
+        augmentation: of training images: "flip", "multi_scale_crop" or "none".
+        cache: whether to keep decoded images in memory while they fit.
+        **options: what the dataset's own loader takes beside these.
+
+    Raises:
+        ValueError: if there is no such dataset, or its loader refuses its files.
+
+    Example:
+        >>> load_dataset("csv", data_dir=".../photos", image_size=224, batch_size=8)
+        Traceback (most recent call last):
+            ...
+        ValueError: .../photos/labels.csv must be a CSV file; there is no such file.
+    """
+    arguments: dict[str, Any] = {
+        "image_size": image_size,
+        "batch_size": batch_size,
+        "seed": seed,
+        "augmentation": augmentation,
+        "cache": cache,
+        **options,
+    }
+    if name == "csv":
+        return _load_csv(data_dir, arguments)
+    if name == "voc/2007":
+        return load_voc2007(data_dir=data_dir, **arguments)
+    if name == "coco/2014":
+        return load_coco2014(data_dir=data_dir, **arguments)
+    raise ValueError(f"`name` must be one of {_NAMES}; got name={name!r}.")
+
+
+def _load_csv(data_dir: str | Path | None, arguments: dict[str, Any]) -> MultiLabelData:
+    if data_dir is None:
+        raise ValueError(
+            '`data_dir` must be the folder of labels.csv for the dataset "csv"; got '
+            "data_dir=None."
+        )
+    classes = Path(data_dir) / "classes.txt"
+    if classes.is_file():
+        arguments.setdefault("label_names", classes)
+    return from_csv(Path(data_dir) / "labels.csv", **arguments)

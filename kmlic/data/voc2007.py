@@ -1,0 +1,69 @@
+"""Pascal VOC 2007, 20 labels."""
+
+from pathlib import Path
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from kmlic.data.from_tfds import Example, from_tfds
+from kmlic.data.multi_label_data import MultiLabelData
+from kmlic.labels import Labels
+
+_SPLITS = {
+    "train": "train+validation[:80%]",
+    "validation": "validation[80%:]",
+    "test": "test",
+}
+
+
+def load_voc2007(
+    *,
+    image_size: int,
+    batch_size: int,
+    data_dir: str | Path | None = None,
+    seed: int = 0,
+    augmentation: str = "flip",
+    cache: bool = True,
+) -> MultiLabelData:
+    """Loads Pascal VOC 2007 through tensorflow-datasets, downloading it when absent.
+
+    Labels of which an image shows difficult objects only are present in training and
+    unknown (-1) in validation and test, as MSRN and ML-GCN have it. Training is VOC's
+    trainval (5,011 images) but for 502 images, a fifth of val, which validate; the test
+    set is VOC's (4,952).
+
+    Args:
+        image_size: side in pixels that images are resized to.
+        batch_size: images a batch.
+        data_dir: where tensorflow-datasets keeps its data; its own choice when None.
+        seed: of order and augmentation.
+        augmentation: of training images, see `augment`.
+        cache: without effect; the images are larger than what is kept in memory.
+    """
+    builder = tfds.builder("voc/2007", data_dir=data_dir)
+    builder.download_and_prepare()
+    names = tuple(builder.info.features["labels"].feature.names)
+    return from_tfds(
+        builder,
+        splits=_SPLITS,
+        labels=Labels(names, image_size=image_size),
+        targets=_targets,
+        image_size=image_size,
+        batch_size=batch_size,
+        seed=seed,
+        augmentation=augmentation,
+        cache=cache,
+    )
+
+
+def _targets(example: Example, split: str) -> tf.Tensor:
+    present = _multi_hot(example["labels"])
+    if split == "train":
+        return present
+    certain = _multi_hot(example["labels_no_difficult"])
+    return 2 * certain - present  # present only as difficult: -1
+
+
+def _multi_hot(indices: tf.Tensor) -> tf.Tensor:
+    marks = tf.one_hot(indices, 20, on_value=True, off_value=False, dtype=tf.bool)
+    return tf.cast(tf.reduce_any(marks, axis=0), tf.int32)

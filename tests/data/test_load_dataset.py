@@ -1,0 +1,26 @@
+import pytest
+
+from kmlic.data import load_dataset
+from tests.data.files import write_dataset
+
+SIZES = {"image_size": 16, "batch_size": 4}
+
+
+def test_csv_takes_the_order_of_labels_from_classes_txt(tmp_path):
+    write_dataset(tmp_path)
+    (tmp_path / "classes.txt").write_text("c\nb\na\n", encoding="utf-8")
+    data = load_dataset("csv", data_dir=tmp_path, **SIZES)
+    assert data.labels.names == ("c", "b", "a")
+    names = ["a", "b", "c"]
+    data = load_dataset("csv", data_dir=tmp_path, label_names=names, **SIZES)
+    assert data.labels.names == ("a", "b", "c")
+
+
+def test_csv_needs_a_folder():
+    with pytest.raises(ValueError, match="data_dir=None"):
+        load_dataset("csv", **SIZES)
+
+
+def test_names_the_datasets_there_are():
+    with pytest.raises(ValueError, match=r"'csv'.*; got name='imagenet'"):
+        load_dataset("imagenet", **SIZES)
