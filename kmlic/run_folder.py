@@ -1,10 +1,18 @@
 """What a run leaves behind, written whole or not at all."""
 
 import contextlib
+import dataclasses
+import datetime
+import importlib.metadata
+import json
 import os
+import platform
+import resource
 import shutil
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -35,6 +43,172 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         replace(temporary, path)
     finally:
         _remove(temporary)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Records what was run on which data and what came out: the content of run.json.
+
+    Args:
+        recipe: name of the recipe.
+        command: the command line.
+        settings: every setting of the recipe.
+        data: name, fingerprint, sizes of the splits, number of skipped rows.
+        results: split to model to metric to value, for instance
+            `results["test"]["msrn"]["mAP"]`; the means over the seeds.
+        deviations: the same, the standard deviations over the seeds; empty for one.
+        seeds: the same results for each seed, by the seed as text.
+        per_label: split to model to label to average precision; null where a split
+            has no positives.
+        parameters: model to its number of weights.
+        exports: file to the largest difference between its probabilities and the
+            model's.
+        seconds: wall-clock time by stage.
+        peak_memory_gb: largest resident memory of the process, in 1e9 bytes.
+        environment: versions, git commit and machine; filled in when left out.
+    """
+
+    recipe: str
+    command: str
+    settings: Mapping[str, Any]
+    data: Mapping[str, Any]
+    results: Mapping[str, Mapping[str, Mapping[str, float]]]
+    deviations: Mapping[str, Mapping[str, Mapping[str, float]]]
+    seeds: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
+    per_label: Mapping[str, Mapping[str, Mapping[str, float | None]]]
+    parameters: Mapping[str, int]
+    exports: Mapping[str, float]
+    seconds: Mapping[str, float]
+    peak_memory_gb: float = dataclasses.field(default_factory=lambda: peak_memory_gb())
+    environment: Mapping[str, Any] = dataclasses.field(
+        default_factory=lambda: describe_environment()
+    )
+
+    def write(self, path: str | Path) -> None:
+        """Writes run.json, whole or not at all."""
+        text = json.dumps(dataclasses.asdict(self), indent=1, default=str)
+        with atomic_write(path) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Run":
+        """Reads run.json.
+
+        Raises:
+            ValueError: naming the file and the fields that miss or are unknown.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            return cls(**content)
+        except (json.JSONDecodeError, TypeError) as error:
+            raise ValueError(
+                f"{path} must hold what kmlic wrote as run.json; got {error}."
+            ) from error
+
+
+class RunFolder:
+    """Collects a run's files beside their final place, and takes that place at the end.
+
+    While a recipe works its files lie in the hidden folder `.<name>.working`; a run
+    that was interrupted finds them there and goes on. A crash leaves the run that was
+    there before, or none.
+
+    Args:
+        path: the final folder.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as parent:
+        ...     folder = RunFolder(Path(parent) / "msrn")
+        ...     _ = folder.begin({"epochs": 3})
+        ...     _ = (folder.working / "labels.json").write_text("{}")
+        ...     folder.finish()
+        ...     (Path(parent) / "msrn" / "labels.json").exists()
+        True
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.working = self.path.with_name(f".{self.path.name}.working")
+
+    def begin(self, settings: Mapping[str, Any]) -> bool:
+        """Opens the working folder and tells whether it goes on with an earlier run.
+
+        Raises:
+            ValueError: if the earlier run had other settings, listing them.
+        """
+        record = self.working / "settings.json"
+        mine = json.loads(json.dumps(dict(settings), default=str))
+        if record.exists():
+            theirs = json.loads(record.read_text())
+            changed = [
+                f"{name}: {theirs.get(name)!r} there, {mine.get(name)!r} here"
+                for name in sorted({*mine, *theirs})
+                if mine.get(name) != theirs.get(name)
+            ]
+            if changed:
+                raise ValueError(
+                    f"{self.working} holds an interrupted run with other settings "
+                    f"({'; '.join(changed)}). Run it with its settings to go on, "
+                    "remove that folder to begin anew, or choose another --folder."
+                )
+            return True
+        _remove(self.working)
+        with atomic_write(record) as temporary:
+            temporary.write_text(json.dumps(mine, indent=1))
+        return False
+
+    def finish(self, remove: Sequence[str] = ("settings.json",)) -> None:
+        """Puts the working folder in its final place, without the files named."""
+        for name in remove:
+            _remove(self.working / name)
+        _flush(self.working)
+        replace(self.working, self.path)
+
+
+def describe_environment() -> dict[str, Any]:
+    """Gives the versions, the git commit and the machine a run depends on."""
+    versions = {"python": platform.python_version()}
+    for package in ("kmlic", "keras", "tensorflow", "numpy", "spektral", "gensim"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return {
+        "versions": versions,
+        "commit": _git_commit(),
+        "machine": {
+            "system": platform.platform(),
+            "cores": os.cpu_count(),
+            "memory_gb": round(memory, 1),
+        },
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def peak_memory_gb() -> float:
+    """Gives the largest resident memory of this process so far, in 1e9 bytes."""
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(kilobytes * 1024 / 1e9, 2)
+
+
+def _git_commit() -> str | None:
+    folder = Path(__file__).parent
+    try:
+        commit, changes = (
+            subprocess.run(
+                ["git", "-C", str(folder), *arguments],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout.strip()
+            for arguments in (
+                ("rev-parse", "HEAD"),
+                ("status", "--porcelain", "--untracked-files=no"),
+            )
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{commit} with uncommitted changes" if changes else commit
 
 
 def replace(new: Path, old: Path) -> None:

@@ -1,3 +1,27 @@
 """What a recipe needs to train a model."""
 
-__all__: list[str] = []
+from kmlic.training.callbacks import EpochState, TrainingProgress, ValidationScores
+from kmlic.training.fit import fit
+from kmlic.training.optimizers import (
+    CoupledSGD,
+    LayerwiseAdamW,
+    learning_rate_multiplier,
+)
+from kmlic.training.scoring import predict_scores
+from kmlic.training.settings import parse_settings
+from kmlic.training.strategies import make_strategy
+from kmlic.training.transfer import transfer_weights
+
+__all__ = [
+    "CoupledSGD",
+    "EpochState",
+    "LayerwiseAdamW",
+    "TrainingProgress",
+    "ValidationScores",
+    "fit",
+    "learning_rate_multiplier",
+    "make_strategy",
+    "parse_settings",
+    "predict_scores",
+    "transfer_weights",
+]

@@ -1,0 +1,153 @@
+"""What happens between the epochs of a training."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import keras
+import numpy as np
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from kmlic.metrics import average_precision
+from kmlic.run_folder import atomic_write
+from kmlic.training.scoring import predict_scores
+
+
+class ValidationScores(keras.callbacks.Callback):
+    """Adds the exact mean average precision and loss of a dataset to an epoch's logs.
+
+    Every image is scored once, on the host: a metric inside the graph cannot keep all
+    scores, and one inside a replica would see a part of them.
+
+    Args:
+        dataset: batches of images and targets 1, 0 or -1.
+        loss: gives the loss of targets and logits, as in `fit`; None leaves it out.
+        prefix: what the names in the logs begin with: `val_mAP`, `val_loss`.
+    """
+
+    def __init__(
+        self, dataset: Iterable, loss: keras.Loss | None = None, prefix: str = "val_"
+    ):
+        super().__init__()
+        self.dataset = dataset
+        self.loss = loss
+        self.prefix = prefix
+
+    def on_epoch_end(self, epoch, logs=None):
+        targets, probabilities = predict_scores(self.model, self.dataset)
+        scores = average_precision(targets, probabilities)
+        known = scores[~np.isnan(scores)]
+        logs[f"{self.prefix}mAP"] = float(known.mean()) if len(known) else 0.0
+        if self.loss is not None:
+            eps = np.finfo("float32").eps
+            p = np.clip(probabilities, eps, 1 - eps)
+            logits = np.log(p) - np.log1p(-p)
+            logs[f"{self.prefix}loss"] = float(self.loss(targets, logits))
+
+
+class EpochState(keras.callbacks.Callback):
+    """Writes all that the next epoch needs, and goes on from there when it is found.
+
+    The state is weights, optimizer, values of the epochs so far and the weights of the
+    epoch best on the validation split, written as one folder, whole or not at all. When
+    the training ends, the best weights are put back into the model.
+
+    Args:
+        folder: the state's folder.
+        monitor: name in the logs, higher is better. Must be of a validation split.
+    """
+
+    def __init__(self, folder: str | Path, monitor: str = "val_mAP"):
+        super().__init__()
+        self.folder = Path(folder)
+        self.monitor = monitor
+        self.epochs: list[dict[str, float]] = []
+
+    def restore(self, model: keras.Model) -> int:
+        """Loads the state, if there is one, and gives the number of epochs it holds."""
+        record = self.folder / "epochs.json"
+        if record.exists():
+            self.epochs = json.loads(record.read_text())
+            model.optimizer.build(model.trainable_variables)
+            model.load_weights(self.folder / "latest.weights.h5")
+        return len(self.epochs)
+
+    def best_epoch(self) -> int:
+        """Gives the index of the epoch with the highest value, the first of equals."""
+        values = [logs[self.monitor] for logs in self.epochs]
+        return values.index(max(values))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append({name: float(value) for name, value in logs.items()})
+        with atomic_write(self.folder) as state:
+            state.mkdir()
+            latest = state / "latest.weights.h5"
+            self.model.save_weights(latest)
+            best = latest
+            if self.best_epoch() != len(self.epochs) - 1:
+                best = self.folder / "best.weights.h5"
+            shutil.copyfile(best, state / "best.weights.h5")
+            (state / "epochs.json").write_text(json.dumps(self.epochs))
+
+    def on_train_end(self, logs=None):
+        self.model.load_weights(self.folder / "best.weights.h5")
+
+
+class TrainingProgress(keras.callbacks.Callback):
+    """Shows the steps done, the values of each epoch and an estimate of what is left.
+
+    On a terminal a bar moves; elsewhere (a log file, CI) each epoch is one line.
+
+    Args:
+        title: what is trained, the first word of every line.
+        first_epoch: epochs done before, by a run that was interrupted.
+    """
+
+    def __init__(self, title: str, first_epoch: int = 0):
+        super().__init__()
+        self.title = title
+        self.first_epoch = first_epoch
+        self.console = Console(highlight=False)
+
+    def on_train_begin(self, logs=None):
+        self._start = time.monotonic()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self._bar.start()
+        steps = self.params.get("steps")
+        total = steps and steps * (self.params["epochs"] - self.first_epoch)
+        self._task = self._bar.add_task(self.title, total=total)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._bar.advance(self._task)
+
+    def on_epoch_end(self, epoch, logs=None):
+        epochs = self.params["epochs"]
+        seconds = time.monotonic() - self._start
+        left = seconds / (epoch + 1 - self.first_epoch) * (epochs - epoch - 1)
+        values = " ".join(f"{name} {value:.4f}" for name, value in logs.items())
+        self.console.print(
+            f"{self.title}: epoch {epoch + 1}/{epochs} {values} | "
+            f"{seconds:.0f} s, {left:.0f} s left"
+        )
+
+    def on_train_end(self, logs=None):
+        self._bar.stop()

@@ -1,0 +1,59 @@
+"""Trains a compiled model, in epochs that survive an interruption."""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from kmlic.training.callbacks import EpochState, TrainingProgress, ValidationScores
+
+
+def fit(
+    model: keras.Model,
+    train: tf.data.Dataset,
+    validation: tf.data.Dataset,
+    *,
+    epochs: int,
+    folder: str | Path,
+    title: str = "model",
+) -> list[dict[str, float]]:
+    """Trains with `model.fit` and leaves the epoch best on the validation split.
+
+    Each epoch ends with the exact mean average precision of the validation split and
+    with a copy of the whole state in `folder`: called again after an interruption, the
+    training goes on with the epoch that was cut off.
+
+    Args:
+        model: compiled.
+        train: batches of images and targets, one epoch long.
+        validation: batches of images and targets, in order.
+        epochs: epochs in all, those before an interruption included.
+        folder: where the state is kept, one per training.
+        title: the model's name in the progress lines.
+
+    Returns:
+        For each epoch its values by name: loss, val_loss, val_mAP, learning_rate.
+
+    Raises:
+        RuntimeError: if the loss is not finite.
+    """
+    state = EpochState(folder)
+    done = state.restore(model)
+    if done < epochs:
+        model.fit(
+            train,
+            epochs=epochs,
+            initial_epoch=done,
+            shuffle=False,
+            verbose=0,
+            callbacks=[
+                keras.callbacks.TerminateOnNaN(raise_error=True),
+                ValidationScores(validation, model.loss),
+                TrainingProgress(title, first_epoch=done),
+                state,
+            ],
+        )
+    else:
+        state.set_model(model)
+        state.on_train_end()
+    return state.epochs

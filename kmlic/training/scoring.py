@@ -1,0 +1,55 @@
+"""Every score of a dataset, gathered on the host."""
+
+from collections.abc import Iterable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def predict_scores(
+    model: keras.Model, dataset: Iterable[tuple[np.ndarray, np.ndarray]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gives the targets and the probabilities of every image of a dataset.
+
+    The last batch is filled up with copies of its first image, so that every replica of
+    a `MirroredStrategy` gets whole rows, and the copies' scores are dropped: as many
+    rows come back as the dataset holds, in its order.
+
+    Shapes: batches of (B, S, S, 3) and (B, L) to (N, L) and (N, L).
+
+    Args:
+        model: gives logits (B, L).
+        dataset: batches of images and targets 1, 0 or -1.
+
+    Raises:
+        ValueError: if the dataset is empty.
+    """
+    targets, logits = [], []
+    rows = 0
+    for images, batch_targets in dataset:
+        count = len(images)
+        rows = max(rows, count + -count % _num_replicas(model))
+        logits.append(np.asarray(model.predict_on_batch(_fill(images, rows)))[:count])
+        targets.append(np.asarray(batch_targets))
+    if not targets:
+        raise ValueError("`dataset` must hold at least one batch; got none.")
+    all_logits = np.concatenate(logits).astype("float32")
+    return np.concatenate(targets), _sigmoid(all_logits)
+
+
+def _num_replicas(model: keras.Model) -> int:
+    strategy = model.distribute_strategy
+    return strategy.num_replicas_in_sync if strategy else 1
+
+
+def _fill(images: np.ndarray, rows: int) -> tf.Tensor:
+    images = tf.convert_to_tensor(images)
+    missing = rows - len(images)
+    if not missing:
+        return images
+    return tf.concat([images, tf.repeat(images[:1], missing, axis=0)], axis=0)
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return keras.ops.convert_to_numpy(keras.ops.sigmoid(logits))

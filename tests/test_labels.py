@@ -1,0 +1,73 @@
+import pytest
+
+from kmlic.labels import Labels
+
+LABELS = Labels(
+    ("dog", "sofa", "müsli"), {"things": ("sofa", "müsli")}, (0.5, 0.25, 0.9), 96
+)
+
+
+def test_written_and_read_again_are_equal(tmp_path):
+    LABELS.write(tmp_path / "labels.json")
+    assert Labels.read(tmp_path / "labels.json") == LABELS
+    assert [path.name for path in tmp_path.iterdir()] == ["labels.json"]
+
+
+def test_hash_depends_on_everything():
+    others = [
+        Labels(LABELS.names[::-1], LABELS.groups, LABELS.thresholds, 96),
+        Labels(LABELS.names, None, LABELS.thresholds, 96),
+        Labels(LABELS.names, LABELS.groups, (0.5, 0.25, 0.8), 96),
+        Labels(LABELS.names, LABELS.groups, LABELS.thresholds, 97),
+    ]
+    assert len({LABELS.hash, *(other.hash for other in others)}) == 5
+
+
+def test_a_changed_file_is_refused(tmp_path):
+    LABELS.write(tmp_path / "labels.json")
+    text = (tmp_path / "labels.json").read_text().replace("0.25", "0.75")
+    (tmp_path / "labels.json").write_text(text)
+    with pytest.raises(ValueError, match=r"labels\.json was changed after"):
+        Labels.read(tmp_path / "labels.json")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"names": 3}', "PK\x03"])
+def test_a_file_without_labels_is_refused_by_name(tmp_path, text):
+    (tmp_path / "labels.json").write_text(text)
+    with pytest.raises(ValueError, match=r"labels\.json must hold"):
+        Labels.read(tmp_path / "labels.json")
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        (("dog", "cat", "müsli"), "label 1 is 'sofa' here and 'cat' there"),
+        (("dog", "sofa"), "got 3 here and 2 there; the first surplus one is 'müsli'"),
+        ((*LABELS.names, "cat"), "got 3 here and 4 there.* 'cat'"),
+    ],
+)
+def test_the_first_different_label_is_named(others, message):
+    with pytest.raises(ValueError, match=message):
+        LABELS.require_same_names(others)
+    LABELS.require_same_names(LABELS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((("dog", "dog"),), r"must be unique; got \['dog'\]"),
+        ((("dog", ""),), "non-empty"),
+        ((("dog",), {"pets": ("cat",)}), r"\['cat'\] in group 'pets'"),
+        ((("dog",), None, (0.5, 0.5)), "2 for 1 labels"),
+        ((("dog",), None, (1.5,)), r"0-1; got \(1.5,\)"),
+    ],
+)
+def test_says_which_rule_is_broken(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Labels(*arguments)
+
+
+def test_gives_the_outputs_of_a_group():
+    assert LABELS.indices("things") == [1, 2]
+    with pytest.raises(ValueError, match=r"\['things'\]; got 'colours'"):
+        LABELS.indices("colours")

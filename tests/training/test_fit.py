@@ -1,0 +1,75 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kmlic.training import CoupledSGD, fit
+
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.normal(size=(32, 2, 2, 1)).astype("float32")
+TARGETS = (IMAGES.reshape(32, 4)[:, :2] > 0).astype("float32")
+DATASET = tf.data.Dataset.from_tensor_slices((IMAGES, TARGETS)).batch(8)
+
+
+def _model(learning_rate=0.1):
+    keras.utils.set_random_seed(0)
+    images = keras.Input((2, 2, 1))
+    x = keras.layers.Flatten()(images)
+    model = keras.Model(images, keras.layers.Dense(2, name="logits")(x))
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    model.compile(CoupledSGD(learning_rate), loss)
+    return model
+
+
+def test_gives_the_exact_values_of_each_epoch(tmp_path, capsys):
+    epochs = fit(_model(), DATASET, DATASET, epochs=3, folder=tmp_path / "a", title="m")
+    assert [sorted(values) for values in epochs] == [
+        ["loss", "val_loss", "val_mAP"]
+    ] * 3
+    assert epochs[-1]["val_mAP"] > epochs[0]["val_mAP"]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" loss")[0] for line in lines] == [
+        f"m: epoch {epoch}/3" for epoch in (1, 2, 3)
+    ]
+
+
+def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path):
+    undisturbed = _model()
+    expected = fit(undisturbed, DATASET, DATASET, epochs=4, folder=tmp_path / "a")
+
+    class Kill(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if self.model.optimizer.iterations == 10:
+                raise KeyboardInterrupt
+
+    interrupted = _model()
+    original = interrupted.fit
+
+    def fit_with_kill(*args, callbacks, **kwargs):
+        return original(*args, callbacks=[*callbacks, Kill()], **kwargs)
+
+    interrupted.fit = fit_with_kill
+    with pytest.raises(KeyboardInterrupt):
+        fit(interrupted, DATASET, DATASET, epochs=4, folder=tmp_path / "b")
+    resumed = _model()
+    epochs = fit(resumed, DATASET, DATASET, epochs=4, folder=tmp_path / "b")
+    assert epochs == expected
+    for one, other in zip(
+        resumed.get_weights(), undisturbed.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_finished_training_gives_its_best_weights_again(tmp_path):
+    trained = _model()
+    fit(trained, DATASET, DATASET, epochs=2, folder=tmp_path / "a")
+    again = _model()
+    assert len(fit(again, DATASET, DATASET, epochs=2, folder=tmp_path / "a")) == 2
+    for one, other in zip(again.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_loss_that_is_not_finite_stops(tmp_path):
+    with pytest.raises(RuntimeError, match="NaN"):
+        fit(_model(np.inf), DATASET, DATASET, epochs=2, folder=tmp_path / "a")
+    assert not (tmp_path / "a").exists()
