@@ -1,0 +1,141 @@
+"""Graph attention: the adapter of spektral's GATConv."""
+
+import math
+
+import keras
+from keras import ops
+from spektral.layers import GATConv
+
+
+@keras.saving.register_keras_serializable(package="kmlic")
+class GraphAttention(keras.layers.Layer):
+    """Replaces each node by an attention-weighted mean of its neighbours.
+
+    Paper: Velickovic et al., "Graph Attention Networks", ICLR 2018, equations 1 to 5,
+    https://arxiv.org/abs/1710.10903, computed by spektral's GATConv. With
+    `residual=True, use_bias=False, add_self_loops=False, activation="elu"` it is
+    equations 2 and 3 of MSRN, https://arxiv.org/abs/2106.11596.
+    Differs from GATConv: it runs under Keras 3 (which hands GATConv a mask that it
+    cannot read), in float32 under every precision policy, keeps all arguments in its
+    configuration, initialises the kernel as a matrix, and a node without neighbours
+    receives nothing instead of the mean of all nodes.
+
+    Shapes: (L, F), (L, L) to (L, num_heads * units).
+
+    Args:
+        units: number of output features per head.
+        num_heads: number of attention heads, concatenated.
+        residual: whether to add the node's own transformed features before the bias.
+        add_self_loops: whether every node is its own neighbour, whatever the adjacency
+            says.
+        use_bias: whether to add a bias before the activation.
+        activation: applied last.
+        dropout: share of attention coefficients dropped in training, 0 to 1.
+        kernel_initializer: of the (F, num_heads * units) kernel.
+
+    Raises:
+        ValueError: if `units` or `num_heads` is below 1.
+
+    Call arguments: nodes, and an adjacency whose element (i, j) is positive where node
+    i receives from node j; its values do not matter otherwise.
+
+    Example:
+        >>> nodes, adjacency = keras.ops.ones((5, 3)), keras.ops.eye(5)
+        >>> tuple(GraphAttention(4, num_heads=2)(nodes, adjacency).shape)
+        (5, 8)
+    """
+
+    def __init__(
+        self,
+        units: int,
+        num_heads: int = 1,
+        residual: bool = False,
+        add_self_loops: bool = True,
+        use_bias: bool = True,
+        activation=None,
+        dropout: float = 0.0,
+        kernel_initializer="glorot_uniform",
+        **kwargs,
+    ):
+        # Autocast would round the adjacency and the attention scores.
+        super().__init__(autocast=False, **kwargs)
+        if units < 1:
+            raise ValueError(f"`units` must be at least 1; got units={units}.")
+        if num_heads < 1:
+            raise ValueError(
+                f"`num_heads` must be at least 1; got num_heads={num_heads}."
+            )
+        self.units = units
+        self.num_heads = num_heads
+        self.residual = residual
+        self.add_self_loops = add_self_loops
+        self.use_bias = use_bias
+        self.activation = keras.activations.get(activation)
+        self.dropout = dropout
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def build(self, nodes_shape, adjacency_shape):
+        self.attend = GATConv(
+            self.units,
+            attn_heads=self.num_heads,
+            dropout_rate=self.dropout,
+            add_self_loops=self.add_self_loops,
+            use_bias=False,
+            kernel_initializer=_through_matrix(self.kernel_initializer, axis=1),
+            attn_kernel_initializer=_through_matrix("glorot_uniform", axis=2),
+            dtype="float32",
+            name="attend",
+        )
+        self.attend.build([nodes_shape, adjacency_shape])
+        if self.use_bias:
+            self.bias = self.add_weight(
+                (self.num_heads * self.units,),
+                initializer="zeros",
+                dtype="float32",
+                name="bias",
+            )
+
+    def call(self, nodes, adjacency):
+        nodes = ops.cast(nodes, "float32")
+        neighbours = ops.cast(adjacency > 0, "float32")  # (L, L)
+        # Not __call__, which would pass mask=[None, None].
+        outputs = self.attend.call([nodes, neighbours])  # (L, heads * units)
+        if not self.add_self_loops:
+            outputs = outputs * ops.max(neighbours, axis=-1, keepdims=True)
+        if self.residual:
+            kernel = ops.reshape(self.attend.kernel, (nodes.shape[-1], -1))
+            outputs = outputs + ops.matmul(nodes, kernel)
+        if self.use_bias:
+            outputs = outputs + self.bias
+        return ops.cast(self.activation(outputs), self.compute_dtype)
+
+    def compute_output_shape(self, nodes_shape, adjacency_shape):
+        return (*nodes_shape[:-1], self.num_heads * self.units)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "num_heads": self.num_heads,
+            "residual": self.residual,
+            "add_self_loops": self.add_self_loops,
+            "use_bias": self.use_bias,
+            "activation": keras.activations.serialize(self.activation),
+            "dropout": self.dropout,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }
+
+
+def _through_matrix(initializer, axis):
+    """Initialises GATConv's 3-D kernels as the matrices they are.
+
+    Taken as 3-D, Keras reads the leading axis as a convolution's window and makes them
+    up to sqrt(F) times too small.
+    """
+    initializer = keras.initializers.get(initializer)
+
+    def initialize(shape, dtype=None):
+        matrix = (math.prod(shape[:axis]), math.prod(shape[axis:]))
+        return ops.reshape(initializer(matrix, dtype=dtype), shape)
+
+    return initialize
