@@ -76,12 +76,12 @@ def precision_recall_f1(
         highest = np.zeros(targets.shape, bool)
         np.put_along_axis(highest, order, True, axis=1)
         called &= highest
-    values = _values(
+    counts = [
         (called & (targets == 1)).sum(axis=0),
         (called & (targets != -1)).sum(axis=0),
         (targets == 1).sum(axis=0),
-        np,
-    )
+    ]
+    values = _values(counts, np)
     return {name: float(value) for name, value in values.items()}
 
 
@@ -180,8 +180,8 @@ class PrecisionRecallF1(keras.Metric):
 
     def results(self) -> dict[str, float]:
         """Gives all six values, by name."""
-        counts = (self.true_positives, self.called, self.positives)
-        values = _values(*(ops.convert_to_numpy(x) for x in counts), np)
+        counts = [ops.convert_to_numpy(counter) for counter in self._counters]
+        values = _values(counts, np)
         return {name: float(value) for name, value in values.items()}
 
     def labels_without_positives(self) -> list[int]:
@@ -189,14 +189,18 @@ class PrecisionRecallF1(keras.Metric):
         return np.flatnonzero(ops.convert_to_numpy(self.positives) == 0).tolist()
 
     def result(self):
-        counts = (self.true_positives, self.called, self.positives)
-        values = _values(*(ops.convert_to_tensor(x) for x in counts), ops)
+        counts = [ops.convert_to_tensor(counter) for counter in self._counters]
+        values = _values(counts, ops)
         return ops.cast(values[self.value], "float32")
+
+    @property
+    def _counters(self):
+        return self.true_positives, self.called, self.positives
 
     def get_config(self):
         threshold = self.threshold
-        if threshold is not None and np.ndim(threshold):
-            threshold = [float(t) for t in threshold]
+        if threshold is not None:
+            threshold = np.asarray(threshold).tolist()
         return {
             **super().get_config(),
             "num_labels": self.num_labels,
@@ -228,8 +232,9 @@ def _check_choice(num_labels, threshold, top_k):
         )
 
 
-def _values(true_positives, called, positives, ops):
-    """Makes the six values of counts per label, in NumPy or keras.ops."""
+def _values(counts, ops):
+    """Makes the six values of three counts per label, in NumPy or keras.ops."""
+    true_positives, called, positives = counts
     counted = ops.cast(positives > 0, "float64") if ops is not np else positives > 0
     num_counted = ops.maximum(ops.sum(counted), 1)
     precisions = true_positives / ops.maximum(called, 1e-12)
