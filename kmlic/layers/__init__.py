@@ -6,6 +6,7 @@ regions, L labels, G groups, D embedding size, S image side.
 
 from kmlic.layers.constant import Constant
 from kmlic.layers.diff_pool import DiffPool
+from kmlic.layers.fused_batch_norm import FusedBatchNorm
 from kmlic.layers.graph_attention import GraphAttention
 from kmlic.layers.grouped_conv import GroupedConv2D
 from kmlic.layers.label_group_embedding import LabelGroupEmbedding
@@ -18,6 +19,7 @@ from kmlic.layers.wildcat_pooling import WildcatPooling
 __all__ = [
     "Constant",
     "DiffPool",
+    "FusedBatchNorm",
     "GraphAttention",
     "GroupedConv2D",
     "LabelGroupEmbedding",

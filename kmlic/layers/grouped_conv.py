@@ -29,7 +29,7 @@ class GroupedConv2D(keras.layers.Layer):
         kernel_initializer: of the kernel.
 
     Raises:
-        ValueError: if `groups` does not divide `filters` and C, or `padding` is unknown.
+        ValueError: if `groups` does not divide `filters` and C; on unknown `padding`.
 
     Example:
         >>> images = keras.ops.ones((1, 8, 8, 4))

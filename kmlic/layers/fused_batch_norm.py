@@ -1,0 +1,83 @@
+"""Batch normalization in one operator."""
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="kmlic")
+class FusedBatchNorm(keras.layers.BatchNormalization):
+    """Normalizes each channel of feature maps over batch and positions, in one operator.
+
+    Keras 3 composes batch normalization of a dozen operators that each pass over the
+    feature maps; a training step of a ResNet on a CPU took about twice as long with it.
+    In low precision the feature maps are read as they are and the statistics computed
+    in float32.
+
+    Paper: Ioffe and Szegedy, "Batch Normalization", ICML 2015, algorithms 1 and 2,
+    https://arxiv.org/abs/1502.03167. Differs from Keras as torch does: the moving
+    variance follows the unbiased variance of the batches.
+
+    Shapes: (B, H, W, C) to (B, H, W, C). H and W may be unknown or vary.
+
+    Args:
+        **kwargs: of `keras.layers.BatchNormalization`, but for `axis`, `center`,
+            `scale`, `synchronized` and `renorm`, which must keep their defaults.
+
+    Raises:
+        ValueError: if one of those differs, or the input is no feature map.
+
+    Example:
+        >>> layer = FusedBatchNorm(momentum=0.9, epsilon=1e-5)
+        >>> images = keras.random.normal((8, 5, 5, 3), mean=7.0, seed=0)
+        >>> bool(keras.ops.max(keras.ops.mean(layer(images, training=True))) < 1e-5)
+        True
+    """
+
+    def build(self, input_shape):
+        if len(input_shape) != 4:
+            raise ValueError(
+                "The input must be feature maps (B, H, W, C); got input shape "
+                f"{tuple(input_shape)}."
+            )
+        fixed = {
+            "axis": (self.axis, (-1, 3)),
+            "center": (self.center, (True,)),
+            "scale": (self.scale, (True,)),
+            "synchronized": (self.synchronized, (False,)),
+            "renorm": (self.renorm, (False,)),
+        }
+        for name, (value, allowed) in fixed.items():
+            if value not in allowed:
+                raise ValueError(
+                    f"`{name}` must be {allowed[0]}; got {name}={value}. Use "
+                    "keras.layers.BatchNormalization."
+                )
+        super().build(input_shape)
+
+    def call(self, inputs, training=None, mask=None):
+        if mask is not None:
+            raise ValueError("Feature maps have no mask; got one.")
+        learning = bool(training) and self.trainable
+        # Statistics to use; the operator wants none when it computes its own. It is
+        # called as it is because tf.nn raises epsilon to 1.001e-5.
+        mean, variance = (
+            ([], [])
+            if learning
+            else map(tf.convert_to_tensor, (self.moving_mean, self.moving_variance))
+        )
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=tf.convert_to_tensor(self.gamma),
+            offset=tf.convert_to_tensor(self.beta),
+            mean=mean,
+            variance=variance,
+            epsilon=self.epsilon,
+            is_training=learning,
+        )
+        if learning:
+            share = 1 - self.momentum
+            self.moving_mean.assign(self.moving_mean * self.momentum + mean * share)
+            self.moving_variance.assign(
+                self.moving_variance * self.momentum + variance * share
+            )
+        return outputs
