@@ -2,7 +2,6 @@
 
 from kmlic.data.augmentation import augment
 from kmlic.data.check_images import ImageCheck, check_images
-from kmlic.data.coco2014 import load_coco2014
 from kmlic.data.decoding import (
     ImageHeader,
     decode_image,
@@ -12,16 +11,20 @@ from kmlic.data.decoding import (
     resize_images,
 )
 from kmlic.data.from_csv import from_csv
+from kmlic.data.load_coco2014 import load_coco2014
 from kmlic.data.load_dataset import load_dataset
+from kmlic.data.load_street_fashion import load_street_fashion
+from kmlic.data.load_voc2007 import load_voc2007
 from kmlic.data.multi_label_data import MultiLabelData, SkippedRow
 from kmlic.data.splits import read_splits, split_images
-from kmlic.data.voc2007 import load_voc2007
+from kmlic.data.street_fashion import StreetFashion, load_street_fashion_builder
 
 __all__ = [
     "ImageCheck",
     "ImageHeader",
     "MultiLabelData",
     "SkippedRow",
+    "StreetFashion",
     "augment",
     "check_images",
     "decode_image",
@@ -30,6 +33,8 @@ __all__ = [
     "inspect_image",
     "load_coco2014",
     "load_dataset",
+    "load_street_fashion",
+    "load_street_fashion_builder",
     "load_voc2007",
     "read_image",
     "read_splits",

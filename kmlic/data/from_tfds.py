@@ -1,7 +1,6 @@
 """A tensorflow-datasets builder to a dataset of several labels an image."""
 
 from collections.abc import Callable, Mapping
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -50,7 +49,7 @@ def from_tfds(
         cache: whether to keep decoded images in memory while they fit in 2 GiB; without
             effect when the builder does not fix their size.
         caption: the feature that holds a text per image, or None.
-        name: the feature that names an image, or None.
+        name: the feature that names an image, a text or a number, or None.
 
     Raises:
         ValueError: if the splits are not the three, or a training batch cannot be
@@ -68,13 +67,13 @@ def from_tfds(
         read = _read_all(examples, split, targets, {"name": name, "caption": caption})
         all_targets[split] = read["targets"].astype(np.int8)
         if name is not None:
-            all_paths[split] = tuple(
-                PurePath(text.decode()).as_posix() for text in read["name"]
-            )
+            all_paths[split] = tuple(_text(value) for value in read["name"])
         if caption is not None and split == "train":
-            captions = tuple(text.decode() for text in read["caption"])
+            captions = tuple(_text(value) for value in read["caption"])
         training = split == "train"
-        stream = _encoded(builder, splits[split], seed if training else None)
+        stream = _encoded(
+            builder, splits[split], seed if training and not cache else None
+        )
         datasets[split] = build_batches(
             stream.map(
                 lambda example, split=split: (example["image"], targets(example, split))
@@ -105,11 +104,18 @@ def _encoded(
         shuffle_files=seed is not None,
         decoders={"image": tfds.decode.SkipDecoding()},
         read_config=tfds.ReadConfig(
-            shuffle_seed=seed, interleave_cycle_length=1, try_autocache=False
+            shuffle_seed=seed,
+            interleave_cycle_length=1,
+            try_autocache=False,
+            enable_ordering_guard=seed is None,
         ),
     )
     count = builder.info.splits[split].num_examples
     return examples.apply(tf.data.experimental.assert_cardinality(count))
+
+
+def _text(value: bytes | np.integer) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _read_all(

@@ -3,12 +3,22 @@
 from pathlib import Path
 from typing import Any
 
-from kmlic.data.coco2014 import load_coco2014
 from kmlic.data.from_csv import from_csv
+from kmlic.data.load_coco2014 import load_coco2014
+from kmlic.data.load_street_fashion import load_street_fashion
+from kmlic.data.load_voc2007 import load_voc2007
 from kmlic.data.multi_label_data import MultiLabelData
-from kmlic.data.voc2007 import load_voc2007
 
-_NAMES = ("csv", "voc/2007", "coco/2014")
+# Name to the builder's variant and the labels that are chosen.
+_STREET_FASHION: dict[str, tuple[str, Any]] = {
+    "street_fashion": ("default", "all"),
+    "street_fashion/patterns": ("default", "patterns"),
+    "street_fashion/attributes": ("default", "attributes"),
+    "street_fashion/tiny": ("tiny", "all"),
+    "street_fashion/tiny/patterns": ("tiny", "patterns"),
+    "street_fashion/tiny/attributes": ("tiny", "attributes"),
+}
+_NAMES = (*_STREET_FASHION, "csv", "voc/2007", "coco/2014")
 
 
 def load_dataset(
@@ -25,8 +35,11 @@ def load_dataset(
     """Loads a dataset by its name.
 
     Args:
-        name: "csv" for `data_dir`/labels.csv (see `from_csv`; the order of the labels
-            is that of `data_dir`/classes.txt where there is one), "voc/2007" or
+        name: "street_fashion" (34 patterns, garments and colours),
+            "street_fashion/patterns" (the 11 patterns), "street_fashion/attributes" (26
+            in 6 groups), or any of these with "/tiny" behind "street_fashion" for 160
+            images; "csv" for `data_dir`/labels.csv (see `from_csv`; the order of the
+            labels is that of `data_dir`/classes.txt where there is one); "voc/2007";
             "coco/2014".
         image_size: side in pixels that images are resized to.
         batch_size: images a batch.
@@ -53,6 +66,11 @@ def load_dataset(
         "cache": cache,
         **options,
     }
+    if name in _STREET_FASHION:
+        config, chosen = _STREET_FASHION[name]
+        return load_street_fashion(
+            config=config, labels=chosen, data_dir=data_dir, **arguments
+        )
     if name == "csv":
         return _load_csv(data_dir, arguments)
     if name == "voc/2007":

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from kmlic.data import load_dataset
@@ -24,3 +26,19 @@ def test_csv_needs_a_folder():
 def test_names_the_datasets_there_are():
     with pytest.raises(ValueError, match=r"'csv'.*; got name='imagenet'"):
         load_dataset("imagenet", **SIZES)
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "labels"),
+    [
+        ("street_fashion", "default", "all"),
+        ("street_fashion/attributes", "default", "attributes"),
+        ("street_fashion/tiny/patterns", "tiny", "patterns"),
+    ],
+)
+def test_street_fashion_comes_in_sizes_and_choices(monkeypatch, name, config, labels):
+    module = sys.modules[load_dataset.__module__]
+    monkeypatch.setattr(module, "load_street_fashion", dict)
+    arguments = load_dataset(name, seed=5, data_dir="here", **SIZES)
+    assert (arguments["config"], arguments["labels"]) == (config, labels)
+    assert arguments["data_dir"] == "here" and arguments["seed"] == 5

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from kmlic.data import read_splits, split_images
+
+
+def rare_targets(count=600):
+    random = np.random.default_rng(0)
+    return (random.random((count, 8)) < np.geomspace(0.02, 0.5, 8)).astype("int8")
+
+
+def test_every_label_keeps_its_share_in_every_split():
+    targets = rare_targets()
+    split = split_images(targets)
+    for number, fraction in enumerate((0.7, 0.1, 0.2)):
+        inside = split == number
+        assert abs(inside.mean() - fraction) < 0.01
+        share = targets[inside].sum(axis=0) - fraction * targets.sum(axis=0)
+        assert np.abs(share).max() < 2.5
+
+
+def test_stratified_splits_are_closer_to_the_asked_shares_than_random_ones():
+    targets = rare_targets()
+
+    def distance(method):
+        split = split_images(targets, method=method)
+        shares = targets[split == 2].sum(axis=0) / targets.sum(axis=0)
+        return np.abs(shares - 0.2).max()
+
+    assert distance("stratified") < 0.5 * distance("random")
+
+
+@pytest.mark.parametrize("method", ["stratified", "random"])
+def test_the_seed_fixes_the_split(method):
+    targets = rare_targets()
+    first, same, other = (
+        split_images(targets, method=method, seed=seed) for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, same)
+    assert (first != other).any()
+
+
+@pytest.mark.parametrize("method", ["stratified", "random"])
+def test_images_linked_by_any_key_stay_together(method):
+    targets = rare_targets(120)
+    pairs = np.arange(120) // 2
+    threes = [None if i % 3 else f"camera {i // 12}" for i in range(120)]
+    split = split_images(targets, groups=(pairs.tolist(), threes), method=method)
+    assert (split[::2] == split[1::2]).all()
+    for start in range(0, 120, 12):
+        assert len(set(split[start : start + 12 : 3].tolist())) == 1
+    assert len(set(split.tolist())) == 3
+
+
+def test_unknown_and_missing_labels_do_not_count_as_present():
+    targets = np.zeros((20, 1), "int8")
+    targets[:10] = -1
+    assert np.bincount(split_images(targets)).tolist() == [14, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "rule"),
+    [
+        ({"fractions": (0.5, 0.5)}, r"fractions=\(0\.5, 0\.5\)"),
+        ({"fractions": (0.8, 0.2, 0.0)}, "three positive numbers"),
+        ({"fractions": (0.8, 0.2, 0.2)}, "sum to 1"),
+        ({"method": "sorted"}, "method='sorted'"),
+        ({"groups": ([1],)}, "got 1 for 9 images"),
+        ({"groups": ([0] * 9,)}, "9 images in 1 groups"),
+    ],
+)
+def test_refuses_splits_that_cannot_be_made(wrong, rule):
+    with pytest.raises(ValueError, match=rule):
+        split_images(np.ones((9, 2), "int8"), **wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        (
+            "path,part\n",
+            r"columns path and split; got \['path', 'part'\]",
+        ),
+        ("", "got None"),
+        ("path,split\na.png,train\nb.png,val\n", "row 3: .* got 'val'"),
+        ("path,split\na.png,train\na.png,test\n", "row 3: .*'a.png' stands twice"),
+    ],
+)
+def test_refuses_split_files_by_row(tmp_path, text, rule):
+    path = tmp_path / "splits.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=rule) as error:
+        read_splits(path)
+    assert str(path) in str(error.value)
