@@ -53,7 +53,7 @@ def test_reads_what_gensim_wrote(tmp_path, name, arguments, compressed):
     np.testing.assert_allclose(vectors.vectors, VECTORS, rtol=1e-6)
     neighbour, _ = vectors.most_similar("cat", topn=1)[0]
     assert neighbour in WORDS
-    vectors.add_vector("cow", VECTORS[0] + 1)  # they can be used on as gensim's own
+    vectors.add_vectors(["cow"], VECTORS[:1] + 1)  # as to vectors gensim read
     assert vectors.index_to_key == [*WORDS, "cow"]
 
 
