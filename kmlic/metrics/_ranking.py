@@ -1,0 +1,96 @@
+"""What the exact metrics share: each label's images sorted by score once."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Ranking(NamedTuple):
+    """Where the distinct scores of a label's positives stand, lowest first.
+
+    Args:
+        tied: positives that have this score.
+        positives_from: positives with this score or a higher one.
+        images_from: images with this score or a higher one.
+        ranked: scores of all images where the label is known, ascending.
+        distinct: the distinct scores.
+        num_positives: positives of the label.
+    """
+
+    tied: np.ndarray
+    positives_from: np.ndarray
+    images_from: np.ndarray
+    ranked: np.ndarray
+    distinct: np.ndarray
+    num_positives: int
+
+
+def checked(targets, scores) -> tuple[np.ndarray, np.ndarray]:
+    """Gives (N, L) arrays of the same shape, scores as float32 or float64.
+
+    Raises:
+        ValueError: if shapes differ, a target is not 1, 0 or -1 or a score is NaN.
+    """
+    targets, scores = np.asarray(targets), np.asarray(scores)
+    if targets.ndim != 2 or targets.shape != scores.shape:
+        raise ValueError(
+            "`targets` and `scores` must be (N, L) both; got shapes "
+            f"{targets.shape} and {scores.shape}."
+        )
+    strange = (targets != 1) & (targets != 0) & (targets != -1)
+    if strange.any():
+        row, label = np.argwhere(strange)[0]
+        raise ValueError(
+            f"`targets` must be 1, 0 or -1; got {targets[row, label]} in row {row}, "
+            f"label {label}."
+        )
+    if scores.dtype not in (np.float32, np.float64):
+        scores = scores.astype(np.float32 if scores.dtype.itemsize < 4 else np.float64)
+    if np.isnan(scores).any():
+        row, label = np.argwhere(np.isnan(scores))[0]
+        raise ValueError(
+            f"`scores` must be numbers; got NaN in row {row}, label {label}."
+        )
+    return targets, scores
+
+
+def rankings(targets: np.ndarray, scores: np.ndarray) -> list[Ranking | None]:
+    """Ranks the positives of each label among the images where it is known.
+
+    Args:
+        targets: (N, L), as `checked` gives them.
+        scores: (N, L), as `checked` gives them.
+
+    Returns:
+        One ranking per label, None for labels without positives.
+    """
+    columns = zip(_transposed(targets), _transposed(scores), strict=True)
+    return [_ranking(*column) for column in columns]
+
+
+def _transposed(array: np.ndarray, rows: int = 512) -> np.ndarray:
+    # In blocks that fit the cache this takes a quarter of the time of array.T.copy().
+    columns = np.empty(array.shape[::-1], array.dtype)
+    for start in range(0, len(array), rows):
+        columns[:, start : start + rows] = array[start : start + rows].T
+    return columns
+
+
+def _ranking(targets: np.ndarray, scores: np.ndarray) -> Ranking | None:
+    # Indices are faster than a mask here, whose branches cannot be foreseen.
+    positives = np.sort(scores[np.flatnonzero(targets == 1)])
+    if not len(positives):
+        return None
+    unknown = targets == -1
+    ranked = np.sort(scores[~unknown] if unknown.any() else scores)
+    is_first = np.concatenate(([True], positives[1:] != positives[:-1]))
+    first = np.flatnonzero(is_first)  # one entry for each distinct score
+    distinct = positives[first]
+    return Ranking(
+        tied=np.diff(first, append=len(positives)),
+        positives_from=len(positives) - first,
+        images_from=len(ranked) - np.searchsorted(ranked, distinct),
+        ranked=ranked,
+        distinct=distinct,
+        num_positives=len(positives),
+    )
