@@ -117,3 +117,15 @@ def test_says_which_argument_is_out_of_its_limits():
         PartialBinaryCrossentropy(reduction="mean_with_sample_weight")
     with pytest.raises(ValueError, match="got 3 for 5 labels"):
         PartialBinaryCrossentropy(positive_weight=[1, 2, 3])(TARGETS, LOGITS)
+
+
+def test_trains_under_mixed_float16_with_unknown_labels():
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((4,))
+    logits = keras.layers.Dense(5, dtype="mixed_float16")(inputs)
+    model = keras.Model(inputs, logits)
+    model.compile("sgd", PartialBinaryCrossentropy())
+    images = RANDOM.normal(scale=3000, size=(6, 4)).astype("float32")
+    history = model.fit(images, TARGETS, batch_size=3, epochs=2, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
