@@ -1,6 +1,10 @@
 """The form of a model that leaves the house."""
 
+from collections.abc import Callable
+
 import keras
+
+from kmlic.labels import Labels
 
 
 def freeze(model: keras.Model) -> keras.Model:
@@ -23,7 +27,7 @@ def freeze(model: keras.Model) -> keras.Model:
         >>> image = keras.Input((8, 8, 3))
         >>> pooled = keras.layers.GlobalAveragePooling2D()(image)
         >>> frozen = freeze(keras.Model(image, keras.layers.Dense(2)(pooled)))
-        >>> frozen.output.name, frozen.output_shape
+        >>> frozen.layers[-1].name, frozen.output_shape
         ('probabilities', (None, 2))
     """
     _require_one_image_to_logits(model)
@@ -33,6 +37,41 @@ def freeze(model: keras.Model) -> keras.Model:
     # float32 under every precision policy, like the logits.
     sigmoid = keras.layers.Activation("sigmoid", dtype="float32", name="probabilities")
     return keras.Model(cloned.inputs[0], sigmoid(cloned.outputs[0]), name=model.name)
+
+
+def require_one_label_per_logit(model: keras.Model, labels: Labels) -> None:
+    """Refuses labels that cannot be those of a model.
+
+    Raises:
+        ValueError: with both numbers.
+    """
+    if len(labels) != model.output_shape[-1]:
+        raise ValueError(
+            f"`labels` must name every logit; got {len(labels)} labels for "
+            f"{model.output_shape[-1]} logits."
+        )
+
+
+def image_size_of(model: keras.Model, default: int | None = None) -> int:
+    """Gives the side in pixels of the images a model takes.
+
+    Args:
+        model: takes images (B, S, S, 3).
+        default: the side where the model takes any.
+
+    Raises:
+        ValueError: if there is no one side, or the images are not squares.
+    """
+    height, width = model.input_shape[1:3]
+    if height is None and width is None:
+        height = width = default
+    if not height or height != width:
+        raise ValueError(
+            "`model` must take squares of one size; got input shape "
+            f"{tuple(model.input_shape)}. Build it with `image_size`, or give the size "
+            "in `labels`."
+        )
+    return int(height)
 
 
 def _require_one_image_to_logits(model: keras.Model) -> None:
@@ -56,11 +95,11 @@ def _require_one_image_to_logits(model: keras.Model) -> None:
         )
 
 
-def _replaced_or_shared():
+def _replaced_or_shared() -> Callable[[keras.Layer], keras.Layer]:
     # A layer called twice must stay one layer.
-    replacements = {}
+    replacements: dict[int, keras.Layer] = {}
 
-    def clone(layer):
+    def clone(layer: keras.Layer) -> keras.Layer:
         if not hasattr(layer, "export_layer"):
             return layer
         if id(layer) not in replacements:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
-from kmlic.export.freeze import freeze
+from kmlic.export.freeze import freeze, image_size_of, require_one_label_per_logit
 from kmlic.export.tflite_file import foreign_operators, with_labels
 from kmlic.labels import Labels
 from kmlic.run_folder import atomic_write
@@ -51,7 +51,7 @@ def export_tflite(
     path = Path(path)
     if path.suffix != ".tflite":
         raise ValueError(f"`path` must end with .tflite; got path={str(path)!r}.")
-    size = _image_size(model)
+    size = image_size_of(model, labels.image_size)
     require_one_label_per_logit(model, labels)
     if quantize not in (None, "float16", "dynamic", "int8"):
         raise ValueError(
@@ -71,31 +71,8 @@ def export_tflite(
     return path
 
 
-def require_one_label_per_logit(model: keras.Model, labels: Labels) -> None:
-    """Refuses labels that cannot be those of a model.
-
-    Raises:
-        ValueError: with both numbers.
-    """
-    if len(labels) != model.output_shape[-1]:
-        raise ValueError(
-            f"`labels` must name every logit; got {len(labels)} labels for "
-            f"{model.output_shape[-1]} logits."
-        )
-
-
-def _image_size(model: keras.Model) -> tuple[int, int]:
-    height, width = model.input_shape[1:3]
-    if not height or not width:
-        raise ValueError(
-            "`model` must have a fixed image size; got input shape "
-            f"{tuple(model.input_shape)}. Build it with `image_size`."
-        )
-    return height, width
-
-
 def _require_samples(
-    samples: np.ndarray | None, size: tuple[int, int], quantize: str | None
+    samples: np.ndarray | None, size: int, quantize: str | None
 ) -> np.ndarray | None:
     if quantize != "int8":
         if samples is not None:
@@ -105,22 +82,20 @@ def _require_samples(
             )
         return None
     shape = None if samples is None else np.shape(samples)
-    if not shape or len(shape) != 4 or shape[1:] != (*size, 3) or not shape[0]:
+    if not shape or len(shape) != 4 or shape[1:] != (size, size, 3) or not shape[0]:
         raise ValueError(
-            f"`samples` must be images (N, {size[0]}, {size[1]}, 3) for "
+            f"`samples` must be images (N, {size}, {size}, 3) for "
             f"quantize='int8'; got {shape}."
         )
     return np.asarray(samples, "float32")
 
 
-def _save_for_one_image(
-    frozen: keras.Model, folder: str, size: tuple[int, int]
-) -> None:
+def _save_for_one_image(frozen: keras.Model, folder: str, size: int) -> None:
     # Not `from_concrete_functions`: with Keras 3 that emits reads of variables
     # that were never written, without a word.
     module = tf.Module()
     module.variables_ = [variable.value for variable in frozen.variables]
-    shape = (1, *size, 3)
+    shape = (1, size, size, 3)
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="images")])
     def predict(images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -136,7 +111,7 @@ def _convert(converter: Any, quantize: str | None, samples: np.ndarray | None) -
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
     try:
-        if quantize == "int8":
+        if samples is not None:
             return _convert_to_int8(converter, samples)
         return converter.convert()
     except ConverterError as error:
@@ -144,7 +119,7 @@ def _convert(converter: Any, quantize: str | None, samples: np.ndarray | None) -
         raise
 
 
-def _convert_to_int8(converter: Any, samples: np.ndarray | None) -> bytes:
+def _convert_to_int8(converter: Any, samples: np.ndarray) -> bytes:
     converter.representative_dataset = lambda: ([image[None]] for image in samples)
     options = tf.lite.experimental.QuantizationDebugOptions(
         denylisted_ops=_FLOAT_OPERATORS

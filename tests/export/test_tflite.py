@@ -78,5 +78,9 @@ def test_says_which_samples_int8_needs(tmp_path):
 
 
 def test_refuses_a_model_of_no_fixed_size(tmp_path):
-    with pytest.raises(ValueError, match=r"fixed image size.*None, None, None, 3"):
-        export_tflite(tiny_model(size=None), tmp_path / "model.tflite", labels=LABELS)
+    with pytest.raises(ValueError, match=r"squares of one size.*None, None, None, 3"):
+        export_tflite(
+            tiny_model(size=None),
+            tmp_path / "model.tflite",
+            labels=Labels(LABELS.names),
+        )

@@ -1,0 +1,160 @@
+"""Models for TF Serving and everything else that runs TensorFlow graphs."""
+
+import tempfile
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from kmlic.data.decoding import MAX_BYTES, MAX_PIXELS, resize_images
+from kmlic.export.decode_bytes import decode_bytes
+from kmlic.export.freeze import freeze, image_size_of, require_one_label_per_logit
+from kmlic.labels import Labels
+from kmlic.run_folder import atomic_write
+
+
+def export_saved_model(
+    model: keras.Model,
+    folder: str | Path,
+    *,
+    labels: Labels,
+    version: int | None = None,
+    max_bytes: int = MAX_BYTES,
+    max_pixels: int = MAX_PIXELS,
+) -> Path:
+    """Writes a model as the next version of a SavedModel that TF Serving runs.
+
+    It needs nothing but TensorFlow's own operators. Three signatures take a batch of
+    any size and give `probabilities` (B, L), the names of the `labels` at or above
+    their thresholds, likeliest first and filled up with "", and `ok` (B,):
+
+    - `serving_default`: `images` (B, H, W, 3) float32 pixels 0-255 of any size, resized
+      as in training. An image with NaN or infinity is not ok.
+    - `serve_uint8`: the same from uint8, a quarter of the traffic.
+    - `serve_bytes`: `image_bytes` (B,), whole JPEG, PNG, GIF, BMP or WebP files.
+
+    An image that is not ok has no labels and zeros for probabilities; its neighbours
+    are not touched. labels.json lies in `assets`, and the loaded object's `labels_json`
+    gives its text.
+
+    Args:
+        model: functional model from images (B, S, S, 3) to logits.
+        folder: holds one folder a version; TF Serving's `model_base_path`.
+        labels: names and thresholds of the model's outputs; their image size is used
+            where the model has none.
+        version: a positive number that is not there yet; None for one more than the
+            largest.
+        max_bytes: longest file that `serve_bytes` looks into.
+        max_pixels: largest height times width that `serve_bytes` decodes.
+
+    Returns:
+        `folder`/`version`.
+
+    Raises:
+        ValueError: if an argument does not fit, or the version is there already.
+    """
+    require_one_label_per_logit(model, labels)
+    size = image_size_of(model, labels.image_size)
+    path = Path(folder) / str(_next_version(Path(folder), version))
+    servable = _Servable(freeze(model), labels, size, max_bytes, max_pixels)
+    with tempfile.TemporaryDirectory() as assets, atomic_write(path) as temporary:
+        labels.write(Path(assets) / "labels.json")
+        servable.labels_file = tf.saved_model.Asset(str(Path(assets) / "labels.json"))
+        tf.saved_model.save(
+            servable,
+            str(temporary),
+            signatures={
+                "serving_default": servable.serve,
+                "serve_uint8": servable.serve_uint8,
+                "serve_bytes": servable.serve_bytes,
+            },
+            # Nobody trains an export, and its gradients would need kmlic.
+            options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
+        )
+    return path
+
+
+class _Servable(tf.Module):
+    def __init__(
+        self,
+        frozen: keras.Model,
+        labels: Labels,
+        size: int,
+        max_bytes: int,
+        max_pixels: int,
+    ):
+        super().__init__()
+        self.weights = [variable.value for variable in frozen.variables]
+        names = tf.constant(labels.names)
+        thresholds = tf.constant(labels.thresholds, tf.float32)
+
+        @tf.function(input_signature=[_images(tf.float32, size), _rows(tf.bool)])
+        def score(images: tf.Tensor, ok: tf.Tensor) -> dict[str, tf.Tensor]:
+            images = tf.where(ok[:, None, None, None], images, 0.0)
+            probabilities = frozen(tf.cast(images, frozen.inputs[0].dtype))
+            probabilities = tf.where(ok[:, None], probabilities, 0.0)
+            present = (probabilities >= thresholds) & ok[:, None]
+            return {
+                "probabilities": probabilities,
+                "labels": _present_labels(names, probabilities, present),
+                "ok": ok,
+            }
+
+        @tf.function(input_signature=[_images(tf.float32)])
+        def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            ok = tf.reduce_all(tf.math.is_finite(images), axis=(1, 2, 3))
+            return score(resize_images(images, size), ok)
+
+        @tf.function(input_signature=[_images(tf.uint8)])
+        def serve_uint8(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            images = resize_images(images, size)
+            return score(images, tf.ones_like(images[:, 0, 0, 0], tf.bool))
+
+        @tf.function(input_signature=[_rows(tf.string, "image_bytes")])
+        def serve_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+            images, ok = decode_bytes(
+                image_bytes,
+                image_size=size,
+                max_bytes=max_bytes,
+                max_pixels=max_pixels,
+            )
+            return score(images, ok)
+
+        self.serve = serve
+        self.serve_uint8 = serve_uint8
+        self.serve_bytes = serve_bytes
+
+    @tf.function(input_signature=[])
+    def labels_json(self) -> tf.Tensor:
+        return tf.io.read_file(self.labels_file)
+
+
+def _images(dtype: tf.DType, size: int | None = None) -> tf.TensorSpec:
+    return tf.TensorSpec((None, size, size, 3), dtype, name="images")
+
+
+def _rows(dtype: tf.DType, name: str | None = None) -> tf.TensorSpec:
+    return tf.TensorSpec((None,), dtype, name=name)
+
+
+def _present_labels(
+    names: tf.Tensor, probabilities: tf.Tensor, present: tf.Tensor
+) -> tf.Tensor:
+    scores = tf.where(present, probabilities, -1.0)
+    order = tf.argsort(scores, direction="DESCENDING", stable=True)
+    present = tf.gather(present, order, batch_dims=1)
+    filled = tf.where(present, tf.gather(names, order), "")  # (B, L)
+    most = tf.reduce_max(tf.reduce_sum(tf.cast(present, tf.int32), axis=1))
+    return filled[:, : tf.maximum(most, 1)]
+
+
+def _next_version(folder: Path, version: int | None) -> int:
+    there = [int(path.name) for path in folder.glob("*") if path.name.isdecimal()]
+    if version is None:
+        return max(there, default=0) + 1
+    if version < 1 or version in there:
+        raise ValueError(
+            "`version` must be positive and new, because a server may be running the "
+            f"old one; got version={version} with {sorted(there)} in {folder}."
+        )
+    return version
