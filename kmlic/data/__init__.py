@@ -10,7 +10,10 @@ from kmlic.data.decoding import (
     read_image,
     resize_images,
 )
+from kmlic.data.from_coco import from_coco
 from kmlic.data.from_csv import from_csv
+from kmlic.data.from_folder import from_folder
+from kmlic.data.from_voc import from_voc
 from kmlic.data.load_coco2014 import load_coco2014
 from kmlic.data.load_dataset import load_dataset
 from kmlic.data.load_street_fashion import load_street_fashion
@@ -29,7 +32,10 @@ __all__ = [
     "check_images",
     "decode_image",
     "decode_plain",
+    "from_coco",
     "from_csv",
+    "from_folder",
+    "from_voc",
     "inspect_image",
     "load_coco2014",
     "load_dataset",

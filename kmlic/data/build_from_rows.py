@@ -27,7 +27,7 @@ class ImageRow(NamedTuple):
     """Holds one image as its dataset's file lists it.
 
     Args:
-        row: line of the file, for errors; 0 where the file has no lines.
+        row: line of the file, for errors; 0 where errors should give the path.
         path: of the image, relative to the dataset's root.
         labels: names of the labels that are present.
         unknown: names of the labels that are neither present nor absent.
@@ -270,10 +270,8 @@ def _check_rows(
         elif "\0" in row.path or os.path.commonpath((top, place)) != top:
             problems[index] = f"the path must stay inside {root}; got {row.path!r}"
         elif place in seen:
-            problems[index] = (
-                f"an image must stand once; {row.path!r} stands in row {seen[place]} "
-                "already"
-            )
+            first = f"in row {seen[place]} already" if seen[place] else "twice"
+            problems[index] = f"an image must stand once; {row.path!r} stands {first}"
         elif unknown:
             problems[index] = (
                 f"labels must be among the {len(known)} known ones; got {unknown}"
@@ -296,7 +294,10 @@ def _report(
     )
     if not skipped:
         return ()
-    lines = [f"{source} row {bad.row}: {bad.reason}" for bad in skipped[:_SHOWN]]
+    lines = [
+        f"{source} {f'row {bad.row}' if bad.row else bad.path}: {bad.reason}"
+        for bad in skipped[:_SHOWN]
+    ]
     if len(skipped) > _SHOWN:
         lines.append(f"... and {len(skipped) - _SHOWN} more")
     if on_error == "raise":

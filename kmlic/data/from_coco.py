@@ -1,0 +1,101 @@
+"""Annotations in COCO's JSON format to a dataset."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Unpack
+
+from kmlic.data.build_from_rows import ImageRow, RowOptions, build_from_rows
+from kmlic.data.multi_label_data import MultiLabelData
+
+Entry = dict[str, Any]
+
+
+def from_coco(
+    path: str | Path,
+    *,
+    image_size: int,
+    batch_size: int,
+    root: str | Path | None = None,
+    **options: Unpack[RowOptions],
+) -> MultiLabelData:
+    """Reads a JSON file of images, categories and annotations, as COCO has it.
+
+    A label is present where any annotation has it, crowds included. Labels are the
+    categories by their id, unless `label_names` says otherwise. In errors a row is the
+    number of the image in the file's list "images", from 1.
+
+    Args:
+        path: the JSON file.
+        image_size: side in pixels that images are resized to.
+        batch_size: images a batch.
+        root: folder that "file_name" is relative to; the file's own when None.
+        **options: see `build_from_rows`: label_names, label_groups, seed, on_error,
+            fractions, splitting, augmentation, cache, check, max_bytes, max_pixels.
+
+    Raises:
+        ValueError: naming the file, the row and the rule: not such JSON, an annotation
+            of an image or category that is not listed, an image that does not decode.
+
+    Example:
+        >>> from_coco("instances.json", image_size=64, batch_size=8)
+        Traceback (most recent call last):
+            ...
+        ValueError: instances.json must be a JSON file; there is no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path} must be a JSON file; there is no such file.")
+    try:
+        content = json.loads(path.read_bytes())
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"{path} must be a JSON file; got {error}.") from error
+    names = {
+        entry["id"]: entry["name"]
+        for entry in _entries(path, content, "categories", {"id": int, "name": str})
+    }
+    if options.get("label_names") is None:
+        options["label_names"] = [names[number] for number in sorted(names)]
+    return build_from_rows(
+        list(_read_rows(path, content, names)),
+        source=path,
+        root=path.parent if root is None else root,
+        image_size=image_size,
+        batch_size=batch_size,
+        **options,
+    )
+
+
+def _read_rows(path: Path, content: Any, names: dict[int, str]) -> Iterator[ImageRow]:
+    images = _entries(path, content, "images", {"id": int, "file_name": str})
+    present: dict[int, dict[str, None]] = {entry["id"]: {} for entry in images}
+    marks = _entries(
+        path, content, "annotations", {"image_id": int, "category_id": int}
+    )
+    for number, mark in enumerate(marks, start=1):
+        image, category = mark["image_id"], mark["category_id"]
+        if image not in present or category not in names:
+            raise ValueError(
+                f"{path} annotation {number}: image_id and category_id must be listed "
+                f"in images and categories; got {image} and {category}."
+            )
+        present[image][names[category]] = None
+    for number, entry in enumerate(images, start=1):
+        labels = tuple(present[entry["id"]])
+        yield ImageRow(number, entry["file_name"], labels=labels)
+
+
+def _entries(
+    path: Path, content: Any, name: str, fields: dict[str, type]
+) -> list[Entry]:
+    entries = content.get(name) if isinstance(content, dict) else None
+    if not isinstance(entries, list):
+        raise ValueError(f'{path} must hold a list "{name}", as COCO\'s files do.')
+    for number, entry in enumerate(entries, start=1):
+        for field, kind in fields.items():
+            if not isinstance(entry, dict) or not isinstance(entry.get(field), kind):
+                raise ValueError(
+                    f'{path} entry {number} of "{name}": {field} must be of type '
+                    f"{kind.__name__}."
+                )
+    return entries

@@ -1,0 +1,101 @@
+"""A folder of images, labelled by subfolders or by text files, to a dataset."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, Unpack
+
+from kmlic.data.build_from_rows import ImageRow, RowOptions, build_from_rows
+from kmlic.data.multi_label_data import MultiLabelData
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
+
+
+def from_folder(
+    path: str | Path,
+    *,
+    image_size: int,
+    batch_size: int,
+    layout: Literal["folders", "tags"] = "folders",
+    separator: str | None = None,
+    **options: Unpack[RowOptions],
+) -> MultiLabelData:
+    """Loads the images of a folder, labelled by where they lie or what lies beside.
+
+    With the layout "folders", an image lies in a folder named after its label, or after
+    several that the separator joins, as in black_jeans. With "tags", each image has a
+    text file of the same name beside it, with labels on lines or between separators; an
+    empty file is an image without labels. Files of other kinds are left alone.
+
+    Args:
+        path: the folder; images are taken from all levels below it.
+        image_size: side in pixels that images are resized to.
+        batch_size: images a batch.
+        layout: "folders" or "tags".
+        separator: between labels; None for one label a folder, a comma in tags.
+        **options: see `build_from_rows`: label_names, label_groups, seed, on_error,
+            fractions, splitting, augmentation, cache, check, max_bytes, max_pixels.
+
+    Raises:
+        ValueError: naming the folder, the image and the rule: no image, no text file
+            beside an image, an image that does not decode, an unknown label.
+
+    Example:
+        >>> from_folder("photos", image_size=64, batch_size=8, layout="names")
+        Traceback (most recent call last):
+            ...
+        ValueError: `layout` must be "folders" or "tags"; got layout='names'.
+    """
+    if layout not in ("folders", "tags"):
+        raise ValueError(
+            f'`layout` must be "folders" or "tags"; got layout={layout!r}.'
+        )
+    if separator == "":
+        raise ValueError("`separator` must be a text or None; got separator=''.")
+    path = Path(path)
+    if not path.is_dir():
+        raise ValueError(f"{path} must be a folder; there is no such folder.")
+    read = _by_folder if layout == "folders" else _by_tags
+    return build_from_rows(
+        [read(image, path, separator) for image in _images(path)],
+        source=path,
+        root=path,
+        image_size=image_size,
+        batch_size=batch_size,
+        **options,
+    )
+
+
+def _images(path: Path) -> Iterator[Path]:
+    for image in sorted(path.rglob("*")):
+        if image.suffix.lower() in _SUFFIXES:
+            yield image
+
+
+def _by_folder(image: Path, root: Path, separator: str | None) -> ImageRow:
+    name = image.relative_to(root).as_posix()
+    if image.parent == root:
+        return ImageRow(0, name, problem="an image must lie in the folder of a label")
+    folder = image.parent.name
+    labels = folder.split(separator) if separator else [folder]
+    return _row(name, labels)
+
+
+def _by_tags(image: Path, root: Path, separator: str | None) -> ImageRow:
+    name = image.relative_to(root).as_posix()
+    tags = image.with_suffix(".txt")
+    try:
+        text = tags.read_text(encoding="utf-8-sig")
+    except OSError:
+        return ImageRow(
+            0, name, problem=f"{tags.name} must stand beside it and hold its labels"
+        )
+    except UnicodeDecodeError:
+        return ImageRow(0, name, problem=f"{tags.name} must be UTF-8 text")
+    lines = text.replace(separator or ",", "\n").splitlines()
+    return _row(name, [line for line in lines if line.strip()])
+
+
+def _row(name: str, labels: list[str]) -> ImageRow:
+    stripped = tuple(label.strip() for label in labels)
+    problem = "" if all(stripped) else f"labels must not be empty; got {labels}"
+    return ImageRow(0, name, labels=stripped, problem=problem)

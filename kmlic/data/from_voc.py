@@ -1,0 +1,94 @@
+"""Annotations in Pascal VOC's XML format to a dataset."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, Unpack
+from xml.etree import ElementTree
+
+from kmlic.data.build_from_rows import ImageRow, RowOptions, build_from_rows
+from kmlic.data.decoding import read_bytes
+from kmlic.data.multi_label_data import MultiLabelData
+
+_MAX_XML_BYTES = 10_000_000
+
+
+def from_voc(
+    path: str | Path,
+    *,
+    image_size: int,
+    batch_size: int,
+    difficult: Literal["unknown", "present", "absent"] = "unknown",
+    **options: Unpack[RowOptions],
+) -> MultiLabelData:
+    """Reads a folder with Annotations/*.xml and JPEGImages, as Pascal VOC has it.
+
+    A label is present where any object of an image has it. The splits of
+    ImageSets/Main are not used; hand them over as a file with `splitting`.
+
+    Args:
+        path: the folder that holds the two.
+        image_size: side in pixels that images are resized to.
+        batch_size: images a batch.
+        difficult: what a label is of which an image has difficult objects only.
+        **options: see `build_from_rows`: label_names, label_groups, seed, on_error,
+            fractions, splitting, augmentation, cache, check, max_bytes, max_pixels.
+
+    Raises:
+        ValueError: naming the folder, the image and the rule: no annotations, a file
+            that is not such XML, an image that is missing or does not decode.
+
+    Example:
+        >>> from_voc("VOC2007", image_size=64, batch_size=8)
+        Traceback (most recent call last):
+            ...
+        ValueError: VOC2007 must hold the folder Annotations; it does not.
+    """
+    if difficult not in ("unknown", "present", "absent"):
+        raise ValueError(
+            '`difficult` must be "unknown", "present" or "absent"; got '
+            f"difficult={difficult!r}."
+        )
+    path = Path(path)
+    if not (path / "Annotations").is_dir():
+        raise ValueError(f"{path} must hold the folder Annotations; it does not.")
+    return build_from_rows(
+        list(_read_rows(path, difficult)),
+        source=path,
+        root=path,
+        image_size=image_size,
+        batch_size=batch_size,
+        **options,
+    )
+
+
+def _read_rows(path: Path, difficult: str) -> Iterator[ImageRow]:
+    for annotation in sorted((path / "Annotations").glob("*.xml")):
+        try:
+            yield _read_row(annotation, difficult)
+        except (ValueError, ElementTree.ParseError) as error:
+            name = annotation.relative_to(path).as_posix()
+            yield ImageRow(0, name, problem=f"must be VOC's XML; got {error}")
+
+
+def _read_row(annotation: Path, difficult: str) -> ImageRow:
+    data = read_bytes(annotation, max_bytes=_MAX_XML_BYTES)
+    # Expat limits the growth of entities and ElementTree loads nothing from outside.
+    tree = ElementTree.fromstring(data)
+    file_name = (tree.findtext("filename") or "").strip()
+    if not file_name:
+        raise ValueError("no filename")
+    easy: set[str] = set()
+    hard: set[str] = set()
+    for thing in tree.iter("object"):
+        name = (thing.findtext("name") or "").strip()
+        if not name:
+            raise ValueError("an object without a name")
+        mark = (thing.findtext("difficult") or "0").strip()
+        (hard if mark == "1" else easy).add(name)
+    hard -= easy
+    return ImageRow(
+        0,
+        f"JPEGImages/{file_name}",
+        labels=tuple(sorted(easy | hard if difficult == "present" else easy)),
+        unknown=tuple(sorted(hard)) if difficult == "unknown" else (),
+    )

@@ -1,0 +1,81 @@
+import copy
+import json
+
+import pytest
+
+from kmlic.data import from_coco
+from tests.data.files import encode, picture
+
+SIZES = {"image_size": 8, "batch_size": 2}
+CONTENT = {
+    "images": [{"id": 100 + n, "file_name": f"{n}.jpg"} for n in range(12)],
+    "categories": [{"id": 7, "name": "dog"}, {"id": 3, "name": "traffic light"}],
+    "annotations": [
+        {"image_id": 100 + n, "category_id": 7, "iscrowd": n % 2} for n in range(6)
+    ]
+    + [{"image_id": 100, "category_id": 3}] * 2,
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "images").mkdir()
+    for number in range(12):
+        data = encode(picture(seed=number), "JPEG")
+        (tmp_path / "images" / f"{number}.jpg").write_bytes(data)
+    return write(tmp_path, CONTENT)
+
+
+def write(folder, content):
+    path = folder / "instances.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_labels_are_the_categories_by_id_and_images_without_any_stay(path):
+    data = from_coco(path, root=path.parent / "images", **SIZES)
+    assert data.labels.names == ("traffic light", "dog")
+    for split, paths in data.paths.items():
+        for name, target in zip(paths, data.targets[split].tolist(), strict=True):
+            number = int(name[:-4])
+            assert target == [int(number == 0), int(number < 6)]
+
+
+def test_names_missing_images_by_their_number(path):
+    with pytest.raises(ValueError, match=r"json row 1: .*0\.jpg must exist"):
+        from_coco(path, **SIZES)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (lambda c: c.pop("images"), 'must hold a list "images"'),
+        (lambda c: c.update(images=[], annotations=[]), "must list at least one image"),
+        (lambda c: c["images"][2].pop("id"), '3 of "images": id must be of type int'),
+        (
+            lambda c: c["categories"][0].update(name=1),
+            'entry 1 of "categories": name must be of type str',
+        ),
+        (
+            lambda c: c["annotations"][4].update(image_id=1),
+            "annotation 5: .*; got 1 and 7",
+        ),
+        (
+            lambda c: c["annotations"][0].update(category_id=1),
+            "annotation 1: .*; got 100 and 1",
+        ),
+    ],
+)
+def test_refuses_what_is_not_cocos_by_entry(path, change, rule):
+    content = copy.deepcopy(CONTENT)
+    change(content)
+    with pytest.raises(ValueError, match=rule) as error:
+        from_coco(write(path.parent, content), root=path.parent / "images", **SIZES)
+    assert "instances.json" in str(error.value)
+
+
+@pytest.mark.parametrize("text", [b"{", b"\xff", b"[" * 100_000, b"[]"])
+def test_refuses_what_is_not_json(path, text):
+    path.write_bytes(text)
+    with pytest.raises(ValueError, match=r"instances\.json must"):
+        from_coco(path, **SIZES)

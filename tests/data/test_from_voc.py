@@ -1,0 +1,75 @@
+import pytest
+
+from kmlic.data import from_voc
+from tests.data.files import encode, picture
+
+SIZES = {"image_size": 8, "batch_size": 2}
+
+
+def annotation(file_name, *things):
+    objects = "".join(
+        f"<object><name>{name}</name><difficult>{difficult}</difficult></object>"
+        for name, difficult in things
+    )
+    return f"<annotation><filename>{file_name}</filename>{objects}</annotation>"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("Annotations", "JPEGImages"):
+        (tmp_path / name).mkdir()
+    for number in range(12):
+        image = encode(picture(seed=number), "JPEG")
+        (tmp_path / "JPEGImages" / f"{number}.jpg").write_bytes(image)
+        things = [("dog", 0), ("dog", 1), ("sofa", 1)] if number % 2 else [("cat", 0)]
+        text = annotation(f"{number}.jpg", *things)
+        (tmp_path / "Annotations" / f"{number}.xml").write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("difficult", "target"), [("unknown", -1), ("present", 1), ("absent", 0)]
+)
+def test_labels_with_difficult_objects_only_are_what_is_asked(
+    folder, difficult, target
+):
+    names = ("cat", "dog", "sofa")
+    data = from_voc(folder, difficult=difficult, label_names=names, **SIZES)
+    for split, paths in data.paths.items():
+        for path, targets in zip(paths, data.targets[split].tolist(), strict=True):
+            odd = int(path.removeprefix("JPEGImages/")[:-4]) % 2
+            assert targets == ([0, 1, target] if odd else [1, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("<annotation>", "3.xml: must be VOC's XML; got no element found"),
+        ("<annotation/>", "3.xml: must be VOC's XML; got no filename"),
+        ("", "3.xml: .*it is empty"),
+        (annotation("3.jpg", ("", 0)), "3.xml: .* an object without a name"),
+        (annotation("../../3.jpg"), "the path must stay inside"),
+        (annotation("33.jpg"), "33.jpg must exist"),
+        (annotation("2.jpg"), r"JPEGImages/3\.xml|'JPEGImages/2\.jpg' stands twice"),
+    ],
+)
+def test_refuses_broken_annotations_by_name(folder, text, rule):
+    (folder / "Annotations" / "3.xml").write_text(text)
+    with pytest.raises(ValueError, match=rule):
+        from_voc(folder, **SIZES)
+
+
+def test_entities_that_grow_are_refused_at_once(folder):
+    doubled = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 12))
+    entities = f'<!DOCTYPE a [<!ENTITY e0 "0123456789">{doubled}]>'
+    text = entities + "<annotation>&e11;</annotation>"
+    (folder / "Annotations" / "3.xml").write_text(text)
+    with pytest.raises(ValueError, match=r"3\.xml: must be VOC's XML"):
+        from_voc(folder, **SIZES)
+
+
+def test_refuses_wrong_arguments_and_other_folders(folder):
+    with pytest.raises(ValueError, match="difficult='ignore'"):
+        from_voc(folder, difficult="ignore", **SIZES)
+    with pytest.raises(ValueError, match="must hold the folder Annotations"):
+        from_voc(folder / "JPEGImages", **SIZES)
