@@ -32,6 +32,8 @@ __all__ = [
 _LONGEST_LINE = 1 << 18
 # No stream of deflate unfolds to more than this many times its size.
 _LARGEST_RATIO = 1032
+# Of vectors learned from scratch where no others give a size: that of GloVe 6B 300d.
+_LEARNED_SIZE = 300
 
 _logger = logging.getLogger(__name__)
 
@@ -148,7 +150,7 @@ def embed_labels(
         vectors: word to vector (D,), as `load_word_vectors` gives them.
         missing: "raise" refuses labels none of whose words has a vector; "learn" gives
             each a random one, normal with the root mean square of the others (0.1
-            without others), for a model to learn from.
+            and 300 numbers without others), for a model to learn from.
         replacements: label to other words for it, such as
             {"tvmonitor": "television monitor"}.
         seed: of the random vectors; each depends on its label's name, not its place.
@@ -538,7 +540,7 @@ def _key(
 
 def _vector_size(vectors: KeyedVectors | Mapping[str, np.ndarray]) -> int:
     if isinstance(vectors, Mapping):
-        return len(next(iter(vectors.values())))
+        return len(next(iter(vectors.values()), range(_LEARNED_SIZE)))
     return vectors.vector_size
 
 

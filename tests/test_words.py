@@ -307,3 +307,10 @@ def test_reads_back_what_it_wrote(tmp_path):
         LabelVectors.read(path)
     with pytest.raises(ValueError, match=r"\['b'\] are not"):
         LabelVectors(("a", "b"), np.array([[1.0], [np.inf]]))
+
+
+def test_without_any_vectors_all_labels_learn_theirs():
+    array, report = embed_labels(["dog", "sofa"], {}, missing="learn")
+    assert array.shape == (2, 300)
+    assert report.missing_labels == ("dog", "sofa")
+    assert not np.allclose(array[0], array[1])
