@@ -46,7 +46,7 @@ class Constant(keras.layers.Layer):
         self.value.assign(value)
 
     def call(self, *inputs):
-        return ops.convert_to_tensor(self.value)
+        return ops.cast(self.value, self.compute_dtype)
 
     def compute_output_spec(self, *inputs):
         return keras.KerasTensor(self.shape, dtype=self.compute_dtype)

@@ -75,7 +75,7 @@ class GraphAttention(keras.layers.Layer):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, nodes_shape, adjacency_shape):
-        self.attend = GATConv(
+        self.attend = _Convolution(
             self.units,
             attn_heads=self.num_heads,
             dropout_rate=self.dropout,
@@ -92,19 +92,18 @@ class GraphAttention(keras.layers.Layer):
                 (self.num_heads * self.units,),
                 initializer="zeros",
                 dtype="float32",
+                autocast=False,
                 name="bias",
             )
 
     def call(self, nodes, adjacency):
         nodes = ops.cast(nodes, "float32")
         neighbours = ops.cast(adjacency > 0, "float32")  # (L, L)
-        # Not __call__, which would pass mask=[None, None].
-        outputs = self.attend.call([nodes, neighbours])  # (L, heads * units)
+        outputs, hidden = self.attend([nodes, neighbours])  # (L, num_heads * units)
         if not self.add_self_loops:
             outputs = outputs * ops.max(neighbours, axis=-1, keepdims=True)
         if self.residual:
-            kernel = ops.reshape(self.attend.kernel, (nodes.shape[-1], -1))
-            outputs = outputs + ops.matmul(nodes, kernel)
+            outputs = outputs + hidden
         if self.use_bias:
             outputs = outputs + self.bias
         return ops.cast(self.activation(outputs), self.compute_dtype)
@@ -124,6 +123,14 @@ class GraphAttention(keras.layers.Layer):
             "dropout": self.dropout,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
+
+
+class _Convolution(GATConv):
+    """GATConv without the mask, and its nodes as they were before they were mixed."""
+
+    def call(self, inputs, mask=None):
+        kernel = ops.reshape(self.kernel, (self.kernel.shape[0], -1))
+        return super().call(inputs), ops.matmul(inputs[0], kernel)
 
 
 def _through_matrix(initializer, axis):
