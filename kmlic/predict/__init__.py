@@ -1,3 +1,14 @@
-"""Labels for images outside any dataset."""
+"""Trained models at work on files."""
 
-__all__: list[str] = []
+from kmlic.predict.list_images import list_images
+from kmlic.predict.load_run import load_run
+from kmlic.predict.predict_paths import Prediction, predict_paths
+from kmlic.predict.write_predictions import write_predictions
+
+__all__ = [
+    "Prediction",
+    "list_images",
+    "load_run",
+    "predict_paths",
+    "write_predictions",
+]

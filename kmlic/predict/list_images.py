@@ -1,0 +1,51 @@
+"""The image files that paths stand for."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
+
+
+def list_images(paths: Iterable[str | Path]) -> list[Path]:
+    """Lists files as they are given and the images below folders, sorted by name.
+
+    Args:
+        paths: files, taken whatever their name ends with, and folders, in which images
+            are told by their suffix and hidden files and folders are left out.
+
+    Raises:
+        ValueError: naming a path that is not there, or a folder without images.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("b.JPG", "a.png", "notes.txt"):
+        ...         (Path(folder) / name).touch()
+        ...     [path.name for path in list_images([folder])]
+        ['a.png', 'b.JPG']
+    """
+    images: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            found = sorted(_below(path))
+            if not found:
+                raise ValueError(
+                    f"{path} must hold images ({', '.join(SUFFIXES)}); it holds none."
+                )
+            images += found
+        elif path.exists():
+            images.append(path)
+        else:
+            raise ValueError(
+                f"{path} must be an image or a folder of images; there is no such path."
+            )
+    if not images:
+        raise ValueError("`paths` must name at least one image or folder; got none.")
+    return images
+
+
+def _below(folder: Path) -> Iterable[Path]:
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() in SUFFIXES and not hidden and path.is_file():
+            yield path

@@ -1,0 +1,55 @@
+"""A trained model and its labels, out of a run folder."""
+
+import zipfile
+from pathlib import Path
+
+import keras
+
+import kmlic.layers
+import kmlic.models  # noqa: F401
+from kmlic.labels import Labels
+
+
+def load_run(folder: str | Path) -> tuple[keras.Model, Labels]:
+    """Loads model.keras and labels.json of a run.
+
+    The file of a model is read with Keras' safe mode on: it cannot bring code along.
+
+    Args:
+        folder: what a recipe left, for instance saved_models/msrn.
+
+    Returns:
+        The model, uncompiled, and its labels.
+
+    Raises:
+        ValueError: naming what is missing or broken, or if the labels are not one
+            per logit.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"{folder} must be a run folder; there is no such folder.")
+    missing = [
+        name for name in ("model.keras", "labels.json") if not (folder / name).is_file()
+    ]
+    if missing:
+        raise ValueError(
+            f"{folder} must be a run folder with model.keras and labels.json; it lacks "
+            f"{' and '.join(missing)}."
+        )
+    labels = Labels.read(folder / "labels.json")
+    path = folder / "model.keras"
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} must be a Keras model; it is damaged or truncated.")
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path} must be a model that this version of kmlic can load; Keras says: "
+            f"{error}"
+        ) from error
+    if model.output_shape[-1] != len(labels):
+        raise ValueError(
+            f"{folder} must hold one label per logit; labels.json has {len(labels)}, "
+            f"model.keras {model.output_shape[-1]}. They are of different runs."
+        )
+    return model, labels

@@ -1,0 +1,189 @@
+"""Labels for any number of image files."""
+
+import collections
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import keras
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from kmlic.data.decoding import read_image, resize_images
+from kmlic.labels import Labels
+from kmlic.predict.list_images import list_images
+from kmlic.predict.load_run import load_run
+
+_Decoded = tuple[Path, np.ndarray | None, str | None]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prediction:
+    """Holds what a model says of one image, or why it says nothing.
+
+    Args:
+        path: the file.
+        labels: names of the labels that count as present, likeliest first.
+        probabilities: (L,) 0-1, of every label in the model's order; None for a broken
+            image.
+        error: why the image is broken; None for a whole one.
+    """
+
+    path: Path
+    labels: tuple[str, ...]
+    probabilities: np.ndarray | None
+    error: str | None = None
+
+
+def predict_paths(
+    model: keras.Model | str | Path,
+    paths: Iterable[str | Path],
+    *,
+    labels: Labels | None = None,
+    threshold: float | None = None,
+    top_k: int | None = None,
+    batch_size: int = 32,
+    on_error: Literal["skip", "raise"] = "skip",
+    show_progress: bool = False,
+) -> Iterator[Prediction]:
+    """Predicts the labels of image files and folders, one row per image, in order.
+
+    Images are decoded by threads while the model works, a few batches ahead, so that
+    any number of them needs little memory.
+
+    Args:
+        model: a run folder, or a model from images (B, S, S, 3) to logits.
+        paths: image files, and folders that are searched to the bottom.
+        labels: of the model; read from the run folder when None.
+        threshold: probability from which a label counts as present; each label's own
+            when None.
+        top_k: gives the k likeliest labels: of those at the threshold when there is
+            one, else of all.
+        batch_size: images the model sees at once.
+        on_error: "skip" gives a broken image as a row with its error; "raise" stops.
+        show_progress: whether a bar on standard error tells how long it will take.
+
+    Raises:
+        ValueError: before any work, if an argument does not fit or a path is not
+            there; with on_error="raise", naming the first broken image.
+    """
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise ValueError(
+            f"`threshold` must be a probability 0-1; got threshold={threshold}."
+        )
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"`top_k` must be at least 1; got top_k={top_k}.")
+    if batch_size < 1:
+        raise ValueError(f"`batch_size` must be at least 1; got {batch_size}.")
+    if on_error not in ("skip", "raise"):
+        raise ValueError(
+            f'`on_error` must be "skip" or "raise"; got on_error={on_error!r}.'
+        )
+    images = list_images(paths)
+    if isinstance(model, str | Path):
+        model, own = load_run(model)
+        labels = labels or own
+    if labels is None:
+        raise ValueError("`labels` must come with a model that is no run folder.")
+    size = model.input_shape[1] or labels.image_size
+    if not size:
+        raise ValueError(
+            "`labels` must say the image size of a model that takes any size; got None."
+        )
+    rows = _predict(model, images, size, labels, threshold, top_k, batch_size, on_error)
+    if not show_progress:
+        return rows
+    return iter(
+        track(
+            rows,
+            "Predicting",
+            total=len(images),
+            console=Console(stderr=True),
+            transient=True,
+        )
+    )
+
+
+def _predict(
+    model: keras.Model,
+    images: Sequence[Path],
+    size: int,
+    labels: Labels,
+    threshold: float | None,
+    top_k: int | None,
+    batch_size: int,
+    on_error: str,
+) -> Iterator[Prediction]:
+    for batch in _decoded_batches(images, size, batch_size):
+        for _, _, error in batch:
+            if error is not None and on_error == "raise":
+                raise ValueError(error)
+        whole = [pixels for _, pixels, _ in batch if pixels is not None]
+        probabilities = iter(_probabilities(model, whole, batch_size))
+        for path, pixels, error in batch:
+            if pixels is None:
+                yield Prediction(path, (), None, error)
+            else:
+                row = next(probabilities)
+                yield Prediction(path, _present(row, labels, threshold, top_k), row)
+
+
+def _decoded_batches(
+    images: Sequence[Path], size: int, batch_size: int
+) -> Iterator[list[_Decoded]]:
+    remaining = iter(images)
+    pending: collections.deque[list[Future[_Decoded]]] = collections.deque()
+    with ThreadPoolExecutor() as pool:
+
+        def submit() -> None:
+            batch = list(itertools.islice(remaining, batch_size))
+            if batch:
+                pending.append([pool.submit(_decode, path, size) for path in batch])
+
+        try:
+            submit()
+            submit()
+            while pending:
+                batch = [future.result() for future in pending.popleft()]
+                submit()
+                yield batch
+        finally:
+            for futures in pending:
+                for future in futures:
+                    future.cancel()
+
+
+def _decode(path: Path, size: int) -> _Decoded:
+    try:
+        return path, resize_images(read_image(path), size).numpy(), None
+    except ValueError as error:
+        return path, None, str(error)
+
+
+def _probabilities(
+    model: keras.Model, images: list[np.ndarray], batch_size: int
+) -> np.ndarray:
+    if not images:
+        return np.zeros((0, model.output_shape[-1]), "float32")
+    # Always as many rows, for every number of them costs a graph of its own.
+    rows = np.stack(images + images[:1] * (batch_size - len(images)))
+    logits = model.predict_on_batch(rows)[: len(images)]
+    return keras.ops.convert_to_numpy(keras.ops.sigmoid(logits))
+
+
+def _present(
+    probabilities: np.ndarray,
+    labels: Labels,
+    threshold: float | None,
+    top_k: int | None,
+) -> tuple[str, ...]:
+    order = np.argsort(-probabilities, kind="stable")
+    if top_k is None or threshold is not None:
+        lowest = labels.thresholds if threshold is None else [threshold] * len(labels)
+        present = probabilities >= np.asarray(lowest, probabilities.dtype)
+        order = order[present[order]]
+    return tuple(labels.names[index] for index in order[:top_k])

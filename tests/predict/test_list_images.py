@@ -1,0 +1,36 @@
+import pytest
+
+from kmlic.predict import list_images
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("b/2.jpg", "b/1.WEBP", "a.png", "notes.txt", ".hidden/3.jpg"):
+        path = tmp_path / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return tmp_path / "images"
+
+
+def test_searches_folders_to_the_bottom_and_sorts(folder):
+    found = [str(path.relative_to(folder)) for path in list_images([folder])]
+    assert found == ["a.png", "b/1.WEBP", "b/2.jpg"]
+
+
+def test_takes_files_as_they_are_given(folder):
+    paths = [folder / "notes.txt", folder / "b", folder / "a.png"]
+    names = [path.name for path in list_images(paths)]
+    assert names == ["notes.txt", "1.WEBP", "2.jpg", "a.png"]
+
+
+def test_names_what_is_not_there(tmp_path):
+    with pytest.raises(ValueError, match=r"absent\.jpg .* no such path"):
+        list_images([tmp_path / "absent.jpg"])
+
+
+def test_names_a_folder_without_images(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ValueError, match=r"must hold images .*\.webp\); it holds none"):
+        list_images([tmp_path])
+    with pytest.raises(ValueError, match="at least one"):
+        list_images([])

@@ -1,0 +1,69 @@
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kmlic.predict import Prediction, write_predictions
+from tests.predict.toys import LABELS
+
+ROWS = [
+    Prediction(Path("a, b.png"), ("red", "blue"), np.array([0.9, 0.1, 0.8], "float32")),
+    Prediction(Path("ü.png"), (), None, "ü.png must hold an image; it is empty."),
+]
+
+
+def test_writes_csv(tmp_path):
+    path = tmp_path / "rows.csv"
+    assert write_predictions(iter(ROWS), path, LABELS) == (2, 1)
+    with path.open(newline="", encoding="utf-8") as file:
+        first, second = csv.DictReader(file)
+    assert first == {
+        "path": "a, b.png",
+        "labels": "red|blue",
+        "error": "",
+        "red": "0.9",
+        "green": "0.1",
+        "blue": "0.8",
+    }
+    assert (second["red"], second["error"]) == ("", ROWS[1].error)
+
+
+def test_writes_json_lines(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    assert write_predictions(iter(ROWS), path, LABELS) == (2, 1)
+    first, second = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    assert first["labels"] == ["red", "blue"]
+    assert first["probabilities"] == pytest.approx(
+        {"red": 0.9, "green": 0.1, "blue": 0.8}
+    )
+    assert second == {
+        "path": "ü.png",
+        "labels": [],
+        "probabilities": None,
+        "error": ROWS[1].error,
+    }
+
+
+def test_leaves_the_old_file_when_it_fails(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("old")
+
+    def fail():
+        yield ROWS[0]
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        write_predictions(fail(), path, LABELS)
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_refuses_another_suffix_before_it_predicts(tmp_path):
+    def never():
+        raise AssertionError
+        yield
+
+    with pytest.raises(ValueError, match=r"\.csv or \.jsonl; got .*rows\.xlsx"):
+        write_predictions(never(), tmp_path / "rows.xlsx", LABELS)
