@@ -6,7 +6,7 @@ import pathlib
 import keras
 from keras import layers
 
-from kmlic.backbones.weights import load_weights
+from kmlic.backbones.load_weights import load_weights
 
 
 @dataclasses.dataclass(frozen=True)

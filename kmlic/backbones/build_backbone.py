@@ -3,12 +3,16 @@
 import pathlib
 
 import keras
+import numpy as np
 
 from kmlic.backbones.applications import APPLICATIONS, build_application
+from kmlic.backbones.imagenet import CHECKPOINTS, download_imagenet_weights
+from kmlic.backbones.load_weights import load_weights
+from kmlic.backbones.resnest import RESNESTS
 from kmlic.backbones.resnet import RESNETS
-from kmlic.backbones.weights import load_weights
+from kmlic.backbones.seresnet import SERESNETS
 
-NETWORKS = {**RESNETS}
+NETWORKS = {**RESNETS, **SERESNETS, **RESNESTS}
 
 
 def build_backbone(
@@ -19,6 +23,7 @@ def build_backbone(
     weights: str | pathlib.Path | None = None,
     include_top: bool = False,
     num_classes: int = 1000,
+    extra_channels: str = "zeros",
 ) -> keras.Model:
     """Builds the feature extractor called `name`, with its preprocessing inside.
 
@@ -31,9 +36,13 @@ def build_backbone(
         image_size: side of the images in pixels; None for any.
         channels: of the images, at least 3. The first three are RGB; those after them
             reach the first convolution as they are.
-        weights: "imagenet", the path of a `.weights.h5` file, or None to start anew.
+        weights: "imagenet"; the path of a `.weights.h5` file or of a checkpoint of timm
+            or torch (`.safetensors`, `.pth`); or None to start anew.
         include_top: whether to end in the classifier instead of feature maps.
         num_classes: logits of that classifier.
+        extra_channels: with `weights`, what the first convolution starts with for
+            channels after RGB: "zeros", so that the network gives what it gave without
+            them, or the "mean" of the kernels for RGB.
 
     Raises:
         ValueError: if nothing is called `name`, or its `weights` do not fit.
@@ -66,13 +75,39 @@ def build_backbone(
             f"`name` must be one of {', '.join([*NETWORKS, *APPLICATIONS])}; got "
             f"name={name!r}."
         )
-    model = NETWORKS[name].build(
-        name,
-        image_size=image_size,
-        channels=channels,
-        include_top=include_top,
-        num_classes=num_classes,
-    )
+    if extra_channels not in ("zeros", "mean"):
+        raise ValueError(
+            f'`extra_channels` must be "zeros" or "mean"; got '
+            f"extra_channels={extra_channels!r}."
+        )
+    checkpoint = CHECKPOINTS.get(name)
+    arguments = {
+        "image_size": image_size,
+        "include_top": include_top,
+        "num_classes": num_classes,
+        **({"mean": checkpoint.mean, "std": checkpoint.std} if checkpoint else {}),
+    }
+    model = NETWORKS[name].build(name, **arguments)
     if weights is not None:
-        load_weights(model, weights)
-    return model
+        path = download_imagenet_weights(name) if weights == "imagenet" else weights
+        load_weights(model, path)
+    if channels == 3:
+        return model
+    wider = NETWORKS[name].build(name, channels=channels, **arguments)
+    if weights is not None:
+        _copy_weights(model, wider, extra_channels)
+    return wider
+
+
+def _copy_weights(model, wider, extra_channels):
+    for source, target in zip(model.weights, wider.weights, strict=True):
+        value = source.numpy()
+        if value.shape != tuple(target.shape):  # the stem's kernel (k, k, C, filters)
+            extra = target.shape[2] - value.shape[2]
+            kernel = (
+                np.zeros_like(value[:, :, :1])
+                if extra_channels == "zeros"
+                else value.mean(axis=2, keepdims=True)
+            )
+            value = np.concatenate([value, *[kernel] * extra], axis=2)
+        target.assign(value)

@@ -5,22 +5,24 @@ import dataclasses
 import keras
 from keras import layers
 
+from kmlic.layers import (
+    FusedBatchNorm,
+    GroupedConv2D,
+    SpatialGroupEnhance,
+    SplitAttention,
+    SqueezeExcite,
+)
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-# A weight starts with the variance that keeps the gradient's scale under ReLU, as in
-# torchvision and timm.
-_KERNEL_INITIALIZER = keras.initializers.VarianceScaling(
-    2.0, "fan_out", "untruncated_normal"
-)
 
 
 @dataclasses.dataclass(frozen=True)
 class ResidualNetwork:
     """Describes a residual network of four stages; `build` turns it into a model.
 
-    Its layers carry timm's names (`layer1.0.conv1`), so that the keys of a checkpoint
-    say where each array goes.
+    Layers carry timm's names (`layer1.0.conv1`), so that the keys of a checkpoint say
+    where each array goes.
 
     Paper: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016,
     https://arxiv.org/abs/1512.03385. Differs from the paper: the stride of a
@@ -31,11 +33,20 @@ class ResidualNetwork:
 
     Args:
         blocks: number of blocks of each stage.
-        widths: channels inside the blocks of each stage. A bottleneck gives four times
-            as many, a basic block just these.
+        widths: channels inside the blocks of each stage, before `base_width`. A
+            bottleneck gives four times as many, a basic block just these.
         bottleneck: whether blocks are 1x1, 3x3, 1x1 (else 3x3, 3x3).
-        stem: "7x7", or "3x3" for small images.
-        stem_width: channels of the stem.
+        stem: "7x7", "3x3" (one convolution) or "deep" (three of 3x3).
+        stem_width: channels of the stem; of its first two convolutions if "deep".
+        groups: groups (cardinality) of the 3x3 convolution of a bottleneck.
+        base_width: channels of each of these groups for every 64 in `widths`.
+        attention: what scales the result of a block before the shortcut is added: a
+            layer without arguments, or None.
+        radix: splits of split attention in place of the 3x3 convolution; 0 for none.
+        pool_first: whether the pool that strides with split attention comes before it.
+        average_shortcut: whether a shortcut strides by an average pool.
+        caffe: whether the stride is on the first 1x1 convolution (where there are no
+            groups) and the first pool pads only at the end.
 
     Example:
         >>> network = ResidualNetwork(blocks=(1, 1, 1, 1), widths=(8, 16, 24, 32))
@@ -49,6 +60,13 @@ class ResidualNetwork:
     bottleneck: bool = True
     stem: str = "7x7"
     stem_width: int = 64
+    groups: int = 1
+    base_width: int = 64
+    attention: type[SqueezeExcite] | type[SpatialGroupEnhance] | None = None
+    radix: int = 0
+    pool_first: bool = False
+    average_shortcut: bool = False
+    caffe: bool = False
 
     def build(
         self,
@@ -61,7 +79,7 @@ class ResidualNetwork:
         mean: tuple[float, float, float] = IMAGENET_MEAN,
         std: tuple[float, float, float] = IMAGENET_STD,
     ) -> keras.Model:
-        """Builds the network, with `mean` and `std` (0-1) for its RGB pixels inside.
+        """Builds the network, with `mean` and `std` for its RGB pixels inside.
 
         Args:
             name: name of the model.
@@ -74,8 +92,7 @@ class ResidualNetwork:
             std: the same for the standard deviation.
         """
         images = keras.Input((image_size, image_size, channels), name="images")
-        x = _normalise(images, channels, mean, std)
-        x = self._stem(x)
+        x = self._stem(_normalise(images, channels, mean, std))
         feature_maps = []
         for stage, (depth, width) in enumerate(
             zip(self.blocks, self.widths, strict=True), start=1
@@ -91,33 +108,75 @@ class ResidualNetwork:
         return keras.Model(images, logits, name=name)
 
     def _stem(self, x):
-        size = 7 if self.stem == "7x7" else 3
-        x = _convolve(x, self.stem_width, size, 2, "conv1")
-        x = _relu(_batch_norm(x, "bn1"), "act1")
-        # After ReLU a zero is as good as minus infinity beside the image.
-        x = layers.ZeroPadding2D(1, name="maxpool.pad")(x)
+        if self.stem == "deep":
+            width = self.stem_width
+            x = _convolve(x, width, 3, 2, "conv1.0")
+            x = _relu(_normalise_batch(x, "conv1.1"), "conv1.2")
+            x = _convolve(x, width, 3, 1, "conv1.3")
+            x = _relu(_normalise_batch(x, "conv1.4"), "conv1.5")
+            x = _convolve(x, width * 2, 3, 1, "conv1.6")
+        else:
+            x = _convolve(x, self.stem_width, int(self.stem[0]), 2, "conv1")
+        x = _relu(_normalise_batch(x, "bn1"), "act1")
+        # After ReLU a zero is as good as minus infinity beside the image. Caffe pads at
+        # the end, and drops what then starts beyond the image.
+        pad = ((0, 1), (0, 1)) if self.caffe else 1
+        x = layers.ZeroPadding2D(pad, name="maxpool.pad")(x)
         return layers.MaxPooling2D(3, 2, name="maxpool")(x)
 
     def _block(self, x, name, width, stride):
         channels = width * 4 if self.bottleneck else width
         shortcut = x
         if stride > 1 or x.shape[-1] != channels:
-            shortcut = _convolve(x, channels, 1, stride, f"{name}.downsample.0")
-            shortcut = _batch_norm(shortcut, f"{name}.downsample.1")
+            shortcut = self._shortcut(x, name, channels, stride)
         if self.bottleneck:
-            x = _convolve(x, width, 1, 1, f"{name}.conv1")
-            x = _relu(_batch_norm(x, f"{name}.bn1"), f"{name}.act1")
-            x = _convolve(x, width, 3, stride, f"{name}.conv2")
-            x = _relu(_batch_norm(x, f"{name}.bn2"), f"{name}.act2")
-            x = _convolve(x, channels, 1, 1, f"{name}.conv3")
-            x = _batch_norm(x, f"{name}.bn3", gamma="zeros")
+            x = self._bottleneck(x, name, width, stride)
         else:
             x = _convolve(x, width, 3, stride, f"{name}.conv1")
-            x = _relu(_batch_norm(x, f"{name}.bn1"), f"{name}.act1")
+            x = _relu(_normalise_batch(x, f"{name}.bn1"), f"{name}.act1")
             x = _convolve(x, width, 3, 1, f"{name}.conv2")
-            x = _batch_norm(x, f"{name}.bn2", gamma="zeros")
+            x = _normalise_batch(x, f"{name}.bn2", gamma="zeros")
+        if self.attention is not None:
+            kind = "sge" if self.attention is SpatialGroupEnhance else "se"
+            x = self.attention(name=f"{name}.{kind}")(x)
         x = layers.Add(name=f"{name}.add")([x, shortcut])
-        return _relu(x, f"{name}.act")
+        return _relu(x, f"{name}.act3")
+
+    def _shortcut(self, x, name, channels, stride):
+        if not self.average_shortcut:
+            x = _convolve(x, channels, 1, stride, f"{name}.downsample.0")
+            return _normalise_batch(x, f"{name}.downsample.1")
+        if stride > 1:
+            pool = layers.AveragePooling2D(
+                stride, padding="same", name=f"{name}.downsample.0"
+            )
+            x = pool(x)
+        x = _convolve(x, channels, 1, 1, f"{name}.downsample.1")
+        return _normalise_batch(x, f"{name}.downsample.2")
+
+    def _bottleneck(self, x, name, width, stride):
+        inner = width * self.base_width // 64 * self.groups
+        on_first = stride if self.caffe and self.groups == 1 else 1
+        x = _convolve(x, inner, 1, on_first, f"{name}.conv1")
+        x = _relu(_normalise_batch(x, f"{name}.bn1"), f"{name}.act1")
+        if self.radix:
+            if stride > 1 and self.pool_first:
+                x = _average(x, stride, f"{name}.avd_first")
+            x = SplitAttention(
+                inner,
+                radix=self.radix,
+                cardinality=self.groups,
+                kernel_initializer=_kernel_initializer(),
+                name=f"{name}.conv2",
+            )(x)
+            if stride > 1 and not self.pool_first:
+                x = _average(x, stride, f"{name}.avd_last")
+        else:
+            stride //= on_first
+            x = _convolve(x, inner, 3, stride, f"{name}.conv2", self.groups)
+            x = _relu(_normalise_batch(x, f"{name}.bn2"), f"{name}.act2")
+        x = _convolve(x, width * 4, 1, 1, f"{name}.conv3")
+        return _normalise_batch(x, f"{name}.bn3", gamma="zeros")
 
 
 def _normalise(images, channels, mean, std):
@@ -130,27 +189,38 @@ def _normalise(images, channels, mean, std):
     )(images)
 
 
-def _convolve(x, filters, size, stride, name):
+def _convolve(x, filters, size, stride, name, groups=1):
     # Keras pads a strided convolution by the image's size, torch always alike.
-    padding = "same" if stride == 1 else "valid"
     if size > 1 and stride > 1:
         x = layers.ZeroPadding2D(size // 2, name=f"{name}.pad")(x)
-    return layers.Conv2D(
-        filters,
-        size,
-        stride,
-        padding,
-        use_bias=False,
-        kernel_initializer=_KERNEL_INITIALIZER,
-        name=name,
-    )(x)
+    arguments = {
+        "strides": stride,
+        "padding": "same" if stride == 1 else "valid",
+        "use_bias": False,
+        "kernel_initializer": _kernel_initializer(),
+        "name": name,
+    }
+    if groups > 1:
+        return GroupedConv2D(filters, size, groups=groups, **arguments)(x)
+    return layers.Conv2D(filters, size, **arguments)(x)
 
 
-def _batch_norm(x, name, gamma="ones"):
-    return layers.BatchNormalization(
+def _kernel_initializer():
+    # Keeps the gradient's variance under ReLU, as in torchvision and timm.
+    return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
+
+
+def _normalise_batch(x, name, gamma="ones"):
+    return FusedBatchNorm(
         momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, name=name
     )(x)
 
 
 def _relu(x, name):
     return layers.Activation("relu", name=name)(x)
+
+
+def _average(x, stride, name):
+    # The zeros around the image count, as in torch.
+    x = layers.ZeroPadding2D(1, name=f"{name}.pad")(x)
+    return layers.AveragePooling2D(3, stride, name=name)(x)

@@ -1,41 +1,55 @@
-"""Weights from files into backbones, strictly."""
+"""Command line for weights: `python -m kmlic.backbones.weights convert|pin`."""
 
+import logging
 import pathlib
 
-import h5py
-import keras
+from kmlic.backbones.build_backbone import build_backbone
+from kmlic.backbones.imagenet import find_pin
+
+_LOGGER = logging.getLogger(__name__)
 
 
-def load_weights(model: keras.Model, weights: str | pathlib.Path) -> None:
-    """Loads a Keras `.weights.h5` file into `model`, all of it and nothing else.
+def convert(
+    name: str,
+    source: pathlib.Path,
+    target: pathlib.Path,
+    *,
+    include_top: bool = False,
+    num_classes: int = 1000,
+) -> None:
+    """Converts a checkpoint of timm or torch to a Keras `.weights.h5` file.
 
     Args:
-        model: a backbone, or a model of keras.applications.
-        weights: path of the file.
+        name: of the residual network.
+        source: a `.safetensors`, `.pth`, `.pt` or `.bin` file.
+        target: the `.weights.h5` file to write, for `build_backbone(weights=...)`.
+        include_top: whether to keep the classifier.
+        num_classes: logits of that classifier.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the file holds other weights than the model.
+        ValueError: if `target` ends otherwise, or `source` does not fit.
     """
-    path = pathlib.Path(weights)
-    if not path.exists():
-        raise FileNotFoundError(f"No weights at {path}.")
-    if not path.name.endswith(".weights.h5"):
-        raise ValueError(f"`weights` must end in .weights.h5; got weights={path}.")
-    arrays = []
-    with h5py.File(path) as file:
-        file.visititems(
-            lambda _, item: arrays.append(item) if hasattr(item, "shape") else None
-        )
-        found = len(arrays)
-    if found != len(model.weights):
-        raise ValueError(
-            f"`weights` must hold the {len(model.weights)} arrays of {model.name}; "
-            f"{path} holds {found}."
-        )
-    try:
-        model.load_weights(path)
-    except (ValueError, KeyError) as error:
-        raise ValueError(
-            f"`weights` must fit {model.name}; {path} does not: {error}"
-        ) from error
+    if not target.name.endswith(".weights.h5"):
+        raise ValueError(f"`target` must end in .weights.h5; got target={target}.")
+    model = build_backbone(
+        name, weights=source, include_top=include_top, num_classes=num_classes
+    )
+    model.save_weights(target)
+    _LOGGER.info("Wrote %s.", target)
+
+
+def pin(name: str) -> None:
+    """Logs the commit and the hash to pin the ImageNet weights of `name` with.
+
+    Args:
+        name: of the residual network.
+    """
+    revision, sha256 = find_pin(name)
+    _LOGGER.info('%s: revision="%s", sha256="%s"', name, revision, sha256)
+
+
+if __name__ == "__main__":
+    import tyro
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    tyro.extras.subcommand_cli_from_dict({"convert": convert, "pin": pin})

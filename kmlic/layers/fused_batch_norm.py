@@ -6,7 +6,7 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class FusedBatchNorm(keras.layers.BatchNormalization):
-    """Normalizes each channel of feature maps over batch and positions, in one operator.
+    """Normalizes each channel over batch and positions, in one TensorFlow operator.
 
     Keras 3 composes batch normalization of a dozen operators that each pass over the
     feature maps; a training step of a ResNet on a CPU took about twice as long with it.
