@@ -50,6 +50,8 @@ __all__ = [
 _FIRST_INDEX = {"train": 0, "validation": 1_000_000, "test": 2_000_000}
 _CHUNK = 8
 
+_Picture = tuple[int, bytes, list[list[float]]]  # index, JPEG, boxes
+
 # A worker imports the drawing alone: under an empty stand-in for the package, whose own
 # `__init__` would import TensorFlow (seconds and 500 MB for each worker).
 _WORKER = """
@@ -253,76 +255,79 @@ def _example(
     }
 
 
-class _Painters:
-    """Draws pictures in other processes, as many as there are free cores.
+class _Painter:
+    """Draws pictures in one other process.
 
-    They are plain subprocesses that read orders and write pictures, rather than a
+    It is a plain subprocess that reads orders and writes pictures, rather than one of a
     process pool: a fork would copy TensorFlow's locks, and a spawn would import the
-    caller's main module, so TensorFlow, once more in each of them.
+    caller's main module, so TensorFlow, once more. It ends when its input does, so with
+    this process at the latest.
     """
 
-    def __init__(self, workers: int | None = None) -> None:
-        self._workers = workers or len(os.sched_getaffinity(0))
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._local = threading.local()
-        self._threads: ThreadPoolExecutor | None = None
+    def __init__(self) -> None:
+        room = Path(__file__).parent
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _WORKER, str(room.parent), str(room)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for the parent alone
+        )
 
-    def __enter__(self) -> Self:
-        self._threads = ThreadPoolExecutor(self._workers, "street_fashion")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # Ending the processes first makes a thread that waits for one return at once.
-        for process in self._processes:
-            process.kill()
-        if self._threads is not None:
-            self._threads.shutdown(cancel_futures=True)
-        for process in self._processes:
-            process.communicate()
-
-    def draw(
-        self, outfits: Mapping[int, Outfit], seed: int
-    ) -> Iterator[tuple[int, bytes, list[list[float]]]]:
-        """Yields index, JPEG and boxes of every outfit, in order."""
-        if self._threads is None:
-            raise RuntimeError("`_Painters` must be entered before it draws.")
-        indices = list(outfits)
-        chunks = [indices[i : i + _CHUNK] for i in range(0, len(indices), _CHUNK)]
-
-        def draw_chunk(chunk: list[int]) -> list[tuple[int, bytes, list[list[float]]]]:
-            return [(i, *self._draw_one(outfits[i], seed, i)) for i in chunk]
-
-        for drawn in self._threads.map(draw_chunk, chunks):
-            yield from drawn
-
-    def _draw_one(
-        self, outfit: Outfit, seed: int, index: int
-    ) -> tuple[bytes, list[list[float]]]:
-        process = self._process()
+    def draw(self, outfit: Outfit, seed: int, index: int) -> _Picture:
+        orders, pictures = self._process.stdin, self._process.stdout
         garments = [asdict(garment) for garment in outfit.garments]
         order = {"garments": garments, "seed": seed, "index": index}
-        try:
-            process.stdin.write(json.dumps(order).encode() + b"\n")
-            process.stdin.flush()
-            reply = json.loads(process.stdout.readline())
-            return process.stdout.read(reply["bytes"]), reply["boxes"]
-        except (OSError, ValueError) as error:
+        jpeg = b""
+        if orders is not None and pictures is not None:
+            with contextlib.suppress(BrokenPipeError):
+                orders.write(json.dumps(order).encode() + b"\n")
+                orders.flush()
+                header = json.loads(pictures.readline() or b'{"bytes": 1}')
+                jpeg = pictures.read(header["bytes"])
+        if not jpeg or len(jpeg) < header["bytes"]:
             raise RuntimeError(
                 f"the process that draws image {index} of seed {seed} ended early; "
                 "what it wrote before stands above."
-            ) from error
-
-    def _process(self) -> subprocess.Popen[bytes]:
-        """Gives this thread's own process, started on first use."""
-        if not hasattr(self._local, "process"):
-            room = Path(__file__).parent
-            command = [sys.executable, "-P", "-c", _WORKER, str(room.parent), str(room)]
-            process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
-            self._processes.append(process)
-            self._local.process = process
-        return self._local.process
+        return index, jpeg, header["boxes"]
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+class _Painters:
+    """Draws pictures in as many processes as there are free cores, in order."""
+
+    def __init__(self) -> None:
+        affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+        workers = len(affinity(0)) if affinity else os.cpu_count()
+        self._threads = ThreadPoolExecutor(workers, "street_fashion")
+        self._painters: list[_Painter] = []
+        self._local = threading.local()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Without its process a thread that waits for a picture gives up at once.
+        for painter in self._painters:
+            painter.end()
+        self._threads.shutdown(cancel_futures=True)
+
+    def draw(self, outfits: Mapping[int, Outfit], seed: int) -> Iterator[_Picture]:
+        """Yields index, JPEG and boxes of every outfit."""
+        indices = list(outfits)
+        chunks = [indices[i : i + _CHUNK] for i in range(0, len(indices), _CHUNK)]
+
+        def draw_chunk(chunk: list[int]) -> list[_Picture]:
+            if not hasattr(self._local, "painter"):
+                self._local.painter = _Painter()
+                self._painters.append(self._local.painter)
+            return [self._local.painter.draw(outfits[i], seed, i) for i in chunk]
+
+        for drawn in self._threads.map(draw_chunk, chunks):
+            yield from drawn
 
 
 @contextlib.contextmanager

@@ -85,7 +85,7 @@ _MAIN_PATTERN = {
     "tie dye": 0.031,
     "paisley": 0.027,
 }
-_WORN_AS = {
+_WORN_AS: dict[str, dict[str, float]] = {
     "solid": {
         "dress": 14,
         "shirt": 12,
@@ -121,7 +121,7 @@ _LOWER_FOR = {
     "dress": {"": 100},
 }
 # The lower garment's pattern where another one carries the main pattern.
-_LOWER_PATTERN = {
+_LOWER_PATTERN: dict[str, dict[str, float]] = {
     "skirt": {
         "solid": 78,
         "check": 3.2,
@@ -138,7 +138,7 @@ _LOWER_PATTERN = {
     "dress": {"solid": 45, "floral": 20, "stripe": 15, "dot": 12, "animal": 8},
 }
 # A second pattern on the same garment: blocks of plain cloth, print over dye.
-_MIXED_WITH = {
+_MIXED_WITH: dict[tuple[str, str], dict[str, float]] = {
     ("dress", "floral"): {"": 70, "solid": 30},
     ("dress", "dot"): {"": 75, "solid": 25},
     ("dress", "paisley"): {"": 75, "solid": 25},
@@ -148,7 +148,7 @@ _MIXED_WITH = {
     ("tee", "stripe"): {"": 86, "words letters": 7, "graphic": 7},
     ("sweater", "stripe"): {"": 75, "solid": 25},
 }
-_FABRIC = {
+_FABRIC: dict[str, dict[str, float]] = {
     "dress": {"cotton": 46, "chiffon": 30, "denim": 8, "knit": 10, "leather": 6},
     "shirt": {"cotton": 70, "denim": 30},
     "blouse": {"chiffon": 82, "cotton": 18},
@@ -189,7 +189,7 @@ _FIT = {
     "jacket": {"tight": 30, "loose": 20, "conventional": 50},
     "coat": {"tight": 12, "loose": 48, "conventional": 40},
 }
-_PLAIN_FINISH = {
+_PLAIN_FINISH: dict[str, dict[str, float]] = {
     "dress": {"solid": 60, "pleated": 22, "embroidered": 18},
     "blouse": {"solid": 68, "pleated": 14, "embroidered": 18},
     "tee": {"solid": 90, "embroidered": 10},
@@ -202,7 +202,7 @@ _TEXTURE_OF = {
     "check": "lattice",
 }
 # Colours go with garments, cloth and patterns: jeans are blue, leather is black.
-_PLAIN_COLOURS = {
+_PLAIN_COLOURS: dict[str, dict[str, float]] = {
     "dress": {
         "red": 24,
         "black": 20,
@@ -231,7 +231,7 @@ _PLAIN_COLOURS = {
     "hat": {"brown": 55, "black": 30, "red": 15},
     "bag": {"brown": 50, "black": 35, "red": 15},
 }
-_FABRIC_COLOURS = {
+_FABRIC_COLOURS: dict[str, dict[str, float]] = {
     "leather": {"black": 78, "brown": 18, "red": 4},
     "denim": {"blue": 86, "black": 14},
     "faux": {"brown": 34, "grey": 24, "white": 24, "pink": 18},
@@ -430,8 +430,8 @@ def _make_garment(kind: str, pattern: str, rng: random.Random) -> Garment:
         fabrics = {k: v for k, v in fabrics.items() if k not in _PLAIN_FABRICS}
         if pattern != "animal":
             fabrics.pop("faux", None)
-    fabric = _choose(fabrics or {"cotton": 1}, rng)
-    second = _choose(_MIXED_WITH.get((kind, pattern), {"": 1}), rng)
+    fabric = _choose(fabrics or {"cotton": 1.0}, rng)
+    second = _choose(_MIXED_WITH.get((kind, pattern), {"": 1.0}), rng)
     colours: tuple[str, ...]
     if pattern in _PRINT_COLOURS:
         colours = _choose(_PRINT_COLOURS[pattern], rng)
@@ -441,7 +441,7 @@ def _make_garment(kind: str, pattern: str, rng: random.Random) -> Garment:
         colours = (_choose(_PLAIN_COLOURS[kind], rng),)
     finish = "plain"
     if pattern == "solid" and fabric in ("cotton", "chiffon", "knit"):
-        finish = _choose(_PLAIN_FINISH.get(kind, {"solid": 1}), rng)
+        finish = _choose(_PLAIN_FINISH.get(kind, {"solid": 1.0}), rng)
         finish = "plain" if finish == "solid" else finish
     elif kind == "skirt" and fabric == "chiffon":
         finish = "pleated"

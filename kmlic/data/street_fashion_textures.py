@@ -36,35 +36,11 @@ _STROKES = {
     "Y": "00 23 40|23 26",
     "Z": "00 40 06 46",
 }
-_WORDS = [
-    "LOVE",
-    "PARIS",
-    "NYC",
-    "HELLO",
-    "SALE",
-    "OPEN",
-    "CAFE",
-    "STAR",
-    "WILD",
-    "ROCK",
-    "DREAM",
-    "SMILE",
-    "MILANO",
-    "CITY",
-    "TOKYO",
-    "HOTEL",
-    "FUN",
-    "VIBES",
-    "GIRL",
-    "YES",
-    "RETRO",
-    "MODE",
-    "CHIC",
-    "WOW",
-    "BERLIN",
-    "ROMA",
-    "PIZZA",
-]
+_WORDS = (
+    *("LOVE", "PARIS", "NYC", "HELLO", "SALE", "OPEN", "CAFE", "STAR", "WILD"),
+    *("ROCK", "DREAM", "SMILE", "MILANO", "CITY", "TOKYO", "HOTEL", "FUN", "VIBES"),
+    *("GIRL", "YES", "RETRO", "MODE", "CHIC", "WOW", "BERLIN", "ROMA", "PIZZA"),
+)
 _ACCENTS: tuple[Colour, ...] = (
     (244, 240, 230),
     (240, 200, 40),
@@ -87,7 +63,7 @@ def render_texture(
 ) -> np.ndarray:
     """Draws one tile of a pattern, twice as large as it will appear in the image.
 
-    Shapes: (256, 256, 3), uint8.
+    Shapes: (256, 256, 4), uint8: red, green, blue and an unused byte.
 
     Args:
         pattern: one of the 11 patterns.
@@ -128,10 +104,27 @@ def _mix(a: Colour, b: Colour, share: float) -> Colour:
     return red, green, blue
 
 
+def _pack(colours: np.ndarray) -> np.ndarray:
+    """Puts colours (N, 3) into one number each, four bytes: red, green, blue, none."""
+    padded = np.zeros((len(colours), 4), np.uint8)
+    padded[:, :3] = np.clip(np.rint(colours), 0, 255)
+    return padded.view(np.uint32)[:, 0]
+
+
 def _blend(ground: Colour, figure: Colour, share: np.ndarray) -> np.ndarray:
-    low = np.float32(ground)
-    mixed = low + (np.float32(figure) - low) * share[..., None]
-    return np.rint(mixed).astype(np.uint8)
+    """Colours a map of shares in [0, 1], through a table of the 256 mixtures."""
+    steps = np.linspace(0, 1, 256)[:, None]
+    table = _pack(np.array(ground) * (1 - steps) + np.array(figure) * steps)
+    return _from_table(table, (share * 255).astype(np.uint8))
+
+
+def _from_table(table: np.ndarray, index: np.ndarray) -> np.ndarray:
+    tile = table.take(np.broadcast_to(index, (TILE, TILE)))
+    return tile.view(np.uint8).reshape(TILE, TILE, 4)
+
+
+def _from_image(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.convert("RGBA"))
 
 
 def _coordinates() -> tuple[np.ndarray, np.ndarray]:
@@ -145,12 +138,16 @@ def _turned(rng: np.random.Generator, angle: float) -> np.ndarray:
     return x * np.float32(np.sin(angle)) + y * np.float32(np.cos(angle))
 
 
-def _solid(ground, figure, rng, scale, placed):
+def _solid(
+    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
+) -> np.ndarray:
     noise = smooth_noise(rng, (5, 5), (TILE, TILE))
     return _blend(_mix(ground, (0, 0, 0), 0.05), ground, noise)
 
 
-def _stripe(ground, figure, rng, scale, placed):
+def _stripe(
+    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
+) -> np.ndarray:
     period = scale * rng.uniform(11, 26)
     angle = rng.choice(
         [0.0, np.pi / 2, np.pi / 4, -np.pi / 4], p=[0.56, 0.32, 0.06, 0.06]
@@ -161,36 +158,39 @@ def _stripe(ground, figure, rng, scale, placed):
     tile = _blend(ground, figure, share)
     if rng.random() < 0.25:
         third = _ACCENTS[rng.integers(len(_ACCENTS))]
-        tile[np.broadcast_to(np.abs(phase - 0.06) * period < 1.3, (TILE, TILE))] = third
+        line = np.broadcast_to(np.abs(phase - 0.06) * period < 1.3, (TILE, TILE))
+        tile[line, :3] = third
     return tile
 
 
-def _sett(colours: list[Colour], rng: np.random.Generator, period: int) -> np.ndarray:
-    """Gives the threads of one direction of a tartan over the tile, (256, 3)."""
-    ground, figure, line = np.float32(colours)
-    threads = np.tile(ground, (period, 1))
-    half = round(period * rng.uniform(0.2, 0.28))
-    middle = period // 2
-    threads[middle - half : middle + half] = figure
-    gap = max(2, round(period * 0.06))
-    threads[middle - gap : middle + gap] = ground
-    threads[: max(2, round(period * 0.05))] = line
-    repeats = TILE // period + 1
-    return np.tile(threads, (repeats, 1))[:TILE]
-
-
-def _plaid(ground, figure, rng, scale, placed):
+def _plaid(
+    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
+) -> np.ndarray:
     period = round(scale * rng.uniform(34, 54))
     line = _contrast(ground, rng)
-    threads = _sett([ground, figure, line], rng, period)
-    tile = 0.5 * (threads[:, None] + threads[None])
+    # Which of the three colours each thread has, alike in both directions.
+    threads = np.zeros(period, np.int32)
+    half = round(period * rng.uniform(0.2, 0.28))
+    middle = period // 2
+    threads[middle - half : middle + half] = 1
+    gap = max(2, round(period * 0.06))
+    threads[middle - gap : middle + gap] = 0
+    threads[: max(2, round(period * 0.05))] = 2
+    threads = np.tile(threads, TILE // period + 1)[:TILE]
+    colours = np.array([ground, figure, line], float)
+    table = [
+        _pack((share * colours[:, None] + (1 - share) * colours[None]).reshape(9, 3))
+        for share in (0.41, 0.59)  # the twill shows one direction a little more
+    ]
     x, y = _coordinates()
-    twill = ((x + y) % 6 < 3).astype(np.float32)[..., None]
-    tile = tile + 0.18 * (twill - 0.5) * (threads[:, None] - threads[None])
-    return np.clip(np.rint(tile), 0, 255).astype(np.uint8)
+    twill = ((x + y) % 6 < 3).astype(np.int32)
+    crossings = 9 * twill + 3 * threads[:, None] + threads[None]
+    return _from_table(np.concatenate(table), crossings)
 
 
-def _check(ground, figure, rng, scale, placed):
+def _check(
+    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
+) -> np.ndarray:
     period = scale * rng.uniform(15, 28)
     x, y = _coordinates()
     across = np.clip((0.25 - np.abs((x / period) % 1 - 0.5)) * period + 0.5, 0, 1)
@@ -200,7 +200,9 @@ def _check(ground, figure, rng, scale, placed):
     return _blend(ground, figure, across + down - 2 * across * down)  # chessboard
 
 
-def _dot(ground, figure, rng, scale, placed):
+def _dot(
+    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
+) -> np.ndarray:
     period = scale * rng.uniform(13, 26)
     radius = period * rng.uniform(0.22, 0.33)
     x, y = _coordinates()
@@ -237,7 +239,7 @@ def _scatter(
 def _stamp(
     size: float,
     draw: Callable[[ImageDraw.ImageDraw, float], None],
-    turns: Sequence[float],
+    turns: Sequence[float] | np.ndarray,
 ) -> list[Image.Image]:
     """Draws a motif in the square (-1, -1, 1, 1), once for each turn in degrees."""
     side = max(6, round(size))
@@ -251,12 +253,21 @@ def _stamp(
     ]
 
 
-def _circle(pen, half, x, y, radius, fill):
+def _circle(
+    pen: ImageDraw.ImageDraw,
+    half: float,
+    x: float,
+    y: float,
+    radius: float,
+    fill: Colour,
+) -> None:
     x, y, radius = half * (1 + x), half * (1 + y), half * radius
     pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
 
 
-def _floral(ground, figure, rng, scale, placed):
+def _floral(
+    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
+) -> np.ndarray:
     size = scale * rng.uniform(20, 34)
     petals = int(rng.integers(5, 8))
     heart = _contrast(figure, rng) if rng.random() < 0.5 else (244, 196, 48)
@@ -282,10 +293,12 @@ def _floral(ground, figure, rng, scale, placed):
     stamps += _stamp(size * 0.75, flower(other), turns)
     tile = Image.new("RGB", (TILE, TILE), ground)
     _scatter(tile, stamps, rng, size * rng.uniform(1.0, 1.35), 0.22)
-    return np.asarray(tile)
+    return _from_image(tile)
 
 
-def _paisley(ground, figure, rng, scale, placed):
+def _paisley(
+    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
+) -> np.ndarray:
     size = scale * rng.uniform(32, 46)
     third = _contrast(figure, rng)
     turn = np.linspace(0, 2 * np.pi, 40)
@@ -319,17 +332,21 @@ def _paisley(ground, figure, rng, scale, placed):
     tile = Image.new("RGB", (TILE, TILE), ground)
     _scatter(tile, _stamp(size * 0.2, seed, [0]), rng, size * 0.42, 0.3)
     _scatter(tile, stamps, rng, size * 0.92, 0.08)
-    return np.asarray(tile)
+    return _from_image(tile)
 
 
-def _animal(ground, figure, rng, scale, placed):
+def _animal(
+    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
+) -> np.ndarray:
     light, dark = sorted((ground, figure), key=sum, reverse=True)
     if sum(light) > 600:
         return (_zebra if rng.random() < 0.6 else _cow)(light, dark, rng, scale)
     return _leopard(light, dark, rng, scale)
 
 
-def _leopard(light, dark, rng, scale):
+def _leopard(
+    light: Colour, dark: Colour, rng: np.random.Generator, scale: float
+) -> np.ndarray:
     size = scale * rng.uniform(15, 25)
     fur = _mix(light, (226, 176, 112), 0.75)
 
@@ -348,10 +365,12 @@ def _leopard(light, dark, rng, scale):
     ]
     tile = Image.new("RGB", (TILE, TILE), fur)
     _scatter(tile, stamps, rng, size * 1.06, 0.2)
-    return np.asarray(tile)
+    return _from_image(tile)
 
 
-def _zebra(light, dark, rng, scale):
+def _zebra(
+    light: Colour, dark: Colour, rng: np.random.Generator, scale: float
+) -> np.ndarray:
     period = scale * rng.uniform(20, 32)
     angle = rng.choice([0.0, np.pi / 2]) + rng.normal(0, 0.2)
     bend = smooth_noise(rng, (7, 7), (TILE, TILE)) + 0.5 * smooth_noise(
@@ -363,13 +382,17 @@ def _zebra(light, dark, rng, scale):
     return _blend(light, dark, share)
 
 
-def _cow(light, dark, rng, scale):
+def _cow(
+    light: Colour, dark: Colour, rng: np.random.Generator, scale: float
+) -> np.ndarray:
     cells = max(4, round(13 / scale))
     noise = smooth_noise(rng, (cells, cells), (TILE, TILE))
     return _blend(light, dark, np.clip((noise - 0.58) * 24 + 0.5, 0, 1))
 
 
-def _tie_dye(ground, figure, rng, scale, placed):
+def _tie_dye(
+    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
+) -> np.ndarray:
     half = TILE // 2
     line = np.arange(half, dtype=np.float32)
     x = line[None, :] - rng.uniform(0.35, 0.65) * half
@@ -380,12 +403,13 @@ def _tie_dye(ground, figure, rng, scale, placed):
     swirl = arms * np.arctan2(y, x) if arms else 0
     wave = np.sin(swirl + reach / rng.uniform(4.0, 6.5) + 7 * wobble)
     fringe = smooth_noise(rng, (40, 40), (half, half)) - 0.5
-    share = np.clip(0.5 + 0.75 * wave + 0.9 * fringe, 0, 1)
-    tile = _blend(ground, figure, share).astype(np.float32)
+    share = np.clip(0.5 + 0.75 * wave + 0.9 * fringe, 0, 1)[..., None]
+    small = np.array(ground, np.float32) * (1 - share)
+    small += np.array(figure, np.float32) * share
     pale = np.clip(smooth_noise(rng, (12, 12), (half, half)) * 1.6 - 0.9, 0, 1)
-    tile += (np.float32((250, 246, 240)) - tile) * pale[..., None]
-    small = Image.fromarray(np.rint(tile).astype(np.uint8))
-    return np.asarray(small.resize((TILE, TILE), Image.Resampling.BILINEAR))
+    small += (np.array((250, 246, 240), np.float32) - small) * pale[..., None]
+    image = Image.fromarray(np.rint(small).astype(np.uint8))
+    return _from_image(image.resize((TILE, TILE), Image.Resampling.BILINEAR))
 
 
 def _letters(height: float, weight: float) -> dict[str, Image.Image]:
@@ -421,7 +445,9 @@ def _write(
     return x
 
 
-def _words_letters(ground, figure, rng, scale, placed):
+def _words_letters(
+    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
+) -> np.ndarray:
     twice = Image.new("RGB", (2 * TILE, 2 * TILE), ground)
     weight = rng.uniform(1.1, 1.7)
     words = [_WORDS[i] for i in rng.integers(len(_WORDS), size=40)]
@@ -451,7 +477,7 @@ def _words_letters(ground, figure, rng, scale, placed):
                 x = _write(twice, word, x, y, letters, fill) + height * 0.5
                 used += 1
             y += height * 1.5
-    return np.asarray(twice.reduce(2))
+    return _from_image(twice.reduce(2))
 
 
 def _star(points: int, inner: float) -> np.ndarray:
@@ -471,7 +497,7 @@ def _emblem(
     first, second, third = colours
     cx, cy = centre
 
-    def shape(points: Sequence[Sequence[float]], fill: Colour) -> None:
+    def shape(points: Sequence[Sequence[float]] | np.ndarray, fill: Colour) -> None:
         pen.polygon(
             [(cx + size * float(x), cy + size * float(y)) for x, y in points], fill=fill
         )
@@ -542,7 +568,9 @@ def _emblem(
             shape([(0, -0.4), (x, y), (x * 0.4, y * 0.75 + 0.12)], third)
 
 
-def _graphic(ground, figure, rng, scale, placed):
+def _graphic(
+    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
+) -> np.ndarray:
     twice = Image.new("RGB", (2 * TILE, 2 * TILE), ground)
     pen = ImageDraw.Draw(twice)
     choices = [
@@ -570,7 +598,7 @@ def _graphic(ground, figure, rng, scale, placed):
                 which = rng.integers(3)
                 place = ((column + 0.5 * (row % 2)) * step, row * step)
                 _emblem(pen, int(kinds[which]), place, step * 0.4, colours[which])
-    return np.asarray(twice.reduce(2))
+    return _from_image(twice.reduce(2))
 
 
 _RENDERERS: dict[str, Callable[..., np.ndarray]] = {
