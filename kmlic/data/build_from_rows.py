@@ -85,7 +85,7 @@ def build_from_rows(
     """Checks, splits and batches image files that some file or folder lists.
 
     Nothing is left out unless `on_error` asks for it. Exact copies of an image, found
-    by their SHA-256, stay in one split.
+    by their SHA-256, stay in one split; those with different labels are logged.
 
     Args:
         rows: one per image.
@@ -160,6 +160,7 @@ def build_from_rows(
     straddling = _straddling(digests, split)
     if duplicates:
         _log.info("%s: %d surplus exact copies of images", source, duplicates)
+    _warn_of_conflicts(images, targets, digests, source)
     if straddling:
         _log.warning(
             "%s: %d images have exact copies in another split, because the splits are "
@@ -370,6 +371,28 @@ def _split(
             f"{dict(counts)}."
         )
     return np.array([SPLITS.index(name) for name in given], np.int8)
+
+
+def _warn_of_conflicts(
+    images: Sequence[ImageRow],
+    targets: np.ndarray,
+    digests: Sequence[bytes],
+    source: str | Path,
+) -> None:
+    first: dict[bytes, int] = {}
+    pairs = []
+    for index, digest in enumerate(digests):
+        original = first.setdefault(digest, index)
+        if (targets[original] != targets[index]).any():
+            pairs.append((images[original].path, images[index].path))
+    if pairs:
+        _log.warning(
+            "%s: %d images have other labels than their exact copies; at most one of "
+            "each is right: %s",
+            source,
+            len(pairs),
+            "; ".join(f"{one} and {other}" for one, other in pairs[:_SHOWN]),
+        )
 
 
 def _straddling(digests: Sequence[bytes], split: np.ndarray) -> int:

@@ -91,6 +91,15 @@ def test_warns_of_copies_across_given_splits(tmp_path, caplog):
     assert "6 images have exact copies in another split" in caplog.text
 
 
+def test_warns_of_copies_with_other_labels(tmp_path, caplog):
+    path = write_dataset(tmp_path)
+    (tmp_path / "001.png").write_bytes((tmp_path / "000.png").read_bytes())
+    (tmp_path / "007.png").write_bytes((tmp_path / "005.png").read_bytes())
+    from_csv(path, **SIZES)
+    assert "1 images have other labels than their exact copies" in caplog.text
+    assert "000.png and 001.png" in caplog.text and "005.png" not in caplog.text
+
+
 def test_splits_can_be_written_and_used_again(tmp_path):
     path = write_dataset(tmp_path)
     data = from_csv(path, seed=1, **SIZES)
