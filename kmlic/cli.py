@@ -1,0 +1,190 @@
+"""The command `kmlic`."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from kmlic.labels import Labels
+    from kmlic.predict import Prediction
+
+# TensorFlow takes seconds to import, so every command imports what it needs.
+
+Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+Images = Annotated[
+    tuple[Path, ...],
+    tyro.conf.Positional,
+    tyro.conf.arg(metavar="IMAGE|FOLDER [IMAGE|FOLDER ...]"),
+]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: the command line; of this process when None.
+
+    Returns:
+        0; 1 if no image could be read; 2 if the command cannot be done, after one
+        sentence that says why.
+    """
+    # Before TensorFlow is imported: its start-up messages are not for users.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    commands: dict[str, Callable[..., int | None]] = {
+        "predict": predict,
+        "evaluate": evaluate,
+        "export": export,
+    }
+    try:
+        result: int | None = tyro.extras.subcommand_cli_from_dict(
+            commands,
+            prog="kmlic",
+            description="Multi-label image classification.",
+            args=list(sys.argv[1:] if arguments is None else arguments),
+            use_underscores=True,
+        )
+    except (ValueError, ImportError, OSError) as error:
+        print(f"kmlic: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return result or 0
+
+
+def predict(
+    run: Run,
+    images: Images,
+    *,
+    output: Path | None = None,
+    threshold: float | None = None,
+    top_k: int | None = None,
+    on_error: Literal["skip", "raise"] = "skip",
+    batch_size: int = 32,
+) -> int:
+    """Prints the labels of images, or writes them as CSV or JSON lines.
+
+    Args:
+        run: run folder with model.keras and labels.json.
+        images: image files, and folders that are searched to the bottom.
+        output: file to write instead of a table, ending with .csv or .jsonl.
+        threshold: probability from which a label counts as present; each label's own
+            when left out.
+        top_k: shows the k likeliest labels.
+        on_error: whether a broken image is shown as such or stops the command.
+        batch_size: images the model sees at once.
+    """
+    from kmlic.predict import (
+        list_images,
+        load_run,
+        predict_paths,
+        write_predictions,
+    )
+
+    paths = list_images(images)
+    model, labels = load_run(run)
+    rows = predict_paths(
+        model,
+        paths,
+        labels=labels,
+        threshold=threshold,
+        top_k=top_k,
+        on_error=on_error,
+        batch_size=batch_size,
+        show_progress=len(paths) > batch_size,
+    )
+    console = Console(highlight=False)
+    if output is None:
+        table, count, broken = _prediction_table(rows, labels)
+        console.print(table)
+    else:
+        count, broken = write_predictions(rows, output, labels)
+        console.print(
+            f"{output}: {count} images, {broken} of them broken.", soft_wrap=True
+        )
+    return int(broken == count)
+
+
+def evaluate(
+    run: Run,
+    *,
+    dataset: str | None = None,
+    data_dir: Path | None = None,
+    split: Literal["train", "validation", "test"] = "test",
+    batch_size: int = 32,
+) -> None:
+    """Prints a run's metrics on a dataset, and the average precision of each label.
+
+    Args:
+        run: run folder with run.json, model.keras and labels.json.
+        dataset: name of a dataset, or csv; the run's own when left out.
+        data_dir: where the dataset lies; the run's own when left out.
+        split: which images.
+        batch_size: images the model sees at once.
+    """
+    from kmlic.evaluation import comparison_table, evaluate_run
+
+    report = evaluate_run(
+        run, dataset=dataset, data_dir=data_dir, split=split, batch_size=batch_size
+    )
+    title = f"{run}, {split} split ({report.images} images), in percent"
+    console = Console(highlight=False)
+    console.print(comparison_table({run.name: report}, title=title))
+    if report.labels_without_positives:
+        names = ", ".join(report.labels_without_positives)
+        console.print(f"Left out of mAP, for no image shows them: {names}.")
+
+
+def export(
+    run: Run,
+    *,
+    formats: tuple[Literal["saved_model", "tflite"], ...] = ("saved_model", "tflite"),
+    quantize: tuple[Literal["float16", "dynamic", "int8"], ...] = (),
+    images: tuple[Path, ...] = (),
+    compare: bool = False,
+) -> None:
+    """Exports a run's model and checks every form against it.
+
+    Args:
+        run: run folder with model.keras and labels.json.
+        formats: forms in float32: saved_model for TF Serving, tflite for LiteRT.
+        quantize: further LiteRT forms with smaller weights.
+        images: image files and folders to check with; the run's dataset when left out.
+        compare: also measures size and latency.
+    """
+    from kmlic.evaluation import export_run
+
+    forms = export_run(
+        run, formats=formats, quantize=quantize, images=images, compare=compare
+    )
+    columns = ["form", "largest difference", *(["MB", "ms per image"] * compare)]
+    table = Table(*columns[:1], title=f"Exports of {run}")
+    for column in columns[1:]:
+        table.add_column(column, justify="right")
+    for form in forms:
+        costs = [f"{form.megabytes:.1f}", f"{form.milliseconds:.1f}"] * compare
+        table.add_row(str(form.path), f"{form.difference:.1e}", *costs)
+    Console(highlight=False).print(table)
+
+
+def _prediction_table(
+    rows: "Iterable[Prediction]", labels: "Labels"
+) -> tuple[Table, int, int]:
+    table = Table("image", "labels")
+    broken = 0
+    for row in rows:
+        if row.probabilities is None:
+            broken += 1
+            table.add_row(str(row.path), f"broken: {row.error}", style="red")
+            continue
+        chances = dict(zip(labels.names, row.probabilities, strict=True))
+        found = (f"{name} {chances[name]:.2f}" for name in row.labels)
+        table.add_row(str(row.path), ", ".join(found) or "none")
+    return table, table.row_count, broken
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""Every model's exports beside the model, on real photographs where there are any."""
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from tensorflow.core.protobuf import saved_model_pb2
+
+from kmlic.export import check_parity, export_saved_model, export_tflite
+from kmlic.export.tflite_file import foreign_operators
+from kmlic.labels import Labels
+from kmlic.models import build_classifier, build_msrn
+from tests.shared import SHARED
+
+SIZE = 64
+LABELS = Labels(("shirt", "dress", "jeans", "red", "blue"))
+
+
+def msrn(**options):
+    generator = np.random.default_rng(0)
+    words = generator.normal(size=(len(LABELS), 12))
+    adjacency = generator.random((len(LABELS), len(LABELS))) > 0.5
+    return build_msrn(
+        words,
+        adjacency,
+        **{
+            "backbone": "small_resnet",
+            "num_groups": 2,
+            "embedding_size": 16,
+            "hidden_units": 32,
+            "image_size": SIZE,
+            **options,
+        },
+    )
+
+
+def baseline(pooling):
+    return build_classifier(
+        len(LABELS), backbone="small_resnet", pooling=pooling, image_size=SIZE
+    )
+
+
+MODELS = {
+    "msrn": msrn,
+    "msrn without groups": lambda: msrn(semantics="labels", branches=1),
+    "msrn without semantics": lambda: msrn(semantics="none"),
+    **{pooling: lambda p=pooling: baseline(p) for pooling in ("avg", "max", "wildcat")},
+}
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    photographs = sorted((SHARED / "data/apparel/images").rglob("*.jpg"))[:50]
+    if photographs:
+        return photographs
+    path = tmp_path_factory.mktemp("photographs") / "noise.jpg"
+    noise = np.random.default_rng(0).integers(0, 256, (90, 70, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    return [path]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_every_export_gives_the_models_probabilities(name, photographs, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = MODELS[name]()
+    saved_model = export_saved_model(model, tmp_path / "export", labels=LABELS)
+    check_parity(model, saved_model, photographs, tolerance=1e-5)
+    tflite = export_tflite(model, tmp_path / "model.tflite", labels=LABELS)
+    check_parity(model, tflite, photographs, tolerance=1e-4)
+    assert foreign_operators(tflite.read_bytes()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("quantize", "tolerance"), [("float16", 1e-3), ("int8", 0.02)])
+def test_msrn_survives_quantization(quantize, tolerance, photographs, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = msrn()
+    pixels = [
+        np.asarray(Image.open(path).convert("RGB").resize((SIZE, SIZE)))
+        for path in photographs[:8]
+    ]
+    path = export_tflite(
+        model,
+        tmp_path / "model.tflite",
+        labels=LABELS,
+        quantize=quantize,
+        samples=np.stack(pixels) if quantize == "int8" else None,
+    )
+    check_parity(model, path, photographs, tolerance=tolerance)
+
+
+@pytest.mark.slow
+def test_msrns_graph_holds_neither_graph_attention_nor_diff_pool(tmp_path):
+    model = msrn()
+    embed = model.get_layer("label_group_embedding")
+    forbidden = {"attend_1", "attend_2", "pool", "label_dense", "embed", "assign"}
+    there = {part for weight in embed.weights for part in weight.path.split("/")}
+    assert {"attend_1", "pool"} <= there
+    path = export_saved_model(model, tmp_path, labels=LABELS)
+    content = (path / "saved_model.pb").read_bytes()
+    graph = saved_model_pb2.SavedModel.FromString(content).meta_graphs[0]
+    names = [node.variable.name for node in graph.object_graph_def.nodes]
+    names += [
+        node.name
+        for function in graph.graph_def.library.function
+        for node in function.node_def
+    ]
+    inside = {name for name in names if "label_group_embedding" in name}
+    # The embeddings themselves, read; attend_2 to attend_4 are the branches'.
+    parts = {part for name in inside for part in name.split("/")[1:]}
+    assert "label_group_embedding/value" in inside
+    assert not parts & forbidden
+    assert not any(op in name for name in inside for op in ("MatMul", "Softmax"))

@@ -1,0 +1,141 @@
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+
+from kmlic import cli, evaluation
+from kmlic.evaluation import Report
+from tests.predict.toys import write_broken, write_image, write_run
+
+
+@pytest.fixture
+def run(tmp_path):
+    return write_run(tmp_path / "run")
+
+
+@pytest.fixture
+def image(tmp_path):
+    return write_image(tmp_path / "images/yellow.png", (255, 255, 0))
+
+
+def test_prints_labels_with_probabilities(run, image, capsys):
+    assert cli.main(["predict", str(run), str(image.parent)]) == 0
+    output = capsys.readouterr().out
+    assert "red 0.95, green 0.95" in output
+    assert "blue" not in output
+
+
+def test_lets_flags_choose_the_labels(run, image, capsys):
+    command = ["predict", str(run), str(image)]
+    assert cli.main([*command, "--top_k", "1"]) == 0
+    assert "green" not in capsys.readouterr().out
+    assert cli.main([*command, "--threshold", "0.96"]) == 0
+    assert "none" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_writes_rows_and_counts_broken_ones(run, image, tmp_path, suffix, capsys):
+    write_broken(image.parent)
+    output = tmp_path / f"rows{suffix}"
+    command = ["predict", str(run), str(image.parent), "--output", str(output)]
+    assert cli.main(command) == 0
+    assert "5 images, 4 of them broken" in capsys.readouterr().out
+    if suffix == ".csv":
+        with output.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    else:
+        rows = [json.loads(line) for line in output.read_text().splitlines()]
+    assert len(rows) == 5
+    assert rows[-1]["labels"] in ("red|green", ["red", "green"])
+
+
+def test_shows_broken_images_beside_whole_ones(run, image, capsys):
+    (image.parent / "empty.png").write_bytes(b"")
+    assert cli.main(["predict", str(run), str(image.parent)]) == 0
+    output = capsys.readouterr().out
+    assert "broken:" in output and "red 0.95" in output
+
+
+def test_fails_when_no_image_is_whole(run, image, capsys):
+    image.write_bytes(b"")
+    assert cli.main(["predict", str(run), str(image)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["predict", "absent", "{image}"], "absent must be a run folder"),
+        (["predict", "{run}", "absent.jpg"], "absent.jpg must be an image or a folder"),
+        (["predict", "{run}", "{run}"], "must hold images"),
+        (["predict", "{run}"], "at least one image or folder"),
+        (["predict", "{run}", "{image}", "--output", "rows.txt"], ".csv or .jsonl"),
+        (["predict", "{run}", "{image}", "--threshold", "7"], "threshold=7.0"),
+        (["predict", "{run}", "{broken}", "--on_error", "raise"], "it is empty"),
+        (["evaluate", "{run}"], "run.json"),
+        (["export", "{run}"], "run.json"),
+        (["export", "absent"], "absent must be a run folder"),
+    ],
+)
+def test_says_in_one_sentence_what_cannot_be_done(
+    run, image, tmp_path, monkeypatch, capsys, arguments, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"")
+    arguments = [
+        argument.format(run=run, image=image, broken=broken) for argument in arguments
+    ]
+    assert cli.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "flags", [["--treshold", "0.3"], ["--top_k", "many"], ["--on_error", "ignore"]]
+)
+def test_refuses_wrong_flags(run, image, flags, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["predict", str(run), str(image), *flags])
+    assert stop.value.code == 2
+    assert flags[0] in capsys.readouterr().err
+
+
+def test_prints_the_metrics_of_a_run(run, monkeypatch, capsys):
+    asked = {}
+
+    def evaluate_run(folder, **options):
+        asked.update(options, folder=folder)
+        return Report({"mAP": 0.5}, {"red": 0.25, "green": float("nan")}, 7)
+
+    monkeypatch.setattr(evaluation, "evaluate_run", evaluate_run)
+    assert cli.main(["evaluate", str(run), "--split", "validation"]) == 0
+    output = capsys.readouterr().out
+    assert asked["folder"] == run and asked["split"] == "validation"
+    assert "7 images" in output and "50.00" in output and "AP red" in output
+    assert "no image shows them: green" in output
+
+
+def test_exports_and_compares(run, image, capsys):
+    command = ["export", str(run), "--formats", "tflite", "--quantize", "float16"]
+    assert cli.main([*command, "--images", str(image), "--compare"]) == 0
+    assert (run / "model.tflite").exists() and (run / "model.float16.tflite").exists()
+    assert "ms per image" in capsys.readouterr().out
+
+
+def test_helps_without_importing_tensorflow():
+    script = """
+import sys
+from kmlic.cli import main
+try:
+    main(["--help"])
+except SystemExit as stop:
+    assert stop.code == 0
+assert not {"tensorflow", "keras"} & set(sys.modules)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert all(name in run.stdout for name in ("predict", "evaluate", "export"))
