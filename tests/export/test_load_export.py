@@ -3,17 +3,13 @@ import sys
 import numpy as np
 import pytest
 
-from kmlic.export import export_saved_model, export_tflite, load_export
-from tests.export.toys import LABELS, probabilities_of, random_images, tiny_model
+from kmlic.export import load_export
+from tests.export.toys import probabilities_of, random_images
 
 
-def test_runs_both_forms_alike(tmp_path):
-    model, images = tiny_model(), random_images()
-    paths = [
-        export_saved_model(model, tmp_path / "export", labels=LABELS),
-        export_tflite(model, tmp_path / "model.tflite", labels=LABELS),
-    ]
-    for path in paths:
+def test_runs_both_forms_alike(model, saved_model, tflite):
+    images = random_images()
+    for path in (saved_model, tflite):
         np.testing.assert_allclose(
             load_export(path)(images), probabilities_of(model, images), atol=1e-5
         )

@@ -3,25 +3,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kmlic.export import check_parity, export_saved_model, export_tflite
-from tests.export.toys import LABELS, random_images, tiny_model
-
-
-@pytest.fixture(scope="module")
-def model():
-    return tiny_model()
-
-
-@pytest.fixture(scope="module")
-def saved_model(model, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("export")
-    return export_saved_model(model, folder, labels=LABELS)
-
-
-@pytest.fixture(scope="module")
-def tflite(model, tmp_path_factory):
-    path = tmp_path_factory.mktemp("tflite") / "model.tflite"
-    return export_tflite(model, path, labels=LABELS)
+from kmlic.export import check_parity
+from tests.export.toys import random_images
 
 
 @pytest.mark.parametrize("size", [16, 29])

@@ -16,19 +16,10 @@ from tests.export.toys import LABELS, probabilities_of, random_images, tiny_mode
 
 
 @pytest.fixture(scope="module")
-def model():
-    return tiny_model()
-
-
-@pytest.fixture(scope="module")
-def path(model, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("export")
-    return export_saved_model(model, folder, labels=LABELS)
-
-
-@pytest.fixture(scope="module")
-def signatures(path):
-    return tf.saved_model.load(str(path)).signatures
+def signatures(saved_model):
+    loaded = tf.saved_model.load(str(saved_model))
+    yield loaded.signatures
+    del loaded  # kept until now: it holds the weights
 
 
 def jpeg(image):
@@ -54,7 +45,7 @@ def test_gives_the_probabilities_of_the_model_for_tensors_of_any_size(
 
 
 def test_runs_without_kmlic_and_gives_the_same_for_the_bytes_of_a_jpeg(
-    model, path, tmp_path
+    model, saved_model, tmp_path
 ):
     image = random_images(1, 33)[0]
     (tmp_path / "image.jpg").write_bytes(jpeg(image))
@@ -72,7 +63,7 @@ rows = [*served["probabilities"].numpy(), *tensor["probabilities"].numpy()]
 print([row.tolist() for row in rows])
 """
     run = subprocess.run(
-        [sys.executable, "-I", "-c", script, path, tmp_path / "image.jpg"],
+        [sys.executable, "-I", "-c", script, saved_model, tmp_path / "image.jpg"],
         capture_output=True,
         text=True,
         check=True,
@@ -124,9 +115,9 @@ def test_serves_a_batch_of_broken_files_only(signatures):
     assert result["labels"].numpy().tolist() == [[b""], [b""]]
 
 
-def test_carries_its_labels(path):
-    assert Labels.read(path / "assets/labels.json") == LABELS
-    text = tf.saved_model.load(str(path)).labels_json().numpy().decode()
+def test_carries_its_labels(saved_model):
+    assert Labels.read(saved_model / "assets/labels.json") == LABELS
+    text = tf.saved_model.load(str(saved_model)).labels_json().numpy().decode()
     assert Labels.from_json(text) == LABELS
 
 
@@ -162,8 +153,8 @@ def test_takes_the_image_size_of_the_labels_where_the_model_has_none(tmp_path):
         export_saved_model(model, tmp_path, labels=Labels(LABELS.names))
 
 
-def test_holds_no_operator_that_needs_python(path):
-    content = (path / "saved_model.pb").read_bytes()
+def test_holds_no_operator_that_needs_python(saved_model):
+    content = (saved_model / "saved_model.pb").read_bytes()
     graph = saved_model_pb2.SavedModel.FromString(content).meta_graphs[0].graph_def
     functions = graph.library.function
     used = {node.op for function in functions for node in function.node_def}

@@ -20,23 +20,22 @@ def run(path, images):
     return np.concatenate(rows)
 
 
-def test_gives_the_probabilities_of_the_model(tmp_path):
-    model, images = tiny_model(), random_images()
-    path = export_tflite(model, tmp_path / "model.tflite", labels=LABELS)
+def test_gives_the_probabilities_of_the_model(model, tflite):
+    images = random_images()
     np.testing.assert_allclose(
-        run(path, images), probabilities_of(model, images), atol=1e-5
+        run(tflite, images), probabilities_of(model, images), atol=1e-5
     )
-    assert read_labels(path) == LABELS
-    assert foreign_operators(path.read_bytes()) == []
-    assert "CUMSUM" not in operators(path.read_bytes())
-    assert [file.name for file in tmp_path.iterdir()] == ["model.tflite"]
+    assert read_labels(tflite) == LABELS
+    assert foreign_operators(tflite.read_bytes()) == []
+    assert "CUMSUM" not in operators(tflite.read_bytes())
+    assert [file.name for file in tflite.parent.iterdir()] == ["model.tflite"]
 
 
 @pytest.mark.parametrize(
     ("quantize", "tolerance"), [("float16", 1e-3), ("dynamic", 1e-2), ("int8", 2e-2)]
 )
-def test_quantizes(tmp_path, quantize, tolerance):
-    model, images = tiny_model(), random_images(8)
+def test_quantizes(model, tmp_path, quantize, tolerance):
+    images = random_images(8)
     path = export_tflite(
         model,
         tmp_path / "model.tflite",

@@ -1,15 +1,14 @@
 import pytest
 
-from kmlic.export import export_tflite, read_labels
+from kmlic.export import read_labels
 from kmlic.export.tflite_file import operators, with_labels
 from kmlic.labels import Labels
-from tests.export.toys import LABELS, tiny_model
+from tests.export.toys import LABELS
 
 
 @pytest.fixture(scope="module")
-def content(tmp_path_factory):
-    path = tmp_path_factory.mktemp("tflite") / "model.tflite"
-    return export_tflite(tiny_model(), path, labels=LABELS).read_bytes()
+def content(tflite):
+    return tflite.read_bytes()
 
 
 def test_lists_the_operators_by_name(content):
