@@ -114,7 +114,7 @@ def evaluate(
     dataset: str | None = None,
     data_dir: Path | None = None,
     split: Literal["train", "validation", "test"] = "test",
-    batch_size: int = 32,
+    batch_size: int | None = None,
 ) -> None:
     """Prints a run's metrics on a dataset, and the average precision of each label.
 
@@ -123,16 +123,17 @@ def evaluate(
         dataset: name of a dataset, or csv; the run's own when left out.
         data_dir: where the dataset lies; the run's own when left out.
         split: which images.
-        batch_size: images the model sees at once.
+        batch_size: images the model sees at once; as in the training when left out.
     """
     from kmlic.evaluation import comparison_table, evaluate_run
 
     report = evaluate_run(
         run, dataset=dataset, data_dir=data_dir, split=split, batch_size=batch_size
     )
-    title = f"{run}, {split} split ({report.images} images), in percent"
     console = Console(highlight=False)
-    console.print(comparison_table({run.name: report}, title=title))
+    title = f"{run}, {split} split: {report.images} images, in percent"
+    console.print(title, soft_wrap=True)
+    console.print(comparison_table({run.name: report}))
     if report.labels_without_positives:
         names = ", ".join(report.labels_without_positives)
         console.print(f"Left out of mAP, for no image shows them: {names}.")

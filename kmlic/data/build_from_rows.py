@@ -183,16 +183,17 @@ def build_from_rows(
         elements = tf.data.Dataset.from_tensor_slices(
             ((files, plain[members]), split_targets[name])
         )
-        datasets[name] = build_batches(
-            elements,
-            loader.plain if plain[members].all() else loader.any,
-            image_size=image_size,
-            batch_size=batch_size,
-            training=name == "train",
-            seed=seed,
-            augmentation=augmentation,
-            cache=in_memory,
-        )
+        for key in (name, "train_in_order") if name == "train" else (name,):
+            datasets[key] = build_batches(
+                elements,
+                loader.plain if plain[members].all() else loader.any,
+                image_size=image_size,
+                batch_size=batch_size,
+                training=key == "train",
+                seed=seed,
+                augmentation=augmentation,
+                cache=in_memory and key != "train_in_order",
+            )
     captions = tuple(images[index].caption for index in np.nonzero(split == 0)[0])
     return MultiLabelData(
         **datasets,

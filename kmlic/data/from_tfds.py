@@ -70,23 +70,27 @@ def from_tfds(
             all_paths[split] = tuple(_text(value) for value in read["name"])
         if caption is not None and split == "train":
             captions = tuple(_text(value) for value in read["caption"])
-        training = split == "train"
-        stream = _encoded(
-            builder, splits[split], seed if training and not cache else None
-        )
-        datasets[split] = build_batches(
-            stream.map(
-                lambda example, split=split: (example["image"], targets(example, split))
-            ),
-            decode_plain,
-            image_size=image_size,
-            batch_size=batch_size,
-            training=training,
-            seed=seed,
-            augmentation=augmentation,
-            cache=cache,
-            shuffle_buffer=None if cache else _STREAM_BUFFER,
-        )
+        for key in (split, "train_in_order") if split == "train" else (split,):
+            training = key == "train"
+            stream = _encoded(
+                builder, splits[split], seed if training and not cache else None
+            )
+            datasets[key] = build_batches(
+                stream.map(
+                    lambda example, split=split: (
+                        example["image"],
+                        targets(example, split),
+                    )
+                ),
+                decode_plain,
+                image_size=image_size,
+                batch_size=batch_size,
+                training=training,
+                seed=seed,
+                augmentation=augmentation,
+                cache=cache and key != "train_in_order",
+                shuffle_buffer=None if cache else _STREAM_BUFFER,
+            )
     return MultiLabelData(
         **datasets,
         labels=labels,

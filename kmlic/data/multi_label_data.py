@@ -45,6 +45,8 @@ class MultiLabelData:
         test: like validation.
         labels: names in the order of the targets, with groups where the data has any.
         targets: split to (N, L) int8.
+        train_in_order: the training images in the order of their targets, every one
+            of them and none augmented; None where there is no such pass.
         paths: split to the images' paths or names, relative to their root.
         captions: one text per training image, or none at all.
         skipped: images that were left out on request.
@@ -70,6 +72,7 @@ class MultiLabelData:
     test: tf.data.Dataset
     labels: Labels
     targets: Mapping[str, np.ndarray]
+    train_in_order: tf.data.Dataset | None = None
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     captions: tuple[str, ...] = ()
     skipped: tuple[SkippedRow, ...] = ()

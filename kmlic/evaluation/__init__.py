@@ -1,3 +1,28 @@
 """Judging a trained model."""
 
-__all__: list[str] = []
+from kmlic.evaluation.evaluate_run import evaluate_run
+from kmlic.evaluation.experiment import Experiment, Trained
+from kmlic.evaluation.export_run import export_run
+from kmlic.evaluation.linear_probe import linear_probe
+from kmlic.evaluation.report import (
+    Report,
+    average_reports,
+    comparison_table,
+    evaluate,
+    report_scores,
+)
+from kmlic.training import predict_scores
+
+__all__ = [
+    "Experiment",
+    "Report",
+    "Trained",
+    "average_reports",
+    "comparison_table",
+    "evaluate",
+    "evaluate_run",
+    "export_run",
+    "linear_probe",
+    "predict_scores",
+    "report_scores",
+]

@@ -146,7 +146,8 @@ class TrainingProgress(keras.callbacks.Callback):
         values = " ".join(f"{name} {value:.4f}" for name, value in logs.items())
         self.console.print(
             f"{self.title}: epoch {epoch + 1}/{epochs} {values} | "
-            f"{seconds:.0f} s, {left:.0f} s left"
+            f"{seconds:.0f} s, {left:.0f} s left",
+            soft_wrap=True,
         )
 
     def on_train_end(self, logs=None):

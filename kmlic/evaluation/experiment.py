@@ -1,0 +1,321 @@
+"""Several models trained alike, compared, exported and left as a run folder."""
+
+import csv
+import dataclasses
+import gc
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from rich.console import Console
+
+from kmlic.data import MultiLabelData
+from kmlic.evaluation.report import (
+    Report,
+    average_reports,
+    comparison_table,
+    report_scores,
+)
+from kmlic.export import check_parity, export_saved_model, export_tflite
+from kmlic.run_folder import Run, RunFolder, atomic_write
+from kmlic.training import fit, predict_scores
+
+SPLITS = ("validation", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """Holds what one training left: scores of the splits, values of the epochs.
+
+    Args:
+        name: the row in the table.
+        seed: of its weights, its augmentation and its order of images.
+        scores: split to targets and probabilities.
+        epochs: values of each epoch by name.
+        parameters: number of weights.
+        seconds: wall-clock time.
+        model_path: the model as `.keras` file; None for what is no Keras model.
+    """
+
+    name: str
+    seed: int
+    scores: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    epochs: list[dict[str, float]]
+    parameters: int
+    seconds: float
+    model_path: Path | None
+
+
+class Experiment:
+    """Trains models on one dataset, each once per seed, and writes what came out.
+
+    Every training that is whole is kept in the working folder, so that an experiment
+    that was interrupted goes on with the training, and the epoch, that was cut off.
+
+    Args:
+        recipe: name of the recipe.
+        settings: the recipe's settings, a dataclass with `folder`, `dataset` and
+            `seeds`.
+
+    Raises:
+        ValueError: if the folder holds an interrupted run with other settings.
+    """
+
+    def __init__(self, recipe: str, settings: Any):
+        self.recipe = recipe
+        self.settings = settings
+        self.data: dict[int, MultiLabelData] = {}
+        self.folder = RunFolder(settings.folder)
+        self.trained: dict[str, list[Trained]] = {}
+        self.console = Console(highlight=False)
+        self._start = time.monotonic()
+        if self.folder.begin(dataclasses.asdict(settings)):
+            self._say(f"Going on with the run in {self.folder.working}.")
+
+    def train(
+        self,
+        name: str,
+        seed: int,
+        build: Callable[[], keras.Model],
+        data: MultiLabelData,
+        *,
+        epochs: int,
+    ) -> Trained:
+        """Trains a model and scores the validation and test splits with it.
+
+        Args:
+            name: the row in the table.
+            seed: sets Python's, NumPy's and Keras' random state before `build`.
+            build: gives a compiled model; called once.
+            data: the splits of this seed, loaded anew for each training, so that all
+                of a seed see the same images in the same order.
+            epochs: epochs in all.
+
+        Raises:
+            RuntimeError: if the loss is not finite.
+            ValueError: if the labels are not those of the trainings before.
+        """
+        self._require_same(data, seed)
+        folder = self.folder.working / "trainings" / f"{name}-{seed}"
+        result = folder / "result"
+        if not result.exists():
+            start = time.monotonic()
+            keras.backend.clear_session()
+            keras.utils.set_random_seed(seed)
+            model = build()
+            history = fit(
+                model,
+                data.train,
+                data.validation,
+                epochs=epochs,
+                folder=folder / "state",
+                title=f"{name} (seed {seed})",
+            )
+            scores = {
+                "validation": predict_scores(model, data.validation),
+                "test": predict_scores(model, data.test),
+            }
+            with atomic_write(result) as temporary:
+                temporary.mkdir()
+                model.save(temporary / "model.keras")
+                self._write_scores(temporary / "scores.npz", scores)
+                record = {
+                    "epochs": history,
+                    "parameters": model.count_params(),
+                    "seconds": time.monotonic() - start,
+                }
+                (temporary / "result.json").write_text(json.dumps(record))
+            del model
+            gc.collect()
+        return self._add(name, seed, result)
+
+    def add_scores(
+        self, name: str, seed: int, scores: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    ) -> None:
+        """Adds a row that is no Keras model, for instance a linear probe."""
+        trained = Trained(name, seed, scores, [], 0, 0.0, None)
+        self.trained.setdefault(name, []).append(trained)
+
+    def compare(self, split: str = "test") -> dict[str, tuple[Report, Report]]:
+        """Gives each model's mean report and its deviation over the seeds."""
+        return {
+            name: average_reports([self._report(each, split) for each in results])
+            for name, results in self.trained.items()
+        }
+
+    def show(self, split: str = "test") -> None:
+        """Prints one table of all models, per metric and per label."""
+        averages = self.compare(split)
+        images = next(iter(averages.values()))[0].images
+        seeds = len(self.settings.seeds)
+        self._say(
+            f"{self.recipe} on {self.settings.dataset}, {split} split: {images} "
+            f"images, {seeds} seed{'s' * (seeds > 1)}, in percent"
+        )
+        self.console.print(
+            comparison_table(
+                {name: mean for name, (mean, _) in averages.items()},
+                {name: spread for name, (_, spread) in averages.items()}
+                if seeds > 1
+                else None,
+            )
+        )
+
+    def best_of(self, name: str) -> Trained:
+        """Gives the seed's training with the best mAP on the validation split."""
+        return max(
+            self.trained[name],
+            key=lambda each: self._report(each, "validation").metrics["mAP"],
+        )
+
+    def finish(self, exported: str | None = None) -> Run:
+        """Exports one model, writes the run folder and puts it in its place.
+
+        Args:
+            exported: the model to save and export, in its seed that is best on the
+                validation split; None leaves no model.
+        """
+        working = self.folder.working
+        data = self.data[self.settings.seeds[0]]
+        data.labels.write(working / "labels.json")
+        self._write_history(working / "history.csv")
+        exports = self._export(self.best_of(exported)) if exported else {}
+        several = len(self.settings.seeds) > 1
+        averages = {split: self.compare(split) for split in SPLITS}
+        run = Run(
+            recipe=self.recipe,
+            command=shlex.join(
+                ["python", "-m", f"recipes.{self.recipe}", *sys.argv[1:]]
+            ),
+            settings=dataclasses.asdict(self.settings),
+            data={
+                "name": self.settings.dataset,
+                "fingerprints": {
+                    str(seed): each.fingerprint for seed, each in self.data.items()
+                },
+                "sizes": data.sizes,
+                "skipped": len(data.skipped),
+                "labels": data.labels.hash,
+            },
+            results=_select(averages, 0, "metrics"),
+            deviations=_select(averages, 1, "metrics") if several else {},
+            seeds=self._per_seed(),
+            per_label=_select(averages, 0, "per_label"),
+            parameters={n: each[0].parameters for n, each in self.trained.items()},
+            exports=exports,
+            seconds={
+                f"{each.name} (seed {each.seed})": round(each.seconds, 1)
+                for results in self.trained.values()
+                for each in results
+            }
+            | {"all": round(time.monotonic() - self._start, 1)},
+        )
+        run.write(working / "run.json")
+        self.folder.finish(remove=("settings.json", "trainings"))
+        self._say(
+            f"{self.folder.path}: {run.seconds['all']:.0f} s, "
+            f"{run.peak_memory_gb} GB of memory at most."
+        )
+        return run
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, soft_wrap=True)
+
+    def _export(self, trained: Trained) -> dict[str, float]:
+        working, data = self.folder.working, self.data[trained.seed]
+        labels = data.labels
+        model = keras.saving.load_model(trained.model_path, compile=False)
+        model.save(working / "model.keras")
+        images = next(iter(data.test.unbatch().batch(16)))[0].numpy()
+        self._say("Exporting and comparing with the model ...")
+        saved_model = export_saved_model(model, working / "export", labels=labels)
+        tflite = export_tflite(model, working / "model.tflite", labels=labels)
+        return {
+            str(Path(artefact).relative_to(working)): check_parity(
+                model, artefact, images
+            )
+            for artefact in (saved_model, tflite)
+        }
+
+    def _report(self, trained: Trained, split: str) -> Report:
+        return report_scores(*trained.scores[split], self.data[trained.seed].labels)
+
+    def _require_same(self, data: MultiLabelData, seed: int) -> None:
+        for other in self.data.values():
+            other.labels.require_same_names(data.labels)
+        self.data[seed] = data
+
+    def _add(self, name: str, seed: int, result: Path) -> Trained:
+        record = json.loads((result / "result.json").read_text())
+        with np.load(result / "scores.npz", allow_pickle=False) as arrays:
+            scores = {
+                split: (arrays[f"{split}_targets"], arrays[f"{split}_probabilities"])
+                for split in SPLITS
+            }
+        trained = Trained(
+            name,
+            seed,
+            scores,
+            record["epochs"],
+            record["parameters"],
+            record["seconds"],
+            result / "model.keras",
+        )
+        self.trained.setdefault(name, []).append(trained)
+        return trained
+
+    def _write_scores(
+        self, path: Path, scores: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    ) -> None:
+        arrays = {}
+        for split, (targets, probabilities) in scores.items():
+            arrays[f"{split}_targets"] = targets
+            arrays[f"{split}_probabilities"] = probabilities
+        np.savez(path, **arrays)
+
+    def _write_history(self, path: Path) -> None:
+        rows = [
+            {"model": each.name, "seed": each.seed, "epoch": epoch + 1, **values}
+            for results in self.trained.values()
+            for each in results
+            for epoch, values in enumerate(each.epochs)
+        ]
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def _per_seed(self) -> dict[str, dict[str, dict[str, Mapping[str, float]]]]:
+        seeds: dict[str, dict[str, dict[str, Mapping[str, float]]]] = {}
+        for results in self.trained.values():
+            for each in results:
+                for split in SPLITS:
+                    metrics = self._report(each, split).metrics
+                    seeds.setdefault(str(each.seed), {}).setdefault(split, {})[
+                        each.name
+                    ] = metrics
+        return seeds
+
+
+def _select(
+    averages: Mapping[str, Mapping[str, tuple[Report, Report]]],
+    index: int,
+    field: str,
+) -> dict[str, dict[str, dict[str, float | None]]]:
+    return {
+        split: {
+            name: {
+                key: None if np.isnan(value) else value
+                for key, value in getattr(reports[index], field).items()
+            }
+            for name, reports in rows.items()
+        }
+        for split, rows in averages.items()
+    }

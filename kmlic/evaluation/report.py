@@ -1,0 +1,165 @@
+"""A trained model judged on a split."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from rich.table import Table
+
+from kmlic.labels import Labels
+from kmlic.metrics import average_precision, precision_recall_f1
+from kmlic.training import predict_scores
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """Holds the metrics of one model on one split.
+
+    Args:
+        metrics: name to value, 0-1: mAP, CP, CR, CF1, OP, OR, OF1 at the labels'
+            thresholds, the same with `@3` for the three highest scores, `mAP/<group>`
+            for each group of labels, and `exact` for images wholly right.
+        per_label: label to average precision, nan without positives.
+        images: number of images judged.
+    """
+
+    metrics: Mapping[str, float]
+    per_label: Mapping[str, float]
+    images: int
+
+    @property
+    def labels_without_positives(self) -> list[str]:
+        """Names the labels that are left out of the mean average precision."""
+        return [name for name, value in self.per_label.items() if np.isnan(value)]
+
+
+def evaluate(model: keras.Model, dataset: tf.data.Dataset, labels: Labels) -> Report:
+    """Scores a dataset and computes every metric of the papers' tables.
+
+    Args:
+        model: gives logits (B, L).
+        dataset: batches of images and targets 1, 0 or -1.
+        labels: names, groups and thresholds.
+
+    Raises:
+        ValueError: if the dataset is empty or its targets are not one per label.
+    """
+    return report_scores(*predict_scores(model, dataset), labels)
+
+
+def report_scores(
+    targets: np.ndarray, probabilities: np.ndarray, labels: Labels
+) -> Report:
+    """Computes every metric of the papers' tables from scores.
+
+    Shapes: (N, L) and (N, L).
+
+    Args:
+        targets: 1 present, 0 absent, -1 unknown.
+        probabilities: 0-1.
+        labels: names, groups and thresholds.
+
+    Raises:
+        ValueError: if there are not as many columns as labels.
+
+    Example:
+        >>> targets = np.array([[1, 0], [0, 1], [1, 1]])
+        >>> scores = np.array([[0.9, 0.2], [0.4, 0.7], [0.8, 0.4]])
+        >>> report = report_scores(targets, scores, Labels(("dog", "sofa")))
+        >>> report.metrics["mAP"], round(report.metrics["exact"], 3)
+        (1.0, 0.667)
+    """
+    if targets.shape != probabilities.shape or targets.shape[1] != len(labels):
+        raise ValueError(
+            "`targets` and `probabilities` must have one column per label; got shapes "
+            f"{targets.shape} and {probabilities.shape} for {len(labels)} labels."
+        )
+    precisions = average_precision(targets, probabilities)
+    thresholds = np.asarray(labels.thresholds)
+    metrics = {"mAP": _mean(precisions)}
+    for group in labels.groups or ():
+        metrics[f"mAP/{group}"] = _mean(precisions[labels.indices(group)])
+    metrics |= precision_recall_f1(targets, probabilities, threshold=thresholds)
+    if len(labels) > 3:
+        top = precision_recall_f1(targets, probabilities, top_k=3)
+        metrics |= {f"{name}@3": value for name, value in top.items()}
+    right = ((probabilities >= thresholds) == (targets == 1)) | (targets == -1)
+    metrics["exact"] = float(right.all(axis=1).mean())
+    return Report(
+        metrics={name: float(value) for name, value in metrics.items()},
+        per_label=dict(zip(labels.names, map(float, precisions), strict=True)),
+        images=len(targets),
+    )
+
+
+def average_reports(reports: Sequence[Report]) -> tuple[Report, Report]:
+    """Gives the mean and the standard deviation of several seeds' reports.
+
+    Args:
+        reports: at least one, on the same split and labels. The deviation is the
+            sample's (n - 1), 0 for a single report.
+
+    Raises:
+        ValueError: if there is no report.
+
+    Example:
+        >>> reports = [Report({"mAP": v}, {"dog": v}, 2) for v in (0.5, 0.7)]
+        >>> mean, deviation = average_reports(reports)
+        >>> round(mean.metrics["mAP"], 3), round(deviation.metrics["mAP"], 3)
+        (0.6, 0.141)
+    """
+    if not reports:
+        raise ValueError("`reports` must hold at least one report; got none.")
+
+    def apply(function: Callable[[np.ndarray], np.ndarray]) -> Report:
+        metrics, per_label = (
+            {
+                name: float(function(np.array([part[name] for part in parts])))
+                for name in parts[0]
+            }
+            for parts in ([r.metrics for r in reports], [r.per_label for r in reports])
+        )
+        return Report(metrics, per_label, reports[0].images)
+
+    single = len(reports) == 1
+    return apply(np.mean), apply(lambda x: x[0] * 0 if single else np.std(x, ddof=1))
+
+
+def comparison_table(
+    reports: Mapping[str, Report],
+    deviations: Mapping[str, Report] | None = None,
+) -> Table:
+    """Lays out several models' metrics side by side, then every label's, in percent.
+
+    Args:
+        reports: model to its report, all on the same split and labels.
+        deviations: model to the deviations of its report, or None.
+    """
+    table = Table()
+    table.add_column("")
+    for name in reports:
+        table.add_column(name, justify="right")
+    spreads = deviations or {}
+    values = list(reports.values())
+    for part in ("metrics", "per_label"):
+        for key in getattr(values[0], part):
+            cells = []
+            for name, report in reports.items():
+                cell = _percent(getattr(report, part)[key])
+                if name in spreads:
+                    cell += f" ± {_percent(getattr(spreads[name], part)[key])}"
+                cells.append(cell)
+            table.add_row(key if part == "metrics" else f"AP {key}", *cells)
+        table.add_section()
+    return table
+
+
+def _mean(precisions: np.ndarray) -> float:
+    known = precisions[~np.isnan(precisions)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _percent(value: float) -> str:
+    return "-" if np.isnan(value) else f"{100 * value:.2f}"

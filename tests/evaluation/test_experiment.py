@@ -1,0 +1,106 @@
+import csv
+import dataclasses
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from kmlic.evaluation import Experiment
+from kmlic.labels import Labels
+from kmlic.run_folder import Run
+from tests.evaluation.toys import LABELS, toy_data, toy_model
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    folder: Path
+    seeds: tuple[int, ...] = (0, 1)
+    dataset: str = "toy"
+    epochs: int = 2
+
+
+def _train(experiment, name="model", build=toy_model):
+    for seed in experiment.settings.seeds:
+        experiment.train(name, seed, build, toy_data(), epochs=2)
+
+
+def test_leaves_a_whole_run_folder(tmp_path, capsys):
+    experiment = Experiment("toy", Settings(tmp_path / "run"))
+    _train(experiment)
+    experiment.show()
+    run = experiment.finish(exported="model")
+
+    assert (
+        "toy on toy, test split: 40 images, 2 seeds, in percent"
+        in capsys.readouterr().out
+    )
+    assert Run.read(tmp_path / "run" / "run.json").results == run.results
+    values = [run.seeds[seed]["test"]["model"]["mAP"] for seed in ("0", "1")]
+    assert run.results["test"]["model"]["mAP"] == pytest.approx(np.mean(values))
+    assert run.deviations["test"]["model"]["mAP"] == pytest.approx(
+        np.std(values, ddof=1)
+    )
+    assert run.results["test"]["model"]["mAP"] > 0.7
+    assert Labels.read(tmp_path / "run" / "labels.json") == LABELS
+    with (tmp_path / "run" / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["model"], row["seed"], row["epoch"]) for row in rows] == [
+        ("model", seed, epoch) for seed in "01" for epoch in "12"
+    ]
+    assert set(run.exports) == {"export/1", "model.tflite"}
+    assert all(difference < 1e-4 for difference in run.exports.values())
+    assert (
+        keras.saving.load_model(tmp_path / "run" / "model.keras").count_params() == 12
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_goes_on_with_the_trainings_that_are_missing(tmp_path):
+    settings = Settings(tmp_path / "run")
+    interrupted = Experiment("toy", settings)
+    interrupted.train("model", 0, toy_model, toy_data(), epochs=2)
+    built = []
+
+    def build():
+        built.append(1)
+        return toy_model()
+
+    again = Experiment("toy", settings)
+    _train(again, build=build)
+    assert len(built) == 1
+    assert len(again.trained["model"]) == 2
+    first, second = interrupted.trained["model"][0], again.trained["model"][0]
+    np.testing.assert_array_equal(first.scores["test"][1], second.scores["test"][1])
+
+
+def test_the_seed_exported_is_the_best_on_validation(tmp_path):
+    experiment = Experiment("toy", Settings(tmp_path / "run"))
+    _train(experiment)
+    targets = np.array([[1, 0, 1], [0, 1, 0]])
+    good, bad = (targets * 0.8, targets), (1 - targets * 0.8, targets)
+    experiment.trained["model"] = [
+        dataclasses.replace(
+            trained, scores={"validation": validation[::-1], "test": test[::-1]}
+        )
+        for trained, validation, test in zip(
+            experiment.trained["model"], (bad, good), (good, bad), strict=True
+        )
+    ]
+    assert experiment.best_of("model").seed == 1
+
+
+def test_other_labels_than_before_are_refused(tmp_path):
+    experiment = Experiment("toy", Settings(tmp_path / "run"))
+    experiment.train("model", 0, toy_model, toy_data(), epochs=1)
+    other = toy_data(labels=Labels(("red", "green", "violet")))
+    with pytest.raises(ValueError, match="label 2 is 'blue' here and 'violet' there"):
+        experiment.train("model", 1, toy_model, other, epochs=1)
+
+
+def test_other_settings_than_the_interrupted_run_are_refused(tmp_path):
+    Experiment("toy", Settings(tmp_path / "run"))
+    with pytest.raises(ValueError, match="epochs: 2 there, 3 here"):
+        Experiment("toy", Settings(tmp_path / "run", epochs=3))
+    assert json.loads((tmp_path / ".run.working" / "settings.json").read_text())
