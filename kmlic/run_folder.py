@@ -72,8 +72,8 @@ class Run:
     command: str
     settings: Mapping[str, Any]
     data: Mapping[str, Any]
-    results: Mapping[str, Mapping[str, Mapping[str, float]]]
-    deviations: Mapping[str, Mapping[str, Mapping[str, float]]]
+    results: Mapping[str, Mapping[str, Mapping[str, float | None]]]
+    deviations: Mapping[str, Mapping[str, Mapping[str, float | None]]]
     seeds: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
     per_label: Mapping[str, Mapping[str, Mapping[str, float | None]]]
     parameters: Mapping[str, int]

@@ -176,6 +176,9 @@ def main(settings: Settings) -> Run:
 
 def load(settings: Settings, seed: int) -> MultiLabelData:
     """Loads the dataset the settings name; the seed orders, and splits a csv."""
+    options: dict[str, Any] = {}
+    if settings.dataset == "csv":
+        options["on_error"] = settings.on_error
     return load_dataset(
         settings.dataset,
         data_dir=settings.data_dir,
@@ -183,7 +186,7 @@ def load(settings: Settings, seed: int) -> MultiLabelData:
         batch_size=settings.batch_size,
         seed=seed,
         augmentation=settings.augmentation,
-        **({"on_error": settings.on_error} if settings.dataset == "csv" else {}),
+        **options,
     )
 
 
@@ -290,7 +293,7 @@ def compile_model(settings: Settings, data: MultiLabelData, model: keras.Model) 
         rate = keras.optimizers.schedules.PiecewiseConstantDecay(
             [third, 2 * third], [settings.learning_rate * x for x in (1, 0.1, 0.01)]
         )
-    options = {
+    options: dict[str, Any] = {
         "multipliers": {settings.backbone: settings.backbone_multiplier},
         "global_clipnorm": settings.clip_norm,
     }

@@ -273,7 +273,7 @@ class Experiment:
     def _write_scores(
         self, path: Path, scores: Mapping[str, tuple[np.ndarray, np.ndarray]]
     ) -> None:
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for split, (targets, probabilities) in scores.items():
             arrays[f"{split}_targets"] = targets
             arrays[f"{split}_probabilities"] = probabilities

@@ -7,6 +7,7 @@ from PIL import Image
 
 from kmlic.data import from_csv
 from kmlic.evaluation import Experiment, evaluate_run
+from kmlic.run_folder import Run
 from tests.evaluation.toys import LABELS, toy_model
 
 
@@ -55,7 +56,8 @@ def run(tmp_path):
 def test_scores_the_runs_own_dataset_again(run):
     folder, _ = run
     report = evaluate_run(folder)
-    assert report.images == 8
+    sizes = Run.read(folder / "run.json").data["sizes"]
+    assert report.images == sizes["test"]
     assert set(report.per_label) == set(LABELS.names)
 
 
