@@ -39,14 +39,13 @@ def parse_settings(
         Settings(epochs=90, paper=True)
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    default = None
-    for flag, preset in (presets or {}).items():
-        if f"--{flag}" in arguments:
-            default = preset
+    chosen = [
+        preset for flag, preset in (presets or {}).items() if f"--{flag}" in arguments
+    ]
     return tyro.cli(
         settings,
         args=arguments,
-        default=default,
+        default=chosen[-1] if chosen else settings(),
         description=description,
         use_underscores=True,
     )
