@@ -115,6 +115,12 @@ class GroupedConv2D(keras.layers.Layer):
         ]
         return tf.concat(outputs, axis=-1)
 
+    def compute_output_shape(self, input_shape):
+        batch, *sides, _ = input_shape
+        lost = self.kernel_size - 1 if self.padding == "valid" else 0
+        sides = [side and -(-(side - lost) // self.strides) for side in sides]
+        return (batch, *sides, self.filters)
+
     def get_config(self):
         return {
             **super().get_config(),

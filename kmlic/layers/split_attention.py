@@ -127,6 +127,11 @@ class SplitAttention(keras.layers.Layer):
             for index, split in enumerate(splits)
         )
 
+    def compute_output_shape(self, input_shape):
+        batch, *sides, _ = input_shape
+        sides = [side and -(-side // self.strides) for side in sides]
+        return (batch, *sides, self.filters)
+
     def get_config(self):
         return {
             **super().get_config(),

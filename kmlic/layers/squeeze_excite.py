@@ -55,6 +55,9 @@ class SqueezeExcite(keras.layers.Layer):
         gates = self.excite(self.squeeze(means))  # (B, 1, 1, C)
         return inputs * gates
 
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
     def get_config(self):
         return {
             **super().get_config(),

@@ -69,3 +69,37 @@ def test_says_which_names_there_are():
 def test_says_that_rgb_comes_first():
     with pytest.raises(ValueError, match="channels=1"):
         build_backbone("resnet18", channels=1)
+
+
+@pytest.mark.parametrize("extra_channels", ["zeros", "mean"])
+def test_starts_as_the_pretrained_network_with_more_channels(extra_channels, tmp_path):
+    rgb = build_backbone("small_resnet", image_size=64)
+    rgb.save_weights(tmp_path / "rgb.weights.h5")
+
+    wider = build_backbone(
+        "small_resnet",
+        image_size=64,
+        channels=5,
+        weights=tmp_path / "rgb.weights.h5",
+        extra_channels=extra_channels,
+    )
+
+    kernel = rgb.get_layer("conv1").kernel.numpy()
+    kernels = wider.get_layer("conv1").kernel.numpy()
+    extra = np.zeros(1) if extra_channels == "zeros" else kernel.mean(axis=2)
+    np.testing.assert_array_equal(kernels[:, :, :3], kernel)
+    for index in (3, 4):
+        np.testing.assert_allclose(kernels[:, :, index] - extra, 0, atol=1e-7)
+    if extra_channels == "zeros":
+        noise = np.random.default_rng(1).normal(size=(2, 64, 64, 2))
+        np.testing.assert_allclose(
+            wider(np.concatenate([IMAGES, noise], axis=-1))[-1],
+            rgb(IMAGES)[-1],
+            rtol=1e-4,
+            atol=1e-5,
+        )
+
+
+def test_says_how_extra_channels_may_start():
+    with pytest.raises(ValueError, match="extra_channels='copy'"):
+        build_backbone("resnet18", channels=4, extra_channels="copy")

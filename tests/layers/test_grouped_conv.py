@@ -31,6 +31,15 @@ def test_convolves_every_group_by_itself(groups, strides):
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("strides", [1, 2, 3])
+def test_knows_the_shape_of_its_output(padding, strides):
+    layer = GroupedConv2D(12, 3, groups=2, strides=strides, padding=padding)
+    for side in (6, 7, 8):
+        images = np.zeros((1, side, side, 4), "float32")
+        assert layer.compute_output_shape(images.shape) == layer(images).shape
+
+
 @pytest.mark.parametrize("groups", [2, 6, 12])
 def test_gives_the_same_where_xla_compiles_it(groups):
     keras.utils.set_random_seed(0)
