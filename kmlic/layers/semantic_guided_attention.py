@@ -21,8 +21,8 @@ class SemanticGuidedAttention(keras.layers.Layer):
     Shapes: (B, H, W, D), (E, D) to (B, E, D), E embeddings. H and W may be unknown.
 
     Args:
-        unroll: whether to compute one embedding after another without a loop, as LiteRT
-            needs it; slower to build and without the exact gradient's memory.
+        unroll: whether to lay out one embedding after another instead of looping, as
+            LiteRT needs it. Its gradient is right, but takes the memory.
 
     Raises:
         ValueError: if the feature map and the embeddings differ in D.

@@ -232,20 +232,20 @@ def test_has_the_reference_s_number_of_weights_with_its_backbone():
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_stays_finite_and_near_under_mixed_precision(policy):
-    model = build_small(branches=1)
+    model = build_small()
     keras.config.set_dtype_policy(policy)
     try:
-        mixed = build_small(branches=1)
+        mixed = build_small()
     finally:
         keras.config.set_dtype_policy("float32")
     mixed.set_weights(model.get_weights())
-    logits = mixed(IMAGES)
+    with tf.GradientTape() as tape:
+        logits = mixed(IMAGES)
+        loss = tf.reduce_sum(logits**2) + tf.add_n(mixed.losses)
     assert logits.dtype == "float32"
     np.testing.assert_allclose(logits, model(IMAGES), atol=0.05)
-    mixed.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
-    history = mixed.fit(IMAGES, np.ones((2, 5)), verbose=0)
-    assert np.isfinite(history.history["loss"]).all()
-    assert all(np.isfinite(weight).all() for weight in mixed.get_weights())
+    gradients = tape.gradient(loss, [w.value for w in mixed.trainable_weights])
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
 @pytest.mark.slow
