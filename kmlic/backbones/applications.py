@@ -1,12 +1,15 @@
 """The models of keras.applications as backbones."""
 
 import dataclasses
-import pathlib
+import os
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from kmlic.backbones.load_weights import load_weights
+from kmlic.backbones.residual_network import IMAGENET_MEAN, IMAGENET_STD
+
+_CAFFE_MEAN = (103.939, 116.779, 123.68)  # blue, green, red
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,9 +19,9 @@ class Application:
     Args:
         builder: its name in keras.applications.
         feature_layers: names of the layers at strides 4, 8, 16 and 32.
-        pixels: what the weights were trained with: "-1 to 1", "0 to 255" (the model
-            normalises by itself), "imagenet" (mean and deviation) or "caffe" (BGR
-            less its mean).
+        pixels: what its weights were trained with: "0 to 255" (it normalises by
+            itself), "-1 to 1", "imagenet" (RGB less its mean, over its deviation) or
+            "caffe" (BGR less its mean).
     """
 
     builder: str
@@ -26,17 +29,101 @@ class Application:
     pixels: str
 
 
+def _resnet_v2(depths):
+    stages = (f"conv{i}_block{n}_preact_relu" for i, n in enumerate(depths, start=2))
+    return (*stages, "post_relu")
+
+
+def _efficientnet(finest):
+    coarser = (f"block{block}a_expand_activation" for block in (4, 6))
+    return (finest, *coarser, "top_activation")
+
+
+def _convnext(size, depths):
+    return tuple(
+        f"convnext_{size}_stage_{stage}_block_{depth - 1}_identity"
+        for stage, depth in enumerate(depths)
+    )
+
+
+def _vgg(last):
+    return (*(f"block{block}_conv{last}" for block in (3, 4, 5)), "block5_pool")
+
+
+# InceptionV3, InceptionResNetV2, MobileNetV3 and the NASNets are missing: the names of
+# their layers depend on what was built before. Any keras.Model serves as it is, though.
 APPLICATIONS = {
+    "mobilenet": Application(
+        "MobileNet",
+        ("conv_pw_3_relu", "conv_pw_5_relu", "conv_pw_11_relu", "conv_pw_13_relu"),
+        "-1 to 1",
+    ),
     "mobilenet_v2": Application(
         "MobileNetV2",
+        (*(f"block_{block}_expand_relu" for block in (3, 6, 13)), "out_relu"),
+        "-1 to 1",
+    ),
+    "resnet152": Application(
+        "ResNet152",
         (
-            "block_3_expand_relu",
-            "block_6_expand_relu",
-            "block_13_expand_relu",
-            "out_relu",
+            "conv2_block3_out",
+            "conv3_block8_out",
+            "conv4_block36_out",
+            "conv5_block3_out",
+        ),
+        "caffe",
+    ),
+    "resnet50_v2": Application("ResNet50V2", _resnet_v2((3, 4, 6)), "-1 to 1"),
+    "resnet101_v2": Application("ResNet101V2", _resnet_v2((3, 4, 23)), "-1 to 1"),
+    "resnet152_v2": Application("ResNet152V2", _resnet_v2((3, 8, 36)), "-1 to 1"),
+    "vgg16": Application("VGG16", _vgg(3), "caffe"),
+    "vgg19": Application("VGG19", _vgg(4), "caffe"),
+    "xception": Application(
+        "Xception",
+        (
+            "block3_sepconv2_bn",
+            "block4_sepconv2_bn",
+            "block13_sepconv2_bn",
+            "block14_sepconv2_act",
         ),
         "-1 to 1",
     ),
+    **{
+        f"densenet{depth}": Application(
+            f"DenseNet{depth}",
+            ("pool2_relu", "pool3_relu", "pool4_relu", "relu"),
+            "imagenet",
+        )
+        for depth in (121, 169, 201)
+    },
+    **{
+        f"efficientnet_b{size}": Application(
+            f"EfficientNetB{size}",
+            _efficientnet("block3a_expand_activation"),
+            "0 to 255",
+        )
+        for size in range(8)
+    },
+    **{
+        f"efficientnet_v2_{size.lower()}": Application(
+            f"EfficientNetV2{size}", _efficientnet(f"block2{last}_add"), "0 to 255"
+        )
+        for size, last in zip(
+            ("B0", "B1", "B2", "B3", "S", "M", "L"), "bcccdeg", strict=True
+        )
+    },
+    **{
+        f"convnext_{size}": Application(
+            f"ConvNeXt{builder}", _convnext(size, (3, 3, depth, 3)), "0 to 255"
+        )
+        for size, builder, depth in (
+            ("tiny", "Tiny", 9),
+            ("small", "Small", 27),
+            ("base", "Base", 27),
+            ("large", "Large", 27),
+            ("xlarge", "XLarge", 27),
+        )
+    },
 }
 
 
@@ -44,7 +131,7 @@ def build_application(
     name: str,
     *,
     image_size: int | None,
-    weights: str | pathlib.Path | None,
+    weights: str | os.PathLike[str] | None,
     include_top: bool,
     num_classes: int,
 ) -> keras.Model:
@@ -62,15 +149,14 @@ def build_application(
         num_classes: logits of that classifier.
     """
     application = APPLICATIONS[name]
+    head = (
+        {"classes": num_classes, "classifier_activation": None} if include_top else {}
+    )
     inner = getattr(keras.applications, application.builder)(
         include_top=include_top,
         weights="imagenet" if weights == "imagenet" else None,
         input_shape=(image_size, image_size, 3),
-        **(
-            {"classes": num_classes, "classifier_activation": None}
-            if include_top
-            else {}
-        ),
+        **head,
     )
     if weights not in (None, "imagenet"):
         load_weights(inner, weights)
@@ -82,12 +168,22 @@ def build_application(
         )
     images = keras.Input((image_size, image_size, 3), name="images")
     outputs = inner(_normalise(images, application.pixels))
+    if include_top:
+        outputs = layers.Activation("linear", dtype="float32", name="logits")(outputs)
     return keras.Model(images, outputs, name=name)
 
 
 def _normalise(images, pixels):
-    if pixels == "-1 to 1":
-        return layers.Rescaling(1 / 127.5, -1.0, dtype="float32", name="normalise")(
-            images
-        )
-    return images
+    if pixels == "0 to 255":
+        return images
+    if pixels == "caffe":
+        images = ops.flip(images, axis=-1)
+    scale, offset = {
+        "-1 to 1": (1 / 127.5, -1.0),
+        "caffe": (1.0, [-mean for mean in _CAFFE_MEAN]),
+        "imagenet": (
+            [1 / (255 * std) for std in IMAGENET_STD],
+            [-m / std for m, std in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)],
+        ),
+    }[pixels]
+    return layers.Rescaling(scale, offset, dtype="float32", name="normalise")(images)

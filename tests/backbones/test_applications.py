@@ -1,0 +1,53 @@
+import keras
+import numpy as np
+import pytest
+
+from kmlic.backbones import build_backbone
+from kmlic.backbones.applications import APPLICATIONS, _normalise
+
+IMAGES = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype("float32")
+NAMED_BY_COUNTERS = {
+    "InceptionResNetV2",
+    "InceptionV3",
+    "MobileNetV3Large",
+    "MobileNetV3Small",
+    "NASNetLarge",
+    "NASNetMobile",
+    "ResNet50",  # ours
+    "ResNet101",  # ours
+}
+
+
+@pytest.mark.parametrize(
+    ("pixels", "module"),
+    [
+        ("-1 to 1", keras.applications.mobilenet_v2),
+        ("caffe", keras.applications.vgg16),
+        ("imagenet", keras.applications.densenet),
+        ("0 to 255", keras.applications.efficientnet),
+    ],
+)
+def test_preprocesses_as_keras_does(pixels, module):
+    expected = module.preprocess_input(IMAGES.copy())
+    np.testing.assert_allclose(_normalise(IMAGES, pixels), expected, atol=1e-4)
+
+
+def test_wraps_every_model_whose_layers_have_names():
+    builders = {name for name in dir(keras.applications) if name[0].isupper()}
+    wrapped = {application.builder for application in APPLICATIONS.values()}
+    assert builders - wrapped == NAMED_BY_COUNTERS
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name == "mobilenet" else pytest.mark.slow)
+        for name in APPLICATIONS
+    ],
+)
+def test_gives_feature_maps_at_strides_4_to_32(name):
+    keras.backend.clear_session()
+    backbone = build_backbone(name, image_size=224)
+    sides = [shape[1] for shape in backbone.output_shape]
+    expected = [55, 28, 14, 7] if name == "xception" else [56, 28, 14, 7]
+    assert sides == expected
