@@ -118,7 +118,7 @@ class _Figure:
             garment["kind"]: self._cut_cloth(garment, number + 1)
             for number, garment in enumerate(garments)
         }
-        self.height = SIDE * float(rng.uniform(0.88, 1.36))
+        self.height = SIDE * float(rng.uniform(0.94, 1.5))
         if self.height < 0.96 * SIDE:
             lowest = max(self.height + 2, horizon + 12, 0.93 * SIDE)
             foot = float(rng.uniform(lowest, max(lowest, 0.985 * SIDE)))
@@ -227,8 +227,9 @@ class _Figure:
         tile = tile.copy()
         if second in ("words letters", "graphic"):
             ground = PALETTE["white" if rng.random() < 0.6 else "black"]
-            print_ = render_texture(second, [ground], rng, scale=0.9, placed=True)
-            tile[96:160, 90:166] = print_[96:160, 90:166]
+            print_ = render_texture(second, [ground], rng, scale=0.6, placed=True)
+            middle = slice(TILE // 2 - 21, TILE // 2 + 21)
+            tile[middle, middle] = print_[middle, middle]
             return tile
         other = render_texture(second, [colours[-1], colours[0]], rng)
         waist = int(rng.integers(150, 178))
@@ -492,10 +493,12 @@ class _Figure:
         ]
         aside = -3 if self.scene.light > 0 else 3
         self.scene.darken(cover_shapes(whole), 0.3, 3, aside, 2)
-        self._fill_limb(shoulder, elbow, (0.029 * size, 0.024 * size), self.skin)
-        self._fill_limb(elbow, wrist, (0.025 * size, 0.017 * size), self.skin)
+        if upper["sleeve"] != "long_sleeve":
+            self._fill_limb(shoulder, elbow, (0.029 * size, 0.024 * size), self.skin)
+            self._fill_limb(elbow, wrist, (0.025 * size, 0.017 * size), self.skin)
         hand = wrist + (wrist - elbow) * 0.16
-        self._fill_limb(wrist, hand, (0.018 * size, 0.018 * size), self.skin)
+        start = wrist - (wrist - elbow) * 0.1
+        self._fill_limb(start, hand, (0.018 * size, 0.018 * size), self.skin)
         if upper["sleeve"] == "sleeveless":
             return
         cloth = self.cloths[upper["kind"]]

@@ -50,19 +50,19 @@ def draw_street(scene: Scene, seed: int) -> float:
     wall = rng.choice(len(_WALLS), p=[share for share, _ in _WALLS])
     scene.canvas[:] = _WALLS[wall][1](rng, seed, horizon)
     _draw_ground(scene, seed, horizon)
-    for _ in range(rng.integers(0, 3)):
+    for _ in range(rng.integers(0, 2)):
         _hang_poster(scene, seed, horizon)
     for _ in range(rng.integers(0, 3)):
         x = float(rng.uniform(0, SIDE))
         foot = float(rng.uniform(horizon + 4, min(horizon + 40, SIDE)))
         _CLUTTER[rng.integers(len(_CLUTTER))](scene, seed, x, foot)
-    if rng.random() < 0.4:  # out of focus
-        pixels = np.clip(scene.canvas, 0, 255).astype(np.uint8)
-        blur = ImageFilter.BoxBlur(float(rng.uniform(0.5, 1.8)))
-        scene.canvas[:] = np.asarray(Image.fromarray(pixels).filter(blur))
+    # The camera is focused on the figure.
+    pixels = np.clip(scene.canvas, 0, 255).astype(np.uint8)
+    blur = ImageFilter.BoxBlur(float(rng.uniform(0.8, 2.8)))
+    scene.canvas[:] = np.asarray(Image.fromarray(pixels).filter(blur))
     slope = np.linspace(-1, 1, SIDE, dtype=np.float32)
     light = 0.95 + np.float32(0.16 * scene.light) * slope
-    haze = np.float32(rng.uniform(0, 0.25))
+    haze = np.float32(rng.uniform(0.15, 0.45))
     scene.canvas *= ((1 - haze) * light)[None, :, None]
     scene.canvas += haze * dull_tone(rng, 120, 190)
     return horizon
