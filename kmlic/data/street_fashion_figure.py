@@ -210,7 +210,7 @@ class _Figure:
             colours = [self._dye((round(74 * shade), round(104 * shade), 158))]
         first, *second = garment["patterns"]
         placed = first in ("graphic", "words letters") and rng.random() < 0.8
-        scale = float(rng.uniform(0.85, 1.25))
+        scale = float(rng.uniform(0.95, 1.3))
         tile = render_texture(first, colours, rng, scale=scale, placed=placed)
         if second:
             tile = self._mix_patterns(tile, second[0], colours)

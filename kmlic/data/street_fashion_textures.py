@@ -191,7 +191,7 @@ def _plaid(
 def _check(
     ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
 ) -> np.ndarray:
-    period = scale * rng.uniform(15, 28)
+    period = scale * rng.uniform(17, 28)
     x, y = _coordinates()
     across = np.clip((0.25 - np.abs((x / period) % 1 - 0.5)) * period + 0.5, 0, 1)
     down = np.clip((0.25 - np.abs((y / period) % 1 - 0.5)) * period + 0.5, 0, 1)
@@ -203,8 +203,8 @@ def _check(
 def _dot(
     ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
 ) -> np.ndarray:
-    period = scale * rng.uniform(13, 26)
-    radius = period * rng.uniform(0.22, 0.33)
+    period = scale * rng.uniform(16, 26)
+    radius = period * rng.uniform(0.25, 0.34)
     x, y = _coordinates()
     row = np.floor(y / period)
     shift = (row % 2) * period / 2 if rng.random() < 0.75 else 0
@@ -449,7 +449,7 @@ def _words_letters(
     ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
 ) -> np.ndarray:
     twice = Image.new("RGB", (2 * TILE, 2 * TILE), ground)
-    weight = rng.uniform(1.1, 1.7)
+    weight = rng.uniform(1.3, 1.8)
     words = [_WORDS[i] for i in rng.integers(len(_WORDS), size=40)]
     if placed:
         lines = words[: rng.integers(1, 4)]

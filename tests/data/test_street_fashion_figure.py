@@ -26,7 +26,7 @@ def mean_change(garment, **fields):
     """Gives the mean relative growth of a garment's pixels when a field changes."""
     pairs = [
         (shown(garment, seed), shown(replace(garment, **fields), seed))
-        for seed in range(8)
+        for seed in range(4)
     ]
     return float(np.mean([after / before for before, after in pairs]))
 
@@ -35,7 +35,7 @@ def test_each_garment_shows_somewhere():
     jeans = Garment("jeans", ("solid",), ("blue",), "denim")
     hat = Garment("hat", ("solid",), ("brown",), "cotton")
     bag = Garment("bag", ("solid",), ("black",), "leather")
-    for seed in range(6):
+    for seed in range(4):
         scene = draw(jeans, TEE, hat, bag, seed=seed)
         assert set(np.unique(scene.owner)) == {0, 1, 2, 3, 4}
         assert np.isfinite(scene.canvas).all()
