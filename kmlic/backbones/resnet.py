@@ -10,6 +10,6 @@ RESNETS = {
     "sge_resnet50": ResidualNetwork((3, 4, 6, 3), attention=SpatialGroupEnhance),
     # From scratch on two cores, for images of about 100 pixels.
     "small_resnet": ResidualNetwork(
-        (1, 1, 1, 1), (32, 64, 128, 256), bottleneck=False, stem="3x3", stem_width=16
+        (1, 1, 1, 1), (32, 64, 128, 256), bottleneck=False, stem="5x5", stem_width=32
     ),
 }
