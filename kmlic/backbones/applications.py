@@ -25,7 +25,7 @@ class Application:
     """
 
     builder: str
-    feature_layers: tuple[str, str, str, str]
+    feature_layers: tuple[str, ...]
     pixels: str
 
 

@@ -1,5 +1,6 @@
 """Backbones by name."""
 
+import functools
 import pathlib
 
 import keras
@@ -8,6 +9,7 @@ import numpy as np
 from kmlic.backbones.applications import APPLICATIONS, build_application
 from kmlic.backbones.imagenet import CHECKPOINTS, download_imagenet_weights
 from kmlic.backbones.load_weights import load_weights
+from kmlic.backbones.residual_network import IMAGENET_MEAN, IMAGENET_STD
 from kmlic.backbones.resnest import RESNESTS
 from kmlic.backbones.resnet import RESNETS
 from kmlic.backbones.seresnet import SERESNETS
@@ -81,19 +83,22 @@ def build_backbone(
             f"extra_channels={extra_channels!r}."
         )
     checkpoint = CHECKPOINTS.get(name)
-    arguments = {
-        "image_size": image_size,
-        "include_top": include_top,
-        "num_classes": num_classes,
-        **({"mean": checkpoint.mean, "std": checkpoint.std} if checkpoint else {}),
-    }
-    model = NETWORKS[name].build(name, **arguments)
+    build = functools.partial(
+        NETWORKS[name].build,
+        name,
+        image_size=image_size,
+        include_top=include_top,
+        num_classes=num_classes,
+        mean=checkpoint.mean if checkpoint else IMAGENET_MEAN,
+        std=checkpoint.std if checkpoint else IMAGENET_STD,
+    )
+    model = build()
     if weights is not None:
         path = download_imagenet_weights(name) if weights == "imagenet" else weights
         load_weights(model, path)
     if channels == 3:
         return model
-    wider = NETWORKS[name].build(name, channels=channels, **arguments)
+    wider = build(channels=channels)
     if weights is not None:
         _copy_weights(model, wider, extra_channels)
     return wider

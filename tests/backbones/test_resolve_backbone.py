@@ -36,3 +36,40 @@ def test_refuses_a_classifier():
     classifier = build_backbone("small_resnet", image_size=64, include_top=True)
     with pytest.raises(ValueError, match=r"\(None, 1000\)"):
         resolve_backbone(classifier)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_takes_a_backbone_of_keras_cv():
+    keras_cv = pytest.importorskip("keras_cv")
+    resnet = keras_cv.models.ResNetBackbone(
+        stackwise_filters=[64, 16, 24, 32],
+        stackwise_blocks=[1, 1, 1, 1],
+        stackwise_strides=[1, 2, 2, 2],
+        include_rescaling=False,
+        block_type="basic_block",
+    )
+    levels = resnet.pyramid_level_inputs.values()
+    pyramid = keras.Model(
+        resnet.input, [resnet.get_layer(level).output for level in levels]
+    )
+    assert resolve_backbone(resnet) is resnet  # one feature map
+    channels = [x.shape[-1] for x in resolve_backbone(pyramid).outputs]
+    assert channels[-4:] == [64, 16, 24, 32]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_takes_a_backbone_of_keras_hub():
+    keras_hub = pytest.importorskip("keras_hub")
+    own = keras_hub.models.ResNetBackbone(
+        input_conv_filters=[8],
+        input_conv_kernel_sizes=[7],
+        stackwise_num_filters=[8, 16, 24, 32],
+        stackwise_num_blocks=[1, 1, 1, 1],
+        stackwise_num_strides=[1, 2, 2, 2],
+        block_type="basic_block",
+    )
+    pyramid = keras.Model(own.input, own.pyramid_outputs)
+    channels = [x.shape[-1] for x in resolve_backbone(pyramid).outputs]
+    assert channels == [8, 16, 24, 32]
