@@ -63,13 +63,13 @@ def test_takes_a_backbone_of_keras_cv():
 def test_takes_a_backbone_of_keras_hub():
     keras_hub = pytest.importorskip("keras_hub")
     own = keras_hub.models.ResNetBackbone(
-        input_conv_filters=[8],
+        input_conv_filters=[64],
         input_conv_kernel_sizes=[7],
-        stackwise_num_filters=[8, 16, 24, 32],
+        stackwise_num_filters=[64, 16, 24, 32],
         stackwise_num_blocks=[1, 1, 1, 1],
         stackwise_num_strides=[1, 2, 2, 2],
         block_type="basic_block",
     )
     pyramid = keras.Model(own.input, own.pyramid_outputs)
     channels = [x.shape[-1] for x in resolve_backbone(pyramid).outputs]
-    assert channels == [8, 16, 24, 32]
+    assert channels == [64, 16, 24, 32]
