@@ -99,8 +99,8 @@ class StreetFashion(tfds.core.GeneratorBasedBuilder):
     """
 
     name = "street_fashion"
-    VERSION = tfds.core.Version("1.2.0")
-    RELEASE_NOTES = {"1.2.0": "Figures on streets, 11 patterns, 26 attributes."}  # noqa: RUF012
+    VERSION = tfds.core.Version("1.3.0")
+    RELEASE_NOTES = {"1.3.0": "Figures on streets, 11 patterns, 26 attributes."}  # noqa: RUF012
     BUILDER_CONFIGS = [  # noqa: RUF012
         StreetFashionConfig(
             name="default",

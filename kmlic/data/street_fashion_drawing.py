@@ -81,7 +81,7 @@ def _photograph(scene: Scene) -> bytes:
     gain = rng.uniform(0.84, 1.14) * (1 + rng.normal(0, 0.03, 3))
     small *= (1 - edge)[..., None] * gain.astype(np.float32)
     grain = rng.standard_normal(small.shape[:2], dtype=np.float32)
-    small += (grain * np.float32(rng.uniform(1, 5)))[..., None]
+    small += (grain * np.float32(rng.uniform(1, 4)))[..., None]
     pixels = np.rint(np.clip(small, 0, 255)).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=_JPEG_QUALITY)

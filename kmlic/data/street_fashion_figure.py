@@ -67,10 +67,10 @@ _BULK = {"coat": 0.009, "jacket": 0.006, "sweater": 0.005}
 _FOLD_DEPTH = {"chiffon": 0.34, "leather": 0.2, "knit": 0.1, "faux": 0.08}
 # Angles of upper arm and forearm from straight down, in degrees outwards.
 _ARM_POSES = (
-    (0.40, (8, 20), (0, 18)),  # hanging
+    (0.46, (8, 20), (0, 18)),  # hanging
     (0.22, (36, 50), (-52, -40)),  # hand on the hip
     (0.18, (16, 26), (-22, -8)),  # hand in the pocket
-    (0.12, (10, 18), (-80, -60)),  # before the body
+    (0.06, (10, 18), (-80, -60)),  # before the body
     (0.08, (95, 130), (150, 175)),  # waving
 )
 _TROUSER_CUTS = (  # half the width at thigh, knee and cuff
@@ -118,7 +118,7 @@ class _Figure:
             garment["kind"]: self._cut_cloth(garment, number + 1)
             for number, garment in enumerate(garments)
         }
-        self.height = SIDE * float(rng.uniform(0.94, 1.5))
+        self.height = SIDE * float(rng.uniform(1.0, 1.55))
         if self.height < 0.96 * SIDE:
             lowest = max(self.height + 2, horizon + 12, 0.93 * SIDE)
             foot = float(rng.uniform(lowest, max(lowest, 0.985 * SIDE)))

@@ -99,11 +99,11 @@ _WORN_AS: dict[str, dict[str, float]] = {
     "animal": {"coat": 38, "dress": 24, "blouse": 20, "skirt": 18},
     "floral": {"dress": 76, "blouse": 16, "skirt": 8},
     "plaid": {"shirt": 62, "coat": 20, "skirt": 18},
-    "dot": {"dress": 36, "blouse": 50, "skirt": 14},
-    "check": {"skirt": 44, "shirt": 26, "dress": 18, "trousers": 12},
+    "dot": {"dress": 40, "blouse": 52, "skirt": 8},
+    "check": {"skirt": 42, "shirt": 28, "dress": 22, "trousers": 8},
     "words letters": {"tee": 74, "sweater": 26},
     "graphic": {"tee": 68, "sweater": 32},
-    "tie dye": {"tee": 66, "dress": 22, "shorts": 12},
+    "tie dye": {"tee": 72, "dress": 24, "shorts": 4},
     "paisley": {"blouse": 46, "dress": 34, "shirt": 20},
 }
 _UPPER_FOR = {
@@ -144,7 +144,7 @@ _MIXED_WITH: dict[tuple[str, str], dict[str, float]] = {
     ("dress", "paisley"): {"": 75, "solid": 25},
     ("dress", "stripe"): {"": 76, "solid": 14, "floral": 10},
     ("dress", "tie dye"): {"": 80, "solid": 20},
-    ("tee", "tie dye"): {"": 58, "words letters": 32, "graphic": 10},
+    ("tee", "tie dye"): {"": 62, "words letters": 28, "graphic": 10},
     ("tee", "stripe"): {"": 86, "words letters": 7, "graphic": 7},
     ("sweater", "stripe"): {"": 75, "solid": 25},
 }

@@ -58,7 +58,7 @@ def draw_street(scene: Scene, seed: int) -> float:
         _CLUTTER[rng.integers(len(_CLUTTER))](scene, seed, x, foot)
     # The camera is focused on the figure.
     pixels = np.clip(scene.canvas, 0, 255).astype(np.uint8)
-    blur = ImageFilter.BoxBlur(float(rng.uniform(1.2, 3.2)))
+    blur = ImageFilter.BoxBlur(float(rng.uniform(1.5, 3.4)))
     scene.canvas[:] = np.asarray(Image.fromarray(pixels).filter(blur))
     slope = np.linspace(-1, 1, SIDE, dtype=np.float32)
     light = 0.95 + np.float32(0.16 * scene.light) * slope
@@ -209,7 +209,7 @@ def _draw_ground(scene: Scene, seed: int, horizon: float) -> None:
     across = (np.arange(SIDE, dtype=np.float32)[None, :] - np.float32(middle)) / near
     kind = rng.random()
     ground: np.ndarray
-    if kind < 0.26:
+    if kind < 0.2:
         pattern = sample_tile(_any_tile(rng, seed), depth * 2, across * 0.8 + 20 * TILE)
         mean = pattern.mean((0, 1))
         # Far away a pattern is finer than a pixel: only its mean is left.
@@ -319,9 +319,9 @@ def _draw_balloons(scene: Scene, seed: int, x: float, foot: float) -> None:
 
 _Wall = Callable[[np.random.Generator, int, float], np.ndarray]
 _WALLS: tuple[tuple[float, _Wall], ...] = (
-    (0.30, _textured_wall),
-    (0.13, _brick_wall),
-    (0.16, _plaster_wall),
+    (0.26, _textured_wall),
+    (0.15, _brick_wall),
+    (0.18, _plaster_wall),
     (0.15, _houses),
     (0.13, _hedge),
     (0.13, _shop),
