@@ -102,7 +102,7 @@ def _textured_wall(rng: np.random.Generator, seed: int, horizon: float) -> np.nd
     tile = _any_tile(rng, seed)
     line = np.arange(SIDE, dtype=np.float32)
     zoom, tilt, lean = rng.uniform(0.7, 1.05), rng.normal(0, 0.08), rng.normal(0, 0.06)
-    start_x, start_y = np.float32(rng.integers(TILE)), np.float32(rng.integers(TILE))
+    start_x, start_y = rng.integers(TILE, size=2).astype(np.float32)
     x = line[None, :] + np.float32(tilt) * line[:, None] + start_x
     y = line[:, None] + np.float32(lean) * line[None, :] + start_y
     return sample_tile(tile, y * np.float32(zoom), x * np.float32(zoom))
