@@ -87,7 +87,7 @@ class Settings:
 
     augmentation: Literal["none", "flip", "multi_scale_crop"] = "flip"
     batch_size: int = 32
-    epochs: int = 12
+    epochs: int = 10
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = 2e-3
     backbone_multiplier: float = 1.0
