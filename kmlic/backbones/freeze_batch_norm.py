@@ -15,7 +15,7 @@ def freeze_batch_norm(model: keras.Model) -> int:
     Example:
         >>> from kmlic.backbones import build_backbone
         >>> freeze_batch_norm(build_backbone("small_resnet"))
-        13
+        12
     """
     frozen = 0
     for layer in model._flatten_layers():
