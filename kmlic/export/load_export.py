@@ -21,7 +21,6 @@ def load_export(path: str | Path) -> Predict:
 
     Raises:
         ValueError: if there is no such export.
-        ImportError: naming the extra, if the runtime is not installed.
     """
     path = Path(path)
     if path.suffix == ".tflite" and path.is_file():
@@ -57,12 +56,8 @@ def _load_saved_model(path: Path) -> Predict:
 
 
 def _load_tflite(path: Path) -> Predict:
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError as error:
-        raise ImportError(
-            "LiteRT files need ai-edge-litert to run. Install kmlic[litert]."
-        ) from error
+    from ai_edge_litert.interpreter import Interpreter
+
     signature = Interpreter(str(path)).get_signature_runner("serving_default")
 
     def predict(images: np.ndarray) -> np.ndarray:

@@ -1,5 +1,3 @@
-import sys
-
 import numpy as np
 import pytest
 
@@ -18,10 +16,3 @@ def test_runs_both_forms_alike(model, saved_model, tflite):
 def test_says_what_is_no_export(tmp_path):
     with pytest.raises(ValueError, match=r"SavedModel's version or a \.tflite file"):
         load_export(tmp_path)
-
-
-def test_names_the_extra_that_runs_litert_files(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
-    (tmp_path / "model.tflite").write_bytes(b"")
-    with pytest.raises(ImportError, match=r"kmlic\[litert\]"):
-        load_export(tmp_path / "model.tflite")
