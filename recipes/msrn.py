@@ -5,8 +5,8 @@ Paper:   Che et al., "Multi-layered Semantic Representation Network for Multi-la
 Command: python -m recipes.msrn
 Paper's: python -m recipes.msrn --paper --dataset voc/2007
 Trial:   python -m recipes.msrn --trial
-Cost:    not yet measured
-Result:  not yet measured
+Cost:    13 CPU-minutes and 2 GB on two cores
+Result:  street_fashion, 34 labels: mAP 72.8 beside the baseline's 66.2 (one seed)
 """
 
 import dataclasses

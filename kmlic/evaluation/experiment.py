@@ -5,6 +5,7 @@ import dataclasses
 import gc
 import json
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -234,6 +235,8 @@ class Experiment:
         model.save(working / "model.keras")
         images = next(iter(data.test.unbatch().batch(16)))[0].numpy()
         self._say("Exporting and comparing with the model ...")
+        # What an interrupted run left would make this the second version.
+        shutil.rmtree(working / "export", ignore_errors=True)
         saved_model = export_saved_model(model, working / "export", labels=labels)
         tflite = export_tflite(model, working / "model.tflite", labels=labels)
         return {
