@@ -36,12 +36,22 @@ def fit(
 
     Raises:
         RuntimeError: if the loss is not finite.
+        ValueError: if the number of batches of `train` is not known.
     """
+    steps = int(train.cardinality())
+    if steps < 1:
+        raise ValueError(
+            f"`train` must have a known number of batches; got cardinality={steps}. "
+            "Use `train.apply(tf.data.experimental.assert_cardinality(number))`."
+        )
     state = EpochState(folder)
     done = state.restore(model)
     if done < epochs:
+        # One iterator for all epochs: where one ends, TensorFlow may wait up to 20 s
+        # for a thread of tf.data that slept through the call to stop.
         model.fit(
-            train,
+            train.repeat(),
+            steps_per_epoch=steps,
             epochs=epochs,
             initial_epoch=done,
             shuffle=False,

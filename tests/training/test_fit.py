@@ -73,3 +73,33 @@ def test_a_loss_that_is_not_finite_stops(tmp_path):
     with pytest.raises(RuntimeError, match="NaN"):
         fit(_model(np.inf), DATASET, DATASET, epochs=2, folder=tmp_path / "a")
     assert not (tmp_path / "a").exists()
+
+
+def test_refuses_batches_of_an_unknown_number(tmp_path):
+    unknown = DATASET.filter(lambda images, targets: True)
+    with pytest.raises(ValueError, match="`train` must have a known number of batches"):
+        fit(_model(), unknown, DATASET, epochs=1, folder=tmp_path)
+
+
+def test_reshuffles_every_epoch(tmp_path):
+    seen = []
+
+    class Watch(keras.layers.Layer):
+        def call(self, images):
+            tf.numpy_function(
+                lambda x: seen.append(x[:, 0, 0, 0].tolist()) or np.int64(0),
+                [images],
+                tf.int64,
+            )
+            return images
+
+    images = keras.Input((2, 2, 1))
+    x = keras.layers.Flatten()(Watch()(images))
+    model = keras.Model(images, keras.layers.Dense(2)(x))
+    model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
+    shuffled = DATASET.unbatch().shuffle(32, seed=0).batch(8)
+    shuffled = shuffled.apply(tf.data.experimental.assert_cardinality(4))
+    fit(model, shuffled, DATASET, epochs=2, folder=tmp_path)
+    epochs = [np.concatenate(part).tolist() for part in (seen[:4], seen[8:12])]
+    assert sorted(epochs[0]) == sorted(epochs[1]) == sorted(IMAGES[:, 0, 0, 0].tolist())
+    assert epochs[0] != epochs[1]
