@@ -3,6 +3,7 @@
 from kmlic.evaluation.evaluate_run import evaluate_run
 from kmlic.evaluation.experiment import Experiment, Trained
 from kmlic.evaluation.export_run import export_run
+from kmlic.evaluation.html_report import Picture, Section, write_report
 from kmlic.evaluation.linear_probe import linear_probe
 from kmlic.evaluation.report import (
     Report,
@@ -15,7 +16,9 @@ from kmlic.training import predict_scores
 
 __all__ = [
     "Experiment",
+    "Picture",
     "Report",
+    "Section",
     "Trained",
     "average_reports",
     "comparison_table",
@@ -25,4 +28,5 @@ __all__ = [
     "linear_probe",
     "predict_scores",
     "report_scores",
+    "write_report",
 ]

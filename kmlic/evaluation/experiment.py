@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ import numpy as np
 from rich.console import Console
 
 from kmlic.data import MultiLabelData
+from kmlic.evaluation.html_report import Section, write_report
 from kmlic.evaluation.report import (
     Report,
     average_reports,
     comparison_table,
     report_scores,
 )
+from kmlic.evaluation.standard_sections import standard_sections
 from kmlic.export import check_parity, export_saved_model, export_tflite
 from kmlic.run_folder import Run, RunFolder, atomic_write
 from kmlic.training import fit, predict_scores
@@ -175,18 +177,22 @@ class Experiment:
             key=lambda each: self._report(each, "validation").metrics["mAP"],
         )
 
-    def finish(self, exported: str | None = None) -> Run:
+    def finish(
+        self, exported: str | None = None, *, sections: Sequence[Section] = ()
+    ) -> Run:
         """Exports one model, writes the run folder and puts it in its place.
 
         Args:
             exported: the model to save and export, in its seed that is best on the
                 validation split; None leaves no model.
+            sections: the recipe's own parts of report.html, after the comparison.
         """
         working = self.folder.working
         data = self.data[self.settings.seeds[0]]
         data.labels.write(working / "labels.json")
         self._write_history(working / "history.csv")
-        exports = self._export(self.best_of(exported)) if exported else {}
+        best = self.best_of(exported) if exported else None
+        exports = self._export(best) if best else {}
         several = len(self.settings.seeds) > 1
         averages = {split: self.compare(split) for split in SPLITS}
         run = Run(
@@ -218,6 +224,7 @@ class Experiment:
             | {"all": round(time.monotonic() - self._start, 1)},
         )
         run.write(working / "run.json")
+        self._write_report(run, best, sections)
         self.folder.finish(remove=("settings.json", "trainings"))
         self._say(
             f"{self.folder.path}: {run.seconds['all']:.0f} s, "
@@ -281,6 +288,26 @@ class Experiment:
             arrays[f"{split}_targets"] = targets
             arrays[f"{split}_probabilities"] = probabilities
         np.savez(path, **arrays)
+
+    def _write_report(
+        self, run: Run, best: Trained | None, sections: Sequence[Section]
+    ) -> None:
+        data = self.data[best.seed if best else self.settings.seeds[0]]
+        standard = standard_sections(
+            run,
+            data,
+            data.labels,
+            epochs={
+                name: [each.epochs for each in results]
+                for name, results in self.trained.items()
+            },
+            exported=best.name if best else None,
+            scores=best.scores if best else None,
+            folder=self.folder.working,
+            extra=sections,
+        )
+        title = f"{self.recipe} on {self.settings.dataset}"
+        write_report(self.folder.working / "report.html", title, standard)
 
     def _write_history(self, path: Path) -> None:
         rows = [

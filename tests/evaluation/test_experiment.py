@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from kmlic.evaluation import Experiment
+from kmlic.evaluation import Experiment, Section
 from kmlic.labels import Labels
 from kmlic.run_folder import Run
 from tests.evaluation.toys import LABELS, toy_data, toy_model
@@ -30,7 +30,8 @@ def test_leaves_a_whole_run_folder(tmp_path, capsys):
     experiment = Experiment("toy", Settings(tmp_path / "run"))
     _train(experiment)
     experiment.show()
-    run = experiment.finish(exported="model")
+    own = Section("Ablation", "What the recipe adds.")
+    run = experiment.finish(exported="model", sections=[own])
 
     assert (
         "toy on toy, test split: 40 images, 2 seeds, in percent"
@@ -49,6 +50,8 @@ def test_leaves_a_whole_run_folder(tmp_path, capsys):
     assert [(row["model"], row["seed"], row["epoch"]) for row in rows] == [
         ("model", seed, epoch) for seed in "01" for epoch in "12"
     ]
+    report = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "toy on toy" in report and "What the recipe adds." in report
     assert set(run.exports) == {"export/1", "model.tflite"}
     assert all(difference < 1e-4 for difference in run.exports.values())
     assert (
