@@ -11,6 +11,7 @@ Result:  street_fashion, 34 labels, three seeds: mAP 72.6 ± 0.3, baseline 66.5 
 
 import dataclasses
 import functools
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -36,7 +37,7 @@ from kmlic.training import (
     CoupledSGD,
     LayerwiseAdamW,
     make_strategy,
-    parse_settings,
+    run_recipe,
     transfer_weights,
 )
 from kmlic.words import embed_labels, load_word_vectors, train_word_vectors
@@ -311,4 +312,4 @@ def compile_model(settings: Settings, data: MultiLabelData, model: keras.Model) 
 
 
 if __name__ == "__main__":
-    main(parse_settings(Settings, PRESETS, description=__doc__))
+    sys.exit(run_recipe(main, Settings, PRESETS, description=__doc__))

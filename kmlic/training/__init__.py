@@ -8,7 +8,7 @@ from kmlic.training.optimizers import (
     learning_rate_multiplier,
 )
 from kmlic.training.scoring import predict_scores
-from kmlic.training.settings import parse_settings
+from kmlic.training.settings import parse_settings, run_recipe
 from kmlic.training.strategies import make_strategy
 from kmlic.training.transfer import transfer_weights
 
@@ -23,5 +23,6 @@ __all__ = [
     "make_strategy",
     "parse_settings",
     "predict_scores",
+    "run_recipe",
     "transfer_weights",
 ]

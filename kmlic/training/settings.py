@@ -1,12 +1,67 @@
 """A recipe's settings, from its flags."""
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
 import tyro
 
 S = TypeVar("S")
+
+_PACKAGE = Path(__file__).parents[1]
+_INTERRUPTED = 130  # what a shell gives for a program ended by Ctrl-C
+
+
+def run_recipe(
+    main: Callable[[S], Any],
+    settings: type[S],
+    presets: Mapping[str, S] | None = None,
+    arguments: Sequence[str] | None = None,
+    *,
+    description: str | None = None,
+) -> int:
+    """Reads a recipe's settings from the command line and runs it.
+
+    An error that kmlic itself raises, or of a file, is shown as its one sentence; any
+    other keeps its traceback.
+
+    Args:
+        main: the recipe.
+        settings: see `parse_settings`, as all that follows.
+        presets: flag to the settings it stands for.
+        arguments: the command line; of this process when None.
+        description: what `--help` says first.
+
+    Returns:
+        0; 2 if the settings or their files are wrong; 130 after Ctrl-C.
+
+    Raises:
+        SystemExit: with code 2, after one sentence, on an unknown or wrong flag.
+
+    Example:
+        >>> import dataclasses
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Settings:
+        ...     epochs: int = 3
+        >>> run_recipe(lambda settings: settings.epochs, Settings, arguments=[])
+        0
+    """
+    chosen = parse_settings(settings, presets, arguments, description=description)
+    try:
+        main(chosen)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: the same command goes on from here\n")
+        return _INTERRUPTED
+    except (ValueError, OSError, ImportError) as error:
+        raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+        ours = _PACKAGE in raised_in.parents or raised_in.parent.name == "recipes"
+        if not (ours or isinstance(error, OSError)):
+            raise
+        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        return 2
+    return 0
 
 
 def parse_settings(

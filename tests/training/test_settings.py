@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 
-from kmlic.training import parse_settings
+from kmlic.labels import Labels
+from kmlic.training import parse_settings, run_recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,3 +31,30 @@ def test_a_wrong_flag_ends_with_a_sentence(arguments, message, capsys):
         parse_settings(Settings, PRESETS, arguments)
     assert stop.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_an_error_of_kmlic_is_one_sentence(tmp_path, capsys):
+    def main(settings):
+        Labels.read(tmp_path / "labels.json")
+
+    assert run_recipe(main, Settings, arguments=[]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    assert "labels.json" in message
+    assert message.count("\n") == 1
+
+
+def test_an_error_from_elsewhere_keeps_its_traceback():
+    def main(settings):
+        int("four")
+
+    with pytest.raises(ValueError, match="four"):
+        run_recipe(main, Settings, arguments=[])
+
+
+def test_ctrl_c_says_that_nothing_is_lost(capsys):
+    def main(settings):
+        raise KeyboardInterrupt
+
+    assert run_recipe(main, Settings, arguments=[]) == 130
+    assert "goes on from here" in capsys.readouterr().err

@@ -1,0 +1,63 @@
+import dataclasses
+
+import pytest
+import tensorflow as tf
+
+from kmlic.training import parse_settings
+from recipes import msrn
+
+
+def test_the_paper_configuration_is_the_paper_s():
+    settings = parse_settings(msrn.Settings, msrn.PRESETS, ["--paper"])
+    assert (settings.backbone, settings.image_size) == ("resnet101", 448)
+    assert (settings.optimizer, settings.learning_rate) == ("sgd", 0.01)
+    assert (settings.backbone_multiplier, settings.weight_decay) == (0.1, 1e-4)
+    assert (settings.group_loss, settings.group_loss_weight) == ("squared", 1e-3)
+
+
+def test_a_flag_beside_the_paper_s_still_counts():
+    settings = parse_settings(msrn.Settings, msrn.PRESETS, ["--paper", "--epochs", "2"])
+    assert (settings.epochs, settings.backbone) == (2, "resnet101")
+
+
+def test_every_row_of_the_ablations_changes_one_setting():
+    assert len(msrn.ABLATIONS) == 17
+    for name, changes in msrn.ABLATIONS.items():
+        row = dataclasses.replace(msrn.Settings(), **changes)
+        assert name == "msrn" or row != msrn.Settings()
+        assert len(changes) == (name != "msrn")
+
+
+def test_a_folder_without_labels_is_named(tmp_path):
+    settings = msrn.Settings(dataset="csv", data_dir=tmp_path, folder=tmp_path / "run")
+    with pytest.raises(ValueError, match=r"labels\.csv must be a CSV file"):
+        msrn.main(settings)
+
+
+@pytest.mark.slow
+def test_the_paper_configuration_trains_two_steps(tmp_path, monkeypatch):
+    load = msrn.load
+
+    def load_two_batches(settings, seed):
+        data = load(settings, seed)
+        train = data.train.take(2).apply(tf.data.experimental.assert_cardinality(2))
+        parts = {part: getattr(data, part).take(1) for part in ("validation", "test")}
+        sizes = {"train": 16, "validation": 8, "test": 8}
+        return dataclasses.replace(data, train=train, sizes=sizes, **parts)
+
+    monkeypatch.setattr(msrn, "load", load_two_batches)
+    # What the paper's needs from the network: ImageNet weights and GloVe vectors.
+    settings = dataclasses.replace(
+        msrn.PRESETS["paper"],
+        dataset="street_fashion/tiny",
+        data_dir=tmp_path / "tfds",
+        word_vectors="learn",
+        weights=None,
+        epochs=1,
+        folder=tmp_path / "run",
+    )
+    run = msrn.main(settings)
+    assert run.parameters["msrn"] > 100_000_000
+    assert 0 < run.results["test"]["msrn"]["mAP"] <= 1
+    assert max(run.exports.values()) < 1e-4
+    assert run.peak_memory_gb < 20
