@@ -52,6 +52,7 @@ class MultiLabelData:
         skipped: images that were left out on request.
         duplicates: surplus exact copies of images; splits made here keep copies
             together.
+        source: the images, where the batches hold features of them instead.
 
     Raises:
         ValueError: if targets, paths or captions are not one per image.
@@ -77,6 +78,7 @@ class MultiLabelData:
     captions: tuple[str, ...] = ()
     skipped: tuple[SkippedRow, ...] = ()
     duplicates: int = 0
+    source: "MultiLabelData | None" = None
 
     def __post_init__(self) -> None:
         if tuple(sorted(self.targets)) != tuple(sorted(SPLITS)):

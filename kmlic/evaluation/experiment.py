@@ -89,6 +89,7 @@ class Experiment:
         data: MultiLabelData,
         *,
         epochs: int,
+        whole: Callable[[keras.Model], keras.Model] | None = None,
     ) -> Trained:
         """Trains a model and scores the validation and test splits with it.
 
@@ -99,6 +100,8 @@ class Experiment:
             data: the splits of this seed, loaded anew for each training, so that all
                 of a seed see the same images in the same order.
             epochs: epochs in all.
+            whole: makes of the trained model the one that is kept, for instance the
+                `join` of `kmlic.training.CachedFeatures`.
 
         Raises:
             RuntimeError: if the loss is not finite.
@@ -124,6 +127,8 @@ class Experiment:
                 "validation": predict_scores(model, data.validation),
                 "test": predict_scores(model, data.test),
             }
+            if whole is not None:
+                model = whole(model)
             with atomic_write(result) as temporary:
                 temporary.mkdir()
                 model.save(temporary / "model.keras")
@@ -259,7 +264,7 @@ class Experiment:
     def _require_same(self, data: MultiLabelData, seed: int) -> None:
         for other in self.data.values():
             other.labels.require_same_names(data.labels)
-        self.data[seed] = data
+        self.data[seed] = data.source or data
 
     def _add(self, name: str, seed: int, result: Path) -> Trained:
         record = json.loads((result / "result.json").read_text())

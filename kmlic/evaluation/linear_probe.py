@@ -1,5 +1,7 @@
 """The baseline that any fine-tuned model has to beat."""
 
+from typing import Literal
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -15,10 +17,12 @@ def linear_probe(
     backbone: keras.Model,
     data: MultiLabelData,
     strengths: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1),
+    *,
+    pooling: Literal["avg", "max", "avg+max"] = "avg",
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Fits one logistic regression per label on a frozen backbone's mean features.
+    """Fits one logistic regression per label on a frozen backbone's pooled features.
 
-    The last feature map is averaged over its regions and standardised; the inverse
+    The last feature map is pooled over its regions and standardised; the inverse
     regularisation is the one with the best mean average precision on the validation
     split. A label that the training images have always, or never, gets that share.
 
@@ -26,17 +30,27 @@ def linear_probe(
         backbone: gives feature maps, the last of which is used.
         data: the splits; needs `train_in_order`.
         strengths: values of scikit-learn's C to choose from.
+        pooling: "avg", "max", or both beside each other.
 
     Returns:
         "validation" and "test" to targets and probabilities, each (N, L).
 
     Raises:
-        ValueError: if the training images cannot be gone through in order.
+        ValueError: if the training images cannot be gone through in order, or `pooling`
+            is unknown.
     """
+    if pooling not in ("avg", "max", "avg+max"):
+        raise ValueError(
+            f'`pooling` must be "avg", "max" or "avg+max"; got pooling={pooling!r}.'
+        )
     if data.train_in_order is None:
         raise ValueError("`data.train_in_order` must be a dataset; got None.")
-    pooled = keras.layers.GlobalAveragePooling2D()(backbone.outputs[-1])
-    extractor = keras.Model(backbone.inputs, pooled)
+    pools = {
+        "avg": keras.layers.GlobalAveragePooling2D,
+        "max": keras.layers.GlobalMaxPooling2D,
+    }
+    pooled = [pools[name]()(backbone.outputs[-1]) for name in pooling.split("+")]
+    extractor = keras.Model(backbone.inputs, keras.ops.concatenate(pooled, axis=-1))
     train, train_targets = _features(extractor, data.train_in_order)
     splits = {
         "validation": _features(extractor, data.validation),

@@ -1,5 +1,6 @@
 """What a recipe needs to train a model."""
 
+from kmlic.training.cached_features import CachedFeatures
 from kmlic.training.callbacks import EpochState, TrainingProgress, ValidationScores
 from kmlic.training.fit import fit
 from kmlic.training.optimizers import (
@@ -13,6 +14,7 @@ from kmlic.training.strategies import make_strategy
 from kmlic.training.transfer import transfer_weights
 
 __all__ = [
+    "CachedFeatures",
     "CoupledSGD",
     "EpochState",
     "LayerwiseAdamW",

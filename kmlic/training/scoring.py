@@ -20,7 +20,8 @@ def predict_scores(
 
     Args:
         model: gives logits (B, L).
-        dataset: batches of images and targets 1, 0 or -1.
+        dataset: batches of images, or of whatever else the model takes, and targets 1,
+            0 or -1.
 
     Raises:
         ValueError: if the dataset is empty.
@@ -28,7 +29,7 @@ def predict_scores(
     targets, logits = [], []
     rows = 0
     for images, batch_targets in dataset:
-        count = len(images)
+        count = len(batch_targets)
         rows = max(rows, count + -count % _num_replicas(model))
         logits.append(np.asarray(model.predict_on_batch(_fill(images, rows)))[:count])
         targets.append(np.asarray(batch_targets))
@@ -43,12 +44,15 @@ def _num_replicas(model: keras.Model) -> int:
     return strategy.num_replicas_in_sync if strategy else 1
 
 
-def _fill(images: np.ndarray, rows: int) -> tf.Tensor:
-    images = tf.convert_to_tensor(images)
-    missing = rows - len(images)
-    if not missing:
-        return images
-    return tf.concat([images, tf.repeat(images[:1], missing, axis=0)], axis=0)
+def _fill(inputs, rows: int):
+    def fill(each: np.ndarray) -> tf.Tensor:
+        each = tf.convert_to_tensor(each)
+        missing = rows - len(each)
+        if not missing:
+            return each
+        return tf.concat([each, tf.repeat(each[:1], missing, axis=0)], axis=0)
+
+    return keras.tree.map_structure(fill, inputs)
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:

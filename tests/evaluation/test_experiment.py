@@ -9,7 +9,9 @@ import pytest
 
 from kmlic.evaluation import Experiment, Section
 from kmlic.labels import Labels
+from kmlic.losses import PartialBinaryCrossentropy
 from kmlic.run_folder import Run
+from kmlic.training import CachedFeatures, predict_scores
 from tests.evaluation.toys import LABELS, toy_data, toy_model
 
 
@@ -107,3 +109,29 @@ def test_other_settings_than_the_interrupted_run_are_refused(tmp_path):
     with pytest.raises(ValueError, match="epochs: 2 there, 3 here"):
         Experiment("toy", Settings(tmp_path / "run", epochs=3))
     assert json.loads((tmp_path / ".run.working" / "settings.json").read_text())
+
+
+def test_what_was_trained_on_features_is_exported_with_what_computes_them(tmp_path):
+    images = keras.Input((8, 8, 3), name="images")
+    lower = keras.Model(images, keras.layers.Rescaling(1 / 255)(images))
+    data = toy_data()
+    features = CachedFeatures(lower, data, tmp_path / "features")
+
+    def build():
+        maps = keras.Input(features.shapes[0])
+        pooled = keras.layers.GlobalAveragePooling2D()(maps)
+        model = keras.Model(maps, keras.layers.Dense(3, name="logits")(pooled))
+        model.compile(keras.optimizers.SGD(0.5), PartialBinaryCrossentropy())
+        return model
+
+    experiment = Experiment("toy", Settings(tmp_path / "run", seeds=(0,)))
+    loaded = features.load(batch_size=8)
+    trained = experiment.train("m", 0, build, loaded, epochs=1, whole=features.join)
+    assert experiment.data[0] is data
+    run = experiment.finish(exported="m")
+
+    model = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    assert model.input_shape == (None, 8, 8, 3)
+    assert all(difference < 1e-4 for difference in run.exports.values())
+    _, expected = predict_scores(model, data.test)
+    np.testing.assert_allclose(trained.scores["test"][1], expected, atol=1e-3)

@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 
 from kmlic.evaluation import linear_probe
 from kmlic.metrics import average_precision
@@ -15,3 +16,16 @@ def test_separates_what_is_linear_in_the_mean_features():
         "test": (40, 3),
     }
     assert np.mean(average_precision(*scores["test"])) > 0.999
+
+
+@pytest.mark.parametrize("pooling", ["max", "avg+max"])
+def test_pools_the_features_in_other_ways(pooling):
+    images = keras.Input((8, 8, 3))
+    scores = linear_probe(keras.Model(images, images), toy_data(), pooling=pooling)
+    assert np.mean(average_precision(*scores["test"])) > 0.999
+
+
+def test_says_which_poolings_there_are():
+    images = keras.Input((8, 8, 3))
+    with pytest.raises(ValueError, match="pooling='sum'"):
+        linear_probe(keras.Model(images, images), toy_data(), pooling="sum")

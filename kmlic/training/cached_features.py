@@ -1,0 +1,277 @@
+"""The outputs of a frozen model, computed once for every image of a dataset."""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from kmlic.data import MultiLabelData
+from kmlic.run_folder import atomic_write
+
+SPLITS = ("train", "validation", "test")
+
+
+class CachedFeatures:
+    """Trains what stands on a frozen model without running that model every epoch.
+
+    The frozen model sees each image and its mirror image once. Its outputs are kept on
+    the disk as float16, under a name that follows from its weights and from the pixels
+    of all images: another run, seed or split of the same images finds them there, other
+    weights or one other pixel do not. An interrupted computation leaves nothing.
+
+    A backbone is cut by its layers, for instance ``keras.Model(inner.input,
+    inner.get_layer("block_12_add").output)``. What stands on it takes the features and
+    is joined with it again, for exports and for everything else that takes images::
+
+        features = CachedFeatures(lower, data, folder)
+        experiment.train(
+            name, seed, build_upper, features.load(batch_size=32, seed=seed),
+            epochs=epochs, whole=features.join,
+        )
+
+    Args:
+        extractor: functional, from images (B, S, S, 3) of pixels 0-255 to one or more
+            tensors; run as in inference.
+        data: the images; needs `train_in_order`.
+        folder: holds one folder for each cache.
+
+    Raises:
+        ValueError: if the training images cannot be gone through in order, a dimension
+            of an output is unknown, or an output does not fit into float16.
+
+    Example:
+        >>> import tempfile
+        >>> from kmlic.labels import Labels
+        >>> batches = tf.data.Dataset.from_tensors((tf.ones((1, 8, 8, 3)), [[1.0]]))
+        >>> data = MultiLabelData(
+        ...     batches, batches, batches, Labels(("dog",)),
+        ...     targets=dict.fromkeys(SPLITS, np.ones((1, 1), "int8")),
+        ...     train_in_order=batches,
+        ... )
+        >>> images = keras.Input((8, 8, 3))
+        >>> lower = keras.Model(images, keras.layers.AveragePooling2D(4)(images))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     features = CachedFeatures(lower, data, folder)
+        ...     (maps, _), = features.load(batch_size=1).test
+        Computing the features of 3 images ...
+        >>> tuple(maps.shape)
+        (1, 2, 2, 3)
+    """
+
+    def __init__(
+        self, extractor: keras.Model, data: MultiLabelData, folder: str | Path
+    ):
+        if data.train_in_order is None:
+            raise ValueError("`data.train_in_order` must be a dataset; got None.")
+        self.extractor = extractor
+        self.shapes = [tuple(output.shape[1:]) for output in extractor.outputs]
+        if None in sum(self.shapes, ()):
+            raise ValueError(
+                "`extractor` must give features of a known shape; got "
+                f"{self.shapes}. Build it for one image size."
+            )
+        self._images = data
+        digests = {split: self._digests(split) for split in SPLITS}
+        known = sorted(set().union(*digests.values()))
+        row = {digest: number for number, digest in enumerate(known)}
+        self._rows = {
+            split: np.array([row[digest] for digest in each], np.int64)
+            for split, each in digests.items()
+        }
+        identity = hashlib.sha256(_describe(extractor))
+        identity.update(b"".join(known))
+        self.path = Path(folder) / identity.hexdigest()[:32]
+        if not self.path.exists():
+            self._compute(len(known))
+        self._plain = self._open("plain")
+        self._mirrored = self._open("mirrored")
+
+    def load(
+        self, *, batch_size: int, seed: int = 0, flip: bool = True
+    ) -> MultiLabelData:
+        """Gives the features in place of the images, in the same splits.
+
+        A batch holds one float32 array of features, or a tuple of them where the frozen
+        model has several outputs. To be called anew for each training, so that all of a
+        seed see the same batches.
+
+        Args:
+            batch_size: images a batch; each training batch has it.
+            seed: of the order and of the mirroring of training images.
+            flip: whether a training image is mirrored with probability one half.
+        """
+        if not 1 <= batch_size <= len(self._rows["train"]):
+            raise ValueError(
+                "`batch_size` must be from 1 to the number of training images; got "
+                f"batch_size={batch_size} for {len(self._rows['train'])} images."
+            )
+        return dataclasses.replace(
+            self._images,
+            train=self._batches("train", batch_size, seed, flip, training=True),
+            train_in_order=self._batches("train", batch_size),
+            validation=self._batches("validation", batch_size),
+            test=self._batches("test", batch_size),
+            source=self._images,
+        )
+
+    def join(self, head: keras.Model) -> keras.Model:
+        """Gives a model from images to what a model of the features gives.
+
+        It is a copy of both, their layers side by side and none nested.
+
+        Args:
+            head: functional, takes as many inputs as the frozen model has outputs.
+        """
+        features = self.extractor.outputs
+        outputs = head.call(features if len(features) > 1 else features[0])
+        joined = keras.Model(self.extractor.input, outputs, name=head.name)
+        # The layers now lie in two graphs, so that their `output` would be ambiguous.
+        copy = keras.models.clone_model(joined)
+        copy.set_weights(joined.get_weights())
+        return copy
+
+    def _in_order(self, split: str) -> tf.data.Dataset:
+        data = self._images
+        return data.train_in_order if split == "train" else getattr(data, split)
+
+    def _digests(self, split: str) -> list[bytes]:
+        return [
+            hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+            for images, _ in self._in_order(split).as_numpy_iterator()
+            for image in images
+        ]
+
+    def _compute(self, count: int) -> None:
+        with atomic_write(self.path) as temporary:
+            temporary.mkdir()
+            arrays = {
+                kind: [
+                    np.lib.format.open_memmap(
+                        temporary / f"{kind}_{index}.npy",
+                        "w+",
+                        np.float16,
+                        (count, *shape),
+                    )
+                    for index, shape in enumerate(self.shapes)
+                ]
+                for kind in ("plain", "mirrored")
+            }
+            for rows, images in self._report_progress():
+                self._write(arrays["plain"], rows, images)
+                self._write(arrays["mirrored"], rows, images[:, :, ::-1])
+            for array in itertools.chain(*arrays.values()):
+                array.flush()
+
+    def _write(
+        self, arrays: Sequence[np.ndarray], rows: np.ndarray, images: np.ndarray
+    ) -> None:
+        outputs = keras.tree.flatten(self.extractor.predict_on_batch(images))
+        for index, (array, output) in enumerate(zip(arrays, outputs, strict=True)):
+            with np.errstate(over="ignore"):
+                array[rows] = output
+            if not np.isfinite(array[rows]).all():
+                raise ValueError(
+                    "`extractor` must give finite features below 65504, to be kept in "
+                    f"float16; got {np.abs(output).max():g} in output {index}."
+                )
+
+    def _report_progress(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Goes through the images of all splits and shows how many are left."""
+        total = sum(map(len, self._rows.values()))
+        console = Console(highlight=False)
+        console.print(f"Computing the features of {total} images ...")
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(
+            *columns,
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        ) as bar:
+            task = bar.add_task("features", total=total)
+            for split in SPLITS:
+                start = 0
+                for images, _ in self._in_order(split).as_numpy_iterator():
+                    yield self._rows[split][start : start + len(images)], images
+                    start += len(images)
+                    bar.advance(task, len(images))
+
+    def _open(self, kind: str) -> list[np.ndarray]:
+        return [
+            np.load(self.path / f"{kind}_{index}.npy", mmap_mode="r")
+            for index in range(len(self.shapes))
+        ]
+
+    def _batches(
+        self,
+        split: str,
+        batch_size: int,
+        seed: int = 0,
+        flip: bool = False,
+        *,
+        training: bool = False,
+    ) -> tf.data.Dataset:
+        rows, targets = self._rows[split], self._images.targets[split]
+        elements = tf.data.Dataset.from_tensor_slices(
+            (rows, targets.astype(np.float32))
+        )
+        if training:
+            elements = elements.shuffle(len(rows), seed, reshuffle_each_iteration=True)
+        # One more number an image, another one each epoch.
+        numbers = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
+
+        def read(
+            element: tuple[tf.Tensor, tf.Tensor], numbers: tf.Tensor
+        ) -> tuple[tf.Tensor | tuple[tf.Tensor, ...], tf.Tensor]:
+            rows, targets = element
+            mirror = numbers % 2 == 1 if flip else tf.zeros_like(numbers, tf.bool)
+            kept = tf.numpy_function(
+                self._gather, [rows, mirror], [tf.float16] * len(self.shapes)
+            )
+            features = tuple(
+                tf.ensure_shape(tf.cast(each, tf.float32), (rows.shape[0], *shape))
+                for each, shape in zip(kept, self.shapes, strict=True)
+            )
+            return features if len(features) > 1 else features[0], targets
+
+        batches = tf.data.Dataset.zip(elements, numbers)
+        batches = batches.batch(batch_size, drop_remainder=training)
+        options = tf.data.Options()
+        options.deterministic = True
+        return batches.map(read, tf.data.AUTOTUNE).prefetch(2).with_options(options)
+
+    def _gather(self, rows: np.ndarray, mirror: np.ndarray) -> list[np.ndarray]:
+        gathered = []
+        for plain, mirrored in zip(self._plain, self._mirrored, strict=True):
+            features = plain[rows]
+            features[mirror] = mirrored[rows[mirror]]
+            gathered.append(features)
+        return gathered
+
+
+def _describe(model: keras.Model) -> bytes:
+    """Gives what a model computes: its layers, under no name, and its weights."""
+    text = json.dumps(model.get_config(), sort_keys=True, default=str)
+    # Keras numbers layers without a name anew in each process.
+    for index, layer in enumerate(model._flatten_layers()):
+        text = text.replace(json.dumps(layer.name), f'"{index}"')
+    weights = b"".join(np.asarray(weight).tobytes() for weight in model.weights)
+    return text.encode() + hashlib.sha256(weights).digest()
