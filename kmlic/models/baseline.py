@@ -88,5 +88,6 @@ def build_classifier(
     if maps_per_label > 1:
         x = layers.Reshape((*x.shape[1:3], num_labels, maps_per_label), name="maps")(x)
         x = keras.ops.mean(x, axis=-1)  # (B, H, W, L)
+    x = layers.Activation("linear", dtype="float32", name="activation_maps")(x)
     pool = WildcatPooling(kmax, kmin, alpha, dtype="float32", name="logits")
     return keras.Model(images, pool(x), name=name)

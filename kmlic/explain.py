@@ -1,0 +1,216 @@
+"""Where in an image a model sees each label."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+__all__ = ["activation_maps", "overlay"]
+
+_MAPS = "activation_maps"
+_POOL = "pool"
+
+
+def activation_maps(
+    model: keras.Model,
+    images: np.ndarray,
+    *,
+    score: Callable[[tf.Tensor], tf.Tensor] | None = None,
+    batch_size: int = 32,
+) -> np.ndarray:
+    """Gives one map per image and label, high where the label is seen.
+
+    A model says where its maps come from by what its own layers (not those of models
+    inside it) are called or can do. The first that applies counts:
+
+    1. a layer named `activation_maps`: its output (B, H, W, L) is the maps. The CAM
+       generator, WILDCAT and DecoupleNet have one.
+    2. layers with a method `attention(*inputs) -> (B, H, W, E)`, such as MSRN's
+       `SemanticGuidedAttention`: their attention to the first L of E embeddings, each
+       resized to the finest and all averaged.
+    3. a layer named `pool`: its input (B, H, W, C) is the feature map, which is
+       weighted by each logit's gradient, summed over the regions. Where one linear
+       layer follows the pool, average or maximum, these are class activation maps.
+
+    Paper: Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR
+    2016, equation 2, https://arxiv.org/abs/1512.04150; for what is not linear Selvaraju
+    et al., "Grad-CAM", ICCV 2017, equations 1 and 2, https://arxiv.org/abs/1610.02391.
+    Differs from Grad-CAM: the gradients are summed where it averages, so that the maps
+    of a linear layer are the first paper's, and negative values are kept.
+
+    Shapes: (B, S, S, 3) to (B, H, W, L), float32, at the resolution of the model's
+    feature map.
+
+    Args:
+        model: from images to logits, or to embeddings with `score`.
+        images: pixels 0-255 of the size that the model takes.
+        score: for maps by gradient, what to explain instead of the logits: from the
+            model's outputs (B, K) to (B, L), in TensorFlow operations. For a model
+            that gives embeddings, the similarity of the nearest word makes one map.
+        batch_size: images gone through at once.
+
+    Raises:
+        ValueError: if the model has none of these layers, its maps are not one per
+            label, or `score` comes with a model that has maps of its own.
+
+    Example:
+        >>> from kmlic.models import build_classifier
+        >>> model = build_classifier(5, backbone="small_resnet", image_size=64)
+        >>> activation_maps(model, np.zeros((2, 64, 64, 3))).shape
+        (2, 2, 2, 5)
+    """
+    explain = _find_explanation(model, score)
+    starts = range(0, len(images), batch_size)
+    if not starts:
+        raise ValueError("`images` must hold at least one image; got none.")
+    maps = [
+        explain(tf.convert_to_tensor(images[start : start + batch_size])).numpy()
+        for start in starts
+    ]
+    return np.concatenate(maps).astype("float32")
+
+
+def overlay(
+    image: np.ndarray,
+    map: np.ndarray,
+    *,
+    highest: float | None = None,
+    strength: float = 0.6,
+) -> np.ndarray:
+    """Lays a map over its image, from red over yellow to white.
+
+    Where the map is zero or below the image stays as it is.
+
+    Shapes: (H, W, 3), (h, w) to (H, W, 3) uint8.
+
+    Args:
+        image: pixels 0-255.
+        map: of any size; it is resized to the image's.
+        highest: the value that gets the brightest colour; the map's own highest when
+            None. Give the same to compare maps of one model.
+        strength: opacity of the highest value, 0 to 1.
+
+    Raises:
+        ValueError: if a shape, the strength or a value of the map is not as it must.
+
+    Example:
+        >>> image = np.full((4, 4, 3), 100.0)
+        >>> overlay(image, np.array([[0.0, 0.0], [0.0, 9.0]]))[[0, 3], [0, 3]].tolist()
+        [[100, 100, 100], [193, 193, 193]]
+    """
+    if np.ndim(image) != 3 or np.shape(image)[-1] != 3:
+        raise ValueError(
+            f"`image` must have shape (H, W, 3); got shape {np.shape(image)}."
+        )
+    if np.ndim(map) != 2 or not np.isfinite(map).all():
+        raise ValueError(
+            f"`map` must be finite and of shape (H, W); got shape {np.shape(map)}."
+        )
+    if not 0 <= strength <= 1:
+        raise ValueError(f"`strength` must be from 0 to 1; got strength={strength}.")
+    image = np.asarray(image, "float32")
+    values = _resize(np.asarray(map, "float32")[None, ..., None], image.shape[:2])
+    heat = np.maximum(values.numpy()[0], 0.0)  # (H, W, 1)
+    scale = float(np.max(map)) if highest is None else highest
+    heat = np.minimum(heat / scale, 1.0) if scale > 0 else np.zeros_like(heat)
+    colours = 255 * np.clip(3 * heat - np.arange(3), 0, 1)  # red, then green, then blue
+    opacity = strength * heat
+    blended = image * (1 - opacity) + colours * opacity
+    return np.clip(np.rint(blended), 0, 255).astype("uint8")
+
+
+def _find_explanation(
+    model: keras.Model, score: Callable[[tf.Tensor], tf.Tensor] | None
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    named = {layer.name: layer for layer in model.layers}
+    attending = [
+        layer for layer in model.layers if callable(getattr(layer, "attention", None))
+    ]
+    if score is not None and (_MAPS in named or attending):
+        raise ValueError(
+            f"`score` must be None for {model.name!r}, which has maps of its own."
+        )
+    if _MAPS in named:
+        return _maps_of_layer(model, named[_MAPS])
+    if attending:
+        return _maps_of_attention(model, attending)
+    if _POOL in named:
+        return _maps_of_gradients(model, named[_POOL], score)
+    raise ValueError(
+        f"`model` must have a layer named {_MAPS!r} or {_POOL!r}, or one with a method "
+        f"`attention`; got {model.name!r} with the layers {list(named)}."
+    )
+
+
+def _maps_of_layer(
+    model: keras.Model, layer: keras.Layer
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    _require_one_map_per_label(model, layer.name, layer.output.shape[-1])
+    probe = keras.Model(model.inputs, layer.output)
+    return lambda images: tf.cast(probe(images, training=False), "float32")
+
+
+def _maps_of_attention(
+    model: keras.Model, layers: list[keras.Layer]
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    num_labels = model.output_shape[-1]
+    for layer in layers:
+        embeddings = layer.output.shape[1]
+        if embeddings < num_labels:
+            raise ValueError(
+                f"{layer.name!r} of {model.name!r} must attend to one embedding per "
+                f"label; it has {embeddings} for {num_labels} labels."
+            )
+    probe = keras.Model(model.inputs, [layer.input for layer in layers])
+
+    def explain(images: tf.Tensor) -> tf.Tensor:
+        maps = [
+            layer.attention(*inputs)[..., :num_labels]
+            for layer, inputs in zip(layers, probe(images, training=False), strict=True)
+        ]
+        finest = max((tuple(each.shape[1:3]) for each in maps), key=np.prod)
+        # Each map sums to 1 over its regions, and still does when it has more of them.
+        resized = [
+            _resize(each, finest) * (np.prod(each.shape[1:3]) / np.prod(finest))
+            for each in maps
+        ]
+        return tf.add_n(resized) / len(resized)
+
+    return explain
+
+
+def _maps_of_gradients(
+    model: keras.Model,
+    pool: keras.Layer,
+    score: Callable[[tf.Tensor], tf.Tensor] | None,
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    extract = keras.Model(model.inputs, pool.input)
+    classify = keras.Model(pool.input, model.outputs[0])
+
+    def explain(images: tf.Tensor) -> tf.Tensor:
+        features = extract(images, training=False)
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch(features)
+            outputs = classify(features, training=False)
+            scores = outputs if score is None else score(outputs)
+            columns = tf.unstack(scores, axis=-1)
+        gradients = [tape.gradient(column, features) for column in columns]
+        weights = tf.stack([tf.reduce_sum(g, axis=(1, 2)) for g in gradients], axis=-1)
+        return tf.einsum(
+            "bhwc,bcl->bhwl", tf.cast(features, "float32"), tf.cast(weights, "float32")
+        )
+
+    return explain
+
+
+def _require_one_map_per_label(model: keras.Model, layer: str, maps: int) -> None:
+    if maps != model.output_shape[-1]:
+        raise ValueError(
+            f"{layer!r} of {model.name!r} must give one map per label; it gives {maps} "
+            f"for {model.output_shape[-1]} labels."
+        )
+
+
+def _resize(maps: tf.Tensor, size: tuple[int, ...]) -> tf.Tensor:
+    return tf.image.resize(maps, size, method="bilinear")

@@ -1,0 +1,188 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from kmlic.explain import activation_maps, overlay
+from kmlic.models import build_classifier, build_msrn
+
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.uniform(0, 255, (3, 64, 64, 3)).astype("float32")
+
+
+def build_linear(pool):
+    images = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, strides=2, padding="same", name="features")(images)
+    x = pool(name="pool")(x)
+    return keras.Model(images, layers.Dense(5, name="logits")(x))
+
+
+@pytest.mark.parametrize(
+    "pool", [layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D]
+)
+def test_gives_the_class_activation_maps_of_a_linear_head(pool):
+    keras.utils.set_random_seed(0)
+    model = build_linear(pool)
+    images = RANDOM.normal(size=(2, 8, 8, 3)).astype("float32")
+
+    maps = activation_maps(model, images)
+
+    features = keras.Model(model.input, model.get_layer("features").output)(images)
+    expected = np.asarray(features) @ model.get_layer("logits").kernel.numpy()
+    np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_weights_features_by_the_gradients_of_what_is_not_linear():
+    keras.utils.set_random_seed(0)
+    images = keras.Input((4, 4, 3))
+    x = layers.Activation("relu", name="features")(images)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    hidden = layers.Dense(6, activation="tanh", name="hidden")
+    last = layers.Dense(2, name="logits")
+    model = keras.Model(images, last(hidden(x)))
+    pixels = RANDOM.uniform(0, 1, (2, 4, 4, 3)).astype("float32")
+
+    maps = activation_maps(model, pixels)
+
+    slope = 1 - np.tanh(pixels.mean(axis=(1, 2)) @ hidden.kernel.numpy()) ** 2
+    weights = np.einsum("ch,bh,hl->bcl", hidden.kernel, slope, last.kernel)
+    expected = np.einsum("bhwc,bcl->bhwl", pixels, weights)
+    np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_gives_the_maps_that_a_model_has():
+    keras.utils.set_random_seed(0)
+    model = build_classifier(
+        5,
+        backbone="small_resnet",
+        pooling="wildcat",
+        image_size=64,
+        maps_per_label=2,
+        kmax=1,
+        kmin=0,
+    )
+    maps = activation_maps(model, IMAGES)
+    assert maps.shape == (3, 2, 2, 5)
+    np.testing.assert_allclose(maps.max(axis=(1, 2)), model(IMAGES), rtol=1e-5)
+
+
+def build_small_msrn(**options):
+    return build_msrn(
+        RANDOM.normal(size=(5, 12)),
+        np.eye(5),
+        backbone="small_resnet",
+        num_groups=2,
+        embedding_size=8,
+        hidden_units=16,
+        image_size=64,
+        **options,
+    )
+
+
+def test_averages_the_attention_of_all_branches():
+    model = build_small_msrn()
+    branches = [model.get_layer(f"attend_{stage}") for stage in (2, 3, 4)]
+    probe = keras.Model(model.input, [branch.input for branch in branches])
+    parts = [
+        branch.attention(*inputs)[..., :5]
+        for branch, inputs in zip(branches, probe(IMAGES), strict=True)
+    ]
+
+    maps = activation_maps(model, IMAGES)
+
+    assert [part.shape[1] for part in parts] == [4, 2, 1]
+    assert maps.shape == (3, 4, 4, 5)
+    np.testing.assert_allclose(maps.sum(axis=(1, 2)), 1.0, rtol=1e-4)
+    resized = [tf.image.resize(p, (4, 4)) * (p.shape[1] / 4) ** 2 for p in parts]
+    np.testing.assert_allclose(maps, np.mean(resized, axis=0), rtol=1e-4)
+
+
+def test_explains_the_nearest_word_of_an_embedding():
+    keras.utils.set_random_seed(0)
+    model = build_linear(layers.GlobalAveragePooling2D)
+    words = RANDOM.normal(size=(7, 5)).astype("float32")
+    images = RANDOM.normal(size=(2, 8, 8, 3)).astype("float32")
+
+    maps = activation_maps(
+        model,
+        images,
+        score=lambda x: tf.reduce_max(x @ words.T, axis=-1, keepdims=True),
+    )
+
+    every_word = activation_maps(model, images, score=lambda x: x @ words.T)
+    nearest = (model(images).numpy() @ words.T).argmax(axis=-1)
+    assert maps.shape == (2, 4, 4, 1)
+    expected = [every_word[i, ..., n] for i, n in enumerate(nearest)]
+    np.testing.assert_allclose(maps[..., 0], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_does_not_depend_on_the_batches():
+    keras.utils.set_random_seed(0)
+    model = build_classifier(2, backbone="small_resnet", image_size=64)
+    np.testing.assert_allclose(
+        activation_maps(model, IMAGES, batch_size=2),
+        activation_maps(model, IMAGES),
+        rtol=1e-4,
+        atol=1e-5,
+    )
+
+
+def test_survives_the_file_and_low_precision(tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = build_classifier(2, backbone="small_resnet", image_size=64)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model.save(tmp_path / "model.keras")
+    copy = keras.saving.load_model(tmp_path / "model.keras")
+    maps = activation_maps(copy, IMAGES)
+    assert maps.dtype == "float32"
+    np.testing.assert_allclose(maps, activation_maps(model, IMAGES), atol=1e-2)
+
+
+def test_says_what_a_model_lacks():
+    with pytest.raises(ValueError, match=r"'msrn'.*attend_2"):
+        activation_maps(build_small_msrn(semantics="none"), IMAGES)
+    with pytest.raises(ValueError, match="2 for 5 labels"):
+        activation_maps(build_small_msrn(semantics="groups"), IMAGES)
+    model = build_classifier(
+        2, backbone="small_resnet", pooling="wildcat", image_size=64
+    )
+    with pytest.raises(ValueError, match=r"`score`.*'classifier'"):
+        activation_maps(model, IMAGES, score=tf.identity)
+
+
+def test_heats_an_image_where_its_map_is_high():
+    image = RANDOM.integers(0, 256, (8, 6, 3))
+    map = np.array([[-3.0, -1.0], [0.0, 2.0]])
+
+    heated = overlay(image, map)
+
+    assert heated.dtype == "uint8"
+    np.testing.assert_array_equal(heated[:2, :], image[:2, :])
+    expected = np.rint(image[7, 5] * 0.4 + 255 * 0.6)
+    np.testing.assert_array_equal(heated[7, 5], expected)
+
+
+def test_leaves_an_image_without_activation_as_it_is():
+    image = RANDOM.integers(0, 256, (8, 8, 3))
+    np.testing.assert_array_equal(overlay(image, -np.ones((2, 2))), image)
+
+
+def test_compares_maps_on_one_scale():
+    image = np.zeros((4, 4, 3))
+    weak = overlay(image, np.full((1, 1), 0.5), highest=1.0)
+    strong = overlay(image, np.full((1, 1), 1.0), highest=1.0)
+    assert weak[0, 0].tolist() == [77, 38, 0]
+    assert strong[0, 0].tolist() == [153, 153, 153]
+
+
+def test_says_which_map_does_not_fit():
+    image = np.zeros((4, 4, 3))
+    with pytest.raises(ValueError, match=r"\(4, 4, 2\)"):
+        overlay(image, np.zeros((4, 4, 2)))
+    with pytest.raises(ValueError, match="finite"):
+        overlay(image, np.full((2, 2), np.nan))
+    with pytest.raises(ValueError, match="strength=2"):
+        overlay(image, np.zeros((2, 2)), strength=2)
