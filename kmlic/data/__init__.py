@@ -18,11 +18,12 @@ from kmlic.data.load_coco2014 import load_coco2014
 from kmlic.data.load_dataset import load_dataset
 from kmlic.data.load_street_fashion import load_street_fashion
 from kmlic.data.load_voc2007 import load_voc2007
-from kmlic.data.multi_label_data import MultiLabelData, SkippedRow
+from kmlic.data.multi_label_data import Boxes, MultiLabelData, SkippedRow
 from kmlic.data.splits import read_splits, split_images
 from kmlic.data.street_fashion import StreetFashion, load_street_fashion_builder
 
 __all__ = [
+    "Boxes",
     "ImageCheck",
     "ImageHeader",
     "MultiLabelData",

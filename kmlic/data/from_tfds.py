@@ -1,6 +1,6 @@
 """A tensorflow-datasets builder to a dataset of several labels an image."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from kmlic.data.decoding import decode_plain
-from kmlic.data.multi_label_data import SPLITS, MultiLabelData
+from kmlic.data.multi_label_data import SPLITS, Boxes, MultiLabelData
 from kmlic.data.pipeline import build_batches, fits_in_cache
 from kmlic.labels import Labels
 
@@ -31,6 +31,7 @@ def from_tfds(
     cache: bool = True,
     caption: str | None = None,
     name: str | None = "image/filename",
+    boxes: Callable[[Example], Boxes] | None = None,
 ) -> MultiLabelData:
     """Loads a prepared tensorflow-datasets dataset, its targets by a function.
 
@@ -50,6 +51,8 @@ def from_tfds(
             effect when the builder does not fix their size.
         caption: the feature that holds a text per image, or None.
         name: the feature that names an image, a text or a number, or None.
+        boxes: an example in NumPy, without its image, to the boxes of its labels; None
+            leaves them out.
 
     Raises:
         ValueError: if the splits are not the three, or a training batch cannot be
@@ -61,13 +64,15 @@ def from_tfds(
     encoded = {split: _encoded(builder, splits[split]) for split in SPLITS}
     total = sum(int(examples.cardinality()) for examples in encoded.values())
     cache = cache and None not in shape and fits_in_cache(total * int(np.prod(shape)))
-    all_targets, all_paths, datasets = {}, {}, {}
+    all_targets, all_paths, all_boxes, datasets = {}, {}, {}, {}
     captions: tuple[str, ...] = ()
     for split, examples in encoded.items():
         read = _read_all(examples, split, targets, {"name": name, "caption": caption})
         all_targets[split] = read["targets"].astype(np.int8)
         if name is not None:
             all_paths[split] = tuple(_text(value) for value in read["name"])
+        if boxes is not None:
+            all_boxes[split] = tuple(map(boxes, _without_images(examples)))
         if caption is not None and split == "train":
             captions = tuple(_text(value) for value in read["caption"])
         for key in (split, "train_in_order") if split == "train" else (split,):
@@ -97,6 +102,7 @@ def from_tfds(
         targets=all_targets,
         paths=all_paths,
         captions=captions,
+        boxes=all_boxes,
     )
 
 
@@ -116,6 +122,13 @@ def _encoded(
     )
     count = builder.info.splits[split].num_examples
     return examples.apply(tf.data.experimental.assert_cardinality(count))
+
+
+def _without_images(examples: tf.data.Dataset) -> Iterator[Example]:
+    def strip(example: Example) -> Example:
+        return {key: value for key, value in example.items() if key != "image"}
+
+    return examples.map(strip).as_numpy_iterator()
 
 
 def _text(value: bytes | np.integer) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import tensorflow as tf
 
 from kmlic.data.from_tfds import Example, from_tfds
-from kmlic.data.multi_label_data import MultiLabelData
+from kmlic.data.multi_label_data import Boxes, MultiLabelData
 from kmlic.data.street_fashion import (
     ATTRIBUTE_GROUPS,
     COLOURS,
@@ -16,6 +17,7 @@ from kmlic.data.street_fashion import (
     StreetFashionConfig,
     load_street_fashion_builder,
 )
+from kmlic.data.street_fashion_outfits import ACCESSORIES, dress_figure
 from kmlic.labels import Labels
 
 _ALL = {"patterns": PATTERNS, "garments": GARMENTS, "colours": COLOURS}
@@ -32,6 +34,7 @@ def load_street_fashion(
     seed: int = 0,
     augmentation: str = "flip",
     cache: bool = True,
+    boxes: bool = False,
 ) -> MultiLabelData:
     """Loads the embedded dataset, drawing its images when they are not there yet.
 
@@ -49,6 +52,8 @@ def load_street_fashion(
         seed: of order and augmentation; the images stay the same.
         augmentation: of training images, see `augment`.
         cache: whether to keep decoded images in memory.
+        boxes: whether to give the boxes too, of every garment and, the same box again,
+            of its patterns and its colours.
 
     Raises:
         ValueError: if there is no such choice of labels.
@@ -79,7 +84,19 @@ def load_street_fashion(
         cache=cache,
         caption="caption",
         name="index",
+        boxes=_boxes if boxes else None,
     )
+
+
+def _boxes(example: Example) -> Boxes:
+    outfit = dress_figure(int(example["seed"]), int(example["index"]))
+    names, corners = [], []
+    for garment, box in zip(outfit.garments, example["boxes"]["box"], strict=True):
+        patterns = () if garment.kind in ACCESSORIES else garment.patterns
+        for name in (garment.kind, *patterns, *garment.colours):
+            names.append(name)
+            corners.append(box)
+    return Boxes(tuple(names), np.stack(corners))
 
 
 def _marks(example: Example, split: str) -> tf.Tensor:

@@ -31,6 +31,21 @@ class SkippedRow(NamedTuple):
     reason: str
 
 
+class Boxes(NamedTuple):
+    """Says where in one image its labels are.
+
+    A label may have several boxes, and one place several labels.
+
+    Args:
+        names: what each box is of: a label, or something else that the dataset knows.
+        corners: (K, 4) float32, one row per name: top, left, bottom and right, in
+            shares of the image's height and width before any augmentation.
+    """
+
+    names: tuple[str, ...]
+    corners: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
 class MultiLabelData:
     """Holds the three splits of a multi-label dataset and what its labels are.
@@ -49,13 +64,15 @@ class MultiLabelData:
             of them and none augmented; None where there is no such pass.
         paths: split to the images' paths or names, relative to their root.
         captions: one text per training image, or none at all.
+        boxes: split to the boxes of each image, in the order of `targets`; empty where
+            the dataset has none or they were not asked for.
         skipped: images that were left out on request.
         duplicates: surplus exact copies of images; splits made here keep copies
             together.
         source: the images, where the batches hold features of them instead.
 
     Raises:
-        ValueError: if targets, paths or captions are not one per image.
+        ValueError: if targets, paths, captions or boxes are not one per image.
 
     Example:
         >>> batches = tf.data.Dataset.from_tensors((tf.zeros((1, 8, 8, 3)), [[1.0]]))
@@ -76,6 +93,7 @@ class MultiLabelData:
     train_in_order: tf.data.Dataset | None = None
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     captions: tuple[str, ...] = ()
+    boxes: Mapping[str, tuple[Boxes, ...]] = field(default_factory=dict)
     skipped: tuple[SkippedRow, ...] = ()
     duplicates: int = 0
     source: "MultiLabelData | None" = None
@@ -92,11 +110,12 @@ class MultiLabelData:
                     f"`targets` must have shape (N, {len(self.labels)}); got {shape} "
                     f"in the split {split!r}."
                 )
-            if self.paths and len(self.paths[split]) != len(self.targets[split]):
-                raise ValueError(
-                    f"`paths` must be one per image; got {len(self.paths[split])} for "
-                    f"{len(self.targets[split])} images in the split {split!r}."
-                )
+            for name, parts in (("paths", self.paths), ("boxes", self.boxes)):
+                if parts and len(parts[split]) != len(self.targets[split]):
+                    raise ValueError(
+                        f"`{name}` must be one per image; got {len(parts[split])} for "
+                        f"{len(self.targets[split])} images in the split {split!r}."
+                    )
         if self.captions and len(self.captions) != len(self.train_targets):
             raise ValueError(
                 f"`captions` must be one per training image; got {len(self.captions)} "

@@ -73,6 +73,18 @@ def test_training_goes_through_all_images_uncached_too(folder, data):
     assert sorted(targets.astype(int).tolist()) == sorted(expected)
 
 
+def test_boxes_are_of_the_labels_that_an_image_has(folder, data):
+    boxed = load_street_fashion(data_dir=folder, boxes=True, **SIZES)
+    assert data.boxes == {} and data.fingerprint == boxed.fingerprint
+    for split, targets in boxed.targets.items():
+        for marks, (names, corners) in zip(targets, boxed.boxes[split], strict=True):
+            assert {boxed.labels.names[i] for i in np.flatnonzero(marks)} == set(names)
+            assert corners.shape == (len(names), 4) and corners.dtype == np.float32
+            top, left, bottom, right = corners.T
+            assert (top < bottom).all() and (left < right).all()
+            assert corners.min() >= 0 and corners.max() <= 1
+
+
 def test_refuses_other_labels():
     with pytest.raises(ValueError, match="labels='boxes'"):
         load_street_fashion(labels="boxes", **SIZES)

@@ -56,6 +56,10 @@ def test_splits_are_read_back_as_they_were_written(tmp_path):
         ({"labels": Labels(("dog",))}, r"\(N, 1\); got \(2, 2\) in the split 'train'"),
         ({"paths": {**PATHS, "test": ()}}, "got 0 for 1 images in the split 'test'"),
         ({"captions": ("one",)}, "got 1 for 2 images"),
+        (
+            {"boxes": {"train": ()}},
+            "`boxes` must be one per image; got 0 for 2 images in the split 'train'",
+        ),
     ],
 )
 def test_refuses_parts_that_do_not_fit(wrong, rule):
