@@ -4,6 +4,8 @@ The alphabet of every shape: B images, H and W height and width, C channels, N =
 regions, L labels, G groups, D embedding size, S image side.
 """
 
+from kmlic.layers.category_attention import CategoryAttention
+from kmlic.layers.category_space_to_depth import CategorySpaceToDepth
 from kmlic.layers.constant import Constant
 from kmlic.layers.diff_pool import DiffPool
 from kmlic.layers.fused_batch_norm import FusedBatchNorm
@@ -17,6 +19,8 @@ from kmlic.layers.squeeze_excite import SqueezeExcite
 from kmlic.layers.wildcat_pooling import WildcatPooling
 
 __all__ = [
+    "CategoryAttention",
+    "CategorySpaceToDepth",
     "Constant",
     "DiffPool",
     "FusedBatchNorm",

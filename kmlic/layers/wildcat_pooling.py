@@ -21,14 +21,16 @@ class WildcatPooling(keras.layers.Layer):
     Shapes: (B, H, W, L) to (B, L). H and W must be known.
 
     Args:
-        kmax: k+, the number of highest values (an integer from 1 on) or, below 1, their
-            share of the map, rounded half to even. More than the map is all of it.
+        kmax: k+, the number of highest values (a whole number from 1 on) or, below 1,
+            their share of the map, rounded half to even. More than the map is all of
+            it: 1 is one value, 0.999 or 1000 is all.
         kmin: k-, the same for the lowest values; 0 for none, None for `kmax`.
         alpha: weight of the lowest values; 0 leaves them out.
         halve: whether to divide by 2 where lowest values count.
 
     Raises:
-        ValueError: if `kmax` is not positive or `kmin` negative; if H or W is unknown.
+        ValueError: if `kmax` is not positive, `kmin` negative or one of them neither a
+            share nor a count; if H or W is unknown.
 
     Example:
         >>> maps = keras.ops.reshape(keras.ops.arange(8.0), (1, 4, 2, 1))
@@ -46,10 +48,17 @@ class WildcatPooling(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if kmax <= 0:
-            raise ValueError(f"`kmax` must be positive; got kmax={kmax}.")
-        if kmin is not None and kmin < 0:
-            raise ValueError(f"`kmin` must not be negative; got kmin={kmin}.")
+        for name, value in (("kmax", kmax), ("kmin", kmax if kmin is None else kmin)):
+            if not (0 <= value < 1 or (value >= 1 and value % 1 == 0)):
+                raise ValueError(
+                    f"`{name}` must be a share below 1 or a whole number; got "
+                    f"{name}={value}."
+                )
+        if kmax == 0:
+            raise ValueError(
+                f"`kmax` must be positive, for nothing would be left to average; got "
+                f"kmax={kmax}."
+            )
         self.kmax = kmax
         self.kmin = kmin
         self.alpha = alpha
@@ -95,4 +104,6 @@ def _count(k, regions):
 
 
 def _mean_of_top(values, count):
+    if count == values.shape[-1]:
+        return ops.mean(values, axis=-1)
     return ops.mean(ops.top_k(values, count, sorted=False)[0], axis=-1)

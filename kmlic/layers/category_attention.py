@@ -1,0 +1,107 @@
+"""How much each label matters, in view of all others."""
+
+from typing import Literal
+
+import keras
+from keras import layers, ops
+
+from kmlic.layers.fused_batch_norm import FusedBatchNorm
+
+
+@keras.saving.register_keras_serializable(package="kmlic")
+class CategoryAttention(keras.layers.Layer):
+    """Weighs every label by what all channels together show at the best place.
+
+    A 1x1 convolution to L channels, batch normalization, the maximum over all places
+    and a sigmoid: U of the paper's equation 1. The weights a couple a label's map Z
+    with the others: X = Z + a * Z, equation 2.
+
+    Paper: Liu et al., "Decoupling Category-wise Independence and Relevance with
+    Self-Attention for Multi-label Image Classification", ICASSP 2019, section 2.2,
+    https://doi.org/10.1109/ICASSP.2019.8683763. The paper's arch2 reads the features
+    of the backbone; its arch1 the labels' maps, of which public development code takes
+    the mean of each label (`pool_maps="avg"`).
+
+    Shapes: (B, H, W, C) to (B, 1, 1, L). H and W may be unknown or vary.
+
+    Args:
+        num_labels: number of labels L.
+        pool_maps: of maps (B, H, W, L * M), those of a label side by side, what the
+            convolution sees: the "avg" or the "max" of each label's, or with None all
+            of them; None for features of any other kind.
+
+    Raises:
+        ValueError: if `num_labels` is below 1, `pool_maps` unknown, or the channels are
+            not a multiple of the labels where they are pooled.
+
+    Example:
+        >>> maps = keras.ops.ones((2, 7, 5, 24))
+        >>> tuple(CategoryAttention(6, pool_maps="avg")(maps).shape)
+        (2, 1, 1, 6)
+    """
+
+    def __init__(
+        self,
+        num_labels: int,
+        *,
+        pool_maps: Literal["avg", "max"] | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if num_labels < 1:
+            raise ValueError(
+                f"`num_labels` must be at least 1; got num_labels={num_labels}."
+            )
+        if pool_maps not in ("avg", "max", None):
+            raise ValueError(
+                '`pool_maps` must be "avg", "max" or None; got '
+                f"pool_maps={pool_maps!r}."
+            )
+        self.num_labels = num_labels
+        self.pool_maps = pool_maps
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        if self.pool_maps is not None:
+            if channels % self.num_labels:
+                raise ValueError(
+                    "The maps must be as many for each label; got "
+                    f"{channels} channels (input shape {tuple(input_shape)}) for "
+                    f"num_labels={self.num_labels}."
+                )
+            channels = self.num_labels
+        self.relate = layers.Conv2D(
+            self.num_labels,
+            1,
+            use_bias=False,
+            # torch's default, as the paper's backbone.
+            kernel_initializer=keras.initializers.VarianceScaling(
+                1 / 3, "fan_in", "uniform"
+            ),
+            dtype=self.dtype_policy,
+            name="relate",
+        )
+        self.relate.build((*input_shape[:-1], channels))
+        self.normalise = FusedBatchNorm(
+            momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name="normalise"
+        )
+        self.normalise.build((*input_shape[:-1], self.num_labels))
+
+    def call(self, inputs, training=None):
+        x = inputs
+        if self.pool_maps is not None:
+            x = ops.reshape(x, (*ops.shape(x)[:-1], self.num_labels, -1))
+            reduce = ops.mean if self.pool_maps == "avg" else ops.max
+            x = reduce(x, axis=-1)  # (B, H, W, L)
+        x = self.normalise(self.relate(x), training=training)
+        return ops.sigmoid(ops.max(x, axis=(1, 2), keepdims=True))
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], 1, 1, self.num_labels)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_labels": self.num_labels,
+            "pool_maps": self.pool_maps,
+        }

@@ -1,0 +1,182 @@
+"""Several maps for every label, from which the largest value is kept."""
+
+from typing import Literal
+
+import keras
+from keras import layers, ops
+
+from kmlic.layers.grouped_conv import GroupedConv2D
+
+
+@keras.saving.register_keras_serializable(package="kmlic")
+class CategorySpaceToDepth(keras.layers.Layer):
+    """Looks for every label with maps of its own and keeps the largest at each place.
+
+    The channels become one finer map per label; a convolution in L groups makes of each
+    `maps_per_label` maps at the resolution of the input, so that what lay side by side
+    in space lies side by side in depth; the largest of a label's maps counts.
+
+    Paper: Liu et al., "Decoupling Category-wise Independence and Relevance with
+    Self-Attention for Multi-label Image Classification", ICASSP 2019, section 2.1,
+    https://doi.org/10.1109/ICASSP.2019.8683763. The paper leaves sizes open; the
+    defaults are those of public development code that seems to be the authors'.
+    Differs from that code: the gradient of the maximum is the exact one, `max_gradient`
+    gives theirs; biases start at zero.
+
+    Shapes: (B, H, W, C) to (B, H, W, L); with `return_maps` also the maps themselves,
+    (B, H, W, L * M), those of a label side by side. H and W may be unknown or vary, but
+    with "bilinear".
+
+    Args:
+        num_labels: number of labels L.
+        maps_per_label: number of maps M of each label.
+        upsampling: "transposed", a 3x3 transposed convolution; "bilinear", a 1x1
+            convolution and interpolation to the same size; or None, where one 1x1
+            convolution gives all maps and none is grouped.
+        stride: how much finer the maps get, and coarser again: 1 from H to H + 2, as
+            the code has it; 2 from H to 2 H, as the text may be read.
+        max_gradient: "exact", the gradient reaches the largest map, or "broadcast",
+            all M maps, as in the code.
+        return_maps: whether the maps are given too.
+
+    Raises:
+        ValueError: if a number is below 1, a choice is unknown, or there is a `stride`
+            without upsampling; with "bilinear" if H or W is unknown.
+
+    Example:
+        >>> features = keras.ops.ones((2, 7, 5, 32))
+        >>> largest, maps = CategorySpaceToDepth(6, 4, return_maps=True)(features)
+        >>> tuple(largest.shape), tuple(maps.shape)
+        ((2, 7, 5, 6), (2, 7, 5, 24))
+    """
+
+    def __init__(
+        self,
+        num_labels: int,
+        maps_per_label: int = 8,
+        *,
+        upsampling: Literal["transposed", "bilinear"] | None = "transposed",
+        stride: Literal[1, 2] = 1,
+        max_gradient: Literal["exact", "broadcast"] = "exact",
+        return_maps: bool = False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if num_labels < 1 or maps_per_label < 1:
+            raise ValueError(
+                "`num_labels` and `maps_per_label` must be at least 1; got "
+                f"num_labels={num_labels} and maps_per_label={maps_per_label}."
+            )
+        if upsampling not in ("transposed", "bilinear", None):
+            raise ValueError(
+                '`upsampling` must be "transposed", "bilinear" or None; got '
+                f"upsampling={upsampling!r}."
+            )
+        if stride not in (1, 2) or (stride == 2 and upsampling is None):
+            raise ValueError(
+                "`stride` must be 1 or 2, and 1 without upsampling; got "
+                f"stride={stride} with upsampling={upsampling!r}."
+            )
+        if max_gradient not in ("exact", "broadcast"):
+            raise ValueError(
+                '`max_gradient` must be "exact" or "broadcast"; got '
+                f"max_gradient={max_gradient!r}."
+            )
+        self.num_labels = num_labels
+        self.maps_per_label = maps_per_label
+        self.upsampling = upsampling
+        self.stride = stride
+        self.max_gradient = max_gradient
+        self.return_maps = return_maps
+
+    def build(self, input_shape):
+        if self.upsampling == "bilinear" and None in input_shape[1:3]:
+            raise ValueError(
+                "The height and width of the features must be known to interpolate "
+                f"them; got input shape {tuple(input_shape)}. Build the model for one "
+                'image size, or take upsampling="transposed".'
+            )
+        if self.upsampling == "transposed":
+            self.expand = layers.Conv2DTranspose(
+                self.num_labels,
+                3,
+                self.stride,
+                kernel_initializer=_kernel_initializer(),
+                dtype=self.dtype_policy,
+                name="expand",
+            )
+        else:
+            grouped = self.upsampling == "bilinear"
+            self.expand = layers.Conv2D(
+                self.num_labels * (1 if grouped else self.maps_per_label),
+                1,
+                kernel_initializer=_kernel_initializer(),
+                dtype=self.dtype_policy,
+                name="expand",
+            )
+        self.expand.build(input_shape)
+        if self.upsampling is None:
+            return
+        self.split = GroupedConv2D(
+            self.num_labels * self.maps_per_label,
+            3,
+            groups=self.num_labels,
+            strides=self.stride,
+            kernel_initializer=_kernel_initializer(),
+            dtype=self.dtype_policy,
+            name="split",
+        )
+        self.split.build((*input_shape[:-1], self.num_labels))
+
+    def call(self, inputs):
+        maps = self.expand(inputs)
+        if self.upsampling == "transposed" and self.stride == 2:
+            maps = maps[:, 1:, 1:]  # torch's padding of 1 and output padding of 1
+        elif self.upsampling == "bilinear":
+            height, width = inputs.shape[1:3]
+            # As fine as the transposed convolution. It comes after the convolution,
+            # which it commutes with, because there are fewer labels than channels.
+            finer = (
+                (height + 2, width + 2) if self.stride == 1 else (2 * height, 2 * width)
+            )
+            maps = ops.image.resize(maps, finer, interpolation="bilinear")
+        if self.stride == 2:
+            maps = ops.pad(maps, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        if self.upsampling is not None:
+            maps = self.split(maps)  # (B, H, W, L * M)
+        largest = self._largest(maps)
+        return (largest, maps) if self.return_maps else largest
+
+    def _largest(self, maps):
+        if self.maps_per_label == 1:
+            return maps
+        places = ops.shape(maps)[:-1]
+        maps = ops.reshape(maps, (*places, self.num_labels, self.maps_per_label))
+        largest = ops.max(maps, axis=-1)  # (B, H, W, L)
+        if self.max_gradient == "exact":
+            return largest
+        # The value of the maximum with the gradient of the sum.
+        total = ops.sum(maps, axis=-1)
+        return total + ops.stop_gradient(largest - total)
+
+    def compute_output_shape(self, input_shape):
+        largest = (*input_shape[:-1], self.num_labels)
+        maps = (*input_shape[:-1], self.num_labels * self.maps_per_label)
+        return (largest, maps) if self.return_maps else largest
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_labels": self.num_labels,
+            "maps_per_label": self.maps_per_label,
+            "upsampling": self.upsampling,
+            "stride": self.stride,
+            "max_gradient": self.max_gradient,
+            "return_maps": self.return_maps,
+        }
+
+
+def _kernel_initializer():
+    # torch's default for convolutions. A new one each time: an initializer repeats
+    # itself.
+    return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
