@@ -1,0 +1,128 @@
+"""DecoupleNet: a map for every label, independence and relevance decoupled."""
+
+import pathlib
+from typing import Literal
+
+import keras
+from keras import layers
+
+from kmlic.backbones import resolve_backbone
+from kmlic.layers import CategoryAttention, CategorySpaceToDepth, WildcatPooling
+
+
+def build_decouplenet(
+    num_labels: int,
+    *,
+    backbone: str | keras.Model = "resnet101",
+    attention: Literal["arch1", "arch2", "both"] | None = "arch1",
+    upsampling: Literal["transposed", "bilinear"] | None = "transposed",
+    stride: Literal[1, 2] = 1,
+    maps_per_label: int = 8,
+    image_size: int = 448,
+    weights: str | pathlib.Path | None = None,
+    attention_maps: Literal["avg", "max", "all"] = "avg",
+    max_gradient: Literal["exact", "broadcast"] = "exact",
+    kmax: float = 0.2,
+    kmin: float | None = None,
+    alpha: float = 0.7,
+    halve: bool = True,
+    dropout: float = 0.0,
+    name: str = "decouplenet",
+) -> keras.Model:
+    """Builds DecoupleNet, which scores each label by the places that look like it.
+
+    Each label gets maps of its own, of which the largest value counts (Z); what the
+    labels have to do with one another is one weight a per label, learned by attention;
+    they are coupled as X = Z + a * Z, and the highest and lowest values of X are the
+    label's logit.
+
+    Paper: Liu et al., "Decoupling Category-wise Independence and Relevance with
+    Self-Attention for Multi-label Image Classification", ICASSP 2019,
+    https://doi.org/10.1109/ICASSP.2019.8683763. Sizes that the paper leaves open are
+    those of public development code: `CategorySpaceToDepth` and `CategoryAttention` say
+    where they differ from it.
+    Differs from the paper: its "arch1+arch2" averages the probabilities of two models,
+    "both" has both attentions in one, X = Z + (a1 + a2) * Z.
+
+    Shapes: images (B, S, S, 3) of pixels 0-255 to float32 logits (B, L). The layer
+    "activation_maps" gives X (B, H, W, L).
+
+    Args:
+        num_labels: number of labels L.
+        backbone: a name for `build_backbone`, or a keras.Model whose outputs are
+            feature maps, finest first; the last one is used.
+        attention: what weighs the labels: "arch1", their maps; "arch2", the backbone's
+            features; "both"; or None.
+        upsampling: of `CategorySpaceToDepth`; with None each label's maps are a 1x1
+            convolution of the features.
+        stride: of `CategorySpaceToDepth`; 2 is the other reading of the text.
+        maps_per_label: maps M of each label.
+        image_size: side of the images in pixels.
+        weights: for a named backbone: "imagenet", a path, or None.
+        attention_maps: what "arch1" sees of each label's maps: their "avg", as the
+            code, their "max" Z, or "all" of them, as the text may be read.
+        max_gradient: of `CategorySpaceToDepth`; "broadcast" is the code's.
+        kmax: of `WildcatPooling`.
+        kmin: of `WildcatPooling`.
+        alpha: of `WildcatPooling`.
+        halve: of `WildcatPooling`; False is the paper's equation 3.
+        dropout: share of the backbone's channels dropped in training, 0 to 1.
+        name: name of the model.
+
+    Raises:
+        ValueError: if a number is out of its range or a choice unknown.
+
+    Example:
+        >>> model = build_decouplenet(5, backbone="small_resnet", image_size=64)
+        >>> model.get_layer("activation_maps").output.shape, model.output_shape
+        ((None, 2, 2, 5), (None, 5))
+    """
+    if attention not in ("arch1", "arch2", "both", None):
+        raise ValueError(
+            '`attention` must be "arch1", "arch2", "both" or None; got '
+            f"attention={attention!r}."
+        )
+    if attention_maps not in ("avg", "max", "all"):
+        raise ValueError(
+            '`attention_maps` must be "avg", "max" or "all"; got '
+            f"attention_maps={attention_maps!r}."
+        )
+    if not 0 <= dropout < 1:
+        raise ValueError(f"`dropout` must be from 0 to below 1; got dropout={dropout}.")
+    extractor = resolve_backbone(backbone, image_size=image_size, weights=weights)
+    images = keras.Input((image_size, image_size, 3), name="images")
+    features = keras.tree.flatten(extractor(images))[-1]
+    if dropout:
+        features = layers.SpatialDropout2D(dropout, name="dropout")(features)
+
+    # The head stays in float32: a label's score is one value of one map.
+    largest, maps = CategorySpaceToDepth(
+        num_labels,
+        maps_per_label,
+        upsampling=upsampling,
+        stride=stride,
+        max_gradient=max_gradient,
+        return_maps=True,
+        dtype="float32",
+        name="space_to_depth",
+    )(features)
+    gates = []
+    if attention in ("arch1", "both"):
+        gates.append(
+            CategoryAttention(
+                num_labels,
+                pool_maps=None if attention_maps == "all" else attention_maps,
+                dtype="float32",
+                name="arch1",
+            )(maps)
+        )
+    if attention in ("arch2", "both"):
+        gates.append(
+            CategoryAttention(num_labels, dtype="float32", name="arch2")(features)
+        )
+    coupled = largest  # (B, H, W, L)
+    for gate in gates:
+        coupled = coupled + gate * largest
+    coupled = layers.Identity(dtype="float32", name="activation_maps")(coupled)
+    pool = WildcatPooling(kmax, kmin, alpha, halve, dtype="float32", name="logits")
+    return keras.Model(images, pool(coupled), name=name)
