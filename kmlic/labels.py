@@ -1,6 +1,7 @@
 """What a model's outputs mean: names, groups, thresholds and image size."""
 
 import hashlib
+import itertools
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -23,10 +24,14 @@ class Labels:
         thresholds: probability 0-1 from which a label counts as present, one per
             name; 0.5 each when None.
         image_size: side in pixels of the images a model was trained on, or None.
+        exclusive: whether an image has exactly one label of each group. The groups must
+            then hold every label once, at least two each, in the order of `names`;
+            probabilities are a softmax within each group, and thresholds do not count.
 
     Raises:
-        ValueError: if names repeat or are empty, a group names an unknown label, or
-            thresholds are not one probability per name.
+        ValueError: if names repeat or are empty, a group names an unknown label,
+            thresholds are not one probability per name, or exclusive groups do not
+            share the labels out.
 
     Example:
         >>> labels = Labels(("dog", "sofa"), thresholds=(0.5, 0.3))
@@ -38,6 +43,7 @@ class Labels:
     groups: Mapping[str, tuple[str, ...]] | None = None
     thresholds: tuple[float, ...] = field(default=())
     image_size: int | None = None
+    exclusive: bool = False
 
     def __post_init__(self) -> None:
         names = tuple(self.names)
@@ -68,6 +74,8 @@ class Labels:
                         f"`groups` must hold known labels; got {unknown} in "
                         f"group {group!r}."
                     )
+        if self.exclusive:
+            _check_exclusive(names, groups or {})
         object.__setattr__(self, "names", names)
         object.__setattr__(self, "thresholds", thresholds)
         object.__setattr__(self, "groups", groups)
@@ -80,7 +88,7 @@ class Labels:
 
     @property
     def hash(self) -> str:
-        """Identifies names, groups, thresholds and image size together."""
+        """Identifies names, groups, thresholds, image size and exclusiveness."""
         text = json.dumps(self._content(), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -95,6 +103,18 @@ class Labels:
                 f"`group` must be one of {list(self.groups or ())}; got {group!r}."
             )
         return [self.names.index(name) for name in self.groups[group]]
+
+    @property
+    def exclusive_groups(self) -> dict[str, slice]:
+        """Gives the outputs of each exclusive group; none where groups are not."""
+        if not self.exclusive:
+            return {}
+        groups = self.groups or {}
+        ends = itertools.accumulate(len(members) for members in groups.values())
+        return {
+            group: slice(end - len(members), end)
+            for (group, members), end in zip(groups.items(), ends, strict=True)
+        }
 
     def require_same_names(self, other: "Labels | Sequence[str]") -> None:
         """Refuses labels that differ in name or order.
@@ -141,6 +161,7 @@ class Labels:
                 content.get("groups"),
                 tuple(content.get("thresholds") or ()),
                 content.get("image_size"),
+                content.get("exclusive", False),
             )
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
@@ -169,13 +190,61 @@ class Labels:
         return cls.from_json(Path(path).read_text(encoding="utf-8"), source=str(path))
 
     def _content(self) -> dict[str, Any]:
-        return {
+        content: dict[str, Any] = {
             "names": list(self.names),
             "groups": self.groups
             and {group: list(members) for group, members in self.groups.items()},
             "thresholds": list(self.thresholds),
             "image_size": self.image_size,
         }
+        if self.exclusive:  # left out otherwise: the hash of older files stays
+            content["exclusive"] = True
+        return content
+
+
+def to_probabilities(logits: np.ndarray, labels: Labels | None = None) -> np.ndarray:
+    """Makes probabilities of logits: each by itself, or a softmax within each group.
+
+    Shapes: (N, L) to (N, L) float32.
+
+    Args:
+        logits: of a model.
+        labels: of the model; with exclusive groups the probabilities of each group sum
+            to 1.
+
+    Example:
+        >>> to_probabilities(np.zeros((1, 2))).tolist()
+        [[0.5, 0.5]]
+        >>> groups = {"size": ("s", "l"), "fit": ("tight", "loose")}
+        >>> labels = Labels(("s", "l", "tight", "loose"), groups, exclusive=True)
+        >>> to_probabilities(np.array([[0, 0, 0, 999]]), labels).tolist()
+        [[0.5, 0.5, 0.0, 1.0]]
+    """
+    logits = np.asarray(logits, "float32")
+    with np.errstate(invalid="ignore"):  # NaN stays NaN
+        probabilities = np.exp(-np.logaddexp(0, -logits))
+    for columns in labels.exclusive_groups.values() if labels else ():
+        own = logits[:, columns]
+        powers = np.exp(own - own.max(axis=1, keepdims=True))
+        probabilities[:, columns] = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def _check_exclusive(
+    names: tuple[str, ...], groups: Mapping[str, tuple[str, ...]]
+) -> None:
+    for group, members in groups.items():
+        if len(members) < 2:
+            raise ValueError(
+                "`groups` must hold at least two labels each to be exclusive; got "
+                f"{members} in group {group!r}."
+            )
+    joined = tuple(name for members in groups.values() for name in members)
+    if joined != names:
+        raise ValueError(
+            "`groups` must hold every label once, in the order of `names`, to be "
+            f"exclusive; got names={names} and groups of {joined}."
+        )
 
 
 def write_arrays(

@@ -1,6 +1,10 @@
-import pytest
+import hashlib
 
-from kmlic.labels import Labels
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from kmlic.labels import Labels, to_probabilities
 
 LABELS = Labels(
     ("dog", "sofa", "müsli"), {"things": ("sofa", "müsli")}, (0.5, 0.25, 0.9), 96
@@ -71,3 +75,59 @@ def test_gives_the_outputs_of_a_group():
     assert LABELS.indices("things") == [1, 2]
     with pytest.raises(ValueError, match=r"\['things'\]; got 'colours'"):
         LABELS.indices("colours")
+
+
+SIZES = Labels(
+    ("s", "m", "l", "tight", "loose"),
+    {"size": ("s", "m", "l"), "fit": ("tight", "loose")},
+    exclusive=True,
+)
+
+
+def test_exclusive_labels_survive_a_file_and_change_the_hash(tmp_path):
+    SIZES.write(tmp_path / "labels.json")
+    assert Labels.read(tmp_path / "labels.json") == SIZES
+    assert SIZES.hash != Labels(SIZES.names, SIZES.groups).hash
+    assert SIZES.exclusive_groups == {"size": slice(0, 3), "fit": slice(3, 5)}
+    assert LABELS.exclusive_groups == {}
+
+
+def test_a_file_from_before_there_were_exclusive_groups_is_read():
+    text = (
+        '{"names": ["dog", "sofa"], "groups": null, "thresholds": [0.5, 0.5], '
+        '"image_size": 96, "hash": '
+        '"%s"}'
+    )
+    old = Labels(("dog", "sofa"), image_size=96)
+    content = (
+        '{"names": ["dog", "sofa"], "groups": null, "thresholds": [0.5, 0.5], '
+        '"image_size": 96}'
+    )
+    assert old.hash == hashlib.sha256(content.encode()).hexdigest()
+    assert Labels.from_json(text % old.hash) == old
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (None, "must hold every label once"),
+        ({"size": ("s", "m", "l")}, "must hold every label once"),
+        ({"fit": ("tight", "loose"), "size": ("s", "m", "l")}, "in the order of"),
+        ({"size": ("s", "m", "l", "tight"), "fit": ("loose",)}, "in group 'fit'"),
+        ({"size": SIZES.names, "none": ()}, r"got \(\) in group 'none'"),
+    ],
+)
+def test_says_which_groups_cannot_be_exclusive(groups, message):
+    with pytest.raises(ValueError, match=message):
+        Labels(SIZES.names, groups, exclusive=True)
+
+
+def test_probabilities_are_sigmoids_or_softmaxes_within_groups():
+    logits = np.random.default_rng(0).normal(scale=9, size=(4, 5))
+    sigmoids = 1 / (1 + np.exp(-logits))
+    np.testing.assert_allclose(to_probabilities(logits), sigmoids, rtol=1e-5)
+    found = to_probabilities(logits, SIZES)
+    expected = [softmax(logits[:, own], axis=1) for own in (slice(3), slice(3, 5))]
+    np.testing.assert_allclose(found, np.concatenate(expected, axis=1), rtol=1e-5)
+    extreme = np.array([[1e4, -1e4, 0, -1e4, -1e4]])
+    assert to_probabilities(extreme, SIZES).tolist() == [[1, 0, 0, 0.5, 0.5]]

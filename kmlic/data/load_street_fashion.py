@@ -75,7 +75,12 @@ def load_street_fashion(
     return from_tfds(
         load_street_fashion_builder(data_dir, config),
         splits=_SPLITS,
-        labels=Labels(names, groups=groups, image_size=image_size),
+        labels=Labels(
+            names,
+            groups=groups,
+            image_size=image_size,
+            exclusive=labels == "attributes",
+        ),
         targets=targets,
         image_size=image_size,
         batch_size=batch_size,

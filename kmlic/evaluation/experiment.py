@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from rich.console import Console
 
 from kmlic.data import MultiLabelData
@@ -26,10 +27,16 @@ from kmlic.evaluation.report import (
 )
 from kmlic.evaluation.standard_sections import standard_sections
 from kmlic.export import check_parity, export_saved_model, export_tflite
+from kmlic.labels import Labels
 from kmlic.run_folder import Run, RunFolder, atomic_write
 from kmlic.training import fit, predict_scores
+from kmlic.training.callbacks import Metrics
 
 SPLITS = ("validation", "test")
+
+Score = Callable[[keras.Model, tf.data.Dataset, Labels], tuple[np.ndarray, np.ndarray]]
+MakeReport = Callable[[np.ndarray, np.ndarray, Labels], Report]
+Training = Callable[[keras.Model, Path], list[dict[str, float]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,14 +72,30 @@ class Experiment:
         recipe: name of the recipe.
         settings: the recipe's settings, a dataclass with `folder`, `dataset` and
             `seeds`.
+        score: a model, batches and their labels to targets and scores, both with one
+            row per image; None for `predict_scores`.
+        report: targets, scores and labels to a `Report`; None for `report_scores`.
+        monitor: the metric of the report by which an epoch, and a seed, is the best.
 
     Raises:
         ValueError: if the folder holds an interrupted run with other settings.
     """
 
-    def __init__(self, recipe: str, settings: Any):
+    def __init__(
+        self,
+        recipe: str,
+        settings: Any,
+        *,
+        score: Score | None = None,
+        report: MakeReport | None = None,
+        monitor: str = "mAP",
+    ):
         self.recipe = recipe
         self.settings = settings
+        self.score = score or predict_scores
+        self.report = report or report_scores
+        self.monitor = monitor
+
         self.data: dict[int, MultiLabelData] = {}
         self.folder = RunFolder(settings.folder)
         self.trained: dict[str, list[Trained]] = {}
@@ -90,6 +113,7 @@ class Experiment:
         *,
         epochs: int,
         whole: Callable[[keras.Model], keras.Model] | None = None,
+        training: Training | None = None,
     ) -> Trained:
         """Trains a model and scores the validation and test splits with it.
 
@@ -102,6 +126,9 @@ class Experiment:
             epochs: epochs in all.
             whole: makes of the trained model the one that is kept, for instance the
                 `join` of `kmlic.training.CachedFeatures`.
+            training: trains the model that `build` gave, keeping its state in the
+                folder it is given, and gives the values of the epochs; None for
+                `kmlic.training.fit`.
 
         Raises:
             RuntimeError: if the loss is not finite.
@@ -115,17 +142,22 @@ class Experiment:
             keras.backend.clear_session()
             keras.utils.set_random_seed(seed)
             model = build()
-            history = fit(
-                model,
-                data.train,
-                data.validation,
-                epochs=epochs,
-                folder=folder / "state",
-                title=f"{name} (seed {seed})",
-            )
+            if training is not None:
+                history = training(model, folder / "state")
+            else:
+                history = fit(
+                    model,
+                    data.train,
+                    data.validation,
+                    epochs=epochs,
+                    folder=folder / "state",
+                    title=f"{name} (seed {seed})",
+                    metrics=self.metrics_of(data),
+                    monitor=self.monitor,
+                )
             scores = {
-                "validation": predict_scores(model, data.validation),
-                "test": predict_scores(model, data.test),
+                split: self.score(model, getattr(data, split), data.labels)
+                for split in SPLITS
             }
             if whole is not None:
                 model = whole(model)
@@ -142,6 +174,18 @@ class Experiment:
             del model
             gc.collect()
         return self._add(name, seed, result)
+
+    def metrics_of(self, data: MultiLabelData) -> Metrics | None:
+        """Gives what `kmlic.training.fit` computes at the end of each epoch.
+
+        None, so its own mean average precision, unless the experiment is judged by
+        another metric.
+        """
+        if self.monitor == "mAP":
+            return None
+        return lambda model, dataset: (
+            self.report(*self.score(model, dataset, data.labels), data.labels).metrics
+        )
 
     def add_scores(
         self, name: str, seed: int, scores: Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -176,10 +220,10 @@ class Experiment:
         )
 
     def best_of(self, name: str) -> Trained:
-        """Gives the seed's training with the best mAP on the validation split."""
+        """Gives the seed's training that is best on the validation split."""
         return max(
             self.trained[name],
-            key=lambda each: self._report(each, "validation").metrics["mAP"],
+            key=lambda each: self._report(each, "validation").metrics[self.monitor],
         )
 
     def finish(
@@ -259,7 +303,7 @@ class Experiment:
         }
 
     def _report(self, trained: Trained, split: str) -> Report:
-        return report_scores(*trained.scores[split], self.data[trained.seed].labels)
+        return self.report(*trained.scores[split], self.data[trained.seed].labels)
 
     def _require_same(self, data: MultiLabelData, seed: int) -> None:
         for other in self.data.values():

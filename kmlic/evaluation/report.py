@@ -9,7 +9,7 @@ import tensorflow as tf
 from rich.table import Table
 
 from kmlic.labels import Labels
-from kmlic.metrics import average_precision, precision_recall_f1
+from kmlic.metrics import attribute_accuracy, average_precision, precision_recall_f1
 from kmlic.training import predict_scores
 
 
@@ -20,7 +20,8 @@ class Report:
     Args:
         metrics: name to value, 0-1: mAP, CP, CR, CF1, OP, OR, OF1 at the labels'
             thresholds, the same with `@3` for the three highest scores, `mAP/<group>`
-            for each group of labels, and `exact` for images wholly right.
+            for each group of labels, and `exact` for images wholly right. Of exclusive
+            groups: those of `attribute_accuracy`, mAP and `exact`.
         per_label: label to average precision, nan without positives.
         images: number of images judged.
     """
@@ -46,7 +47,7 @@ def evaluate(model: keras.Model, dataset: tf.data.Dataset, labels: Labels) -> Re
     Raises:
         ValueError: if the dataset is empty or its targets are not one per label.
     """
-    return report_scores(*predict_scores(model, dataset), labels)
+    return report_scores(*predict_scores(model, dataset, labels), labels)
 
 
 def report_scores(
@@ -77,21 +78,32 @@ def report_scores(
             f"{targets.shape} and {probabilities.shape} for {len(labels)} labels."
         )
     precisions = average_precision(targets, probabilities)
-    thresholds = np.asarray(labels.thresholds)
-    metrics = {"mAP": _mean(precisions)}
+    metrics: dict[str, float] = {}
+    if labels.exclusive and labels.groups:
+        metrics |= attribute_accuracy(targets, probabilities, labels.groups)
+    metrics["mAP"] = _mean(precisions)
     for group in labels.groups or ():
         metrics[f"mAP/{group}"] = _mean(precisions[labels.indices(group)])
-    metrics |= precision_recall_f1(targets, probabilities, threshold=thresholds)
-    if len(labels) > 3:
-        top = precision_recall_f1(targets, probabilities, top_k=3)
-        metrics |= {f"{name}@3": value for name, value in top.items()}
-    right = ((probabilities >= thresholds) == (targets == 1)) | (targets == -1)
-    metrics["exact"] = float(right.all(axis=1).mean())
+    if not labels.exclusive:
+        metrics |= _at_thresholds(targets, probabilities, labels)
     return Report(
         metrics={name: float(value) for name, value in metrics.items()},
         per_label=dict(zip(labels.names, map(float, precisions), strict=True)),
         images=len(targets),
     )
+
+
+def _at_thresholds(
+    targets: np.ndarray, probabilities: np.ndarray, labels: Labels
+) -> dict[str, float]:
+    thresholds = np.asarray(labels.thresholds)
+    metrics = precision_recall_f1(targets, probabilities, threshold=thresholds)
+    if len(labels) > 3:
+        top = precision_recall_f1(targets, probabilities, top_k=3)
+        metrics |= {f"{name}@3": value for name, value in top.items()}
+    right = ((probabilities >= thresholds) == (targets == 1)) | (targets == -1)
+    metrics["exact"] = float(right.all(axis=1).mean())
+    return metrics
 
 
 def average_reports(reports: Sequence[Report]) -> tuple[Report, Report]:

@@ -5,9 +5,10 @@ from collections.abc import Callable
 import keras
 
 from kmlic.labels import Labels
+from kmlic.layers import GroupSoftmax
 
 
-def freeze(model: keras.Model) -> keras.Model:
+def freeze(model: keras.Model, labels: Labels | None = None) -> keras.Model:
     """Rewrites a model from images to logits as one from images to probabilities.
 
     Every layer that defines `export_layer()` is replaced by the layer it returns, in
@@ -19,6 +20,8 @@ def freeze(model: keras.Model) -> keras.Model:
     Args:
         model: a functional or sequential model with one image input and one output of
             logits.
+        labels: of the model; with exclusive groups the probabilities are a softmax
+            within each group.
 
     Raises:
         ValueError: if the model is not functional or has more inputs or outputs.
@@ -34,9 +37,9 @@ def freeze(model: keras.Model) -> keras.Model:
     cloned = keras.models.clone_model(
         model, clone_function=_replaced_or_shared(), recursive=True
     )
-    # float32 under every precision policy, like the logits.
-    sigmoid = keras.layers.Activation("sigmoid", dtype="float32", name="probabilities")
-    return keras.Model(cloned.inputs[0], sigmoid(cloned.outputs[0]), name=model.name)
+    return keras.Model(
+        cloned.inputs[0], _probabilities(labels)(cloned.outputs[0]), name=model.name
+    )
 
 
 def require_one_label_per_logit(model: keras.Model, labels: Labels) -> None:
@@ -72,6 +75,15 @@ def image_size_of(model: keras.Model, default: int | None = None) -> int:
             "in `labels`."
         )
     return int(height)
+
+
+def _probabilities(labels: Labels | None) -> keras.Layer:
+    # float32 under every precision policy, like the logits.
+    options = {"dtype": "float32", "name": "probabilities"}
+    if labels is not None and labels.exclusive:
+        groups = labels.exclusive_groups.values()
+        return GroupSoftmax([own.stop - own.start for own in groups], **options)
+    return keras.layers.Activation("sigmoid", **options)
 
 
 def _require_one_image_to_logits(model: keras.Model) -> None:

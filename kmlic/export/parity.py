@@ -10,6 +10,8 @@ import tensorflow as tf
 from kmlic.data.decoding import read_image, resize_images
 from kmlic.export.freeze import image_size_of
 from kmlic.export.load_export import Predict, load_export, load_signature
+from kmlic.export.tflite_file import read_labels
+from kmlic.labels import Labels, to_probabilities
 
 _BATCH = 16
 
@@ -27,7 +29,8 @@ def check_parity(
         model: from images (B, S, S, 3) to logits.
         artefact: the folder of a SavedModel's version, or a .tflite file.
         images: (N, H, W, 3) pixels 0-255 of any size, or paths of image files, which
-            a SavedModel is given as bytes.
+            a SavedModel is given as bytes. The labels inside the export say whether
+            the model's probabilities are a softmax within each group.
         tolerance: largest difference of a probability that is let pass; None lets
             every one pass.
 
@@ -55,8 +58,9 @@ def check_parity(
             given = _from_bytes(artefact, paths)
         else:
             given = _in_batches(load_export(artefact), resized)
+    labels = _labels_of(artefact)
     expected = _in_batches(
-        lambda batch: tf.sigmoid(model(batch, training=False)).numpy(), resized
+        lambda batch: to_probabilities(model(batch, training=False), labels), resized
     )
     difference = float(np.abs(given - expected).max())
     # Written so that NaN does not pass.
@@ -70,6 +74,13 @@ def check_parity(
             f"{given[row, column]:.6g} there and {expected[row, column]:.6g} here."
         )
     return difference
+
+
+def _labels_of(artefact: str | Path) -> Labels | None:
+    if not _is_folder(artefact):
+        return read_labels(artefact)
+    asset = Path(artefact) / "assets" / "labels.json"
+    return Labels.read(asset) if asset.is_file() else None
 
 
 def _is_folder(artefact: str | Path) -> bool:

@@ -37,6 +37,9 @@ def export_saved_model(
     are not touched. labels.json lies in `assets`, and the loaded object's `labels_json`
     gives its text.
 
+    Of exclusive groups `labels` (B, G) holds the likeliest one of each; beside it stand
+    `<group>_probabilities` (B, K) and `<group>_label` (B,) for every group.
+
     Args:
         model: functional model from images (B, S, S, 3) to logits.
         folder: holds one folder a version; TF Serving's `model_base_path`.
@@ -56,7 +59,7 @@ def export_saved_model(
     require_one_label_per_logit(model, labels)
     size = image_size_of(model, labels.image_size)
     path = Path(folder) / str(_next_version(Path(folder), version))
-    servable = _Servable(freeze(model), labels, size, max_bytes, max_pixels)
+    servable = _Servable(freeze(model, labels), labels, size, max_bytes, max_pixels)
     with tempfile.TemporaryDirectory() as assets, atomic_write(path) as temporary:
         labels.write(Path(assets) / "labels.json")
         servable.labels_file = tf.saved_model.Asset(str(Path(assets) / "labels.json"))
@@ -93,12 +96,20 @@ class _Servable(tf.Module):
             images = tf.where(ok[:, None, None, None], images, 0.0)
             probabilities = frozen(tf.cast(images, frozen.inputs[0].dtype))
             probabilities = tf.where(ok[:, None], probabilities, 0.0)
-            present = (probabilities >= thresholds) & ok[:, None]
-            return {
-                "probabilities": probabilities,
-                "labels": _present_labels(names, probabilities, present),
-                "ok": ok,
-            }
+            outputs = {"probabilities": probabilities, "ok": ok}
+            if labels.exclusive:
+                winners = []
+                for group, columns in labels.exclusive_groups.items():
+                    own = probabilities[:, columns]
+                    winner = tf.gather(names[columns], tf.argmax(own, axis=1))
+                    winners.append(tf.where(ok, winner, ""))
+                    outputs[f"{group}_probabilities"] = own
+                    outputs[f"{group}_label"] = winners[-1]
+                outputs["labels"] = tf.stack(winners, axis=1)  # (B, G)
+            else:
+                present = (probabilities >= thresholds) & ok[:, None]
+                outputs["labels"] = _present_labels(names, probabilities, present)
+            return outputs
 
         @tf.function(input_signature=[_images(tf.float32)])
         def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -29,7 +29,9 @@ def export_tflite(
 ) -> Path:
     """Writes a model as a LiteRT file: one image in, its probabilities out.
 
-    The file holds built-in operators only and, in its metadata, the labels.
+    The file holds built-in operators only and, in its metadata, the labels. Exclusive
+    groups have outputs of their own, `<group>_probabilities` (1, K), beside the joined
+    `probabilities`.
 
     Shapes: images (1, S, S, 3) float32 pixels 0-255 to probabilities (1, L).
 
@@ -60,9 +62,9 @@ def export_tflite(
         )
     samples = _require_samples(samples, size, quantize)
 
-    frozen = freeze(model)
+    frozen = freeze(model, labels)
     with tempfile.TemporaryDirectory() as folder:
-        _save_for_one_image(frozen, folder, size)
+        _save_for_one_image(frozen, folder, size, labels)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         content = _convert(converter, quantize, samples)
     _require_builtin(foreign_operators(content))
@@ -90,7 +92,9 @@ def _require_samples(
     return np.asarray(samples, "float32")
 
 
-def _save_for_one_image(frozen: keras.Model, folder: str, size: int) -> None:
+def _save_for_one_image(
+    frozen: keras.Model, folder: str, size: int, labels: Labels
+) -> None:
     # Not `from_concrete_functions`: with Keras 3 that emits reads of variables
     # that were never written, without a word.
     module = tf.Module()
@@ -99,7 +103,12 @@ def _save_for_one_image(frozen: keras.Model, folder: str, size: int) -> None:
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="images")])
     def predict(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"probabilities": frozen(images, training=False)}
+        probabilities = frozen(images, training=False)
+        groups = {
+            f"{group}_probabilities": probabilities[:, columns]
+            for group, columns in labels.exclusive_groups.items()
+        }
+        return {"probabilities": probabilities, **groups}
 
     tf.saved_model.save(module, folder, signatures={"serving_default": predict})
 

@@ -10,6 +10,8 @@ from kmlic.layers.constant import Constant
 from kmlic.layers.diff_pool import DiffPool
 from kmlic.layers.fused_batch_norm import FusedBatchNorm
 from kmlic.layers.graph_attention import GraphAttention
+from kmlic.layers.group_softmax import GroupSoftmax
+from kmlic.layers.group_uncertainty import GroupUncertainty
 from kmlic.layers.grouped_conv import GroupedConv2D
 from kmlic.layers.label_group_embedding import LabelGroupEmbedding
 from kmlic.layers.semantic_guided_attention import SemanticGuidedAttention
@@ -25,6 +27,8 @@ __all__ = [
     "DiffPool",
     "FusedBatchNorm",
     "GraphAttention",
+    "GroupSoftmax",
+    "GroupUncertainty",
     "GroupedConv2D",
     "LabelGroupEmbedding",
     "SemanticGuidedAttention",

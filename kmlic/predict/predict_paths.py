@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from kmlic.data.decoding import read_image, resize_images
-from kmlic.labels import Labels
+from kmlic.labels import Labels, to_probabilities
 from kmlic.predict.list_images import list_images
 from kmlic.predict.load_run import load_run
 
@@ -27,7 +27,8 @@ class Prediction:
 
     Args:
         path: the file.
-        labels: names of the labels that count as present, likeliest first.
+        labels: names of the labels that count as present, likeliest first; of exclusive
+            groups the likeliest one of each, in the groups' order.
         probabilities: (L,) 0-1, of every label in the model's order; None for a broken
             image.
         error: why the image is broken; None for a whole one.
@@ -60,9 +61,10 @@ def predict_paths(
         paths: image files, and folders that are searched to the bottom.
         labels: of the model; read from the run folder when None.
         threshold: probability from which a label counts as present; each label's own
+            when None. Of exclusive groups: from which the likeliest one is given; 0
             when None.
         top_k: gives the k likeliest labels: of those at the threshold when there is
-            one, else of all.
+            one, else of all (of exclusive groups: of the likeliest ones).
         batch_size: images the model sees at once.
         on_error: "skip" gives a broken image as a row with its error; "raise" stops.
         show_progress: whether a bar on standard error tells how long it will take.
@@ -123,7 +125,7 @@ def _predict(
             if error is not None and on_error == "raise":
                 raise ValueError(error)
         whole = [pixels for _, pixels, _ in batch if pixels is not None]
-        probabilities = iter(_probabilities(model, whole, batch_size))
+        probabilities = iter(_probabilities(model, whole, batch_size, labels))
         for path, pixels, error in batch:
             if pixels is None:
                 yield Prediction(path, (), None, error)
@@ -165,14 +167,14 @@ def _decode(path: Path, size: int) -> _Decoded:
 
 
 def _probabilities(
-    model: keras.Model, images: list[np.ndarray], batch_size: int
+    model: keras.Model, images: list[np.ndarray], batch_size: int, labels: Labels
 ) -> np.ndarray:
     if not images:
         return np.zeros((0, model.output_shape[-1]), "float32")
     # Always as many rows, for every number of them costs a graph of its own.
     rows = np.stack(images + images[:1] * (batch_size - len(images)))
     logits = model.predict_on_batch(rows)[: len(images)]
-    return keras.ops.convert_to_numpy(keras.ops.sigmoid(logits))
+    return to_probabilities(logits, labels)
 
 
 def _present(
@@ -181,9 +183,25 @@ def _present(
     threshold: float | None,
     top_k: int | None,
 ) -> tuple[str, ...]:
+    if labels.exclusive:
+        return _winners(probabilities, labels, threshold or 0.0, top_k)
     order = np.argsort(-probabilities, kind="stable")
     if top_k is None or threshold is not None:
         lowest = labels.thresholds if threshold is None else [threshold] * len(labels)
         present = probabilities >= np.asarray(lowest, probabilities.dtype)
         order = order[present[order]]
     return tuple(labels.names[index] for index in order[:top_k])
+
+
+def _winners(
+    probabilities: np.ndarray, labels: Labels, threshold: float, top_k: int | None
+) -> tuple[str, ...]:
+    """Names the likeliest label of each exclusive group."""
+    winners = [
+        columns.start + int(probabilities[columns].argmax())
+        for columns in labels.exclusive_groups.values()
+    ]
+    winners = [index for index in winners if probabilities[index] >= threshold]
+    if top_k is not None:
+        winners.sort(key=lambda index: -probabilities[index])
+    return tuple(labels.names[index] for index in winners[:top_k])

@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import keras
@@ -18,13 +18,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from kmlic.labels import to_probabilities
 from kmlic.metrics import average_precision
 from kmlic.run_folder import atomic_write
-from kmlic.training.scoring import predict_scores
+from kmlic.training.scoring import predict_logits
+
+Metrics = Callable[[keras.Model, Iterable], Mapping[str, float]]
 
 
 class ValidationScores(keras.callbacks.Callback):
-    """Adds the exact mean average precision and loss of a dataset to an epoch's logs.
+    """Adds exact metrics of a dataset and its loss to an epoch's logs.
 
     Every image is scored once, on the host: a metric inside the graph cannot keep all
     scores, and one inside a replica would see a part of them.
@@ -32,27 +35,35 @@ class ValidationScores(keras.callbacks.Callback):
     Args:
         dataset: batches of images and targets 1, 0 or -1.
         loss: gives the loss of targets and logits, as in `fit`; None leaves it out.
+        metrics: a model and a dataset to values by name; None for the loss and the mean
+            average precision of independent labels, `mAP`.
         prefix: what the names in the logs begin with: `val_mAP`, `val_loss`.
     """
 
     def __init__(
-        self, dataset: Iterable, loss: keras.Loss | None = None, prefix: str = "val_"
+        self,
+        dataset: Iterable,
+        loss: keras.Loss | None = None,
+        metrics: Metrics | None = None,
+        prefix: str = "val_",
     ):
         super().__init__()
         self.dataset = dataset
         self.loss = loss
+        self.metrics = metrics
         self.prefix = prefix
 
     def on_epoch_end(self, epoch, logs=None):
-        targets, probabilities = predict_scores(self.model, self.dataset)
-        scores = average_precision(targets, probabilities)
-        known = scores[~np.isnan(scores)]
-        logs[f"{self.prefix}mAP"] = float(known.mean()) if len(known) else 0.0
-        if self.loss is not None:
-            eps = np.finfo("float32").eps
-            p = np.clip(probabilities, eps, 1 - eps)
-            logits = np.log(p) - np.log1p(-p)
-            logs[f"{self.prefix}loss"] = float(self.loss(targets, logits))
+        if self.metrics is not None:
+            values = self.metrics(self.model, self.dataset)
+        else:
+            targets, logits = predict_logits(self.model, self.dataset)
+            scores = average_precision(targets, to_probabilities(logits))
+            known = scores[~np.isnan(scores)]
+            values = {"mAP": float(known.mean()) if len(known) else 0.0}
+            if self.loss is not None:
+                values["loss"] = float(self.loss(targets, logits))
+        logs.update({f"{self.prefix}{name}": x for name, x in values.items()})
 
 
 class EpochState(keras.callbacks.Callback):
@@ -143,7 +154,10 @@ class TrainingProgress(keras.callbacks.Callback):
         epochs = self.params["epochs"]
         seconds = time.monotonic() - self._start
         left = seconds / (epoch + 1 - self.first_epoch) * (epochs - epoch - 1)
-        values = " ".join(f"{name} {value:.4f}" for name, value in logs.items())
+        # The values of single groups, like `val_accuracy/sleeve`, would fill the line.
+        values = " ".join(
+            f"{name} {value:.4f}" for name, value in logs.items() if "/" not in name
+        )
         self.console.print(
             f"{self.title}: epoch {epoch + 1}/{epochs} {values} | "
             f"{seconds:.0f} s, {left:.0f} s left",

@@ -1,11 +1,17 @@
 """Trains a compiled model, in epochs that survive an interruption."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from kmlic.training.callbacks import EpochState, TrainingProgress, ValidationScores
+from kmlic.training.callbacks import (
+    EpochState,
+    Metrics,
+    TrainingProgress,
+    ValidationScores,
+)
 
 
 def fit(
@@ -16,12 +22,15 @@ def fit(
     epochs: int,
     folder: str | Path,
     title: str = "model",
+    metrics: Metrics | None = None,
+    monitor: str = "mAP",
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> list[dict[str, float]]:
     """Trains with `model.fit` and leaves the epoch best on the validation split.
 
-    Each epoch ends with the exact mean average precision of the validation split and
-    with a copy of the whole state in `folder`: called again after an interruption, the
-    training goes on with the epoch that was cut off.
+    Each epoch ends with exact metrics of the validation split and with a copy of the
+    whole state in `folder`: called again after an interruption, the training goes on
+    with the epoch that was cut off.
 
     Args:
         model: compiled.
@@ -30,9 +39,14 @@ def fit(
         epochs: epochs in all, those before an interruption included.
         folder: where the state is kept, one per training.
         title: the model's name in the progress lines.
+        metrics: the model and the validation split to values by name; None for mAP and
+            loss.
+        monitor: the metric by which an epoch is the best, higher is better.
+        callbacks: further ones of Keras, called before the metrics are computed.
 
     Returns:
-        For each epoch its values by name: loss, val_loss, val_mAP, learning_rate.
+        For each epoch its values by name: loss, learning_rate, and the metrics after
+        "val_".
 
     Raises:
         RuntimeError: if the loss is not finite.
@@ -44,7 +58,7 @@ def fit(
             f"`train` must have a known number of batches; got cardinality={steps}. "
             "Use `train.apply(tf.data.experimental.assert_cardinality(number))`."
         )
-    state = EpochState(folder)
+    state = EpochState(folder, f"val_{monitor}")
     done = state.restore(model)
     if done < epochs:
         # One iterator for all epochs: where one ends, TensorFlow may wait up to 20 s
@@ -58,7 +72,8 @@ def fit(
             verbose=0,
             callbacks=[
                 keras.callbacks.TerminateOnNaN(raise_error=True),
-                ValidationScores(validation, model.loss),
+                *callbacks,
+                ValidationScores(validation, model.loss, metrics),
                 TrainingProgress(title, first_epoch=done),
                 state,
             ],

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from kmlic.evaluation import Experiment, Section
+from kmlic.evaluation import Experiment, Report, Section
 from kmlic.labels import Labels
 from kmlic.losses import PartialBinaryCrossentropy
 from kmlic.run_folder import Run
@@ -135,3 +135,52 @@ def test_what_was_trained_on_features_is_exported_with_what_computes_them(tmp_pa
     assert all(difference < 1e-4 for difference in run.exports.values())
     _, expected = predict_scores(model, data.test)
     np.testing.assert_allclose(trained.scores["test"][1], expected, atol=1e-3)
+
+
+def test_other_scores_and_metrics_judge_epochs_seeds_and_splits(tmp_path):
+    calls = []
+
+    def score(model, dataset, labels):
+        calls.append(labels)
+        targets, scores = predict_scores(model, dataset)
+        return targets, -scores
+
+    def report(targets, scores, labels):
+        closeness = float(1 - np.abs(targets + scores).mean())
+        return Report({"closeness": closeness}, {}, len(targets))
+
+    experiment = Experiment(
+        "toy",
+        Settings(tmp_path / "run"),
+        score=score,
+        report=report,
+        monitor="closeness",
+    )
+    _train(experiment)
+    run = experiment.finish()
+    assert set(run.results["test"]["model"]) == {"closeness"}
+    epochs = experiment.trained["model"][0].epochs
+    assert [set(values) for values in epochs] == [{"loss", "val_closeness"}] * 2
+    assert experiment.trained["model"][0].scores["test"][1].max() <= 0
+    best = max(
+        run.seeds, key=lambda s: run.seeds[s]["validation"]["model"]["closeness"]
+    )
+    assert experiment.best_of("model").seed == int(best)
+    assert set(calls) == {LABELS}
+
+
+def test_a_training_of_ones_own_leaves_what_it_says(tmp_path):
+    experiment = Experiment("toy", Settings(tmp_path / "run", seeds=(0,)))
+    folders = []
+
+    def training(model, folder):
+        folders.append(folder)
+        model.get_layer("logits").bias.assign([9.0, 9.0, 9.0])
+        return [{"loss": 0.5}]
+
+    trained = experiment.train(
+        "own", 0, toy_model, toy_data(), epochs=1, training=training
+    )
+    assert trained.epochs == [{"loss": 0.5}]
+    assert trained.scores["test"][1].min() > 0.5
+    assert folders == [tmp_path / ".run.working/trainings/own-0/state"]

@@ -84,3 +84,19 @@ def test_the_table_holds_every_metric_and_label_in_percent():
 def test_says_how_many_columns_there_must_be():
     with pytest.raises(ValueError, match=r"\(50, 5\) and \(50, 5\) for 1 labels"):
         report_scores(TARGETS, SCORES, Labels(("a",)))
+
+
+def test_exclusive_groups_are_judged_by_their_likeliest_label():
+    groups = {"vowels": ("a", "e"), "consonants": ("b", "c", "d")}
+    labels = Labels(("a", "e", "b", "c", "d"), groups, exclusive=True)
+    targets = np.zeros((50, 5), int)
+    targets[np.arange(50), RANDOM.integers(0, 2, 50)] = 1
+    targets[np.arange(50), RANDOM.integers(2, 5, 50)] = 1
+    metrics = report_scores(targets, SCORES, labels).metrics
+    right = targets[:, :2].argmax(axis=1) == SCORES[:, :2].argmax(axis=1)
+    assert metrics["accuracy/vowels"] == pytest.approx(right.mean())
+    assert metrics["accuracy"] == pytest.approx(
+        (metrics["accuracy/vowels"] + metrics["accuracy/consonants"]) / 2
+    )
+    assert {"balanced_accuracy", "macro_f1", "exact", "mAP"} <= set(metrics)
+    assert "CF1" not in metrics

@@ -10,9 +10,16 @@ from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
 from kmlic.data.decoding import resize_images
-from kmlic.export import export_saved_model
+from kmlic.export import check_parity, export_saved_model
 from kmlic.labels import Labels
-from tests.export.toys import LABELS, probabilities_of, random_images, tiny_model
+from tests.export.toys import (
+    EXCLUSIVE,
+    LABELS,
+    group_probabilities_of,
+    probabilities_of,
+    random_images,
+    tiny_model,
+)
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +173,27 @@ def test_holds_no_operator_that_needs_python(saved_model):
 def test_says_how_many_labels_do_not_fit(model, tmp_path):
     with pytest.raises(ValueError, match="2 labels for 3 logits"):
         export_saved_model(model, tmp_path, labels=Labels(("a", "b")))
+
+
+def test_gives_exclusive_groups_by_name_with_their_winning_labels(tmp_path):
+    model, images = tiny_model(5), random_images(6)
+    path = export_saved_model(model, tmp_path, labels=EXCLUSIVE)
+    loaded = tf.saved_model.load(str(path))
+    images[2, 0, 0, 0] = np.nan
+    result = loaded.signatures["serving_default"](images=tf.constant(images))
+    good = [0, 1, 3, 4, 5]
+    expected = group_probabilities_of(model, images[good])
+    winners = []
+    for group, probabilities in expected.items():
+        found = result[f"{group}_probabilities"].numpy()
+        np.testing.assert_allclose(found[good], probabilities, atol=1e-5)
+        assert not found[2].any()
+        members = EXCLUSIVE.groups[group]
+        names = [members[i].encode() for i in probabilities.argmax(axis=1)]
+        winners.append(names)
+        given = result[f"{group}_label"].numpy()
+        assert given[good].tolist() == names and given[2] == b""
+    assert result["labels"].numpy()[good].T.tolist() == winners
+    joined = np.concatenate(list(expected.values()), axis=1)
+    np.testing.assert_allclose(result["probabilities"].numpy()[good], joined, atol=1e-5)
+    assert check_parity(model, path, images[good], tolerance=1e-5) < 1e-5

@@ -2,12 +2,14 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from kmlic.export import export_tflite, read_labels
+from kmlic.export import check_parity, export_tflite, read_labels
 from kmlic.export.tflite_file import foreign_operators, operators
 from kmlic.labels import Labels
 from tests.export.toys import (
+    EXCLUSIVE,
     LABELS,
     Determinant,
+    group_probabilities_of,
     probabilities_of,
     random_images,
     tiny_model,
@@ -83,3 +85,15 @@ def test_refuses_a_model_of_no_fixed_size(tmp_path):
             tmp_path / "model.tflite",
             labels=Labels(LABELS.names),
         )
+
+
+def test_gives_exclusive_groups_by_name(tmp_path):
+    model, images = tiny_model(5), random_images()
+    path = export_tflite(model, tmp_path / "model.tflite", labels=EXCLUSIVE)
+    predict = Interpreter(str(path)).get_signature_runner("serving_default")
+    rows = [predict(images=image[None]) for image in images]
+    for group, probabilities in group_probabilities_of(model, images).items():
+        found = np.concatenate([row[f"{group}_probabilities"] for row in rows])
+        np.testing.assert_allclose(found, probabilities, atol=1e-5)
+    assert check_parity(model, path, images, tolerance=1e-5) < 1e-5
+    assert read_labels(path) == EXCLUSIVE

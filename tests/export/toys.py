@@ -78,3 +78,21 @@ def random_images(count=4, size=16, seed=0):
 def probabilities_of(model, images):
     """What every export must give."""
     return 1 / (1 + np.exp(-np.asarray(model(images, training=False), "float64")))
+
+
+EXCLUSIVE = Labels(
+    ("tight", "loose", "striped", "dotted", "plain"),
+    {"fit": ("tight", "loose"), "pattern (print)": ("striped", "dotted", "plain")},
+    image_size=16,
+    exclusive=True,
+)
+
+
+def group_probabilities_of(model, images):
+    """What every export of `EXCLUSIVE` groups must give, by group."""
+    logits = np.asarray(model(images, training=False), "float64")
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    parts = {"fit": powers[:, :2], "pattern (print)": powers[:, 2:]}
+    return {
+        group: part / part.sum(axis=1, keepdims=True) for group, part in parts.items()
+    }

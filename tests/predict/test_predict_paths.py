@@ -108,3 +108,33 @@ def test_shows_progress_and_gives_the_same_rows(tmp_path, capsys):
     rows = predict_paths(colour_model(), [tmp_path], labels=LABELS, show_progress=True)
     assert [row.labels for row in rows] == [("red",)]
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "labels"),
+    [
+        ({}, ("warm", "blue")),
+        ({"threshold": 0.9}, ("warm",)),
+        ({"top_k": 1}, ("warm",)),
+        ({"threshold": 0.999}, ()),
+    ],
+)
+def test_gives_the_likeliest_label_of_each_exclusive_group(tmp_path, options, labels):
+    image = write_image(tmp_path / "a.png", (255, 0, 100))
+    exclusive = Labels(
+        ("warm", "cold", "blue", "grey"),
+        {"tone": ("warm", "cold"), "tint": ("blue", "grey")},
+        image_size=8,
+        exclusive=True,
+    )
+    inputs = keras.Input((8, 8, 3))
+    red, green, blue = keras.ops.split(
+        keras.layers.GlobalAveragePooling2D()(inputs) / 40, 3, axis=1
+    )
+    model = keras.Model(
+        inputs, keras.ops.concatenate([red, green, blue, blue * 0.8], 1)
+    )
+    (row,) = predict_paths(model, [image], labels=exclusive, **options)
+    assert row.labels == labels
+    np.testing.assert_allclose(row.probabilities[:2].sum(), 1, rtol=1e-6)
+    np.testing.assert_allclose(row.probabilities[2:].sum(), 1, rtol=1e-6)

@@ -103,3 +103,29 @@ def test_reshuffles_every_epoch(tmp_path):
     epochs = [np.concatenate(part).tolist() for part in (seen[:4], seen[8:12])]
     assert sorted(epochs[0]) == sorted(epochs[1]) == sorted(IMAGES[:, 0, 0, 0].tolist())
     assert epochs[0] != epochs[1]
+
+
+def test_the_best_epoch_is_that_of_the_metric_asked_for(tmp_path, capsys):
+    values = iter([0.3, 0.9, 0.1])
+
+    def metrics(model, dataset):
+        return {"hit": next(values), "hit/group": 0.5}
+
+    model = _model()
+    epochs = fit(
+        model,
+        DATASET,
+        DATASET,
+        epochs=3,
+        folder=tmp_path / "a",
+        metrics=metrics,
+        monitor="hit",
+    )
+    assert [epoch["val_hit"] for epoch in epochs] == [0.3, 0.9, 0.1]
+    assert epochs[0]["val_hit/group"] == 0.5
+    assert "val_hit 0.9" in (line := capsys.readouterr().out)
+    assert "hit/group" not in line
+    second = _model()
+    second.fit(DATASET, epochs=2, verbose=0, shuffle=False)
+    for one, other in zip(model.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kmlic.labels import Labels
 from kmlic.training import make_strategy, predict_scores
 
 RANDOM = np.random.default_rng(0)
@@ -31,3 +32,10 @@ def test_every_row_comes_back_in_order_whatever_the_replicas(strategy, batch_siz
 def test_an_empty_dataset_is_an_error():
     with pytest.raises(ValueError, match="at least one batch; got none"):
         predict_scores(_model("single"), [])
+
+
+def test_exclusive_groups_have_probabilities_that_sum_to_one():
+    labels = Labels(("long", "short"), {"sleeve": ("long", "short")}, exclusive=True)
+    dataset = tf.data.Dataset.from_tensor_slices((IMAGES, TARGETS)).batch(4)
+    _, probabilities = predict_scores(_model("single"), dataset, labels)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)

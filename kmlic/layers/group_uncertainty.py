@@ -1,0 +1,46 @@
+"""How uncertain each group of labels is, as a weight that training finds."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="kmlic")
+class GroupUncertainty(keras.layers.Layer):
+    """Passes logits on and keeps a log variance of each group beside them.
+
+    `kmlic.losses.GroupFocalLoss(..., log_variances=layer.log_variances)` reads it: it
+    is trained by that loss and by nothing else, and changes no output.
+
+    Paper: Kendall et al., "Multi-Task Learning Using Uncertainty to Weigh Losses for
+    Scene Geometry and Semantics", CVPR 2018, equation 10,
+    https://arxiv.org/abs/1705.07115.
+
+    Shapes: any to the same.
+
+    Args:
+        num_groups: number of groups.
+
+    Raises:
+        ValueError: if there are no groups.
+
+    Example:
+        >>> layer = GroupUncertainty(2)
+        >>> layer.log_variances.numpy().tolist()
+        [0.0, 0.0]
+    """
+
+    def __init__(self, num_groups: int, **kwargs):
+        super().__init__(**kwargs)
+        if num_groups < 1:
+            raise ValueError(
+                f"`num_groups` must be at least 1; got num_groups={num_groups}."
+            )
+        self.num_groups = num_groups
+        self.log_variances = self.add_weight(
+            (num_groups,), initializer="zeros", name="log_variances"
+        )
+
+    def call(self, inputs):
+        return inputs
+
+    def get_config(self):
+        return {**super().get_config(), "num_groups": self.num_groups}
