@@ -10,12 +10,19 @@ from kmlic.data.decoding import (
     read_image,
     resize_images,
 )
+from kmlic.data.deepfashion import (
+    Deepfashion,
+    DeepfashionRow,
+    read_deepfashion_groups,
+    read_deepfashion_rows,
+)
 from kmlic.data.from_coco import from_coco
 from kmlic.data.from_csv import from_csv
 from kmlic.data.from_folder import from_folder
 from kmlic.data.from_voc import from_voc
 from kmlic.data.load_coco2014 import load_coco2014
 from kmlic.data.load_dataset import load_dataset
+from kmlic.data.load_deepfashion import load_deepfashion, load_deepfashion_images
 from kmlic.data.load_street_fashion import load_street_fashion
 from kmlic.data.load_voc2007 import load_voc2007
 from kmlic.data.multi_label_data import Boxes, MultiLabelData, SkippedRow
@@ -24,6 +31,8 @@ from kmlic.data.street_fashion import StreetFashion, load_street_fashion_builder
 
 __all__ = [
     "Boxes",
+    "Deepfashion",
+    "DeepfashionRow",
     "ImageCheck",
     "ImageHeader",
     "MultiLabelData",
@@ -40,9 +49,13 @@ __all__ = [
     "inspect_image",
     "load_coco2014",
     "load_dataset",
+    "load_deepfashion",
+    "load_deepfashion_images",
     "load_street_fashion",
     "load_street_fashion_builder",
     "load_voc2007",
+    "read_deepfashion_groups",
+    "read_deepfashion_rows",
     "read_image",
     "read_splits",
     "resize_images",

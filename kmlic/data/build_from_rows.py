@@ -173,7 +173,7 @@ def build_from_rows(
     in_memory = cache and fits_in_cache(
         sum(header.width * header.height * 3 for header in headers), CACHE_LIMIT
     )
-    loader = _Loader(max_bytes, max_pixels)
+    loader = FileLoader(max_bytes, max_pixels)
     datasets, split_targets, paths = {}, {}, {}
     for number, name in enumerate(SPLITS):
         (members,) = np.nonzero(split == number)
@@ -206,16 +206,18 @@ def build_from_rows(
     )
 
 
-class _Loader:
+class FileLoader:
     """Reads and decodes files inside a tf.data pipeline, within the same limits."""
 
     def __init__(self, max_bytes: int, max_pixels: int) -> None:
         self._limits = {"max_bytes": max_bytes, "max_pixels": max_pixels}
 
     def plain(self, reference: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        """Decodes a file of which it is known that it is plain."""
         return decode_plain(tf.io.read_file(reference[0]))
 
     def any(self, reference: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        """Decodes a file, plain or not, as the reference says."""
         path, plain = reference
         data = tf.io.read_file(path)
         image = tf.cond(

@@ -5,6 +5,7 @@ from typing import Any
 
 from kmlic.data.from_csv import from_csv
 from kmlic.data.load_coco2014 import load_coco2014
+from kmlic.data.load_deepfashion import load_deepfashion
 from kmlic.data.load_street_fashion import load_street_fashion
 from kmlic.data.load_voc2007 import load_voc2007
 from kmlic.data.multi_label_data import MultiLabelData
@@ -18,7 +19,11 @@ _STREET_FASHION: dict[str, tuple[str, Any]] = {
     "street_fashion/tiny/patterns": ("tiny", "patterns"),
     "street_fashion/tiny/attributes": ("tiny", "attributes"),
 }
-_NAMES = (*_STREET_FASHION, "csv", "voc/2007", "coco/2014")
+_DEEPFASHION: dict[str, Any] = {
+    "deepfashion": "attributes",
+    "deepfashion/patterns": "patterns",
+}
+_NAMES = (*_STREET_FASHION, *_DEEPFASHION, "csv", "voc/2007", "coco/2014")
 
 
 def load_dataset(
@@ -38,12 +43,14 @@ def load_dataset(
         name: "street_fashion" (34 patterns, garments and colours),
             "street_fashion/patterns" (the 11 patterns), "street_fashion/attributes" (26
             in 6 groups), or any of these with "/tiny" behind "street_fashion" for 160
-            images; "csv" for `data_dir`/labels.csv (see `from_csv`; the order of the
-            labels is that of `data_dir`/classes.txt where there is one); "voc/2007";
-            "coco/2014".
+            images; "deepfashion" for the attribute challenge's folder `data_dir`, or
+            "deepfashion/patterns" for the first of its groups; "csv" for
+            `data_dir`/labels.csv (see `from_csv`; the order of the labels is that of
+            `data_dir`/classes.txt where there is one); "voc/2007"; "coco/2014".
         image_size: side in pixels that images are resized to.
         batch_size: images a batch.
-        data_dir: the folder of "csv"; else where tensorflow-datasets keeps its data.
+        data_dir: the folder of "csv" and "deepfashion"; else where tensorflow-datasets
+            keeps its data.
         seed: of splits, order and augmentation.
         augmentation: of training images: "flip", "multi_scale_crop" or "none".
         cache: whether to keep decoded images in memory while they fit.
@@ -70,6 +77,10 @@ def load_dataset(
         config, chosen = _STREET_FASHION[name]
         return load_street_fashion(
             config=config, labels=chosen, data_dir=data_dir, **arguments
+        )
+    if name in _DEEPFASHION:
+        return load_deepfashion(
+            labels=_DEEPFASHION[name], data_dir=data_dir, **arguments
         )
     if name == "csv":
         return _load_csv(data_dir, arguments)
