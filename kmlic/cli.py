@@ -145,6 +145,7 @@ def export(
     formats: tuple[Literal["saved_model", "tflite"], ...] = ("saved_model", "tflite"),
     quantize: tuple[Literal["float16", "dynamic", "int8"], ...] = (),
     images: tuple[Path, ...] = (),
+    maps: bool = False,
     compare: bool = False,
 ) -> None:
     """Exports a run's model and checks every form against it.
@@ -154,12 +155,18 @@ def export(
         formats: forms in float32: saved_model for TF Serving, tflite for LiteRT.
         quantize: further LiteRT forms with smaller weights.
         images: image files and folders to check with; the run's dataset when left out.
+        maps: give a map per label too, for models that have them.
         compare: also measures size and latency.
     """
     from kmlic.evaluation import export_run
 
     forms = export_run(
-        run, formats=formats, quantize=quantize, images=images, compare=compare
+        run,
+        formats=formats,
+        quantize=quantize,
+        images=images,
+        maps=maps,
+        compare=compare,
     )
     columns = ["form", "largest difference", *(["MB", "ms per image"] * compare)]
     table = Table(*columns[:1], title=f"Exports of {run}")

@@ -227,7 +227,11 @@ class Experiment:
         )
 
     def finish(
-        self, exported: str | None = None, *, sections: Sequence[Section] = ()
+        self,
+        exported: str | None = None,
+        *,
+        sections: Sequence[Section] = (),
+        maps: bool = False,
     ) -> Run:
         """Exports one model, writes the run folder and puts it in its place.
 
@@ -235,13 +239,14 @@ class Experiment:
             exported: the model to save and export, in its seed that is best on the
                 validation split; None leaves no model.
             sections: the recipe's own parts of report.html, after the comparison.
+            maps: whether the exports give the model's maps as a second output.
         """
         working = self.folder.working
         data = self.data[self.settings.seeds[0]]
         data.labels.write(working / "labels.json")
         self._write_history(working / "history.csv")
         best = self.best_of(exported) if exported else None
-        exports = self._export(best) if best else {}
+        exports = self._export(best, maps) if best else {}
         several = len(self.settings.seeds) > 1
         averages = {split: self.compare(split) for split in SPLITS}
         run = Run(
@@ -284,7 +289,7 @@ class Experiment:
     def _say(self, text: str) -> None:
         self.console.print(text, soft_wrap=True)
 
-    def _export(self, trained: Trained) -> dict[str, float]:
+    def _export(self, trained: Trained, maps: bool) -> dict[str, float]:
         working, data = self.folder.working, self.data[trained.seed]
         labels = data.labels
         model = keras.saving.load_model(trained.model_path, compile=False)
@@ -293,8 +298,9 @@ class Experiment:
         self._say("Exporting and comparing with the model ...")
         # What an interrupted run left would make this the second version.
         shutil.rmtree(working / "export", ignore_errors=True)
-        saved_model = export_saved_model(model, working / "export", labels=labels)
-        tflite = export_tflite(model, working / "model.tflite", labels=labels)
+        options: dict[str, Any] = {"labels": labels, "maps": maps}
+        saved_model = export_saved_model(model, working / "export", **options)
+        tflite = export_tflite(model, working / "model.tflite", **options)
         return {
             str(Path(artefact).relative_to(working)): check_parity(
                 model, artefact, images

@@ -41,6 +41,7 @@ def export_run(
     formats: Sequence[Format] = ("saved_model", "tflite"),
     quantize: Sequence[Quantization] = (),
     images: Iterable[str | Path] = (),
+    maps: bool = False,
     compare: bool = False,
 ) -> list[Form]:
     """Exports a run's model into its folder and checks each form on real images.
@@ -54,6 +55,7 @@ def export_run(
         quantize: further LiteRT forms, see `kmlic.export.export_tflite`.
         images: image files or folders to check with; the validation split of the run's
             dataset when empty. "int8" learns its ranges from them.
+        maps: whether the forms give the model's maps as a second output.
         compare: whether size and latency are measured too; both are nan when not.
 
     Raises:
@@ -72,7 +74,7 @@ def export_run(
         *(("tflite", quantization) for quantization in quantize),
     ]
     for form, quantization in wanted:
-        path = _export(model, run, labels, form, quantization, pixels)
+        path = _export(model, run, labels, form, quantization, pixels, maps)
         difference = check_parity(
             model, path, pixels, tolerance=TOLERANCES[quantization]
         )
@@ -110,9 +112,10 @@ def _export(
     form: Format,
     quantization: Quantization | None,
     pixels: np.ndarray,
+    maps: bool,
 ) -> Path:
     if form == "saved_model":
-        return export_saved_model(model, run / "export", labels=labels)
+        return export_saved_model(model, run / "export", labels=labels, maps=maps)
     name = f"model.{quantization}.tflite" if quantization else "model.tflite"
     return export_tflite(
         model,
@@ -120,6 +123,7 @@ def _export(
         labels=labels,
         quantize=quantization,
         samples=pixels if quantization == "int8" else None,
+        maps=maps,
     )
 
 

@@ -7,24 +7,31 @@ import keras
 from kmlic.labels import Labels
 from kmlic.layers import GroupSoftmax
 
+# The layer that gives a model's maps, as `kmlic.explain.activation_maps` finds it.
+MAPS_LAYER = "activation_maps"
 
-def freeze(model: keras.Model, labels: Labels | None = None) -> keras.Model:
+
+def freeze(
+    model: keras.Model, labels: Labels | None = None, *, maps: bool = False
+) -> keras.Model:
     """Rewrites a model from images to logits as one from images to probabilities.
 
     Every layer that defines `export_layer()` is replaced by the layer it returns, in
     nested models too; a model for fixed labels so loses the graph that computes their
     embeddings. All other layers are shared with the model, which is left as it was.
 
-    Shapes: (B, S, S, 3) to (B, L).
+    Shapes: (B, S, S, 3) to (B, L), and with `maps` to (B, H, W, L) float32 too.
 
     Args:
         model: a functional or sequential model with one image input and one output of
             logits.
         labels: of the model; with exclusive groups the probabilities are a softmax
             within each group.
+        maps: whether the output of its layer "activation_maps" is a second output.
 
     Raises:
-        ValueError: if the model is not functional or has more inputs or outputs.
+        ValueError: if the model is not functional or has more inputs or outputs, or has
+            no such layer for its maps.
 
     Example:
         >>> image = keras.Input((8, 8, 3))
@@ -34,12 +41,17 @@ def freeze(model: keras.Model, labels: Labels | None = None) -> keras.Model:
         ('probabilities', (None, 2))
     """
     _require_one_image_to_logits(model)
+    source = _with_maps(model) if maps else model
     cloned = keras.models.clone_model(
-        model, clone_function=_replaced_or_shared(), recursive=True
+        source, clone_function=_replaced_or_shared(), recursive=True
     )
-    return keras.Model(
-        cloned.inputs[0], _probabilities(labels)(cloned.outputs[0]), name=model.name
-    )
+    outputs = _probabilities(labels)(cloned.outputs[0])
+    if maps:
+        outputs = [
+            outputs,
+            keras.layers.Identity(dtype="float32", name="maps")(cloned.outputs[1]),
+        ]
+    return keras.Model(cloned.inputs[0], outputs, name=model.name)
 
 
 def require_one_label_per_logit(model: keras.Model, labels: Labels) -> None:
@@ -105,6 +117,16 @@ def _require_one_image_to_logits(model: keras.Model) -> None:
         raise ValueError(
             f"`model` must give one batch of logits (B, L); got outputs {logits}."
         )
+
+
+def _with_maps(model: keras.Model) -> keras.Model:
+    layers = {layer.name: layer for layer in model.layers}
+    if MAPS_LAYER not in layers:
+        raise ValueError(
+            f"`maps` must be False for a model without a layer named {MAPS_LAYER!r}, "
+            f"which gives one map per label; got {model.name!r}."
+        )
+    return keras.Model(model.inputs[0], [model.outputs[0], layers[MAPS_LAYER].output])
 
 
 def _replaced_or_shared() -> Callable[[keras.Layer], keras.Layer]:

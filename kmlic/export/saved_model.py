@@ -19,6 +19,7 @@ def export_saved_model(
     *,
     labels: Labels,
     version: int | None = None,
+    maps: bool = False,
     max_bytes: int = MAX_BYTES,
     max_pixels: int = MAX_PIXELS,
 ) -> Path:
@@ -33,8 +34,10 @@ def export_saved_model(
     - `serve_uint8`: the same from uint8, a quarter of the traffic.
     - `serve_bytes`: `image_bytes` (B,), whole JPEG, PNG, GIF, BMP or WebP files.
 
-    An image that is not ok has no labels and zeros for probabilities; its neighbours
-    are not touched. labels.json lies in `assets`, and the loaded object's `labels_json`
+    With `maps` they also give `maps` (B, H', W', L), where each label is seen.
+
+    An image that is not ok has no labels and zeros for the others; its neighbours are
+    not touched. labels.json lies in `assets`, and the loaded object's `labels_json`
     gives its text.
 
     Of exclusive groups `labels` (B, G) holds the likeliest one of each; beside it stand
@@ -47,6 +50,8 @@ def export_saved_model(
             where the model has none.
         version: a positive number that is not there yet; None for one more than the
             largest.
+        maps: whether to give the maps too, which are the output of the model's layer
+            "activation_maps".
         max_bytes: longest file that `serve_bytes` looks into.
         max_pixels: largest height times width that `serve_bytes` decodes.
 
@@ -59,7 +64,8 @@ def export_saved_model(
     require_one_label_per_logit(model, labels)
     size = image_size_of(model, labels.image_size)
     path = Path(folder) / str(_next_version(Path(folder), version))
-    servable = _Servable(freeze(model, labels), labels, size, max_bytes, max_pixels)
+    frozen = freeze(model, labels, maps=maps)
+    servable = _Servable(frozen, labels, size, max_bytes, max_pixels)
     with tempfile.TemporaryDirectory() as assets, atomic_write(path) as temporary:
         labels.write(Path(assets) / "labels.json")
         servable.labels_file = tf.saved_model.Asset(str(Path(assets) / "labels.json"))
@@ -94,7 +100,8 @@ class _Servable(tf.Module):
         @tf.function(input_signature=[_images(tf.float32, size), _rows(tf.bool)])
         def score(images: tf.Tensor, ok: tf.Tensor) -> dict[str, tf.Tensor]:
             images = tf.where(ok[:, None, None, None], images, 0.0)
-            probabilities = frozen(tf.cast(images, frozen.inputs[0].dtype))
+            scored = frozen(tf.cast(images, frozen.inputs[0].dtype))
+            probabilities, *maps = keras.tree.flatten(scored)
             probabilities = tf.where(ok[:, None], probabilities, 0.0)
             outputs = {"probabilities": probabilities, "ok": ok}
             if labels.exclusive:
@@ -109,6 +116,8 @@ class _Servable(tf.Module):
             else:
                 present = (probabilities >= thresholds) & ok[:, None]
                 outputs["labels"] = _present_labels(names, probabilities, present)
+            if maps:
+                outputs["maps"] = tf.where(ok[:, None, None, None], maps[0], 0.0)
             return outputs
 
         @tf.function(input_signature=[_images(tf.float32)])

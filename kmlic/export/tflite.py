@@ -26,6 +26,7 @@ def export_tflite(
     labels: Labels,
     quantize: Literal["float16", "dynamic", "int8"] | None = None,
     samples: np.ndarray | None = None,
+    maps: bool = False,
 ) -> Path:
     """Writes a model as a LiteRT file: one image in, its probabilities out.
 
@@ -33,7 +34,8 @@ def export_tflite(
     groups have outputs of their own, `<group>_probabilities` (1, K), beside the joined
     `probabilities`.
 
-    Shapes: images (1, S, S, 3) float32 pixels 0-255 to probabilities (1, L).
+    Shapes: images (1, S, S, 3) float32 pixels 0-255 to probabilities (1, L), and with
+    `maps` to maps (1, H, W, L) too.
 
     Args:
         model: functional model from images (B, S, S, 3) of a fixed size to logits.
@@ -45,6 +47,8 @@ def export_tflite(
             of regions nothing but zeros.
         samples: (N, S, S, 3) pixels 0-255 of real images, from which "int8" learns the
             range of every activation.
+        maps: whether to give the maps too, which are the output of the model's layer
+            "activation_maps".
 
     Raises:
         ValueError: if an argument does not fit, or the model needs an operator that
@@ -62,7 +66,7 @@ def export_tflite(
         )
     samples = _require_samples(samples, size, quantize)
 
-    frozen = freeze(model, labels)
+    frozen = freeze(model, labels, maps=maps)
     with tempfile.TemporaryDirectory() as folder:
         _save_for_one_image(frozen, folder, size, labels)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
@@ -103,12 +107,13 @@ def _save_for_one_image(
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="images")])
     def predict(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities = frozen(images, training=False)
-        groups = {
-            f"{group}_probabilities": probabilities[:, columns]
-            for group, columns in labels.exclusive_groups.items()
-        }
-        return {"probabilities": probabilities, **groups}
+        probabilities, *maps = keras.tree.flatten(frozen(images, training=False))
+        outputs = {"probabilities": probabilities}
+        for group, columns in labels.exclusive_groups.items():
+            outputs[f"{group}_probabilities"] = probabilities[:, columns]
+        if maps:
+            outputs["maps"] = maps[0]
+        return outputs
 
     tf.saved_model.save(module, folder, signatures={"serving_default": predict})
 

@@ -84,3 +84,8 @@ def test_says_which_form_strays(run, photographs, monkeypatch):
 def test_refuses_to_export_nothing(run):
     with pytest.raises(ValueError, match="at least one form"):
         export_run(run, formats=())
+
+
+def test_says_which_model_has_no_maps_to_export(run, photographs):
+    with pytest.raises(ValueError, match="`maps` must be False"):
+        export_run(run, images=[photographs], maps=True)

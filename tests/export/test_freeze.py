@@ -3,7 +3,14 @@ import numpy as np
 import pytest
 
 from kmlic.export import freeze
-from tests.export.toys import GraphOffset, probabilities_of, random_images, tiny_model
+from tests.export.toys import (
+    GraphOffset,
+    maps_model,
+    maps_of,
+    probabilities_of,
+    random_images,
+    tiny_model,
+)
 
 
 @pytest.mark.parametrize("nested", [False, True])
@@ -21,6 +28,22 @@ def test_replaces_every_layer_that_has_another_form_for_exports(nested):
     names = {layer.name for layer in frozen._flatten_layers()}
     assert "constant_offset" in names
     assert "graph_offset" not in names
+
+
+def test_gives_the_maps_on_request():
+    model, images = maps_model(), random_images()
+    frozen = freeze(model, maps=True)
+    probabilities, maps = frozen(images)
+    np.testing.assert_allclose(
+        probabilities, probabilities_of(model, images), atol=1e-6
+    )
+    np.testing.assert_allclose(maps, maps_of(model, images), atol=1e-6)
+    assert "graph_offset" not in {layer.name for layer in frozen.layers}
+
+
+def test_says_which_model_has_no_maps():
+    with pytest.raises(ValueError, match=r"'activation_maps', .* got 'tiny'"):
+        freeze(tiny_model(), maps=True)
 
 
 def test_keeps_a_layer_called_twice_one_layer():

@@ -3,13 +3,18 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
+from kmlic.data import read_image, resize_images
+from kmlic.explain import activation_maps
 from kmlic.export import check_parity, export_saved_model, export_tflite
+from kmlic.export.load_export import load_signature
 from kmlic.export.tflite_file import foreign_operators
 from kmlic.labels import Labels
-from kmlic.models import build_classifier, build_msrn
+from kmlic.models import build_classifier, build_decouplenet, build_msrn
 from tests.shared import SHARED
 
 SIZE = 64
@@ -40,10 +45,26 @@ def baseline(pooling):
     )
 
 
+def decouplenet(**options):
+    return build_decouplenet(
+        len(LABELS),
+        backbone="small_resnet",
+        maps_per_label=2,
+        image_size=SIZE,
+        **options,
+    )
+
+
 MODELS = {
     "msrn": msrn,
     "msrn without groups": lambda: msrn(semantics="labels", branches=1),
     "msrn without semantics": lambda: msrn(semantics="none"),
+    **{
+        f"decouplenet {attention}": lambda a=attention: decouplenet(attention=a)
+        for attention in ("arch1", "arch2", "both", None)
+    },
+    "decouplenet bilinear": lambda: decouplenet(upsampling="bilinear", stride=2),
+    "decouplenet without upsampling": lambda: decouplenet(upsampling=None),
     **{pooling: lambda p=pooling: baseline(p) for pooling in ("avg", "max", "wildcat")},
 }
 
@@ -69,6 +90,25 @@ def test_every_export_gives_the_models_probabilities(name, photographs, tmp_path
     tflite = export_tflite(model, tmp_path / "model.tflite", labels=LABELS)
     check_parity(model, tflite, photographs, tolerance=1e-4)
     assert foreign_operators(tflite.read_bytes()) == []
+
+
+@pytest.mark.slow
+def test_decouplenet_is_exported_with_its_maps(photographs, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = decouplenet(attention="both")
+    pixels = np.stack(
+        [resize_images(read_image(path), SIZE).numpy() for path in photographs[:4]]
+    )
+    expected = activation_maps(model, pixels)
+    options = {"labels": LABELS, "maps": True}
+    path = export_saved_model(model, tmp_path / "export", **options)
+    served = load_signature(path, "serving_default")(images=tf.constant(pixels))
+    np.testing.assert_allclose(served["maps"], expected, atol=1e-4)
+    path = export_tflite(model, tmp_path / "model.tflite", **options)
+    predict = Interpreter(str(path)).get_signature_runner("serving_default")
+    maps = [predict(images=image[None])["maps"] for image in pixels]
+    np.testing.assert_allclose(np.concatenate(maps), expected, atol=1e-4)
+    assert foreign_operators(path.read_bytes()) == []
 
 
 @pytest.mark.slow

@@ -16,6 +16,8 @@ from tests.export.toys import (
     EXCLUSIVE,
     LABELS,
     group_probabilities_of,
+    maps_model,
+    maps_of,
     probabilities_of,
     random_images,
     tiny_model,
@@ -197,3 +199,17 @@ def test_gives_exclusive_groups_by_name_with_their_winning_labels(tmp_path):
     joined = np.concatenate(list(expected.values()), axis=1)
     np.testing.assert_allclose(result["probabilities"].numpy()[good], joined, atol=1e-5)
     assert check_parity(model, path, images[good], tolerance=1e-5) < 1e-5
+
+
+def test_gives_the_maps_on_request(tmp_path):
+    model, images = maps_model(), random_images()
+    path = export_saved_model(model, tmp_path, labels=LABELS, maps=True)
+    loaded = tf.saved_model.load(str(path))
+    broken = images.copy()
+    broken[1] = np.nan
+    result = loaded.signatures["serving_default"](images=tf.constant(broken))
+    expected = maps_of(model, images)
+    expected[1] = 0
+    np.testing.assert_allclose(result["maps"], expected, atol=1e-5)
+    probabilities = probabilities_of(model, images)
+    np.testing.assert_allclose(result["probabilities"][0], probabilities[0], atol=1e-5)

@@ -10,6 +10,8 @@ from tests.export.toys import (
     LABELS,
     Determinant,
     group_probabilities_of,
+    maps_model,
+    maps_of,
     probabilities_of,
     random_images,
     tiny_model,
@@ -31,6 +33,18 @@ def test_gives_the_probabilities_of_the_model(model, tflite):
     assert foreign_operators(tflite.read_bytes()) == []
     assert "CUMSUM" not in operators(tflite.read_bytes())
     assert [file.name for file in tflite.parent.iterdir()] == ["model.tflite"]
+
+
+def test_gives_the_maps_on_request(tmp_path):
+    model, images = maps_model(), random_images(1)
+    path = tmp_path / "model.tflite"
+    export_tflite(model, path, labels=LABELS, maps=True)
+    result = Interpreter(str(path)).get_signature_runner("serving_default")(
+        images=images
+    )
+    np.testing.assert_allclose(result["maps"], maps_of(model, images), atol=1e-5)
+    expected = probabilities_of(model, images)
+    np.testing.assert_allclose(result["probabilities"], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,24 @@ def tiny_model(num_labels=3, *, size=16, nested=True, offset=GraphOffset):
     return keras.Model(outer, logits, name="tiny")
 
 
+def maps_model(num_labels=3, *, size=16):
+    """A map for each label, behind a layer that has another form for exports."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((size, size, 3))
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1)(image)
+    x = GraphOffset(name="graph_offset")(x)
+    x = keras.layers.Conv2D(num_labels, 4, strides=4)(x)
+    x = keras.layers.Activation("tanh", name="activation_maps")(x)
+    logits = keras.layers.GlobalMaxPooling2D(name="logits")(x)
+    return keras.Model(image, logits, name="tiny_maps")
+
+
+def maps_of(model, images):
+    """The maps that an export may give beside the probabilities."""
+    layer = model.get_layer("activation_maps")
+    return np.array(keras.Model(model.input, layer.output)(images))
+
+
 def random_images(count=4, size=16, seed=0):
     """Pixels 0-255."""
     generator = np.random.default_rng(seed)

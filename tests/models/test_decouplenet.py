@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from kmlic.backbones.residual_network import ResidualNetwork
+from kmlic.explain import activation_maps
 from kmlic.models import build_decouplenet
 from tests.checks import check_model, check_tflite
 from tests.shared import shared_path
@@ -77,6 +78,17 @@ def test_couples_the_maps_with_the_attention(attention):
     coupled, largest, *gates = map(np.asarray, probe(IMAGES))
     assert len(gates) == {"both": 2, None: 0}.get(attention, 1)
     np.testing.assert_allclose(coupled, largest * (1 + sum(gates)), rtol=1e-5)
+
+
+def test_explains_itself_by_its_maps():
+    model = build_small(3)
+    maps = activation_maps(model, IMAGES)
+    assert maps.shape == (2, 5, 5, 3)
+    # With one highest and one lowest value the logit is read off the map.
+    logits = build_small(3, kmax=1, kmin=1)
+    logits.set_weights(model.get_weights())
+    expected = (maps.max(axis=(1, 2)) + 0.7 * maps.min(axis=(1, 2))) / 2
+    np.testing.assert_allclose(logits(IMAGES), expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(("maps", "inputs"), [("avg", 5), ("max", 5), ("all", 10)])
