@@ -5,6 +5,7 @@ from kmlic.evaluation.experiment import Experiment, Trained
 from kmlic.evaluation.export_run import export_run
 from kmlic.evaluation.html_report import Picture, Section, write_report
 from kmlic.evaluation.linear_probe import linear_probe
+from kmlic.evaluation.pointing_game import Pointing, pointing_game
 from kmlic.evaluation.report import (
     Report,
     average_reports,
@@ -17,6 +18,7 @@ from kmlic.training import predict_scores
 __all__ = [
     "Experiment",
     "Picture",
+    "Pointing",
     "Report",
     "Section",
     "Trained",
@@ -26,6 +28,7 @@ __all__ = [
     "evaluate_run",
     "export_run",
     "linear_probe",
+    "pointing_game",
     "predict_scores",
     "report_scores",
     "write_report",
