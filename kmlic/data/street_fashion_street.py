@@ -58,7 +58,7 @@ def draw_street(scene: Scene, seed: int) -> float:
         _CLUTTER[rng.integers(len(_CLUTTER))](scene, seed, x, foot)
     # The camera is focused on the figure.
     pixels = np.clip(scene.canvas, 0, 255).astype(np.uint8)
-    blur = ImageFilter.BoxBlur(float(rng.uniform(1.5, 3.4)))
+    blur = ImageFilter.BoxBlur(float(rng.uniform(2.0, 3.8)))
     scene.canvas[:] = np.asarray(Image.fromarray(pixels).filter(blur))
     slope = np.linspace(-1, 1, SIDE, dtype=np.float32)
     light = 0.95 + np.float32(0.16 * scene.light) * slope

@@ -166,7 +166,7 @@ def _stripe(
 def _plaid(
     ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
 ) -> np.ndarray:
-    period = round(scale * rng.uniform(34, 54))
+    period = round(scale * rng.uniform(40, 60))
     line = _contrast(ground, rng)
     # Which of the three colours each thread has, alike in both directions.
     threads = np.zeros(period, np.int32)
@@ -191,11 +191,11 @@ def _plaid(
 def _check(
     ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
 ) -> np.ndarray:
-    period = scale * rng.uniform(17, 28)
+    period = scale * rng.uniform(22, 34)
     x, y = _coordinates()
     across = np.clip((0.25 - np.abs((x / period) % 1 - 0.5)) * period + 0.5, 0, 1)
     down = np.clip((0.25 - np.abs((y / period) % 1 - 0.5)) * period + 0.5, 0, 1)
-    if rng.random() < 0.68:  # gingham
+    if rng.random() < 0.3:  # gingham
         return _blend(ground, figure, (across + down) / 2)
     return _blend(ground, figure, across + down - 2 * across * down)  # chessboard
 
@@ -203,7 +203,7 @@ def _check(
 def _dot(
     ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
 ) -> np.ndarray:
-    period = scale * rng.uniform(16, 26)
+    period = scale * rng.uniform(18, 28)
     radius = period * rng.uniform(0.25, 0.34)
     x, y = _coordinates()
     row = np.floor(y / period)
@@ -268,7 +268,7 @@ def _circle(
 def _floral(
     ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
 ) -> np.ndarray:
-    size = scale * rng.uniform(20, 34)
+    size = scale * rng.uniform(25, 38)
     petals = int(rng.integers(5, 8))
     heart = _contrast(figure, rng) if rng.random() < 0.5 else (244, 196, 48)
     leaf = _mix((52, 120, 60), ground, 0.1)
@@ -401,9 +401,9 @@ def _tie_dye(
     reach = np.sqrt(x * x + y * y) / scale
     arms = int(rng.choice([0, 0, 3, 4, 5]))
     swirl = arms * np.arctan2(y, x) if arms else 0
-    wave = np.sin(swirl + reach / rng.uniform(4.0, 6.5) + 7 * wobble)
+    wave = np.sin(swirl + reach / rng.uniform(5.0, 7.5) + 7 * wobble)
     fringe = smooth_noise(rng, (40, 40), (half, half)) - 0.5
-    share = np.clip(0.5 + 0.75 * wave + 0.9 * fringe, 0, 1)[..., None]
+    share = np.clip(0.5 + 0.75 * wave + 0.6 * fringe, 0, 1)[..., None]
     small = np.array(ground, np.float32) * (1 - share)
     small += np.array(figure, np.float32) * share
     pale = np.clip(smooth_noise(rng, (12, 12), (half, half)) * 1.6 - 0.9, 0, 1)
@@ -454,7 +454,7 @@ def _words_letters(
     if placed:
         lines = words[: rng.integers(1, 4)]
         longest = max(4, max(len(word) for word in lines))
-        height = scale * min(2 * 76 / longest * 1.1, 60)
+        height = scale * min(2 * 76 / longest * 1.3, 76)
         y = TILE - len(lines) * height * 0.72
         letters = _letters(height, weight)
         for word in lines:
@@ -465,7 +465,7 @@ def _words_letters(
             line = (TILE - 70, round(y), TILE + 70, round(y) + 6)
             ImageDraw.Draw(twice).rectangle(line, fill=figure)
     else:
-        height = 2 * scale * rng.uniform(13, 19)
+        height = 2 * scale * rng.uniform(20, 28)
         third = _contrast(ground, rng)
         letters = _letters(height, weight)
         y, used = -height * 0.3, 0
