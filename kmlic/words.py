@@ -23,15 +23,21 @@ if TYPE_CHECKING:
 __all__ = [
     "LabelVectors",
     "WordReport",
+    "centre_word_vectors",
     "embed_labels",
     "load_word_vectors",
+    "reduce_word_vectors",
     "train_word_vectors",
+    "unit_vectors",
+    "write_word_vectors",
 ]
 
 # Longer than any word and any line of 10,000 numbers.
 _LONGEST_LINE = 1 << 18
 # No stream of deflate unfolds to more than this many times its size.
 _LARGEST_RATIO = 1032
+# Words worked on at once: 40 MB of 300 numbers in double precision.
+_BLOCK = 1 << 14
 # Of vectors learned from scratch where no others give a size: that of GloVe 6B 300d.
 _LEARNED_SIZE = 300
 
@@ -48,9 +54,10 @@ def load_word_vectors(
     vector, so words may contain spaces, as in GloVe 840B.
 
     Args:
-        path_or_name: a file, or a name that gensim.downloader knows, such as
-            "glove-wiki-gigaword-300", which is downloaded once; of what comes with it
-            only the vectors are read, no code is run.
+        path_or_name: a file, also one of `write_word_vectors`, or a name that
+            gensim.downloader knows, such as "glove-wiki-gigaword-300", which is
+            downloaded once; of what comes with it only the vectors are read, no code
+            is run.
         on_error: "raise", or "skip" to leave bad lines of a text file out, which are
             counted in a warning of the log.
 
@@ -83,6 +90,9 @@ def load_word_vectors(
         path = _download(str(path_or_name))
     if not path.is_file():
         raise ValueError(f"`path_or_name` must be a file; got the folder {path}.")
+    if path.suffix == ".npz":
+        own = LabelVectors.read(path)
+        return _keyed_vectors(list(own.names), own.vectors)
     with path.open("rb") as stream:
         magic = stream.read(4)
     _refuse_other_formats(path, magic)
@@ -110,12 +120,19 @@ class WordReport:
         missing_labels: labels none of whose words has a vector.
         shared: labels that have the same vector, such as word orders of one name;
             nothing made of the vectors can tell them apart.
+        zero: labels whose vector is all zeros, which nothing is near to.
     """
 
     found: Mapping[str, tuple[str, ...]]
     missing_words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     missing_labels: tuple[str, ...] = ()
     shared: tuple[tuple[str, ...], ...] = ()
+    zero: tuple[str, ...] = ()
+
+    @property
+    def with_vector(self) -> tuple[str, ...]:
+        """Names the labels some word of which has a vector, in order."""
+        return tuple(name for name, words in self.found.items() if words)
 
     def __str__(self) -> str:
         whole = len(self.found) - len(self.missing_words)
@@ -125,6 +142,8 @@ class WordReport:
         if self.missing_labels:
             lines.append(f"No vector at all: {', '.join(self.missing_labels)}.")
         lines += [f"One vector for {', '.join(labels)}." for labels in self.shared]
+        if self.zero:
+            lines.append(f"A vector of zeros: {', '.join(self.zero)}.")
         return "\n".join(lines)
 
 
@@ -134,6 +153,8 @@ def embed_labels(
     *,
     missing: str = "raise",
     replacements: Mapping[str, str] | None = None,
+    synonyms: Mapping[str, Sequence[str]] | None = None,
+    combine: str = "first",
     seed: int = 0,
 ) -> tuple[np.ndarray, WordReport]:
     """Gives each label the mean vector of the words of its name.
@@ -141,18 +162,23 @@ def embed_labels(
     A name is looked up whole, with spaces and with underscores, as it is written and in
     lower case. If that fails it is split at spaces, underscores and slashes, then at
     hyphens, and the vectors of the words that are found are averaged, as ML-GCN and
-    MSRN do.
+    MSRN do. Where a label has synonyms, the first one of which some word is found
+    stands for it, or the mean of all that are found.
 
-    Shapes: L names to (L, D) float32.
+    Shapes: L names to (L, D) float32; fewer rows with `missing="leave_out"`.
 
     Args:
         names: the labels, in order.
         vectors: word to vector (D,), as `load_word_vectors` gives them.
         missing: "raise" refuses labels none of whose words has a vector; "learn" gives
             each a random one, normal with the root mean square of the others (0.1
-            and 300 numbers without others), for a model to learn from.
+            and 300 numbers without others), for a model to learn from; "leave_out"
+            gives the rows of the others only, which are the report's `with_vector`.
         replacements: label to other words for it, such as
             {"tvmonitor": "television monitor"}.
+        synonyms: label to the names it goes by, such as {"cougar": ("cougar", "puma")},
+            looked at instead of its own; a replacement comes before them.
+        combine: "first" or "mean" of synonyms.
         seed: of the random vectors; each depends on its label's name, not its place.
 
     Raises:
@@ -165,10 +191,14 @@ def embed_labels(
         >>> array.tolist(), dict(report.missing_words)
         ([[0.5, 0.5], [0.0, 1.0]], {'light-blue': ('blue',)})
     """
-    if missing not in {"raise", "learn"}:
-        raise ValueError(
-            f"`missing` must be 'raise' or 'learn'; got missing={missing!r}."
-        )
+    for argument, value, allowed in (
+        ("missing", missing, ("raise", "learn", "leave_out")),
+        ("combine", combine, ("first", "mean")),
+    ):
+        if value not in allowed:
+            raise ValueError(
+                f"`{argument}` must be one of {allowed}; got {argument}={value!r}."
+            )
     if not len(names):
         raise ValueError("`names` must hold a label; got none.")
     replacements = dict(replacements or {})
@@ -177,30 +207,163 @@ def embed_labels(
         raise ValueError(f"`replacements` must be of known labels; got {unknown}.")
     found: dict[str, tuple[str, ...]] = {}
     missing_words: dict[str, tuple[str, ...]] = {}
+    means: dict[str, np.ndarray] = {}
     for name in names:
-        has, lacks = _look_up(replacements.get(name, name), vectors)
-        found[name] = has
+        own = replacements.get(name)
+        choices = [own] if own else list((synonyms or {}).get(name) or [name])
+        looked_up = [_look_up(choice, vectors) for choice in choices]
+        if combine == "first":
+            looked_up = [pair for pair in looked_up if pair[0]][:1] or looked_up
+        found[name] = tuple(word for has, _ in looked_up for word in has)
+        lacks = dict.fromkeys(word for _, lacks in looked_up for word in lacks)
         if lacks:
-            missing_words[name] = lacks
-    missing_labels = tuple(name for name in names if not found[name])
-    if missing_labels and missing == "raise":
+            missing_words[name] = tuple(lacks)
+        parts = [_mean(has, vectors) for has, _ in looked_up if has]
+        if parts:
+            means[name] = np.mean(parts, axis=0)
+    missing_labels = tuple(name for name in names if name not in means)
+    if missing_labels and (missing == "raise" or (not means and missing != "learn")):
         raise ValueError(
             f"labels must have a word with a vector; {len(missing_labels)} of "
             f"{len(names)} have none: {', '.join(missing_labels)}. Name other words in "
             "`replacements`, or pass missing='learn' to learn their vectors."
         )
-    means = {
-        name: np.mean([vectors[word] for word in words], axis=0, dtype=np.float64)
-        for name, words in found.items()
-        if words
-    }
     size = _vector_size(vectors)
     scale = np.sqrt(np.mean([mean**2 for mean in means.values()])) if means else 0.1
-    for name in missing_labels:
+    for name in missing_labels if missing == "learn" else ():
         random = np.random.default_rng([seed, zlib.crc32(name.encode())])
         means[name] = random.normal(scale=scale or 0.1, size=size)
-    array = np.stack([means[name] for name in names]).astype(np.float32)
-    return array, WordReport(found, missing_words, missing_labels, _same(names, array))
+    kept = [name for name in names if name in means]
+    array = np.stack([means[name] for name in kept]).astype(np.float32)
+    zero = tuple(np.asarray(kept)[~array.any(axis=1)].tolist())
+    same = _same(kept, array)
+    return array, WordReport(found, missing_words, missing_labels, same, zero)
+
+
+def reduce_word_vectors(vectors: KeyedVectors, size: int) -> KeyedVectors:
+    """Projects word vectors onto their directions of largest variance.
+
+    All words count alike. The mean of the words becomes the origin, so that cosines
+    change even where nothing of the variance is lost. The numbers are those of
+    scikit-learn's PCA, each direction with its largest number positive.
+
+    Args:
+        vectors: as `load_word_vectors` gives them; left as they are.
+        size: numbers of a new vector, at most as many as there are now, and as words.
+
+    Raises:
+        ValueError: if the size is out of its limits.
+
+    Example:
+        >>> vectors = train_word_vectors(["a red dress", "a blue dress"], size=8)
+        >>> reduce_word_vectors(vectors, 2)["dress"].shape
+        (2,)
+    """
+    words, array = vectors.index_to_key, vectors.vectors
+    if not 1 <= size <= min(array.shape):
+        raise ValueError(
+            f"`size` must be from 1 to {min(array.shape)}, for {len(words)} words of "
+            f"{array.shape[1]} numbers; got size={size}."
+        )
+    mean = array.mean(axis=0, dtype=np.float64)
+    covariance = np.zeros((array.shape[1],) * 2)
+    for start in range(0, len(array), _BLOCK):
+        block = array[start : start + _BLOCK] - mean
+        covariance += block.T @ block
+    directions = np.linalg.eigh(covariance)[1][:, : -size - 1 : -1]  # (D, size)
+    largest = np.abs(directions).argmax(axis=0)
+    directions *= np.sign(directions[largest, np.arange(size)])
+    reduced = np.empty((len(array), size), np.float32)
+    for start in range(0, len(array), _BLOCK):
+        block = array[start : start + _BLOCK] - mean
+        reduced[start : start + _BLOCK] = block @ directions
+    return _keyed_vectors(list(words), reduced)
+
+
+def centre_word_vectors(vectors: KeyedVectors, centre: np.ndarray) -> KeyedVectors:
+    """Moves the origin of word vectors, for instance to the mean of the labels'.
+
+    Label vectors have a direction in common, which makes some of them near to almost
+    everything (hubs); without it their cosines tell them apart better.
+
+    Args:
+        vectors: as `load_word_vectors` gives them; left as they are.
+        centre: (D,), the new origin.
+
+    Raises:
+        ValueError: if the centre has another size.
+
+    Example:
+        >>> vectors = train_word_vectors(["a red dress", "a blue dress"], size=8)
+        >>> moved = centre_word_vectors(vectors, vectors.vectors.mean(axis=0))
+        >>> bool(np.abs(moved.vectors.mean(axis=0)).max() < 1e-6)
+        True
+    """
+    if np.shape(centre) != (vectors.vector_size,):
+        raise ValueError(
+            f"`centre` must have the {vectors.vector_size} numbers of the vectors; got "
+            f"shape {np.shape(centre)}."
+        )
+    moved = vectors.vectors - np.asarray(centre, np.float32)
+    return _keyed_vectors(list(vectors.index_to_key), moved)
+
+
+def write_word_vectors(
+    vectors: KeyedVectors, path: str | Path, *, most: int | None = None
+) -> None:
+    """Writes word vectors as `.npz`, whole or not at all, for `load_word_vectors`.
+
+    Args:
+        vectors: as `load_word_vectors` gives them.
+        path: the file, ending with .npz.
+        most: only so many, the first ones; files list the frequent words first.
+
+    Raises:
+        ValueError: if the file has another suffix.
+
+    Example:
+        >>> import tempfile
+        >>> vectors = train_word_vectors(["a red dress", "a blue dress"], size=8)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_word_vectors(vectors, f"{folder}/words.npz")
+        ...     sorted(load_word_vectors(f"{folder}/words.npz").index_to_key)
+        ['a', 'blue', 'dress', 'red']
+    """
+    if Path(path).suffix != ".npz":
+        raise ValueError(f"`path` must end with .npz; got path={str(path)!r}.")
+    words = tuple(vectors.index_to_key[:most])
+    LabelVectors(words, vectors.vectors[: len(words)]).write(path)
+
+
+def unit_vectors(vectors: np.ndarray) -> np.ndarray:
+    """Gives each vector the length 1; a vector of zeros stays one.
+
+    Shapes: (N, D) to (N, D) float32.
+
+    Args:
+        vectors: finite numbers of any size.
+
+    Raises:
+        ValueError: if they are not (N, D), or naming the first row that is not finite.
+
+    Example:
+        >>> unit_vectors(np.array([[3.0, 4.0], [0.0, 0.0]])).round(2).tolist()
+        [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
+    """
+    array = np.array(vectors, np.float32)
+    if array.ndim != 2:
+        raise ValueError(f"`vectors` must be (N, D); got shape {array.shape}.")
+    for start in range(0, len(array), _BLOCK):
+        block = array[start : start + _BLOCK]
+        # Squares of very large and very small numbers would leave their range.
+        largest = np.abs(block).max(axis=1, keepdims=True, initial=0)
+        if not np.isfinite(largest).all():
+            row = start + int(np.flatnonzero(~np.isfinite(largest[:, 0]))[0])
+            raise ValueError(f"`vectors` must be finite; row {row} is not.")
+        block /= np.where(largest > 0, largest, 1)
+        length = np.sqrt(np.einsum("nd,nd->n", block, block))[:, None]
+        block /= np.where(length > 0, length, 1)
+    return array
 
 
 def train_word_vectors(
@@ -542,6 +705,12 @@ def _vector_size(vectors: KeyedVectors | Mapping[str, np.ndarray]) -> int:
     if isinstance(vectors, Mapping):
         return len(next(iter(vectors.values()), range(_LEARNED_SIZE)))
     return vectors.vector_size
+
+
+def _mean(
+    words: Sequence[str], vectors: KeyedVectors | Mapping[str, np.ndarray]
+) -> np.ndarray:
+    return np.mean([vectors[word] for word in words], axis=0, dtype=np.float64)
 
 
 def _same(names: Sequence[str], array: np.ndarray) -> tuple[tuple[str, ...], ...]:

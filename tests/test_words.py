@@ -9,9 +9,13 @@ import pytest
 
 from kmlic.words import (
     LabelVectors,
+    centre_word_vectors,
     embed_labels,
     load_word_vectors,
+    reduce_word_vectors,
     train_word_vectors,
+    unit_vectors,
+    write_word_vectors,
 )
 from tests.shared import shared_path
 
@@ -79,7 +83,11 @@ def test_a_word_may_hold_spaces_as_in_glove(tmp_path):
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize(
     ("file", "size"),
-    [("glove_50d_subset", 50), ("glove_100d_cifar100", 100)],
+    [
+        ("glove_50d_subset", 50),
+        ("glove_100d_cifar100", 100),
+        ("glove_300d_objects", 300),
+    ],
 )
 def test_equals_gensims_own_reader_on_glove(file, size):
     path = shared_path(f"data/words/{file}.txt")
@@ -245,6 +253,8 @@ def test_vectors_to_be_learned_are_seeded_and_go_with_their_label():
 def test_says_which_argument_does_not_fit():
     with pytest.raises(ValueError, match="missing='zero'"):
         embed_labels(["a"], {"a": np.ones(1)}, missing="zero")
+    with pytest.raises(ValueError, match="combine='last'"):
+        embed_labels(["a"], {"a": np.ones(1)}, combine="last")
     with pytest.raises(ValueError, match=r"known labels; got \['b'\]"):
         embed_labels(["a"], {"a": np.ones(1)}, replacements={"b": "c"})
     with pytest.raises(ValueError, match="2 captions without any"):
@@ -314,3 +324,126 @@ def test_without_any_vectors_all_labels_learn_theirs():
     assert array.shape == (2, 300)
     assert report.missing_labels == ("dog", "sofa")
     assert not np.allclose(array[0], array[1])
+
+
+SYNONYMS = {
+    "cougar": ("Felis concolor", "mountain lion", "puma"),
+    "puma": ("puma",),
+    "teapot": ("teapot", "kettle of tea"),
+}
+ZOO = {
+    word: np.array(vector, "float64")
+    for word, vector in {
+        "mountain": [1, 0],
+        "lion": [0, 1],
+        "puma": [4, 4],
+        "teapot": [-1, 0],
+        "kettle": [0, -3],
+    }.items()
+}
+
+
+def test_the_first_synonym_that_has_a_vector_stands_for_a_label():
+    array, report = embed_labels(list(SYNONYMS), ZOO, synonyms=SYNONYMS)
+    assert array.tolist() == [[0.5, 0.5], [4, 4], [-1, 0]]
+    assert report.found["cougar"] == ("mountain", "lion")
+    assert not report.missing_words
+
+
+def test_or_the_mean_of_all_that_have_one():
+    array, report = embed_labels(list(SYNONYMS), ZOO, synonyms=SYNONYMS, combine="mean")
+    np.testing.assert_allclose(array, [[2.25, 2.25], [4, 4], [-0.5, -1.5]])
+    assert report.missing_words["cougar"] == ("Felis", "concolor")
+    assert report.missing_words["teapot"] == ("of", "tea")
+
+
+def test_a_replacement_comes_before_synonyms():
+    array, report = embed_labels(
+        ["cougar", "puma"], ZOO, synonyms=SYNONYMS, replacements={"cougar": "lion puma"}
+    )
+    assert array.tolist() == [[2, 2.5], [4, 4]]
+    # Labels that stand for one word share its vector.
+    _, report = embed_labels(
+        ["cougar", "puma"], ZOO, synonyms=SYNONYMS, replacements={"cougar": "puma"}
+    )
+    assert report.shared == (("cougar", "puma"),)
+
+
+def test_labels_without_a_vector_can_be_left_out_and_are_listed():
+    names = ["lion", "unicorn", "puma"]
+    array, report = embed_labels(names, ZOO, missing="leave_out")
+    assert report.with_vector == ("lion", "puma")
+    assert report.missing_labels == ("unicorn",)
+    assert array.tolist() == [[0, 1], [4, 4]]
+    with pytest.raises(ValueError, match="1 of 1 have none: unicorn"):
+        embed_labels(["unicorn"], ZOO, missing="leave_out")
+
+
+def test_labels_whose_vector_is_zero_are_listed():
+    words = {
+        "nought": np.zeros(2),
+        "left": np.array([1, 2]),
+        "right": -np.array([1, 2]),
+    }
+    array, report = embed_labels(["nought", "left", "left right"], words)
+    assert report.zero == ("nought", "left right")
+    assert "A vector of zeros: nought, left right." in str(report)
+    assert np.isfinite(array).all()
+
+
+def keyed(array):
+    vectors = gensim_models.KeyedVectors(array.shape[1])
+    vectors.add_vectors([f"word {index}" for index in range(len(array))], array)
+    return vectors
+
+
+@pytest.mark.parametrize("size", [1, 3, 6])
+def test_reduces_dimensions_as_scikit_learns_pca(size):
+    from sklearn.decomposition import PCA
+
+    random = np.random.default_rng(0)
+    array = random.normal(3, [9, 5, 3, 2, 1, 0.5], size=(50, 6)).astype("float32")
+    vectors = keyed(array)
+    reduced = reduce_word_vectors(vectors, size)
+    expected = PCA(size).fit_transform(array.astype("float64"))
+    signs = np.sign((expected * reduced.vectors).sum(axis=0))
+    np.testing.assert_allclose(reduced.vectors, expected * signs, atol=1e-4)
+    assert reduced.index_to_key == vectors.index_to_key
+    np.testing.assert_array_equal(vectors.vectors, array)
+    with pytest.raises(ValueError, match=r"from 1 to 6, for 50 words .* size=7"):
+        reduce_word_vectors(vectors, 7)
+
+
+def test_moves_the_origin_of_vectors():
+    vectors = keyed(VECTORS)
+    moved = centre_word_vectors(vectors, VECTORS[1])
+    np.testing.assert_allclose(moved.vectors, VECTORS - VECTORS[1], atol=1e-6)
+    with pytest.raises(ValueError, match=r"6 numbers .* got shape \(5,\)"):
+        centre_word_vectors(vectors, np.zeros(5))
+
+
+def test_unit_vectors_have_length_one_whatever_their_size():
+    vectors = VECTORS * np.array([[1], [1e-30], [1e30], [0]], "float32")
+    units = unit_vectors(vectors)
+    expected = VECTORS / np.linalg.norm(VECTORS, axis=1, keepdims=True)
+    np.testing.assert_allclose(units[:3], expected[:3], rtol=1e-5)
+    assert (units[3] == 0).all()
+    with pytest.raises(ValueError, match="row 1 is not"):
+        unit_vectors(np.array([[1.0], [np.nan]]))
+    with pytest.raises(ValueError, match=r"got shape \(2,\)"):
+        unit_vectors(np.ones(2))
+
+
+def test_word_vectors_are_read_back_as_they_were_written(tmp_path):
+    vectors = keyed(VECTORS)
+    write_word_vectors(vectors, tmp_path / "words.npz")
+    copy = load_word_vectors(tmp_path / "words.npz")
+    assert copy.index_to_key == vectors.index_to_key
+    np.testing.assert_array_equal(copy.vectors, vectors.vectors)
+    write_word_vectors(vectors, tmp_path / "words.npz", most=2)
+    assert len(load_word_vectors(tmp_path / "words.npz").index_to_key) == 2
+    with pytest.raises(ValueError, match=r"must end with \.npz; got .*words\.bin"):
+        write_word_vectors(vectors, tmp_path / "words.bin")
+    path = write(tmp_path, pickle.dumps(VECTORS), "trap.npz")
+    with pytest.raises(ValueError, match=r"trap\.npz must be an \.npz file"):
+        load_word_vectors(path)
