@@ -14,6 +14,7 @@ from kmlic.layers.group_softmax import GroupSoftmax
 from kmlic.layers.group_uncertainty import GroupUncertainty
 from kmlic.layers.grouped_conv import GroupedConv2D
 from kmlic.layers.label_group_embedding import LabelGroupEmbedding
+from kmlic.layers.label_similarity import LabelSimilarity
 from kmlic.layers.semantic_guided_attention import SemanticGuidedAttention
 from kmlic.layers.spatial_group_enhance import SpatialGroupEnhance
 from kmlic.layers.split_attention import SplitAttention
@@ -31,6 +32,7 @@ __all__ = [
     "GroupUncertainty",
     "GroupedConv2D",
     "LabelGroupEmbedding",
+    "LabelSimilarity",
     "SemanticGuidedAttention",
     "SpatialGroupEnhance",
     "SplitAttention",

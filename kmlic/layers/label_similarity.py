@@ -1,0 +1,68 @@
+"""How near embeddings are to label vectors."""
+
+from typing import Literal
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="kmlic")
+class LabelSimilarity(keras.layers.Layer):
+    """Compares each image's embedding with the vector of each label.
+
+    A vector of zeros is similar to nothing: its similarities are 0, and so is their
+    gradient. Vectors of any size neither overflow nor vanish.
+
+    Paper: Frome et al., "DeViSE: A Deep Visual-Semantic Embedding Model", NeurIPS 2013,
+    equation 1, https://papers.nips.cc/paper/5204, for "dot"; Nishimura et al., "A
+    Combined Deep Learning and Semantic Embedding Model for Image Classification",
+    section 2.3, for "cosine".
+
+    Shapes: embeddings (B, D) and label vectors (L, D) to (B, L).
+
+    Args:
+        metric: "cosine", or "dot" for the product of the embedding with label vectors
+            of length 1. Both rank the labels of an image alike.
+
+    Raises:
+        ValueError: if there is no such metric.
+
+    Example:
+        >>> embeddings = keras.ops.array([[3.0, 4.0]])
+        >>> vectors = keras.ops.array([[0.0, 2.0], [0.0, 0.0]])
+        >>> LabelSimilarity()(embeddings, vectors).numpy().round(4).tolist()
+        [[0.800000011920929, 0.0]]
+    """
+
+    def __init__(self, metric: Literal["cosine", "dot"] = "cosine", **kwargs):
+        super().__init__(**kwargs)
+        if metric not in ("cosine", "dot"):
+            raise ValueError(
+                f'`metric` must be "cosine" or "dot"; got metric={metric!r}.'
+            )
+        self.metric = metric
+
+    def build(self, embeddings_shape, vectors_shape):
+        if embeddings_shape[-1] != vectors_shape[-1]:
+            raise ValueError(
+                "embeddings must have the size of the label vectors; got shapes "
+                f"{tuple(embeddings_shape)} and {tuple(vectors_shape)}."
+            )
+
+    def call(self, embeddings, vectors):
+        if self.metric == "cosine":
+            embeddings = _of_length_one(embeddings)
+        return ops.einsum("bd,ld->bl", embeddings, _of_length_one(vectors))
+
+    def get_config(self):
+        return {**super().get_config(), "metric": self.metric}
+
+
+def _of_length_one(vectors):
+    largest = ops.stop_gradient(ops.max(ops.abs(vectors), axis=-1, keepdims=True))
+    some = largest > 0
+    scaled = vectors / ops.where(some, largest, ops.ones_like(largest))
+    # At least 1 after scaling, unless all are zeros, whose root has no gradient.
+    squares = ops.sum(ops.square(scaled), axis=-1, keepdims=True)
+    length = ops.sqrt(ops.where(some, squares, ops.ones_like(squares)))
+    return ops.where(some, scaled / length, ops.zeros_like(scaled))
