@@ -9,12 +9,13 @@ import numpy as np
 from kmlic.backbones.applications import APPLICATIONS, build_application
 from kmlic.backbones.imagenet import CHECKPOINTS, download_imagenet_weights
 from kmlic.backbones.load_weights import load_weights
+from kmlic.backbones.plain_network import PLAIN_NETWORKS
 from kmlic.backbones.residual_network import IMAGENET_MEAN, IMAGENET_STD
 from kmlic.backbones.resnest import RESNESTS
 from kmlic.backbones.resnet import RESNETS
 from kmlic.backbones.seresnet import SERESNETS
 
-NETWORKS = {**RESNETS, **SERESNETS, **RESNESTS}
+NETWORKS = {**PLAIN_NETWORKS, **RESNETS, **SERESNETS, **RESNESTS}
 
 
 def build_backbone(
@@ -30,11 +31,13 @@ def build_backbone(
     """Builds the feature extractor called `name`, with its preprocessing inside.
 
     Shapes: images (B, H, W, C) of pixels 0-255 to feature maps at strides 4, 8, 16 and
-    32, finest first; with `include_top` to float32 logits (B, `num_classes`).
+    32 (2, 4, 8 and 16 for `small_cnn`), finest first; with `include_top` to float32
+    logits (B, `num_classes`).
 
     Args:
-        name: a residual network (`small_resnet` is the one for a laptop) or a model of
-            keras.applications in snake case, like `mobilenet_v2`.
+        name: a residual network (`small_resnet` is the one for a laptop), `small_cnn`
+            for images of 64 pixels, or a model of keras.applications in snake case,
+            like `mobilenet_v2`.
         image_size: side of the images in pixels; None for any.
         channels: of the images, at least 3. The first three are RGB; those after them
             reach the first convolution as they are.

@@ -19,7 +19,7 @@ def hub_file(tmp_path, monkeypatch):
 
 
 def test_every_network_but_the_small_one_has_weights():
-    assert set(NETWORKS) - set(CHECKPOINTS) == {"small_resnet"}
+    assert set(NETWORKS) - set(CHECKPOINTS) == {"small_cnn", "small_resnet"}
 
 
 def test_gives_the_file_and_says_that_it_is_not_pinned(hub_file, caplog):
