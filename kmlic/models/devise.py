@@ -1,0 +1,153 @@
+"""DeViSE: images and words in one space."""
+
+import pathlib
+from collections.abc import Sequence
+from typing import Literal
+
+import keras
+from keras import layers
+from numpy.typing import ArrayLike
+
+from kmlic.backbones import resolve_backbone
+from kmlic.layers import Constant, LabelSimilarity
+
+
+def build_devise(
+    embedding_size: int,
+    *,
+    backbone: str | keras.Model = "small_cnn",
+    image_size: int = 64,
+    weights: str | pathlib.Path | None = None,
+    hidden_units: Sequence[int] = (),
+    dropout: float = 0.4,
+    name: str = "devise",
+) -> keras.Model:
+    """Builds a network that gives an image a place among word vectors.
+
+    Its backbone is that of `build_classifier`, whose weights start it warm; see
+    `kmlic.training.transfer_weights`. `score_labels` ends it in the similarity to given
+    labels, for training; `EmbeddingIndex` finds the nearest of any others.
+
+    Paper: Nishimura et al., "A Combined Deep Learning and Semantic Embedding Model for
+    Image Classification", section 2.3, after Frome et al., "DeViSE: A Deep
+    Visual-Semantic Embedding Model", NeurIPS 2013, https://papers.nips.cc/paper/5204.
+
+    Shapes: images (B, S, S, 3) of pixels 0-255 to float32 embeddings (B, D).
+
+    Args:
+        embedding_size: D, the size of the word vectors.
+        backbone: a name for `build_backbone`, or a keras.Model whose outputs are
+            feature maps, finest first; the last one is averaged.
+        image_size: side of the images in pixels.
+        weights: for a named backbone: "imagenet", a path, or None.
+        hidden_units: units of layers with ReLU before the embedding; the papers have
+            none.
+        dropout: share of features dropped before each of the last layers, 0 to 1.
+        name: name of the model.
+
+    Raises:
+        ValueError: if a number is below 1.
+
+    Example:
+        >>> build_devise(50).output_shape
+        (None, 50)
+    """
+    extractor = resolve_backbone(backbone, image_size=image_size, weights=weights)
+    images = keras.Input((image_size, image_size, 3), name="images")
+    x = keras.tree.flatten(extractor(images))[-1]
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    embedding = _head(x, embedding_size, hidden_units, dropout)
+    return keras.Model(images, embedding, name=name)
+
+
+def score_labels(
+    model: keras.Model,
+    vectors: ArrayLike,
+    *,
+    metric: Literal["cosine", "dot"] = "cosine",
+) -> keras.Model:
+    """Ends an embedding model in its similarity to labels, for losses and metrics.
+
+    The layers are the model's own; the vectors are saved in the new model's weights.
+
+    Shapes: as the model's inputs, to float32 similarities (B, L).
+
+    Args:
+        model: gives embeddings (B, D).
+        vectors: (L, D), one per label, from `kmlic.words`.
+        metric: of `LabelSimilarity`.
+
+    Raises:
+        ValueError: if the vectors do not have the size of the embeddings.
+
+    Example:
+        >>> import numpy as np
+        >>> score_labels(build_devise(50), np.eye(7, 50)).output_shape
+        (None, 7)
+    """
+    vectors = keras.ops.convert_to_numpy(vectors).astype("float32")
+    size = model.output_shape[-1]
+    if vectors.ndim != 2 or vectors.shape[1] != size:
+        raise ValueError(
+            f"`vectors` must be (L, {size}), the size of the embeddings; got shape "
+            f"{vectors.shape}."
+        )
+    embedding = model.outputs[0]
+    constant = Constant(vectors.shape, dtype="float32", name="label_vectors")
+    constant.assign(vectors)
+    similarity = LabelSimilarity(metric, dtype="float32", name="similarity")
+    scores = similarity(embedding, constant(embedding))
+    return keras.Model(model.input, scores, name=model.name)
+
+
+def embedding_part(model: keras.Model) -> keras.Model:
+    """Gives the model up to its embedding, of what `score_labels` gave.
+
+    The layers are the model's own.
+
+    Args:
+        model: ends in the similarity to labels, trained or loaded from a file.
+
+    Raises:
+        ValueError: if the model has no layer "embedding".
+
+    Example:
+        >>> import numpy as np
+        >>> scores = score_labels(build_devise(50), np.eye(7, 50))
+        >>> embedding_part(scores).output_shape
+        (None, 50)
+    """
+    if not has_embedding(model):
+        raise ValueError(
+            "`model` must have a layer named 'embedding', as `build_devise` makes it; "
+            f"got {model.name!r}."
+        )
+    output = model.get_layer("embedding").output
+    return keras.Model(model.input, output, name=model.name)
+
+
+def has_embedding(model: keras.Model) -> bool:
+    """Tells whether a model has a layer "embedding", as `build_devise` makes it."""
+    return any(layer.name == "embedding" for layer in model.layers)
+
+
+def _head(
+    x: keras.KerasTensor,
+    embedding_size: int,
+    hidden_units: Sequence[int],
+    dropout: float,
+) -> keras.KerasTensor:
+    for argument, value in (
+        ("embedding_size", embedding_size),
+        *(("hidden_units", units) for units in hidden_units),
+    ):
+        if value < 1:
+            raise ValueError(
+                f"`{argument}` must be at least 1; got {argument}={value}."
+            )
+    for index, units in enumerate(hidden_units, start=1):
+        x = layers.Dropout(dropout, name=f"dropout_{index}")(x)
+        x = layers.Dense(units, "relu", name=f"hidden_{index}")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    # Linear: word vectors lie on all sides of the origin.
+    return layers.Dense(embedding_size, dtype="float32", name="embedding")(x)
