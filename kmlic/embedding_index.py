@@ -1,0 +1,325 @@
+"""The names whose vectors are nearest to an embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from kmlic.words import WordReport, embed_labels, unit_vectors
+
+if TYPE_CHECKING:
+    from gensim.models import KeyedVectors
+
+__all__ = ["EmbeddingIndex", "Neighbours", "conse"]
+
+# Scores held at once: 128 MB.
+_MOST_SCORES = 1 << 25
+# Vectors whose largest score is looked at before any of them is sorted.
+_BLOCK = 128
+# Links of a vector and vectors looked at, of the approximate search.
+_LINKS, _LOOKED_AT = 32, 128
+
+
+class Neighbours(NamedTuple):
+    """Holds what is nearest to each query, nearest first.
+
+    Args:
+        names: (N, k) of text.
+        indices: (N, k), in the order of the index.
+        scores: (N, k) float32, cosines -1 to 1.
+    """
+
+    names: np.ndarray
+    indices: np.ndarray
+    scores: np.ndarray
+
+
+class EmbeddingIndex:
+    """Finds the names whose vectors have the largest cosines with a query.
+
+    The exact search is one matrix product over a few queries at a time, so that a whole
+    vocabulary needs little memory beside its vectors; of names with equal cosines the
+    first comes first. The approximate one, a graph of neighbours, looks at few vectors
+    and may miss some. Vectors of zeros have the cosine 0 with everything.
+
+    Paper: Malkov and Yashunin, "Efficient and Robust Approximate Nearest Neighbor
+    Search Using Hierarchical Navigable Small World Graphs", TPAMI 2020,
+    https://arxiv.org/abs/1603.09320, for the approximate search, through faiss.
+
+    Args:
+        names: one per vector, unique.
+        vectors: (L, D), of any length.
+        method: "exact", or "approximate", which needs the extra `search`.
+
+    Raises:
+        ValueError: if there is not one finite vector per name, names repeat, or there
+            is no such method.
+        ImportError: naming the extra, if it is missing.
+
+    Example:
+        >>> index = EmbeddingIndex(("cat", "dog", "car"), np.eye(3))
+        >>> index.search(np.array([[0.3, 0.9, 0.0]]), k=2).names.tolist()
+        [['dog', 'cat']]
+        >>> index.add(("puma",), np.array([[0.3, 0.9, 0.0]]))  # without any training
+        >>> index.search(np.array([[0.3, 0.9, 0.0]]), k=1).names.tolist()
+        [['puma']]
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        vectors: np.ndarray,
+        *,
+        method: Literal["exact", "approximate"] = "exact",
+    ):
+        if method not in ("exact", "approximate"):
+            raise ValueError(
+                f'`method` must be "exact" or "approximate"; got method={method!r}.'
+            )
+        if np.ndim(vectors) != 2 or not len(names):
+            raise ValueError(
+                "`vectors` must be (L, D), one for each of one or more names; got "
+                f"shape {np.shape(vectors)} for {len(names)} names."
+            )
+        self.method = method
+        self.size = np.shape(vectors)[1]
+        self._positions: dict[str, int] = {}
+        # Rows of zeros fill up the last block.
+        self._vectors = np.zeros((0, self.size), np.float32)
+        self._graph: Any = None
+        if method == "approximate":
+            self._graph = _make_graph(self.size)
+        self.add(names, vectors)
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Gives the names, in order."""
+        return tuple(self._positions)
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """Gives the vectors, (L, D) float32, each of length 1 or all zeros."""
+        return self._vectors[: len(self)]
+
+    def add(self, names: Sequence[str], vectors: np.ndarray) -> None:
+        """Adds names with their vectors.
+
+        Raises:
+            ValueError: if there is not one finite vector of the index's size per name,
+                or a name is there already.
+        """
+        if np.shape(vectors) != (len(names), self.size):
+            raise ValueError(
+                f"`vectors` must be ({len(names)}, {self.size}), one per name; got "
+                f"shape {np.shape(vectors)}."
+            )
+        old, new = len(self), len(self) + len(names)
+        seen = set(self._positions)
+        for name in names:
+            if name in seen:
+                raise ValueError(f"`names` must be unique; got {name!r} again.")
+            seen.add(name)
+        grown = np.zeros((new + -new % _BLOCK, self.size), np.float32)
+        grown[:old] = self.vectors
+        for start in range(0, len(names), _BLOCK * _BLOCK):
+            part = unit_vectors(vectors[start : start + _BLOCK * _BLOCK])
+            grown[old + start : old + start + len(part)] = part
+        self._vectors = grown
+        self._positions.update(zip(names, range(old, new), strict=True))
+        if self._graph is not None:
+            self._graph.add(grown[old:new])
+
+    def add_words(
+        self,
+        names: Sequence[str],
+        word_vectors: KeyedVectors | Mapping[str, np.ndarray],
+        **options: Any,
+    ) -> WordReport:
+        """Adds labels by their names, whose words have vectors; nothing is trained.
+
+        Args:
+            names: new labels.
+            word_vectors: in the space of the index.
+            **options: of `embed_labels`, such as replacements.
+
+        Returns:
+            Which words were found.
+
+        Raises:
+            ValueError: as `embed_labels` and `add`.
+        """
+        vectors, report = embed_labels(names, word_vectors, **options)
+        if options.get("missing") == "leave_out":
+            names = report.with_vector
+        self.add(names, vectors)
+        return report
+
+    def search(
+        self, queries: np.ndarray, k: int = 10, *, leave_out: Sequence[str] = ()
+    ) -> Neighbours:
+        """Finds the k nearest names of each query.
+
+        Args:
+            queries: (N, D), of any length.
+            k: how many.
+            leave_out: names that are not to be found, such as labels seen in training.
+
+        Raises:
+            ValueError: if the queries do not fit, or there are fewer than k names.
+        """
+        queries = self._checked(queries)
+        columns = self._columns(leave_out)
+        if not 1 <= k <= len(self) - len(columns):
+            raise ValueError(
+                "`k` must be from 1 to the number of names that are not left out, "
+                f"{len(self) - len(columns)}; got k={k}."
+            )
+        if self._graph is not None:
+            indices, scores = self._search_graph(queries, k, columns)
+        else:
+            parts = [
+                _largest(scores, k) for _, scores in self._blocks(queries, columns)
+            ]
+            parts = parts or [(np.zeros((0, k), int), np.zeros((0, k), np.float32))]
+            indices, scores = (np.concatenate(x) for x in zip(*parts, strict=True))
+        names = np.array(self.names, dtype=object)
+        return Neighbours(names[indices], indices, scores)
+
+    def scores(self, queries: np.ndarray) -> np.ndarray:
+        """Gives the cosines of queries with all names, (N, L) float32.
+
+        Args:
+            queries: (N, D), of any length.
+
+        Raises:
+            ValueError: if the queries do not fit.
+        """
+        queries = self._checked(queries)
+        scores = np.empty((len(queries), len(self)), np.float32)
+        for start, block in self._blocks(queries, []):
+            scores[start : start + len(block)] = block[:, : len(self)]
+        return scores
+
+    def _columns(self, names: Sequence[str]) -> list[int]:
+        unknown = [name for name in names if name not in self._positions]
+        if unknown:
+            raise ValueError(f"`leave_out` must be names of the index; got {unknown}.")
+        return sorted({self._positions[name] for name in names})
+
+    def _checked(self, queries: np.ndarray) -> np.ndarray:
+        if np.ndim(queries) != 2 or np.shape(queries)[1] != self.size:
+            raise ValueError(
+                f"`queries` must be (N, {self.size}); got shape {np.shape(queries)}."
+            )
+        return unit_vectors(queries)
+
+    def _blocks(
+        self, queries: np.ndarray, columns: Sequence[int]
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Gives scores of a few queries at a time; what must not be found is lowest."""
+        rows = max(1, min(len(queries), _MOST_SCORES // len(self._vectors)))
+        buffer = np.empty((rows, len(self._vectors)), np.float32)
+        for start in range(0, len(queries), rows):
+            block = queries[start : start + rows]
+            scores = np.matmul(block, self._vectors.T, out=buffer[: len(block)])
+            scores[:, len(self) :] = -np.inf
+            scores[:, columns] = -np.inf
+            yield start, scores
+
+    def _search_graph(
+        self, queries: np.ndarray, k: int, columns: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        wanted = min(k + len(columns), len(self))
+        self._graph.hnsw.efSearch = max(_LOOKED_AT, 2 * wanted)
+        scores, indices = self._graph.search(queries, wanted)
+        # What is left out or was not found goes behind the others.
+        scores = np.where(np.isin(indices, columns) | (indices < 0), -np.inf, scores)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        indices = np.take_along_axis(indices, order, axis=1)
+        scores = np.take_along_axis(scores, order, axis=1)
+        if np.isneginf(scores).any():
+            row = int(np.flatnonzero(np.isneginf(scores).any(axis=1))[0])
+            raise ValueError(
+                f"the approximate search found fewer than k={k} names for query {row}. "
+                'Take fewer, or method="exact".'
+            )
+        return indices, scores.astype(np.float32)
+
+
+def conse(
+    probabilities: np.ndarray, vectors: np.ndarray, *, top: int = 10
+) -> np.ndarray:
+    """Gives an image the mean of its likeliest labels' vectors, weighted by them.
+
+    So a classifier that was never trained on vectors gets embeddings of images, and
+    with them scores of labels it does not know.
+
+    Paper: Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic
+    Embeddings", ICLR 2014, equations 2 and 3, https://arxiv.org/abs/1312.5650. Differs
+    from the paper: the probabilities need not sum to 1, so labels that do not exclude
+    one another will do.
+
+    Shapes: (N, L) and (L, D) to (N, D) float32.
+
+    Args:
+        probabilities: 0-1.
+        vectors: of the labels, of any length.
+        top: labels of an image that count, the likeliest (of equals the first).
+
+    Raises:
+        ValueError: if there is not one vector per label, or `top` is below 1.
+
+    Example:
+        >>> chances = np.array([[0.6, 0.2, 0.1]])
+        >>> conse(chances, np.eye(3), top=2).round(4).tolist()
+        [[0.75, 0.25, 0.0]]
+    """
+    probabilities = np.asarray(probabilities, np.float32)
+    units = unit_vectors(vectors)
+    if probabilities.ndim != 2 or probabilities.shape[1] != len(units):
+        raise ValueError(
+            f"`probabilities` must be (N, {len(units)}), one per label vector; got "
+            f"shape {probabilities.shape}."
+        )
+    if top < 1:
+        raise ValueError(f"`top` must be at least 1; got top={top}.")
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+    weights = np.zeros_like(probabilities)
+    chosen = np.take_along_axis(probabilities, order, axis=1)
+    np.put_along_axis(weights, order, chosen, axis=1)
+    total = weights.sum(axis=1, keepdims=True)
+    return weights @ units / np.where(total > 0, total, 1)
+
+
+def _largest(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gives indices and scores of the k largest of each row, of equals the first.
+
+    They lie in the k blocks with the largest maxima (of equals the first), which are
+    found in one pass without sorting.
+    """
+    rows = np.arange(len(scores))[:, None]
+    blocks = scores.reshape(len(scores), -1, _BLOCK)
+    maxima = blocks.max(axis=2)
+    chosen = np.sort(np.argsort(-maxima, axis=1, kind="stable")[:, :k], axis=1)
+    candidates = blocks[rows, chosen].reshape(len(scores), -1)
+    order = np.argsort(-candidates, axis=1, kind="stable")[:, :k]
+    indices = chosen[rows, order // _BLOCK] * _BLOCK + order % _BLOCK
+    return indices, candidates[rows, order]
+
+
+def _make_graph(size: int) -> Any:
+    try:
+        import faiss
+    except ImportError as error:
+        raise ImportError(
+            'method="approximate" needs faiss. Install it with: pip install '
+            "'kmlic[search]'"
+        ) from error
+    graph = faiss.IndexHNSWFlat(size, _LINKS, faiss.METRIC_INNER_PRODUCT)
+    graph.hnsw.efConstruction = _LOOKED_AT
+    return graph
