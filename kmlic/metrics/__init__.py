@@ -5,12 +5,19 @@ from kmlic.metrics.attribute_accuracy import (
     attribute_accuracy,
     confusion_matrices,
 )
+from kmlic.metrics.hit_at_k import HitAtK, hit_at_k
 from kmlic.metrics.mean_average_precision import (
     MeanAveragePrecision,
     average_precision,
 )
 from kmlic.metrics.precision_recall_auc import precision_recall_auc
 from kmlic.metrics.precision_recall_f1 import PrecisionRecallF1, precision_recall_f1
+from kmlic.metrics.top_similarity import (
+    TopSimilarity,
+    random_similarity,
+    top_similarity,
+)
+from kmlic.metrics.zero_shot import choose_seen_bias, harmonic_mean, zero_shot_hits
 
 __all__ = [
     "AttributeAccuracy",
@@ -19,6 +26,17 @@ __all__ = [
     "attribute_accuracy",
     "average_precision",
     "confusion_matrices",
+    "HitAtK",
+    "MeanAveragePrecision",
+    "PrecisionRecallF1",
+    "TopSimilarity",
+    "average_precision",
+    "choose_seen_bias",
+    "harmonic_mean",
+    "hit_at_k",
     "precision_recall_auc",
     "precision_recall_f1",
+    "random_similarity",
+    "top_similarity",
+    "zero_shot_hits",
 ]
