@@ -20,10 +20,13 @@ from kmlic.data.from_coco import from_coco
 from kmlic.data.from_csv import from_csv
 from kmlic.data.from_folder import from_folder
 from kmlic.data.from_voc import from_voc
+from kmlic.data.keep_labels import keep_labels
+from kmlic.data.load_cifar100 import load_cifar100
 from kmlic.data.load_coco2014 import load_coco2014
 from kmlic.data.load_dataset import load_dataset
 from kmlic.data.load_deepfashion import load_deepfashion, load_deepfashion_images
 from kmlic.data.load_street_fashion import load_street_fashion
+from kmlic.data.load_tiny_imagenet import load_tiny_imagenet
 from kmlic.data.load_voc2007 import load_voc2007
 from kmlic.data.multi_label_data import Boxes, MultiLabelData, SkippedRow
 from kmlic.data.splits import read_splits, split_images
@@ -47,12 +50,15 @@ __all__ = [
     "from_folder",
     "from_voc",
     "inspect_image",
+    "keep_labels",
+    "load_cifar100",
     "load_coco2014",
     "load_dataset",
     "load_deepfashion",
     "load_deepfashion_images",
     "load_street_fashion",
     "load_street_fashion_builder",
+    "load_tiny_imagenet",
     "load_voc2007",
     "read_deepfashion_groups",
     "read_deepfashion_rows",

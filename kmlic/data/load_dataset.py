@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from kmlic.data.from_csv import from_csv
+from kmlic.data.load_cifar100 import load_cifar100
 from kmlic.data.load_coco2014 import load_coco2014
 from kmlic.data.load_deepfashion import load_deepfashion
 from kmlic.data.load_street_fashion import load_street_fashion
+from kmlic.data.load_tiny_imagenet import load_tiny_imagenet
 from kmlic.data.load_voc2007 import load_voc2007
 from kmlic.data.multi_label_data import MultiLabelData
 
@@ -23,7 +25,15 @@ _DEEPFASHION: dict[str, Any] = {
     "deepfashion": "attributes",
     "deepfashion/patterns": "patterns",
 }
-_NAMES = (*_STREET_FASHION, *_DEEPFASHION, "csv", "voc/2007", "coco/2014")
+_NAMES = (
+    *_STREET_FASHION,
+    *_DEEPFASHION,
+    "csv",
+    "voc/2007",
+    "coco/2014",
+    "tiny_imagenet",
+    "cifar100",
+)
 
 
 def load_dataset(
@@ -46,11 +56,12 @@ def load_dataset(
             images; "deepfashion" for the attribute challenge's folder `data_dir`, or
             "deepfashion/patterns" for the first of its groups; "csv" for
             `data_dir`/labels.csv (see `from_csv`; the order of the labels is that of
-            `data_dir`/classes.txt where there is one); "voc/2007"; "coco/2014".
+            `data_dir`/classes.txt where there is one); "voc/2007"; "coco/2014";
+            "tiny_imagenet" (200 labels, from its folder); "cifar100".
         image_size: side in pixels that images are resized to.
         batch_size: images a batch.
-        data_dir: the folder of "csv" and "deepfashion"; else where tensorflow-datasets
-            keeps its data.
+        data_dir: the folder of "csv", "deepfashion", "tiny_imagenet" or "cifar100";
+            else where tensorflow-datasets keeps its data.
         seed: of splits, order and augmentation.
         augmentation: of training images: "flip", "multi_scale_crop" or "none".
         cache: whether to keep decoded images in memory while they fit.
@@ -88,16 +99,24 @@ def load_dataset(
         return load_voc2007(data_dir=data_dir, **arguments)
     if name == "coco/2014":
         return load_coco2014(data_dir=data_dir, **arguments)
+    if name == "tiny_imagenet":
+        return load_tiny_imagenet(_folder(name, data_dir), **arguments)
+    if name == "cifar100":
+        return load_cifar100(data_dir=data_dir, **arguments)
     raise ValueError(f"`name` must be one of {_NAMES}; got name={name!r}.")
 
 
 def _load_csv(data_dir: str | Path | None, arguments: dict[str, Any]) -> MultiLabelData:
-    if data_dir is None:
-        raise ValueError(
-            '`data_dir` must be the folder of labels.csv for the dataset "csv"; got '
-            "data_dir=None."
-        )
-    classes = Path(data_dir) / "classes.txt"
+    folder = _folder("csv", data_dir)
+    classes = folder / "classes.txt"
     if classes.is_file():
         arguments.setdefault("label_names", classes)
-    return from_csv(Path(data_dir) / "labels.csv", **arguments)
+    return from_csv(folder / "labels.csv", **arguments)
+
+
+def _folder(name: str, data_dir: str | Path | None) -> Path:
+    if data_dir is None:
+        raise ValueError(
+            f"`data_dir` must be the folder of the dataset {name!r}; got data_dir=None."
+        )
+    return Path(data_dir)

@@ -70,6 +70,8 @@ class MultiLabelData:
         duplicates: surplus exact copies of images; splits made here keep copies
             together.
         source: the images, where the batches hold features of them instead.
+        synonyms: label to the names it goes by, where the dataset gives several.
+        identifiers: label to its key in the dataset's own files, such as a WordNet id.
 
     Raises:
         ValueError: if targets, paths, captions or boxes are not one per image.
@@ -97,6 +99,8 @@ class MultiLabelData:
     skipped: tuple[SkippedRow, ...] = ()
     duplicates: int = 0
     source: "MultiLabelData | None" = None
+    synonyms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    identifiers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if tuple(sorted(self.targets)) != tuple(sorted(SPLITS)):

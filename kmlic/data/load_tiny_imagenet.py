@@ -1,0 +1,154 @@
+"""Tiny-ImageNet, 200 labels, from its folder."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Unpack
+
+import numpy as np
+
+from kmlic.data.build_from_rows import ImageRow, RowOptions, build_from_rows
+from kmlic.data.multi_label_data import MultiLabelData
+
+
+def load_tiny_imagenet(
+    data_dir: str | Path,
+    *,
+    image_size: int,
+    batch_size: int,
+    seed: int = 0,
+    validation_fraction: float = 0.05,
+    **options: Unpack[RowOptions],
+) -> MultiLabelData:
+    """Loads Tiny-ImageNet as it is distributed, whole or with fewer images.
+
+    A label is named after the first synonym of its class; `synonyms` has all of them,
+    `identifiers` their WordNet ids. The published validation images, the only labelled
+    ones beside the training images, are the test split; a seeded share of the training
+    images of each class is the validation split.
+
+    Args:
+        data_dir: the folder with wnids.txt, words.txt, train/ (images in or below a
+            folder named after their WordNet id) and val/ (images/ and
+            val_annotations.txt).
+        image_size: side in pixels that images are resized to; theirs is 64.
+        batch_size: images a batch.
+        seed: of the validation split, order and augmentation.
+        validation_fraction: share of the training images of each class, above 0 and
+            below 1; at least one image.
+        **options: see `build_from_rows`: on_error, augmentation, cache, check,
+            max_bytes, max_pixels.
+
+    Raises:
+        ValueError: naming the file and the line: a missing file, an id without words,
+            an annotation of an unknown id, an image that is missing or broken.
+
+    Example:
+        >>> load_tiny_imagenet("photos", image_size=64, batch_size=8)
+        Traceback (most recent call last):
+            ...
+        ValueError: photos/wnids.txt must be a file; there is no such file.
+    """
+    root = Path(data_dir)
+    if not 0 < validation_fraction < 1:
+        raise ValueError(
+            "`validation_fraction` must be above 0 and below 1; got "
+            f"validation_fraction={validation_fraction}."
+        )
+    synonyms = _read_synonyms(root)
+    names = _name(synonyms)
+    rows = [
+        *_training_rows(root, names, validation_fraction, seed),
+        *_annotated_rows(root, names),
+    ]
+    data = build_from_rows(
+        rows,
+        source=root,
+        root=root,
+        image_size=image_size,
+        batch_size=batch_size,
+        label_names=list(names.values()),
+        seed=seed,
+        **options,
+    )
+    return dataclasses.replace(
+        data,
+        synonyms={names[wnid]: words for wnid, words in synonyms.items()},
+        identifiers={name: wnid for wnid, name in names.items()},
+    )
+
+
+def _read_synonyms(root: Path) -> dict[str, tuple[str, ...]]:
+    wnids = [line.strip() for _, line in _lines(root / "wnids.txt")]
+    words: dict[str, tuple[str, ...]] = {}
+    path = root / "words.txt"
+    for number, line in _lines(path):
+        wnid, separator, text = line.partition("\t")
+        parts = tuple(part.strip() for part in text.split(",") if part.strip())
+        if not separator or not parts:
+            raise ValueError(
+                f"{path} line {number}: an id, a tab and words must stand there; got "
+                f"{line!r}."
+            )
+        words[wnid.strip()] = parts
+    missing = [wnid for wnid in wnids if wnid not in words]
+    if missing:
+        raise ValueError(
+            f"{path} must give words to every id of wnids.txt; it lacks {missing[:5]}."
+        )
+    return {wnid: words[wnid] for wnid in wnids}
+
+
+def _name(synonyms: dict[str, tuple[str, ...]]) -> dict[str, str]:
+    counts = Counter(words[0] for words in synonyms.values())
+    return {
+        wnid: words[0] if counts[words[0]] == 1 else f"{words[0]} ({wnid})"
+        for wnid, words in synonyms.items()
+    }
+
+
+def _training_rows(
+    root: Path, names: dict[str, str], fraction: float, seed: int
+) -> Iterator[ImageRow]:
+    random = np.random.default_rng(seed)
+    for wnid, name in names.items():
+        folder = root / "train" / wnid
+        images = sorted(folder.rglob("*.JPEG"))
+        if len(images) < 2:
+            raise ValueError(
+                f"{folder} must hold two or more images, for training and validation; "
+                f"it holds {len(images)}."
+            )
+        count = min(max(1, round(fraction * len(images))), len(images) - 1)
+        held = set(random.permutation(len(images))[:count].tolist())
+        for index, image in enumerate(images):
+            split = "validation" if index in held else "train"
+            yield ImageRow(0, image.relative_to(root).as_posix(), (name,), split=split)
+
+
+def _annotated_rows(root: Path, names: dict[str, str]) -> Iterator[ImageRow]:
+    path = root / "val" / "val_annotations.txt"
+    for number, line in _lines(path):
+        image, *rest = line.split("\t")
+        wnid = rest[0].strip() if rest else ""
+        if wnid not in names:
+            raise ValueError(
+                f"{path} line {number}: an image, a tab and an id of wnids.txt must "
+                f"stand there; got {line!r}."
+            )
+        yield ImageRow(
+            number, f"val/images/{image.strip()}", (names[wnid],), split="test"
+        )
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    if not path.is_file():
+        raise ValueError(f"{path} must be a file; there is no such file.")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be UTF-8 text; got {error}.") from error
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            yield number, line
