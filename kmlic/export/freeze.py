@@ -41,10 +41,7 @@ def freeze(
         ('probabilities', (None, 2))
     """
     _require_one_image_to_logits(model)
-    source = _with_maps(model) if maps else model
-    cloned = keras.models.clone_model(
-        source, clone_function=_replaced_or_shared(), recursive=True
-    )
+    cloned = _clone(_with_maps(model) if maps else model)
     outputs = _probabilities(labels)(cloned.outputs[0])
     if maps:
         outputs = [
@@ -52,6 +49,21 @@ def freeze(
             keras.layers.Identity(dtype="float32", name="maps")(cloned.outputs[1]),
         ]
     return keras.Model(cloned.inputs[0], outputs, name=model.name)
+
+
+def clone_for_export(model: keras.Model) -> keras.Model:
+    """Replaces every layer that defines `export_layer()`, and shares all others.
+
+    Shapes: as the model's: (B, S, S, 3) to (B, L).
+
+    Args:
+        model: a functional or sequential model with one image input and one output.
+
+    Raises:
+        ValueError: if the model is not functional or has more inputs or outputs.
+    """
+    _require_one_image_to_logits(model)
+    return _clone(model)
 
 
 def require_one_label_per_logit(model: keras.Model, labels: Labels) -> None:
@@ -96,6 +108,12 @@ def _probabilities(labels: Labels | None) -> keras.Layer:
         groups = labels.exclusive_groups.values()
         return GroupSoftmax([own.stop - own.start for own in groups], **options)
     return keras.layers.Activation("sigmoid", **options)
+
+
+def _clone(model: keras.Model) -> keras.Model:
+    return keras.models.clone_model(
+        model, clone_function=_replaced_or_shared(), recursive=True
+    )
 
 
 def _require_one_image_to_logits(model: keras.Model) -> None:

@@ -63,7 +63,7 @@ def export_saved_model(
     """
     require_one_label_per_logit(model, labels)
     size = image_size_of(model, labels.image_size)
-    path = Path(folder) / str(_next_version(Path(folder), version))
+    path = Path(folder) / str(next_version(Path(folder), version))
     frozen = freeze(model, labels, maps=maps)
     servable = _Servable(frozen, labels, size, max_bytes, max_pixels)
     with tempfile.TemporaryDirectory() as assets, atomic_write(path) as temporary:
@@ -97,7 +97,9 @@ class _Servable(tf.Module):
         names = tf.constant(labels.names)
         thresholds = tf.constant(labels.thresholds, tf.float32)
 
-        @tf.function(input_signature=[_images(tf.float32, size), _rows(tf.bool)])
+        @tf.function(
+            input_signature=[images_spec(tf.float32, size), rows_spec(tf.bool)]
+        )
         def score(images: tf.Tensor, ok: tf.Tensor) -> dict[str, tf.Tensor]:
             images = tf.where(ok[:, None, None, None], images, 0.0)
             scored = frozen(tf.cast(images, frozen.inputs[0].dtype))
@@ -120,17 +122,17 @@ class _Servable(tf.Module):
                 outputs["maps"] = tf.where(ok[:, None, None, None], maps[0], 0.0)
             return outputs
 
-        @tf.function(input_signature=[_images(tf.float32)])
+        @tf.function(input_signature=[images_spec(tf.float32)])
         def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
             ok = tf.reduce_all(tf.math.is_finite(images), axis=(1, 2, 3))
             return score(resize_images(images, size), ok)
 
-        @tf.function(input_signature=[_images(tf.uint8)])
+        @tf.function(input_signature=[images_spec(tf.uint8)])
         def serve_uint8(images: tf.Tensor) -> dict[str, tf.Tensor]:
             images = resize_images(images, size)
             return score(images, tf.ones_like(images[:, 0, 0, 0], tf.bool))
 
-        @tf.function(input_signature=[_rows(tf.string, "image_bytes")])
+        @tf.function(input_signature=[rows_spec(tf.string, "image_bytes")])
         def serve_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
             images, ok = decode_bytes(
                 image_bytes,
@@ -149,11 +151,13 @@ class _Servable(tf.Module):
         return tf.io.read_file(self.labels_file)
 
 
-def _images(dtype: tf.DType, size: int | None = None) -> tf.TensorSpec:
+def images_spec(dtype: tf.DType, size: int | None = None) -> tf.TensorSpec:
+    """Says what a batch of images is to a signature."""
     return tf.TensorSpec((None, size, size, 3), dtype, name="images")
 
 
-def _rows(dtype: tf.DType, name: str | None = None) -> tf.TensorSpec:
+def rows_spec(dtype: tf.DType, name: str | None = None) -> tf.TensorSpec:
+    """Says what one value an image is to a signature."""
     return tf.TensorSpec((None,), dtype, name=name)
 
 
@@ -168,7 +172,12 @@ def _present_labels(
     return filled[:, : tf.maximum(most, 1)]
 
 
-def _next_version(folder: Path, version: int | None) -> int:
+def next_version(folder: Path, version: int | None) -> int:
+    """Gives the number of the next version, or the one asked for if it is new.
+
+    Raises:
+        ValueError: if it is not new, or below 1.
+    """
     there = [int(path.name) for path in folder.glob("*") if path.name.isdecimal()]
     if version is None:
         return max(there, default=0) + 1
