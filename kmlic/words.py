@@ -710,7 +710,9 @@ def _vector_size(vectors: KeyedVectors | Mapping[str, np.ndarray]) -> int:
 def _mean(
     words: Sequence[str], vectors: KeyedVectors | Mapping[str, np.ndarray]
 ) -> np.ndarray:
-    return np.mean([vectors[word] for word in words], axis=0, dtype=np.float64)
+    own = np.stack([vectors[word] for word in words]).astype(np.float64)
+    mean: np.ndarray = own.mean(axis=0)
+    return mean
 
 
 def _same(names: Sequence[str], array: np.ndarray) -> tuple[tuple[str, ...], ...]:

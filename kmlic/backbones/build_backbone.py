@@ -9,13 +9,22 @@ import numpy as np
 from kmlic.backbones.applications import APPLICATIONS, build_application
 from kmlic.backbones.imagenet import CHECKPOINTS, download_imagenet_weights
 from kmlic.backbones.load_weights import load_weights
-from kmlic.backbones.plain_network import PLAIN_NETWORKS
-from kmlic.backbones.residual_network import IMAGENET_MEAN, IMAGENET_STD
+from kmlic.backbones.plain_network import PLAIN_NETWORKS, PlainNetwork
+from kmlic.backbones.residual_network import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    ResidualNetwork,
+)
 from kmlic.backbones.resnest import RESNESTS
 from kmlic.backbones.resnet import RESNETS
 from kmlic.backbones.seresnet import SERESNETS
 
-NETWORKS = {**PLAIN_NETWORKS, **RESNETS, **SERESNETS, **RESNESTS}
+NETWORKS: dict[str, PlainNetwork | ResidualNetwork] = {
+    **PLAIN_NETWORKS,
+    **RESNETS,
+    **SERESNETS,
+    **RESNESTS,
+}
 
 
 def build_backbone(

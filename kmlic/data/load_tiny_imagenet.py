@@ -17,7 +17,6 @@ def load_tiny_imagenet(
     *,
     image_size: int,
     batch_size: int,
-    seed: int = 0,
     validation_fraction: float = 0.05,
     **options: Unpack[RowOptions],
 ) -> MultiLabelData:
@@ -34,11 +33,10 @@ def load_tiny_imagenet(
             val_annotations.txt).
         image_size: side in pixels that images are resized to; theirs is 64.
         batch_size: images a batch.
-        seed: of the validation split, order and augmentation.
         validation_fraction: share of the training images of each class, above 0 and
             below 1; at least one image.
-        **options: see `build_from_rows`: on_error, augmentation, cache, check,
-            max_bytes, max_pixels.
+        **options: see `build_from_rows`: seed (of the validation split too), on_error,
+            augmentation, cache, check, max_bytes, max_pixels.
 
     Raises:
         ValueError: naming the file and the line: a missing file, an id without words,
@@ -59,17 +57,16 @@ def load_tiny_imagenet(
     synonyms = _read_synonyms(root)
     names = _name(synonyms)
     rows = [
-        *_training_rows(root, names, validation_fraction, seed),
+        *_training_rows(root, names, validation_fraction, options.get("seed", 0)),
         *_annotated_rows(root, names),
     ]
+    options["label_names"] = tuple(names.values())
     data = build_from_rows(
         rows,
         source=root,
         root=root,
         image_size=image_size,
         batch_size=batch_size,
-        label_names=list(names.values()),
-        seed=seed,
         **options,
     )
     return dataclasses.replace(

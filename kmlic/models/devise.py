@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import keras
+import numpy as np
 from keras import layers
 from numpy.typing import ArrayLike
 
@@ -85,16 +86,16 @@ def score_labels(
         >>> score_labels(build_devise(50), np.eye(7, 50)).output_shape
         (None, 7)
     """
-    vectors = keras.ops.convert_to_numpy(vectors).astype("float32")
+    array = np.asarray(vectors, "float32")
     size = model.output_shape[-1]
-    if vectors.ndim != 2 or vectors.shape[1] != size:
+    if array.ndim != 2 or array.shape[1] != size:
         raise ValueError(
             f"`vectors` must be (L, {size}), the size of the embeddings; got shape "
-            f"{vectors.shape}."
+            f"{array.shape}."
         )
     embedding = model.outputs[0]
-    constant = Constant(vectors.shape, dtype="float32", name="label_vectors")
-    constant.assign(vectors)
+    constant = Constant(array.shape, dtype="float32", name="label_vectors")
+    constant.assign(array)
     similarity = LabelSimilarity(metric, dtype="float32", name="similarity")
     scores = similarity(embedding, constant(embedding))
     return keras.Model(model.input, scores, name=model.name)
