@@ -68,8 +68,10 @@ def keep_labels(
         shown = narrowed.unbatch().filter(lambda _, own: tf.reduce_any(own == 1))
         return shown.batch(size, drop_remainder=batches is data.train).prefetch(2)
 
+    source = data.source and keep_labels(data.source, names, drop_images=drop_images)
     return dataclasses.replace(
         data,
+        source=source,
         train=narrow(data.train, "train"),
         validation=narrow(data.validation, "validation"),
         test=narrow(data.test, "test"),

@@ -1,7 +1,7 @@
 """What a recipe needs to train a model."""
 
-from kmlic.training.cached_features import CachedFeatures
 from kmlic.training.as_float32 import as_float32
+from kmlic.training.cached_features import CachedFeatures
 from kmlic.training.callbacks import EpochState, TrainingProgress, ValidationScores
 from kmlic.training.fit import fit
 from kmlic.training.optimizers import (
