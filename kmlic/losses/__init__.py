@@ -2,17 +2,16 @@
 
 from kmlic.losses.asymmetric_loss import AsymmetricLoss
 from kmlic.losses.class_balanced_weights import class_balanced_weights
-from kmlic.losses.group_focal_loss import GroupFocalLoss
 from kmlic.losses.cosine_margin import CosineMargin
+from kmlic.losses.group_focal_loss import GroupFocalLoss
 from kmlic.losses.hinge_rank import HingeRank
 from kmlic.losses.partial_binary_crossentropy import PartialBinaryCrossentropy
 
 __all__ = [
     "AsymmetricLoss",
-    "GroupFocalLoss",
-    "PartialBinaryCrossentropy",
-    "class_balanced_weights",
     "CosineMargin",
+    "GroupFocalLoss",
     "HingeRank",
     "PartialBinaryCrossentropy",
+    "class_balanced_weights",
 ]
