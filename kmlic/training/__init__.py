@@ -1,6 +1,5 @@
 """What a recipe needs to train a model."""
 
-from kmlic.training.as_float32 import as_float32
 from kmlic.training.cached_features import CachedFeatures
 from kmlic.training.callbacks import EpochState, TrainingProgress, ValidationScores
 from kmlic.training.fit import fit
@@ -21,7 +20,6 @@ __all__ = [
     "LayerwiseAdamW",
     "TrainingProgress",
     "ValidationScores",
-    "as_float32",
     "fit",
     "learning_rate_multiplier",
     "make_strategy",

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 
 from kmlic.models import build_classifier, build_devise, score_labels
-from kmlic.training import as_float32
+from kmlic.training.as_float32 import as_float32
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype("float32")
 
