@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from kmlic.data.check_images import ImageCheck, check_images
 from kmlic.data.decoding import MAX_BYTES, MAX_PIXELS, decode_image, decode_plain
-from kmlic.data.multi_label_data import SPLITS, MultiLabelData, SkippedRow
+from kmlic.data.multi_label_data import SPLITS, Boxes, MultiLabelData, SkippedRow
 from kmlic.data.pipeline import CACHE_LIMIT, build_batches, fits_in_cache
 from kmlic.data.splits import read_splits, split_images
 from kmlic.labels import Labels
@@ -34,6 +34,7 @@ class ImageRow(NamedTuple):
         split: "train", "validation", "test", or "" where none is given.
         caption: a text, or "".
         group: images of one group stay in one split; "" is no group.
+        boxes: where its labels are; given for all images or for none.
         problem: the rule that the line itself breaks, or "".
     """
 
@@ -44,6 +45,7 @@ class ImageRow(NamedTuple):
     split: str = ""
     caption: str = ""
     group: str = ""
+    boxes: Boxes | None = None
     problem: str = ""
 
 
@@ -175,10 +177,14 @@ def build_from_rows(
     )
     loader = FileLoader(max_bytes, max_pixels)
     datasets, split_targets, paths = {}, {}, {}
+    boxes: dict[str, tuple[Boxes, ...]] = {}
     for number, name in enumerate(SPLITS):
         (members,) = np.nonzero(split == number)
         paths[name] = tuple(images[index].path for index in members)
         split_targets[name] = targets[members]
+        own = [box for index in members if (box := images[index].boxes) is not None]
+        if own:
+            boxes[name] = tuple(own)
         files = [os.fspath(root / path) for path in paths[name]]
         elements = tf.data.Dataset.from_tensor_slices(
             ((files, plain[members]), split_targets[name])
@@ -201,6 +207,7 @@ def build_from_rows(
         targets=split_targets,
         paths=paths,
         captions=captions if any(captions) else (),
+        boxes=boxes,
         skipped=skipped,
         duplicates=duplicates,
     )

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Unpack
 
+import numpy as np
+
 from kmlic.data.build_from_rows import ImageRow, RowOptions, build_from_rows
-from kmlic.data.multi_label_data import MultiLabelData
+from kmlic.data.multi_label_data import Boxes, MultiLabelData
 
 Entry = dict[str, Any]
 
@@ -17,6 +19,7 @@ def from_coco(
     image_size: int,
     batch_size: int,
     root: str | Path | None = None,
+    boxes: bool = False,
     **options: Unpack[RowOptions],
 ) -> MultiLabelData:
     """Reads a JSON file of images, categories and annotations, as COCO has it.
@@ -30,6 +33,8 @@ def from_coco(
         image_size: side in pixels that images are resized to.
         batch_size: images a batch.
         root: folder that "file_name" is relative to; the file's own when None.
+        boxes: whether to give the boxes too, which needs "bbox" in each annotation and
+            "height" and "width" of each image.
         **options: see `build_from_rows`: label_names, label_groups, seed, on_error,
             fractions, splitting, augmentation, cache, check, max_bytes, max_pixels.
 
@@ -57,7 +62,7 @@ def from_coco(
     if options.get("label_names") is None:
         options["label_names"] = [names[number] for number in sorted(names)]
     return build_from_rows(
-        list(_read_rows(path, content, names)),
+        list(_read_rows(path, content, names, boxes)),
         source=path,
         root=path.parent if root is None else root,
         image_size=image_size,
@@ -66,11 +71,17 @@ def from_coco(
     )
 
 
-def _read_rows(path: Path, content: Any, names: dict[int, str]) -> Iterator[ImageRow]:
-    images = _entries(path, content, "images", {"id": int, "file_name": str})
-    present: dict[int, dict[str, None]] = {entry["id"]: {} for entry in images}
+def _read_rows(
+    path: Path, content: Any, names: dict[int, str], boxes: bool
+) -> Iterator[ImageRow]:
+    fields: dict[str, type] = {"id": int, "file_name": str}
+    sizes: dict[str, type] = {"height": int, "width": int}
+    images = _entries(path, content, "images", {**fields, **(sizes if boxes else {})})
+    present: dict[int, list[tuple[str, Any]]] = {entry["id"]: [] for entry in images}
+    fields = {"image_id": int, "category_id": int}
+    corners: dict[str, type] = {"bbox": list}
     marks = _entries(
-        path, content, "annotations", {"image_id": int, "category_id": int}
+        path, content, "annotations", {**fields, **(corners if boxes else {})}
     )
     for number, mark in enumerate(marks, start=1):
         image, category = mark["image_id"], mark["category_id"]
@@ -79,10 +90,30 @@ def _read_rows(path: Path, content: Any, names: dict[int, str]) -> Iterator[Imag
                 f"{path} annotation {number}: image_id and category_id must be listed "
                 f"in images and categories; got {image} and {category}."
             )
-        present[image][names[category]] = None
+        if boxes and not (
+            len(mark["bbox"]) == 4
+            and all(isinstance(value, int | float) for value in mark["bbox"])
+        ):
+            raise ValueError(
+                f"{path} annotation {number}: bbox must be four numbers, left, top, "
+                f"width and height; got {mark['bbox']}."
+            )
+        present[image].append((names[category], mark.get("bbox")))
     for number, entry in enumerate(images, start=1):
-        labels = tuple(present[entry["id"]])
-        yield ImageRow(number, entry["file_name"], labels=labels)
+        marked = present[entry["id"]]
+        yield ImageRow(
+            number,
+            entry["file_name"],
+            labels=tuple(dict.fromkeys(name for name, _ in marked)),
+            boxes=_boxes(entry, marked) if boxes else None,
+        )
+
+
+def _boxes(image: Entry, marked: list[tuple[str, Any]]) -> Boxes:
+    left, top, width, height = np.reshape([box for _, box in marked], (-1, 4)).T
+    corners = np.stack([top, left, top + height, left + width], axis=1)
+    sides = np.array([image["height"], image["width"]] * 2)
+    return Boxes(tuple(name for name, _ in marked), (corners / sides).astype("float32"))
 
 
 def _entries(

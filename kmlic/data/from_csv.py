@@ -131,5 +131,7 @@ def _read_row(
         path,
         labels=tuple(name for name in names if not name.startswith("?")),
         unknown=tuple(name[1:] for name in names if name.startswith("?")),
-        **{name: values.get(name, "") for name in _OPTIONAL},
+        split=values.get("split", ""),
+        caption=values.get("caption", ""),
+        group=values.get("group", ""),
     )

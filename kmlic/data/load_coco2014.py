@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from kmlic.data.from_tfds import Example, from_tfds
-from kmlic.data.multi_label_data import MultiLabelData
+from kmlic.data.multi_label_data import Boxes, MultiLabelData
 from kmlic.labels import Labels
 
 _SPLITS = {"train": "train[:98%]", "validation": "train[98%:]", "test": "validation"}
@@ -20,6 +21,7 @@ def load_coco2014(
     seed: int = 0,
     augmentation: str = "flip",
     cache: bool = True,
+    boxes: bool = False,
 ) -> MultiLabelData:
     """Loads COCO 2014 through tensorflow-datasets, downloading it when absent.
 
@@ -34,6 +36,7 @@ def load_coco2014(
         seed: of order and augmentation.
         augmentation: of training images, see `augment`.
         cache: without effect; the images are larger than what is kept in memory.
+        boxes: whether to give the boxes of the objects too.
     """
     builder = tfds.builder("coco/2014", data_dir=data_dir)
     builder.download_and_prepare()
@@ -45,6 +48,11 @@ def load_coco2014(
         marks = tf.one_hot(indices, 80, on_value=True, off_value=False, dtype=tf.bool)
         return tf.cast(tf.reduce_any(marks, axis=0), tf.int32)
 
+    def own_boxes(example: Example) -> Boxes:
+        objects = example["objects"]
+        own = tuple(names[index] for index in objects["label"])
+        return Boxes(own, np.asarray(objects["bbox"], np.float32))
+
     return from_tfds(
         builder,
         splits=_SPLITS,
@@ -55,4 +63,5 @@ def load_coco2014(
         seed=seed,
         augmentation=augmentation,
         cache=cache,
+        boxes=own_boxes if boxes else None,
     )

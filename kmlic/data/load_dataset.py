@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from kmlic.data.from_coco import from_coco
 from kmlic.data.from_csv import from_csv
 from kmlic.data.load_cifar100 import load_cifar100
 from kmlic.data.load_coco2014 import load_coco2014
@@ -29,6 +30,7 @@ _NAMES = (
     *_STREET_FASHION,
     *_DEEPFASHION,
     "csv",
+    "coco",
     "voc/2007",
     "coco/2014",
     "tiny_imagenet",
@@ -56,12 +58,13 @@ def load_dataset(
             images; "deepfashion" for the attribute challenge's folder `data_dir`, or
             "deepfashion/patterns" for the first of its groups; "csv" for
             `data_dir`/labels.csv (see `from_csv`; the order of the labels is that of
-            `data_dir`/classes.txt where there is one); "voc/2007"; "coco/2014";
+            `data_dir`/classes.txt where there is one); "coco" for
+            `data_dir`/labels.json (see `from_coco`); "voc/2007"; "coco/2014";
             "tiny_imagenet" (200 labels, from its folder); "cifar100".
         image_size: side in pixels that images are resized to.
         batch_size: images a batch.
-        data_dir: the folder of "csv", "deepfashion", "tiny_imagenet" or "cifar100";
-            else where tensorflow-datasets keeps its data.
+        data_dir: the folder of "csv", "coco", "deepfashion", "tiny_imagenet" or
+            "cifar100"; else where tensorflow-datasets keeps its data.
         seed: of splits, order and augmentation.
         augmentation: of training images: "flip", "multi_scale_crop" or "none".
         cache: whether to keep decoded images in memory while they fit.
@@ -95,6 +98,8 @@ def load_dataset(
         )
     if name == "csv":
         return _load_csv(data_dir, arguments)
+    if name == "coco":
+        return from_coco(_folder(name, data_dir) / "labels.json", **arguments)
     if name == "voc/2007":
         return load_voc2007(data_dir=data_dir, **arguments)
     if name == "coco/2014":

@@ -1,6 +1,7 @@
 import copy
 import json
 
+import numpy as np
 import pytest
 
 from kmlic.data import from_coco
@@ -39,6 +40,41 @@ def test_labels_are_the_categories_by_id_and_images_without_any_stay(path):
         for name, target in zip(paths, data.targets[split].tolist(), strict=True):
             number = int(name[:-4])
             assert target == [int(number == 0), int(number < 6)]
+
+
+def test_gives_the_boxes_in_shares_of_the_image(path):
+    content = json.loads(json.dumps(CONTENT))
+    for image in content["images"]:
+        image.update(height=20, width=40)
+    for number, mark in enumerate(content["annotations"]):
+        mark["bbox"] = [10, number, 20, 5.5]
+    path = write(path.parent, content)
+    data = from_coco(path, root=path.parent / "images", boxes=True, **SIZES)
+    assert not from_coco(path, root=path.parent / "images", **SIZES).boxes
+    boxes = {
+        name: each
+        for split in data.paths
+        for name, each in zip(data.paths[split], data.boxes[split], strict=True)
+    }
+    assert boxes["0.jpg"].names == ("dog", "traffic light", "traffic light")
+    expected = [[n / 20, 0.25, (n + 5.5) / 20, 0.75] for n in (0, 6, 7)]
+    np.testing.assert_allclose(boxes["0.jpg"].corners, expected)
+    assert boxes["3.jpg"].names == ("dog",)
+    assert boxes["11.jpg"].names == () and boxes["11.jpg"].corners.shape == (0, 4)
+
+
+def test_says_which_box_is_none(path):
+    with pytest.raises(ValueError, match='1 of "images": height must be of type int'):
+        from_coco(path, root=path.parent / "images", boxes=True, **SIZES)
+    content = json.loads(json.dumps(CONTENT))
+    for image in content["images"]:
+        image.update(height=20, width=40)
+    for mark in content["annotations"]:
+        mark["bbox"] = [1, 2, 3, 4]
+    content["annotations"][4]["bbox"] = [1, 2, "3", 4]
+    path = write(path.parent, content)
+    with pytest.raises(ValueError, match=r"annotation 5: bbox .* got \[1, 2, '3', 4\]"):
+        from_coco(path, root=path.parent / "images", boxes=True, **SIZES)
 
 
 def test_names_missing_images_by_their_number(path):

@@ -6,6 +6,7 @@ from kmlic.data import load_dataset
 from tests.data.files import picture
 
 NAMES = [f"thing {number}" for number in range(80)]
+BOX = tfds.features.BBox(0.125, 0.25, 0.5, 1.0)
 
 
 class FakeCoco(tfds.core.GeneratorBasedBuilder):
@@ -19,7 +20,13 @@ class FakeCoco(tfds.core.GeneratorBasedBuilder):
         features = {
             "image": tfds.features.Image(encoding_format="jpeg"),
             "image/filename": tfds.features.Text(),
-            "objects": tfds.features.Sequence({"label": label, "is_crowd": np.bool_}),
+            "objects": tfds.features.Sequence(
+                {
+                    "bbox": tfds.features.BBoxFeature(),
+                    "label": label,
+                    "is_crowd": np.bool_,
+                }
+            ),
         }
         return tfds.core.DatasetInfo(
             builder=self, features=tfds.features.FeaturesDict(features)
@@ -37,7 +44,9 @@ class FakeCoco(tfds.core.GeneratorBasedBuilder):
                 {
                     "image": np.asarray(picture(seed=number)),
                     "image/filename": f"COCO_{number:012}.jpg",
-                    "objects": [{"label": x, "is_crowd": x == 79} for x in objects],
+                    "objects": [
+                        {"bbox": BOX, "label": x, "is_crowd": x == 79} for x in objects
+                    ],
                 },
             )
 
@@ -50,7 +59,9 @@ def data(tmp_path_factory):
         patch.setattr(
             tfds, "builder", lambda name, data_dir: FakeCoco(data_dir=data_dir)
         )
-        yield load_dataset("coco/2014", data_dir=folder, image_size=16, batch_size=4)
+        yield load_dataset(
+            "coco/2014", data_dir=folder, image_size=16, batch_size=4, boxes=True
+        )
 
 
 def test_val2014_tests_and_a_fiftieth_of_train2014_validates(data):
@@ -70,3 +81,11 @@ def test_a_label_is_present_once_however_many_objects_have_it(data):
 def test_images_without_labels_stay(data):
     assert (data.targets["test"].sum(axis=1) == 0).sum() == 2
     assert sum(len(targets) for _, targets in data.test) == 6
+
+
+def test_every_object_has_its_box(data):
+    path, boxes = data.paths["train"][3], data.boxes["train"][3]
+    number = int(path[5:-4])
+    expected = [number % 80, number % 80, 79][: number % 4]
+    assert boxes.names == tuple(NAMES[index] for index in expected)
+    np.testing.assert_allclose(boxes.corners, [[0.125, 0.25, 0.5, 1.0]] * len(expected))

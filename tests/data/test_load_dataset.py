@@ -23,6 +23,13 @@ def test_csv_needs_a_folder():
         load_dataset("csv", **SIZES)
 
 
+def test_coco_is_a_folder_with_labels_json(tmp_path):
+    with pytest.raises(ValueError, match=r"labels\.json must be a JSON file"):
+        load_dataset("coco", data_dir=tmp_path, **SIZES)
+    with pytest.raises(ValueError, match="'coco'; got data_dir=None"):
+        load_dataset("coco", **SIZES)
+
+
 def test_names_the_datasets_there_are():
     with pytest.raises(ValueError, match=r"'csv'.*; got name='imagenet'"):
         load_dataset("imagenet", **SIZES)
