@@ -36,6 +36,7 @@ from kmlic.run_folder import Run
 from kmlic.training import (
     CoupledSGD,
     LayerwiseAdamW,
+    initialise_bias,
     make_strategy,
     run_recipe,
     transfer_weights,
@@ -85,6 +86,8 @@ class Settings:
     paper's, which starts a hundred times above it."""
     group_loss_weight: float = 1e-4
     """The paper's lambda."""
+    first_bias: Literal["frequency", "zero"] = "frequency"
+    """frequency: the logits begin at how frequent each label is; zero: as the paper."""
 
     augmentation: Literal["none", "flip", "multi_scale_crop"] = "flip"
     batch_size: int = 32
@@ -125,6 +128,7 @@ PRESETS = {
         hidden_units=2048,
         group_loss="squared",
         group_loss_weight=1e-3,
+        first_bias="zero",
         augmentation="multi_scale_crop",
         batch_size=8,
         epochs=90,
@@ -286,7 +290,9 @@ def make_backbone(settings: Settings) -> keras.Model:
 
 
 def compile_model(settings: Settings, data: MultiLabelData, model: keras.Model) -> None:
-    """Gives a model its loss, optimizer and learning rate schedule."""
+    """Gives a model its first bias, loss, optimizer and learning rate schedule."""
+    if settings.first_bias == "frequency":
+        initialise_bias(model, data.train_targets)
     steps = data.sizes["train"] // settings.batch_size
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(

@@ -58,11 +58,11 @@ def draw_street(scene: Scene, seed: int) -> float:
         _CLUTTER[rng.integers(len(_CLUTTER))](scene, seed, x, foot)
     # The camera is focused on the figure.
     pixels = np.clip(scene.canvas, 0, 255).astype(np.uint8)
-    blur = ImageFilter.BoxBlur(float(rng.uniform(2.0, 3.8)))
+    blur = ImageFilter.BoxBlur(float(rng.uniform(2.5, 4.2)))
     scene.canvas[:] = np.asarray(Image.fromarray(pixels).filter(blur))
     slope = np.linspace(-1, 1, SIDE, dtype=np.float32)
     light = 0.95 + np.float32(0.16 * scene.light) * slope
-    haze = np.float32(rng.uniform(0.2, 0.5))
+    haze = np.float32(rng.uniform(0.35, 0.65))
     scene.canvas *= ((1 - haze) * light)[None, :, None]
     scene.canvas += haze * dull_tone(rng, 120, 190)
     return horizon
@@ -320,9 +320,9 @@ def _draw_balloons(scene: Scene, seed: int, x: float, foot: float) -> None:
 
 _Wall = Callable[[np.random.Generator, int, float], np.ndarray]
 _WALLS: tuple[tuple[float, _Wall], ...] = (
-    (0.26, _textured_wall),
+    (0.20, _textured_wall),
     (0.15, _brick_wall),
-    (0.18, _plaster_wall),
+    (0.24, _plaster_wall),
     (0.15, _houses),
     (0.13, _hedge),
     (0.13, _shop),

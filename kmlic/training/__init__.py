@@ -3,6 +3,7 @@
 from kmlic.training.cached_features import CachedFeatures
 from kmlic.training.callbacks import EpochState, TrainingProgress, ValidationScores
 from kmlic.training.fit import fit
+from kmlic.training.initialise_bias import initialise_bias
 from kmlic.training.optimizers import (
     CoupledSGD,
     LayerwiseAdamW,
@@ -21,6 +22,7 @@ __all__ = [
     "TrainingProgress",
     "ValidationScores",
     "fit",
+    "initialise_bias",
     "learning_rate_multiplier",
     "make_strategy",
     "parse_settings",
