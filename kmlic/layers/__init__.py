@@ -13,9 +13,12 @@ from kmlic.layers.graph_attention import GraphAttention
 from kmlic.layers.group_softmax import GroupSoftmax
 from kmlic.layers.group_uncertainty import GroupUncertainty
 from kmlic.layers.grouped_conv import GroupedConv2D
+from kmlic.layers.joint_logits import JointLogits
 from kmlic.layers.label_group_embedding import LabelGroupEmbedding
 from kmlic.layers.label_similarity import LabelSimilarity
+from kmlic.layers.semantic_deconv_embedder import SemanticDeconvEmbedder
 from kmlic.layers.semantic_guided_attention import SemanticGuidedAttention
+from kmlic.layers.semantic_resize_embedder import SemanticResizeEmbedder
 from kmlic.layers.spatial_group_enhance import SpatialGroupEnhance
 from kmlic.layers.split_attention import SplitAttention
 from kmlic.layers.squeeze_excite import SqueezeExcite
@@ -31,9 +34,12 @@ __all__ = [
     "GroupSoftmax",
     "GroupUncertainty",
     "GroupedConv2D",
+    "JointLogits",
     "LabelGroupEmbedding",
     "LabelSimilarity",
+    "SemanticDeconvEmbedder",
     "SemanticGuidedAttention",
+    "SemanticResizeEmbedder",
     "SpatialGroupEnhance",
     "SplitAttention",
     "SqueezeExcite",

@@ -8,13 +8,18 @@ from kmlic.models.devise import (
     has_embedding,
     score_labels,
 )
+from kmlic.models.joint_model import JointModel
 from kmlic.models.msrn import build_msrn
+from kmlic.models.semantic_resnest import build_cam_generator, build_semantic_resnest
 
 __all__ = [
+    "JointModel",
+    "build_cam_generator",
     "build_classifier",
     "build_decouplenet",
     "build_devise",
     "build_msrn",
+    "build_semantic_resnest",
     "embedding_part",
     "has_embedding",
     "score_labels",

@@ -14,7 +14,13 @@ from kmlic.export import check_parity, export_saved_model, export_tflite
 from kmlic.export.load_export import load_signature
 from kmlic.export.tflite_file import foreign_operators
 from kmlic.labels import Labels
-from kmlic.models import build_classifier, build_decouplenet, build_msrn
+from kmlic.models import (
+    build_cam_generator,
+    build_classifier,
+    build_decouplenet,
+    build_msrn,
+    build_semantic_resnest,
+)
 from tests.shared import SHARED
 
 SIZE = 64
@@ -55,6 +61,23 @@ def decouplenet(**options):
     )
 
 
+def generator():
+    return build_cam_generator(
+        len(LABELS), backbone="small_resnet", feature_map=-2, image_size=SIZE
+    )
+
+
+def semantic_resnest(**options):
+    return build_semantic_resnest(
+        len(LABELS),
+        cam_generator=generator(),
+        backbone="small_resnest",
+        hidden_units=(32,),
+        image_size=SIZE,
+        **options,
+    )
+
+
 MODELS = {
     "msrn": msrn,
     "msrn without groups": lambda: msrn(semantics="labels", branches=1),
@@ -66,6 +89,12 @@ MODELS = {
     "decouplenet bilinear": lambda: decouplenet(upsampling="bilinear", stride=2),
     "decouplenet without upsampling": lambda: decouplenet(upsampling=None),
     **{pooling: lambda p=pooling: baseline(p) for pooling in ("avg", "max", "wildcat")},
+    "cam generator": generator,
+    "semantic resnest": semantic_resnest,
+    "semantic resnest, resized": lambda: semantic_resnest(embedding="resize"),
+    "semantic resnest, one stem": lambda: semantic_resnest(
+        generator="joint", share="stem"
+    ),
 }
 
 

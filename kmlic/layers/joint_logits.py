@@ -1,0 +1,50 @@
+"""Logits that train beside others."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="kmlic")
+class JointLogits(keras.layers.Layer):
+    """Gives the first logits alone, and in training both side by side.
+
+    It ends a `kmlic.models.JointModel`, which applies its loss to both halves.
+
+    Shapes: (B, L), (B, L) to (B, L), in training to (B, 2 L).
+
+    Args:
+        weight: of the loss of the second logits, at least 0.
+
+    Raises:
+        ValueError: if `weight` is negative or the two shapes differ.
+
+    Example:
+        >>> layer = JointLogits(weight=0.5)
+        >>> ones = keras.ops.ones((2, 5))
+        >>> [tuple(layer(ones, ones, training=x).shape) for x in (False, True)]
+        [(2, 5), (2, 10)]
+    """
+
+    def __init__(self, weight: float = 1.0, **kwargs):
+        super().__init__(**kwargs)
+        if not weight >= 0:
+            raise ValueError(f"`weight` must be at least 0; got weight={weight}.")
+        self.weight = weight
+
+    def build(self, logits_shape, auxiliary_shape):
+        if tuple(logits_shape) != tuple(auxiliary_shape):
+            raise ValueError(
+                "Both logits must be of the same labels; got shapes "
+                f"{tuple(logits_shape)} and {tuple(auxiliary_shape)}."
+            )
+
+    def call(self, logits, auxiliary, training=None):
+        if training:
+            return ops.concatenate([logits, auxiliary], axis=-1)
+        return logits
+
+    def compute_output_shape(self, logits_shape, auxiliary_shape):
+        return logits_shape
+
+    def get_config(self):
+        return {**super().get_config(), "weight": self.weight}
