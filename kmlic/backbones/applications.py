@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import warnings
 
 import keras
 from keras import layers, ops
@@ -131,33 +132,46 @@ def build_application(
     name: str,
     *,
     image_size: int | None,
-    weights: str | os.PathLike[str] | None,
     include_top: bool,
     num_classes: int,
+    channels: int = 3,
+    weights: str | os.PathLike[str] | None = None,
 ) -> keras.Model:
     """Builds a model of keras.applications that takes pixels 0-255.
 
-    Shapes: images (B, H, W, 3) to four feature maps, finest first, or to float32
+    Shapes: images (B, H, W, C) to four feature maps, finest first, or to float32
     logits (B, `num_classes`).
 
     Args:
         name: its name in `APPLICATIONS`.
         image_size: side of the images in pixels; None for any.
-        weights: "imagenet" (Keras downloads them), the path of a `.weights.h5` file of
-            the same model without its classifier (with it if `include_top`), or None.
         include_top: whether to end in the classifier instead of feature maps.
         num_classes: logits of that classifier.
+        channels: of the images. The first three are RGB; those after them reach the
+            first convolution as they are.
+        weights: "imagenet" (Keras downloads them), the path of a `.weights.h5` file of
+            the same model without its classifier (with it if `include_top`), or None.
+
+    Raises:
+        ValueError: if the model normalises inside and so cannot take more channels.
     """
     application = APPLICATIONS[name]
+    if channels != 3 and application.pixels == "0 to 255":
+        raise ValueError(
+            f"`channels` must be 3 for {name!r}, which normalises RGB inside; got "
+            f"channels={channels}. Use a residual network or mobilenet_v2 for more."
+        )
     head = (
         {"classes": num_classes, "classifier_activation": None} if include_top else {}
     )
-    inner = getattr(keras.applications, application.builder)(
-        include_top=include_top,
-        weights="imagenet" if weights == "imagenet" else None,
-        input_shape=(image_size, image_size, 3),
-        **head,
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This model usually expects 1 or 3 input")
+        inner = getattr(keras.applications, application.builder)(
+            include_top=include_top,
+            weights="imagenet" if weights == "imagenet" else None,
+            input_shape=(image_size, image_size, channels),
+            **head,
+        )
     if weights not in (None, "imagenet"):
         load_weights(inner, weights)
     if not include_top:
@@ -166,7 +180,7 @@ def build_application(
             [inner.get_layer(layer).output for layer in application.feature_layers],
             name=inner.name,
         )
-    images = keras.Input((image_size, image_size, 3), name="images")
+    images = keras.Input((image_size, image_size, channels), name="images")
     outputs = inner(_normalise(images, application.pixels))
     if include_top:
         outputs = layers.Activation("linear", dtype="float32", name="logits")(outputs)
@@ -176,14 +190,18 @@ def build_application(
 def _normalise(images, pixels):
     if pixels == "0 to 255":
         return images
+    extra = images.shape[-1] - 3
     if pixels == "caffe":
-        images = ops.flip(images, axis=-1)
+        rgb = ops.flip(images[..., :3], axis=-1)
+        images = ops.concatenate([rgb, images[..., 3:]], axis=-1) if extra else rgb
     scale, offset = {
-        "-1 to 1": (1 / 127.5, -1.0),
-        "caffe": (1.0, [-mean for mean in _CAFFE_MEAN]),
+        "-1 to 1": ([1 / 127.5] * 3, [-1.0] * 3),
+        "caffe": ([1.0] * 3, [-mean for mean in _CAFFE_MEAN]),
         "imagenet": (
             [1 / (255 * std) for std in IMAGENET_STD],
             [-m / std for m, std in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)],
         ),
     }[pixels]
-    return layers.Rescaling(scale, offset, dtype="float32", name="normalise")(images)
+    return layers.Rescaling(
+        scale + [1.0] * extra, offset + [0.0] * extra, dtype="float32", name="normalise"
+    )(images)

@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+from typing import Any
 
 import keras
 import numpy as np
@@ -71,20 +72,7 @@ def build_backbone(
             f"`channels` must be at least 3, the first three RGB; got "
             f"channels={channels}."
         )
-    if name in APPLICATIONS:
-        if channels != 3:
-            raise ValueError(
-                f"`channels` must be 3 for {name!r} of keras.applications; got "
-                f"channels={channels}. Use a residual network for more."
-            )
-        return build_application(
-            name,
-            image_size=image_size,
-            weights=weights,
-            include_top=include_top,
-            num_classes=num_classes,
-        )
-    if name not in NETWORKS:
+    if name not in NETWORKS and name not in APPLICATIONS:
         raise ValueError(
             f"`name` must be one of {', '.join([*NETWORKS, *APPLICATIONS])}; got "
             f"name={name!r}."
@@ -94,20 +82,27 @@ def build_backbone(
             f'`extra_channels` must be "zeros" or "mean"; got '
             f"extra_channels={extra_channels!r}."
         )
-    checkpoint = CHECKPOINTS.get(name)
-    build = functools.partial(
-        NETWORKS[name].build,
-        name,
-        image_size=image_size,
-        include_top=include_top,
-        num_classes=num_classes,
-        mean=checkpoint.mean if checkpoint else IMAGENET_MEAN,
-        std=checkpoint.std if checkpoint else IMAGENET_STD,
-    )
-    model = build()
-    if weights is not None:
-        path = download_imagenet_weights(name) if weights == "imagenet" else weights
-        load_weights(model, path)
+    options: dict[str, Any] = {
+        "image_size": image_size,
+        "include_top": include_top,
+        "num_classes": num_classes,
+    }
+    if name in APPLICATIONS:
+        build = functools.partial(build_application, name, **options)
+        model = build(weights=weights)
+    else:
+        checkpoint = CHECKPOINTS.get(name)
+        build = functools.partial(
+            NETWORKS[name].build,
+            name,
+            mean=checkpoint.mean if checkpoint else IMAGENET_MEAN,
+            std=checkpoint.std if checkpoint else IMAGENET_STD,
+            **options,
+        )
+        model = build()
+        if weights is not None:
+            path = download_imagenet_weights(name) if weights == "imagenet" else weights
+            load_weights(model, path)
     if channels == 3:
         return model
     wider = build(channels=channels)

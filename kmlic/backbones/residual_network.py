@@ -42,7 +42,8 @@ class ResidualNetwork:
         base_width: channels of each of these groups for every 64 in `widths`.
         attention: what scales the result of a block before the shortcut is added: a
             layer without arguments, or None.
-        radix: splits of split attention in place of the 3x3 convolution; 0 for none.
+        radix: splits of split attention in place of the 3x3 convolution, of the second
+            one without `bottleneck`; 0 for none.
         pool_first: whether the pool that strides with split attention comes before it.
         average_shortcut: whether a shortcut strides by an average pool.
         caffe: whether the stride is on the first 1x1 convolution (where there are no
@@ -134,7 +135,11 @@ class ResidualNetwork:
         else:
             x = _convolve(x, width, 3, stride, f"{name}.conv1")
             x = _relu(_normalise_batch(x, f"{name}.bn1"), f"{name}.act1")
-            x = _convolve(x, width, 3, 1, f"{name}.conv2")
+            x = (
+                self._attend(x, width, f"{name}.conv2")
+                if self.radix
+                else _convolve(x, width, 3, 1, f"{name}.conv2")
+            )
             x = _normalise_batch(x, f"{name}.bn2", gamma="zeros")
         if self.attention is not None:
             kind = "sge" if self.attention is SpatialGroupEnhance else "se"
@@ -162,13 +167,7 @@ class ResidualNetwork:
         if self.radix:
             if stride > 1 and self.pool_first:
                 x = _average(x, stride, f"{name}.avd_first")
-            x = SplitAttention(
-                inner,
-                radix=self.radix,
-                cardinality=self.groups,
-                kernel_initializer=_kernel_initializer(),
-                name=f"{name}.conv2",
-            )(x)
+            x = self._attend(x, inner, f"{name}.conv2")
             if stride > 1 and not self.pool_first:
                 x = _average(x, stride, f"{name}.avd_last")
         else:
@@ -177,6 +176,15 @@ class ResidualNetwork:
             x = _relu(_normalise_batch(x, f"{name}.bn2"), f"{name}.act2")
         x = _convolve(x, width * 4, 1, 1, f"{name}.conv3")
         return _normalise_batch(x, f"{name}.bn3", gamma="zeros")
+
+    def _attend(self, x, channels, name):
+        return SplitAttention(
+            channels,
+            radix=self.radix,
+            cardinality=self.groups,
+            kernel_initializer=_kernel_initializer(),
+            name=name,
+        )(x)
 
 
 def _normalise(images, channels, mean, std):

@@ -3,6 +3,7 @@
 import dataclasses
 
 from kmlic.backbones.residual_network import ResidualNetwork
+from kmlic.backbones.resnet import RESNETS
 
 _RESNEST = ResidualNetwork(
     (3, 4, 6, 3), stem="deep", stem_width=32, radix=2, average_shortcut=True
@@ -19,5 +20,9 @@ RESNESTS = {
     ),
     "resnest50d_1s4x24d": dataclasses.replace(
         _RESNEST, radix=1, groups=4, base_width=24, pool_first=True
+    ),
+    # The small ResNet with split attention in place of each block's second convolution.
+    "small_resnest": dataclasses.replace(
+        RESNETS["small_resnet"], radix=2, average_shortcut=True
     ),
 }

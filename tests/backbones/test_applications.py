@@ -32,6 +32,15 @@ def test_preprocesses_as_keras_does(pixels, module):
     np.testing.assert_allclose(_normalise(IMAGES, pixels), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("pixels", ["-1 to 1", "caffe", "imagenet"])
+def test_leaves_channels_after_rgb_as_they_are(pixels):
+    extra = IMAGES[..., :2] / 7
+    outputs = _normalise(np.concatenate([IMAGES, extra], axis=-1), pixels)
+    expected = _normalise(IMAGES, pixels)
+    np.testing.assert_allclose(outputs[..., :3], expected, rtol=1e-6)
+    np.testing.assert_allclose(outputs[..., 3:], extra, rtol=1e-6)
+
+
 def test_wraps_every_model_whose_layers_have_names():
     builders = {name for name in dir(keras.applications) if name[0].isupper()}
     wrapped = {application.builder for application in APPLICATIONS.values()}

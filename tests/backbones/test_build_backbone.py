@@ -9,7 +9,9 @@ MOBILENET = "data/weights/mobilenet_v2_imagenet_notop.weights.h5"
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype="uint8")
 
 
-@pytest.mark.parametrize("name", ["small_resnet", "resnet18", "mobilenet_v2"])
+@pytest.mark.parametrize(
+    "name", ["small_resnet", "small_resnest", "resnet18", "mobilenet_v2"]
+)
 def test_gives_feature_maps_at_strides_4_to_32(name):
     backbone = build_backbone(name, image_size=64)
 
@@ -98,6 +100,26 @@ def test_starts_as_the_pretrained_network_with_more_channels(extra_channels, tmp
             rtol=1e-4,
             atol=1e-5,
         )
+
+
+def test_applications_take_more_channels_too(tmp_path):
+    weights = shared_path(MOBILENET)
+    rgb = build_backbone("mobilenet_v2", image_size=64, weights=weights)
+    wider = build_backbone("mobilenet_v2", image_size=64, channels=4, weights=weights)
+    noise = np.random.default_rng(1).normal(size=(2, 64, 64, 1))
+
+    expected = rgb(IMAGES)[-1]
+
+    np.testing.assert_allclose(
+        wider(np.concatenate([IMAGES, noise], axis=-1))[-1],
+        expected,
+        atol=1e-4 * np.max(expected),
+    )
+
+
+def test_says_which_applications_take_rgb_alone():
+    with pytest.raises(ValueError, match=r"'convnext_tiny'.*channels=4"):
+        build_backbone("convnext_tiny", channels=4)
 
 
 def test_says_how_extra_channels_may_start():

@@ -18,8 +18,9 @@ def hub_file(tmp_path, monkeypatch):
     return path
 
 
-def test_every_network_but_the_small_one_has_weights():
-    assert set(NETWORKS) - set(CHECKPOINTS) == {"small_cnn", "small_resnet"}
+def test_every_network_but_the_small_ones_has_weights():
+    small = {"small_cnn", "small_resnest", "small_resnet"}
+    assert set(NETWORKS) - set(CHECKPOINTS) == small
 
 
 def test_gives_the_file_and_says_that_it_is_not_pinned(hub_file, caplog):

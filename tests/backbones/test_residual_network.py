@@ -15,6 +15,7 @@ RESNEST = {"stem": "deep", "stem_width": 8, "radix": 2, "average_shortcut": True
 FAMILIES = {
     "resnet": TINY,
     "basic": {**TINY, "bottleneck": False, "stem": "3x3"},
+    "basic_resnest": {**TINY, "bottleneck": False, "stem": "3x3", "radix": 2},
     "sge": {**TINY, "attention": SpatialGroupEnhance},
     "seresnet": {**TINY, "attention": SqueezeExcite},
     "legacy_seresnext": {
