@@ -1,10 +1,12 @@
 """Judging a trained model."""
 
+from kmlic.evaluation.compare_curves import compare_curves
 from kmlic.evaluation.evaluate_run import evaluate_run
 from kmlic.evaluation.experiment import Experiment, Trained
 from kmlic.evaluation.export_run import export_run
 from kmlic.evaluation.html_report import Picture, Section, write_report
 from kmlic.evaluation.linear_probe import linear_probe
+from kmlic.evaluation.mass_in_boxes import BoxMass, mass_in_boxes
 from kmlic.evaluation.pointing_game import Pointing, pointing_game
 from kmlic.evaluation.report import (
     Report,
@@ -16,6 +18,7 @@ from kmlic.evaluation.report import (
 from kmlic.training import predict_scores
 
 __all__ = [
+    "BoxMass",
     "Experiment",
     "Picture",
     "Pointing",
@@ -23,11 +26,13 @@ __all__ = [
     "Section",
     "Trained",
     "average_reports",
+    "compare_curves",
     "comparison_table",
     "evaluate",
     "evaluate_run",
     "export_run",
     "linear_probe",
+    "mass_in_boxes",
     "pointing_game",
     "predict_scores",
     "report_scores",

@@ -99,6 +99,7 @@ class Experiment:
         self.data: dict[int, MultiLabelData] = {}
         self.folder = RunFolder(settings.folder)
         self.trained: dict[str, list[Trained]] = {}
+        self._added: dict[tuple[str, int, str], dict[str, float]] = {}
         self.console = Console(highlight=False)
         self._start = time.monotonic()
         if self.folder.begin(dataclasses.asdict(settings)):
@@ -114,6 +115,7 @@ class Experiment:
         epochs: int,
         whole: Callable[[keras.Model], keras.Model] | None = None,
         training: Training | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> Trained:
         """Trains a model and scores the validation and test splits with it.
 
@@ -129,6 +131,7 @@ class Experiment:
             training: trains the model that `build` gave, keeping its state in the
                 folder it is given, and gives the values of the epochs; None for
                 `kmlic.training.fit`.
+            callbacks: of `kmlic.training.fit`, made for this training.
 
         Raises:
             RuntimeError: if the loss is not finite.
@@ -154,6 +157,7 @@ class Experiment:
                     title=f"{name} (seed {seed})",
                     metrics=self.metrics_of(data),
                     monitor=self.monitor,
+                    callbacks=callbacks,
                 )
             scores = {
                 split: self.score(model, getattr(data, split), data.labels)
@@ -193,6 +197,13 @@ class Experiment:
         """Adds a row that is no Keras model, for instance a linear probe."""
         trained = Trained(name, seed, scores, [], 0, 0.0, None)
         self.trained.setdefault(name, []).append(trained)
+
+    def add_metrics(
+        self, name: str, seed: int, split: str, metrics: Mapping[str, float]
+    ) -> None:
+        """Adds values that do not follow from the scores to a training's report."""
+        added = self._added.setdefault((name, seed, split), {})
+        added.update({metric: float(value) for metric, value in metrics.items()})
 
     def compare(self, split: str = "test") -> dict[str, tuple[Report, Report]]:
         """Gives each model's mean report and its deviation over the seeds."""
@@ -309,7 +320,9 @@ class Experiment:
         }
 
     def _report(self, trained: Trained, split: str) -> Report:
-        return self.report(*trained.scores[split], self.data[trained.seed].labels)
+        report = self.report(*trained.scores[split], self.data[trained.seed].labels)
+        added = self._added.get((trained.name, trained.seed, split), {})
+        return dataclasses.replace(report, metrics={**report.metrics, **added})
 
     def _require_same(self, data: MultiLabelData, seed: int) -> None:
         for other in self.data.values():

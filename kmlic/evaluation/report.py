@@ -145,6 +145,8 @@ def comparison_table(
 ) -> Table:
     """Lays out several models' metrics side by side, then every label's, in percent.
 
+    What a model has no value of is shown as "-".
+
     Args:
         reports: model to its report, all on the same split and labels.
         deviations: model to the deviations of its report, or None.
@@ -154,13 +156,13 @@ def comparison_table(
     for name in reports:
         table.add_column(name, justify="right")
     spreads = deviations or {}
-    values = list(reports.values())
     for part in ("metrics", "per_label"):
-        for key in getattr(values[0], part):
+        rows = [getattr(report, part) for report in reports.values()]
+        for key in dict.fromkeys(key for row in rows for key in row):
             cells = []
-            for name, report in reports.items():
-                cell = _percent(getattr(report, part)[key])
-                if name in spreads:
+            for name, row in zip(reports, rows, strict=True):
+                cell = _percent(row.get(key, np.nan))
+                if name in spreads and key in row:
                     cell += f" ± {_percent(getattr(spreads[name], part)[key])}"
                 cells.append(cell)
             table.add_row(key if part == "metrics" else f"AP {key}", *cells)

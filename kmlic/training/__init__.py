@@ -9,6 +9,7 @@ from kmlic.training.optimizers import (
     LayerwiseAdamW,
     learning_rate_multiplier,
 )
+from kmlic.training.plateau_decay import PlateauDecay
 from kmlic.training.scoring import predict_scores
 from kmlic.training.settings import parse_settings, run_recipe
 from kmlic.training.strategies import make_strategy
@@ -19,6 +20,7 @@ __all__ = [
     "CoupledSGD",
     "EpochState",
     "LayerwiseAdamW",
+    "PlateauDecay",
     "TrainingProgress",
     "ValidationScores",
     "fit",

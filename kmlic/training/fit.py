@@ -42,7 +42,8 @@ def fit(
         metrics: the model and the validation split to values by name; None for mAP and
             loss.
         monitor: the metric by which an epoch is the best, higher is better.
-        callbacks: further ones of Keras, called before the metrics are computed.
+        callbacks: further ones of Keras, called before the metrics are computed. One
+            with a method `resume` is given the values of the epochs done before.
 
     Returns:
         For each epoch its values by name: loss, learning_rate, and the metrics after
@@ -60,6 +61,9 @@ def fit(
         )
     state = EpochState(folder, f"val_{monitor}")
     done = state.restore(model)
+    for callback in callbacks:
+        if hasattr(callback, "resume"):
+            callback.resume(state.epochs)
     if done < epochs:
         # One iterator for all epochs: where one ends, TensorFlow may wait up to 20 s
         # for a thread of tf.data that slept through the call to stop.

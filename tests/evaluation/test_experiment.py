@@ -169,6 +169,17 @@ def test_other_scores_and_metrics_judge_epochs_seeds_and_splits(tmp_path):
     assert set(calls) == {LABELS}
 
 
+def test_values_beside_the_scores_are_averaged_over_the_seeds(tmp_path):
+    experiment = Experiment("toy", Settings(tmp_path / "run"))
+    _train(experiment)
+    for seed in (0, 1):
+        experiment.add_metrics("model", seed, "test", {"in box": 0.5 + seed})
+    run = experiment.finish()
+    assert run.results["test"]["model"]["in box"] == 1.0
+    assert run.deviations["test"]["model"]["in box"] == pytest.approx(0.5**0.5)
+    assert "in box" not in run.results["validation"]["model"]
+
+
 def test_a_training_of_ones_own_leaves_what_it_says(tmp_path):
     experiment = Experiment("toy", Settings(tmp_path / "run", seeds=(0,)))
     folders = []

@@ -81,6 +81,19 @@ def test_the_table_holds_every_metric_and_label_in_percent():
     assert "AP a" in text and "50.00 ± 0.00" in text
 
 
+def test_the_table_shows_what_one_model_alone_has():
+    reports = {"x": Report({"mAP": 0.5}, {}, 2), "y": Report({"hits": 0.25}, {}, 2)}
+    spreads = {
+        name: Report(dict.fromkeys(r.metrics, 0.0), {}, 2)
+        for name, r in reports.items()
+    }
+    console = Console(file=io.StringIO(), width=80)
+    console.print(comparison_table(reports, spreads))
+    lines = [line.split() for line in console.file.getvalue().splitlines()]
+    assert ["│", "mAP", "│", "50.00", "±", "0.00", "│", "-", "│"] in lines
+    assert ["│", "hits", "│", "-", "│", "25.00", "±", "0.00", "│"] in lines
+
+
 def test_says_how_many_columns_there_must_be():
     with pytest.raises(ValueError, match=r"\(50, 5\) and \(50, 5\) for 1 labels"):
         report_scores(TARGETS, SCORES, Labels(("a",)))

@@ -69,6 +69,27 @@ def test_a_finished_training_gives_its_best_weights_again(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_callback_is_told_of_the_epochs_before_an_interruption(tmp_path):
+    class Counts(keras.callbacks.Callback):
+        def resume(self, epochs):
+            self.losses = [values["loss"] for values in epochs]
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.losses.append(logs["loss"])
+
+    for epochs in (2, 4):
+        counts = Counts()
+        values = fit(
+            _model(),
+            DATASET,
+            DATASET,
+            epochs=epochs,
+            folder=tmp_path / "a",
+            callbacks=[counts],
+        )
+        assert counts.losses == [each["loss"] for each in values]
+
+
 def test_a_loss_that_is_not_finite_stops(tmp_path):
     with pytest.raises(RuntimeError, match="NaN"):
         fit(_model(np.inf), DATASET, DATASET, epochs=2, folder=tmp_path / "a")

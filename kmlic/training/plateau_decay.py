@@ -1,0 +1,69 @@
+"""A learning rate that falls when the loss does not."""
+
+from collections.abc import Mapping, Sequence
+
+import keras
+
+
+class PlateauDecay(keras.callbacks.Callback):
+    """Multiplies the learning rate when a value has not fallen for some epochs.
+
+    Differs from `keras.callbacks.ReduceLROnPlateau`: what it decides follows from the
+    values alone, so that a training that was interrupted goes on as if it had not been;
+    see `resume`.
+
+    Args:
+        monitor: name in the logs, lower is better.
+        factor: of the learning rate, 0 to 1.
+        patience: epochs without a fall before each decay, at least 1.
+        least_fall: how much lower a value must be to count as a fall.
+
+    Raises:
+        ValueError: if a number is out of its limits.
+
+    Example:
+        >>> PlateauDecay(patience=2).decays([3.0, 2.0, 2.5, 2.5])
+        True
+    """
+
+    def __init__(
+        self,
+        monitor: str = "loss",
+        factor: float = 0.1,
+        patience: int = 4,
+        least_fall: float = 1e-4,
+    ):
+        super().__init__()
+        if not 0 < factor < 1:
+            raise ValueError(f"`factor` must be between 0 and 1; got factor={factor}.")
+        if patience < 1:
+            raise ValueError(f"`patience` must be at least 1; got patience={patience}.")
+        self.monitor = monitor
+        self.factor = factor
+        self.patience = patience
+        self.least_fall = least_fall
+        self.values: list[float] = []
+
+    def resume(self, epochs: Sequence[Mapping[str, float]]) -> None:
+        """Takes over the values of the epochs before an interruption."""
+        self.values = [values[self.monitor] for values in epochs]
+
+    def on_epoch_end(self, epoch, logs=None):
+        rate = self.model.optimizer.learning_rate
+        logs["learning_rate"] = float(rate)
+        self.values.append(float(logs[self.monitor]))
+        if self.decays(self.values):
+            rate.assign(rate * self.factor)
+
+    def decays(self, values: Sequence[float]) -> bool:
+        """Tells whether the rate falls after the last of the epochs' values."""
+        lowest, waited, due = float("inf"), 0, False
+        for value in values:
+            due = False
+            if value < lowest - self.least_fall:
+                lowest, waited = value, 0
+                continue
+            waited += 1
+            if waited == self.patience:
+                due, waited = True, 0
+        return due
