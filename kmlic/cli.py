@@ -62,6 +62,8 @@ def predict(
     output: Path | None = None,
     threshold: float | None = None,
     top_k: int | None = None,
+    labels: str | None = None,
+    word_vectors: str | None = None,
     on_error: Literal["skip", "raise"] = "skip",
     batch_size: int = 32,
 ) -> int:
@@ -74,34 +76,49 @@ def predict(
         threshold: probability from which a label counts as present; each label's own
             when left out.
         top_k: shows the k likeliest labels.
+        labels: names to score instead of the run's own, trained or not, joined by
+            commas: "tiger, harbour". A score is a cosine, -1 to 1.
+        word_vectors: where those names have their vectors: a word2vec or GloVe file, or
+            a name of gensim.downloader; words.npz of the run when left out.
         on_error: whether a broken image is shown as such or stops the command.
         batch_size: images the model sees at once.
     """
     from kmlic.predict import (
+        OpenVocabulary,
         list_images,
         load_run,
+        load_run_words,
         predict_paths,
         write_predictions,
     )
 
     paths = list_images(images)
-    model, labels = load_run(run)
+    model, own = load_run(run)
+    score = None
+    if labels is not None:
+        names = [name.strip() for name in labels.split(",")]
+        words = load_run_words(run, word_vectors)
+        vocabulary = OpenVocabulary(model, own, names, words)
+        model, own, score = vocabulary.model, vocabulary.labels, vocabulary.score
+        # All of them: no cosine says that a label is there.
+        top_k = len(names) if top_k is None and threshold is None else top_k
     rows = predict_paths(
         model,
         paths,
-        labels=labels,
+        labels=own,
         threshold=threshold,
         top_k=top_k,
+        score=score,
         on_error=on_error,
         batch_size=batch_size,
         show_progress=len(paths) > batch_size,
     )
     console = Console(highlight=False)
     if output is None:
-        table, count, broken = _prediction_table(rows, labels)
+        table, count, broken = _prediction_table(rows, own)
         console.print(table)
     else:
-        count, broken = write_predictions(rows, output, labels)
+        count, broken = write_predictions(rows, output, own)
         console.print(
             f"{output}: {count} images, {broken} of them broken.", soft_wrap=True
         )

@@ -35,6 +35,21 @@ def test_lets_flags_choose_the_labels(run, image, capsys):
     assert "none" in capsys.readouterr().out
 
 
+def test_scores_labels_the_model_was_never_trained_on(run, image, capsys, tmp_path):
+    command = ["predict", str(run), str(image), "--labels", "lemon, navy"]
+    assert cli.main(command) == 2
+    assert "must hold words.npz" in capsys.readouterr().err
+    words = tmp_path / "words.txt"
+    words.write_text("red 1 0 0\ngreen 0 1 0\nblue 0 0 1\nlemon 1 1 0\nnavy 0 0 1\n")
+    assert cli.main([*command, "--word_vectors", str(words)]) == 0
+    assert "lemon 1.00, navy 0.0" in capsys.readouterr().out
+    assert cli.main([*command, "--word_vectors", str(words), "--top_k", "1"]) == 0
+    assert "navy" not in capsys.readouterr().out
+    command[-1] = "lemon, unicorn"
+    assert cli.main([*command, "--word_vectors", str(words)]) == 2
+    assert "1 of 2 have none: unicorn" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
 def test_writes_rows_and_counts_broken_ones(run, image, tmp_path, suffix, capsys):
     write_broken(image.parent)

@@ -94,10 +94,13 @@ def _narrow_labels(labels: Labels, columns: Sequence[int]) -> Labels:
         group: tuple(name for name in members if name in names)
         for group, members in (labels.groups or {}).items()
     }
+    groups = {group: own for group, own in groups.items() if own}
     return dataclasses.replace(
         labels,
         names=names,
-        groups={group: own for group, own in groups.items() if own} or None,
+        groups=groups or None,
+        # A label alone in its group would be certain.
+        exclusive=labels.exclusive and min(map(len, groups.values())) > 1,
         thresholds=tuple(labels.thresholds[column] for column in columns),
     )
 

@@ -64,7 +64,7 @@ def load_cifar100(
     else:
         images, classes, names = _read_npz(folder)
         split = split_images(_one_hot(classes, len(names)), seed=seed)
-    labels = Labels(names, image_size=image_size)
+    labels = _labels(names, image_size)
     targets = _one_hot(classes, len(names))
     datasets, split_targets, paths = {}, {}, {}
     for number, name in enumerate(SPLITS):
@@ -165,6 +165,10 @@ def _require_known(path: Path, classes: np.ndarray, names: tuple[str, ...]) -> N
         )
 
 
+def _labels(names: tuple[str, ...], image_size: int) -> Labels:
+    return Labels(names, groups={"class": names}, image_size=image_size, exclusive=True)
+
+
 def _one_hot(classes: np.ndarray, num_labels: int) -> np.ndarray:
     return np.eye(num_labels, dtype=np.int8)[classes]
 
@@ -189,7 +193,7 @@ def _load_tfds(
             "validation": "train[90%:]",
             "test": "test",
         },
-        labels=Labels(names, image_size=image_size),
+        labels=_labels(names, image_size),
         targets=targets,
         image_size=image_size,
         batch_size=batch_size,

@@ -69,8 +69,12 @@ def load_tiny_imagenet(
         batch_size=batch_size,
         **options,
     )
+    own = data.labels.names
     return dataclasses.replace(
         data,
+        labels=dataclasses.replace(
+            data.labels, groups={"class": own}, exclusive=len(own) > 1
+        ),
         synonyms={names[wnid]: words for wnid, words in synonyms.items()},
         identifiers={name: wnid for wnid, name in names.items()},
     )

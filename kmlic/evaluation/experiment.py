@@ -37,6 +37,7 @@ SPLITS = ("validation", "test")
 Score = Callable[[keras.Model, tf.data.Dataset, Labels], tuple[np.ndarray, np.ndarray]]
 MakeReport = Callable[[np.ndarray, np.ndarray, Labels], Report]
 Training = Callable[[keras.Model, Path], list[dict[str, float]]]
+Export = Callable[[keras.Model, Path, MultiLabelData], Mapping[str, float]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +101,7 @@ class Experiment:
         self.folder = RunFolder(settings.folder)
         self.trained: dict[str, list[Trained]] = {}
         self._added: dict[tuple[str, int, str], dict[str, float]] = {}
+        self.reports: dict[str, dict[str, dict[int, Report]]] = {}
         self.console = Console(highlight=False)
         self._start = time.monotonic()
         if self.folder.begin(dataclasses.asdict(settings)):
@@ -205,8 +207,25 @@ class Experiment:
         added = self._added.setdefault((name, seed, split), {})
         added.update({metric: float(value) for metric, value in metrics.items()})
 
+    def add_report(self, split: str, name: str, seed: int, report: Report) -> None:
+        """Adds what a model reaches on other images than those of the splits.
+
+        Args:
+            split: what those images are called in tables and run.json.
+            name: the model; all of one split have the same metrics, nan where a model
+                cannot have one.
+            seed: of its training.
+            report: its metrics.
+        """
+        self.reports.setdefault(split, {}).setdefault(name, {})[seed] = report
+
     def compare(self, split: str = "test") -> dict[str, tuple[Report, Report]]:
         """Gives each model's mean report and its deviation over the seeds."""
+        if split in self.reports:
+            return {
+                name: average_reports(list(reports.values()))
+                for name, reports in self.reports[split].items()
+            }
         return {
             name: average_reports([self._report(each, split) for each in results])
             for name, results in self.trained.items()
@@ -243,6 +262,7 @@ class Experiment:
         *,
         sections: Sequence[Section] = (),
         maps: bool = False,
+        export: Export | None = None,
     ) -> Run:
         """Exports one model, writes the run folder and puts it in its place.
 
@@ -251,15 +271,18 @@ class Experiment:
                 validation split; None leaves no model.
             sections: the recipe's own parts of report.html, after the comparison.
             maps: whether the exports give the model's maps as a second output.
+            export: writes the model's exports into the folder it is given and gives
+                each one's path there with its largest difference from the model; None
+                for a SavedModel and a LiteRT file of probabilities.
         """
         working = self.folder.working
         data = self.data[self.settings.seeds[0]]
         data.labels.write(working / "labels.json")
         self._write_history(working / "history.csv")
         best = self.best_of(exported) if exported else None
-        exports = self._export(best, maps) if best else {}
+        exports = self._export(best, maps, export) if best else {}
         several = len(self.settings.seeds) > 1
-        averages = {split: self.compare(split) for split in SPLITS}
+        averages = {split: self.compare(split) for split in (*SPLITS, *self.reports)}
         run = Run(
             recipe=self.recipe,
             command=shlex.join(
@@ -300,15 +323,19 @@ class Experiment:
     def _say(self, text: str) -> None:
         self.console.print(text, soft_wrap=True)
 
-    def _export(self, trained: Trained, maps: bool) -> dict[str, float]:
+    def _export(
+        self, trained: Trained, maps: bool, export: Export | None
+    ) -> dict[str, float]:
         working, data = self.folder.working, self.data[trained.seed]
         labels = data.labels
         model = keras.saving.load_model(trained.model_path, compile=False)
         model.save(working / "model.keras")
-        images = next(iter(data.test.unbatch().batch(16)))[0].numpy()
         self._say("Exporting and comparing with the model ...")
         # What an interrupted run left would make this the second version.
         shutil.rmtree(working / "export", ignore_errors=True)
+        if export is not None:
+            return dict(export(model, working, data))
+        images = next(iter(data.test.unbatch().batch(16)))[0].numpy()
         options: dict[str, Any] = {"labels": labels, "maps": maps}
         saved_model = export_saved_model(model, working / "export", **options)
         tflite = export_tflite(model, working / "model.tflite", **options)
@@ -399,6 +426,14 @@ class Experiment:
                     seeds.setdefault(str(each.seed), {}).setdefault(split, {})[
                         each.name
                     ] = metrics
+        for split, models in self.reports.items():
+            for name, reports in models.items():
+                for seed, report in reports.items():
+                    seeds.setdefault(str(seed), {}).setdefault(split, {})[name] = {
+                        key: value
+                        for key, value in report.metrics.items()
+                        if not np.isnan(value)
+                    }
         return seeds
 
 

@@ -2,13 +2,16 @@
 
 from kmlic.predict.list_images import list_images
 from kmlic.predict.load_run import load_run
+from kmlic.predict.open_vocabulary import OpenVocabulary, load_run_words
 from kmlic.predict.predict_paths import Prediction, predict_paths
 from kmlic.predict.write_predictions import write_predictions
 
 __all__ = [
+    "OpenVocabulary",
     "Prediction",
     "list_images",
     "load_run",
+    "load_run_words",
     "predict_paths",
     "write_predictions",
 ]

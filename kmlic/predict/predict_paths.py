@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
@@ -29,8 +29,8 @@ class Prediction:
         path: the file.
         labels: names of the labels that count as present, likeliest first; of exclusive
             groups the likeliest one of each, in the groups' order.
-        probabilities: (L,) 0-1, of every label in the model's order; None for a broken
-            image.
+        probabilities: (L,) 0-1, of every label in the model's order, or other scores
+            where those were asked for; None for a broken image.
         error: why the image is broken; None for a whole one.
     """
 
@@ -47,6 +47,7 @@ def predict_paths(
     labels: Labels | None = None,
     threshold: float | None = None,
     top_k: int | None = None,
+    score: Callable[[np.ndarray], np.ndarray] | None = None,
     batch_size: int = 32,
     on_error: Literal["skip", "raise"] = "skip",
     show_progress: bool = False,
@@ -65,6 +66,8 @@ def predict_paths(
             when None.
         top_k: gives the k likeliest labels: of those at the threshold when there is
             one, else of all (of exclusive groups: of the likeliest ones).
+        score: the model's outputs to scores of the labels, in place of probabilities,
+            such as `OpenVocabulary.score`.
         batch_size: images the model sees at once.
         on_error: "skip" gives a broken image as a row with its error; "raise" stops.
         show_progress: whether a bar on standard error tells how long it will take.
@@ -96,7 +99,11 @@ def predict_paths(
         raise ValueError(
             "`labels` must say the image size of a model that takes any size; got None."
         )
-    rows = _predict(model, images, size, labels, threshold, top_k, batch_size, on_error)
+    own = labels
+    to_scores = score or (lambda logits: to_probabilities(logits, own))
+    rows = _predict(
+        model, images, size, labels, threshold, top_k, to_scores, batch_size, on_error
+    )
     if not show_progress:
         return rows
     return iter(
@@ -117,6 +124,7 @@ def _predict(
     labels: Labels,
     threshold: float | None,
     top_k: int | None,
+    score: Callable[[np.ndarray], np.ndarray],
     batch_size: int,
     on_error: str,
 ) -> Iterator[Prediction]:
@@ -125,7 +133,7 @@ def _predict(
             if error is not None and on_error == "raise":
                 raise ValueError(error)
         whole = [pixels for _, pixels, _ in batch if pixels is not None]
-        probabilities = iter(_probabilities(model, whole, batch_size, labels))
+        probabilities = iter(_probabilities(model, whole, batch_size, score))
         for path, pixels, error in batch:
             if pixels is None:
                 yield Prediction(path, (), None, error)
@@ -167,14 +175,17 @@ def _decode(path: Path, size: int) -> _Decoded:
 
 
 def _probabilities(
-    model: keras.Model, images: list[np.ndarray], batch_size: int, labels: Labels
+    model: keras.Model,
+    images: list[np.ndarray],
+    batch_size: int,
+    score: Callable[[np.ndarray], np.ndarray],
 ) -> np.ndarray:
     if not images:
         return np.zeros((0, model.output_shape[-1]), "float32")
     # Always as many rows, for every number of them costs a graph of its own.
     rows = np.stack(images + images[:1] * (batch_size - len(images)))
     logits = model.predict_on_batch(rows)[: len(images)]
-    return to_probabilities(logits, labels)
+    return score(logits)
 
 
 def _present(

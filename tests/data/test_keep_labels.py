@@ -76,6 +76,13 @@ def test_drops_images_of_which_nothing_is_left():
     assert set(map(str, numbers)) <= set(data.paths["train"])
 
 
+def test_labels_stay_exclusive_while_each_has_a_rival():
+    exclusive = dataclasses.replace(LABELS, exclusive=True)
+    data = dataclasses.replace(DATA, labels=exclusive)
+    assert keep_labels(data, ["dog", "cat"]).labels.exclusive
+    assert not keep_labels(data, ["dog", "cat", "bus"]).labels.exclusive
+
+
 def test_a_label_that_is_unknown_is_no_label_that_is_shown():
     data = keep_labels(DATA, ["dog"], drop_images=True)
     assert "0" not in data.paths["test"]

@@ -40,7 +40,7 @@ def pixels(dataset):
 def test_reads_the_binary_version(tmp_path):
     drawn = write_binary(tmp_path)
     data = load_dataset("cifar100", data_dir=tmp_path, **SIZES)
-    assert data.labels.names == NAMES
+    assert data.labels.names == NAMES and data.labels.exclusive
     assert data.sizes == {"train": 54, "validation": 6, "test": 9}
     assert data.targets["validation"].sum(axis=0).tolist() == [2, 2, 2]
     images, classes = drawn["test"]

@@ -47,6 +47,7 @@ def test_reads_the_layout_of_the_distribution(tmp_path, whole):
     assert data.synonyms["goldfish"] == ("goldfish", "Carassius auratus")
     assert data.synonyms["crane (n03)"] == ("crane", "hoist")
     assert data.identifiers["crane (n02)"] == "n02"
+    assert data.labels.exclusive and list(data.labels.groups) == ["class"]
     assert data.sizes == {"train": 21, "validation": 3, "test": 6}
     for split in ("train", "validation", "test"):
         assert (data.targets[split].sum(axis=1) == 1).all()

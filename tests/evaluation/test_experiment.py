@@ -62,6 +62,31 @@ def test_leaves_a_whole_run_folder(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+def test_takes_reports_on_other_images_and_an_export_of_ones_own(tmp_path, capsys):
+    experiment = Experiment("toy", Settings(tmp_path / "run"))
+    _train(experiment)
+    for seed, value in ((0, 0.5), (1, 0.7)):
+        both = {"similarity": value, "bias": np.nan}
+        experiment.add_report("zero_shot", "model", seed, Report(both, {}, 7))
+
+    def export(model, folder, data):
+        (folder / "own.txt").write_text(f"{model.count_params()} {data.sizes['test']}")
+        return {"own.txt": 1e-7}
+
+    experiment.show("zero_shot")
+    run = experiment.finish(exported="model", export=export)
+
+    assert "toy, zero_shot split: 7 images" in capsys.readouterr().out
+    found = run.results["zero_shot"]["model"]
+    assert found == {"similarity": pytest.approx(0.6), "bias": None}
+    spread = run.deviations["zero_shot"]["model"]["similarity"]
+    assert spread == pytest.approx(0.2 / 2**0.5)
+    assert run.seeds["1"]["zero_shot"]["model"] == {"similarity": 0.7}
+    assert run.exports == {"own.txt": 1e-7}
+    assert (tmp_path / "run" / "own.txt").read_text() == "12 40"
+    assert not (tmp_path / "run" / "export").exists()
+
+
 def test_goes_on_with_the_trainings_that_are_missing(tmp_path):
     settings = Settings(tmp_path / "run")
     interrupted = Experiment("toy", settings)

@@ -1,0 +1,111 @@
+"""Labels that a model was never trained on."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+
+from kmlic.embedding_index import EmbeddingIndex, conse
+from kmlic.labels import Labels, to_probabilities
+from kmlic.models import embedding_part, has_embedding
+from kmlic.words import embed_labels, load_word_vectors
+
+if TYPE_CHECKING:
+    from gensim.models import KeyedVectors
+
+
+class OpenVocabulary:
+    """Scores any labels whose words have vectors, through those a model knows.
+
+    A model that ends in an embedding is asked for it; any other for the probabilities
+    of its own labels, whose vectors, weighted by them, make an embedding (ConSE). A
+    score is the cosine of the embedding with a label's vector, -1 to 1.
+
+    Args:
+        model: from images to logits, or to the similarities that
+            `kmlic.models.score_labels` gives.
+        labels: the model's own. Those without a vector are left out.
+        names: the labels to score.
+        word_vectors: from `kmlic.words`; of a model with an embedding the vectors it
+            was trained with.
+        top: labels of an image that make its embedding, the likeliest ones.
+
+    Raises:
+        ValueError: if names repeat, a name or all of the model's labels have no word
+            with a vector, or the vectors are not of the embedding's size.
+
+    Example:
+        >>> image = keras.Input((8, 8, 3))
+        >>> mean = keras.layers.GlobalAveragePooling2D()(image)
+        >>> model = keras.Model(image, keras.layers.Dense(2)(mean))
+        >>> words = dict(zip(("cat", "car", "puma"), np.eye(3), strict=True))
+        >>> labels = Labels(("cat", "car"), image_size=8)
+        >>> vocabulary = OpenVocabulary(model, labels, ["puma", "cat"], words)
+        >>> vocabulary.score(np.array([[9.0, -9.0]])).round(2).tolist()
+        [[0.0, 1.0]]
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        labels: Labels,
+        names: Sequence[str],
+        word_vectors: "KeyedVectors | Mapping[str, np.ndarray]",
+        *,
+        top: int = 10,
+    ):
+        self.labels = Labels(tuple(names), image_size=labels.image_size)
+        vectors, self.report = embed_labels(self.labels.names, word_vectors)
+        self.index = EmbeddingIndex(self.labels.names, vectors)
+        self._own, self._top = labels, top
+        if has_embedding(model):
+            self.model = embedding_part(model)
+            self._known: list[int] | None = None
+            if self.model.output_shape[-1] != self.index.size:
+                raise ValueError(
+                    "`word_vectors` must be those the model was trained with, of size "
+                    f"{self.model.output_shape[-1]}; got size {self.index.size}."
+                )
+            return
+        self.model = model
+        self._vectors, known = embed_labels(
+            labels.names, word_vectors, missing="leave_out"
+        )
+        self._known = [labels.names.index(name) for name in known.with_vector]
+
+    def score(self, outputs: np.ndarray) -> np.ndarray:
+        """Gives the cosines of images with the labels, (N, L) float32.
+
+        Args:
+            outputs: of `self.model`: embeddings, or logits of the model's own labels.
+        """
+        if self._known is None:
+            return self.index.scores(outputs)
+        chances = to_probabilities(outputs, self._own)[:, self._known]
+        return self.index.scores(conse(chances, self._vectors, top=self._top))
+
+
+def load_run_words(
+    run: str | Path, word_vectors: str | Path | None = None
+) -> "KeyedVectors":
+    """Loads the word vectors that a run keeps, or others.
+
+    Args:
+        run: the run folder; its words.npz is taken when no others are given.
+        word_vectors: a file, or a name of gensim.downloader.
+
+    Raises:
+        ValueError: if the run keeps none and none are given.
+    """
+    if word_vectors is not None:
+        return load_word_vectors(word_vectors)
+    path = Path(run) / "words.npz"
+    if not path.is_file():
+        raise ValueError(
+            f"{run} must hold words.npz to score labels it was not trained on; it does "
+            "not. Give --word_vectors: a word2vec or GloVe file, or a name of "
+            "gensim.downloader."
+        )
+    return load_word_vectors(path)
