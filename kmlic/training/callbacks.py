@@ -1,5 +1,6 @@
 """What happens between the epochs of a training."""
 
+import contextlib
 import json
 import shutil
 import time
@@ -89,7 +90,9 @@ class EpochState(keras.callbacks.Callback):
         record = self.folder / "epochs.json"
         if record.exists():
             self.epochs = json.loads(record.read_text())
-            model.optimizer.build(model.trainable_variables)
+            strategy = model.distribute_strategy
+            with strategy.scope() if strategy else contextlib.nullcontext():
+                model.optimizer.build(model.trainable_variables)
             model.load_weights(self.folder / "latest.weights.h5")
         return len(self.epochs)
 

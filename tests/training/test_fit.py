@@ -1,9 +1,11 @@
+import contextlib
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from kmlic.training import CoupledSGD, fit
+from kmlic.training import CoupledSGD, fit, make_strategy
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.normal(size=(32, 2, 2, 1)).astype("float32")
@@ -11,13 +13,14 @@ TARGETS = (IMAGES.reshape(32, 4)[:, :2] > 0).astype("float32")
 DATASET = tf.data.Dataset.from_tensor_slices((IMAGES, TARGETS)).batch(8)
 
 
-def _model(learning_rate=0.1):
+def _model(learning_rate=0.1, strategy=None):
     keras.utils.set_random_seed(0)
-    images = keras.Input((2, 2, 1))
-    x = keras.layers.Flatten()(images)
-    model = keras.Model(images, keras.layers.Dense(2, name="logits")(x))
-    loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    model.compile(CoupledSGD(learning_rate), loss)
+    with make_strategy(strategy).scope() if strategy else contextlib.nullcontext():
+        images = keras.Input((2, 2, 1))
+        x = keras.layers.Flatten()(images)
+        model = keras.Model(images, keras.layers.Dense(2, name="logits")(x))
+        loss = keras.losses.BinaryCrossentropy(from_logits=True)
+        model.compile(CoupledSGD(learning_rate), loss)
     return model
 
 
@@ -33,8 +36,9 @@ def test_gives_the_exact_values_of_each_epoch(tmp_path, capsys):
     ]
 
 
-def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path):
-    undisturbed = _model()
+@pytest.mark.parametrize("strategy", [None, "single"])
+def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path, strategy):
+    undisturbed = _model(strategy=strategy)
     expected = fit(undisturbed, DATASET, DATASET, epochs=4, folder=tmp_path / "a")
 
     class Kill(keras.callbacks.Callback):
@@ -42,7 +46,7 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path):
             if self.model.optimizer.iterations == 10:
                 raise KeyboardInterrupt
 
-    interrupted = _model()
+    interrupted = _model(strategy=strategy)
     original = interrupted.fit
 
     def fit_with_kill(*args, callbacks, **kwargs):
@@ -51,7 +55,7 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path):
     interrupted.fit = fit_with_kill
     with pytest.raises(KeyboardInterrupt):
         fit(interrupted, DATASET, DATASET, epochs=4, folder=tmp_path / "b")
-    resumed = _model()
+    resumed = _model(strategy=strategy)
     epochs = fit(resumed, DATASET, DATASET, epochs=4, folder=tmp_path / "b")
     assert epochs == expected
     for one, other in zip(
