@@ -1,0 +1,81 @@
+"""A backbone in two parts, of which the lower one may stay as it is."""
+
+import keras
+
+
+def split_backbone(backbone: keras.Model, at: str) -> tuple[keras.Model, keras.Model]:
+    """Cuts a backbone behind one of its layers.
+
+    Both parts share their layers, and so their weights, with the backbone. What the
+    lower part gives can be kept on disk while only the upper part is trained.
+
+    Shapes: lower: images (B, H, W, C) to activations; upper: activations to those of
+    the backbone's feature maps that lie above, finest first.
+
+    Args:
+        backbone: from `build_backbone`, or any functional model of feature maps.
+        at: name of the lower part's last layer, for instance "block_12_add" of
+            mobilenet_v2; it may stand in a model inside the backbone.
+
+    Raises:
+        ValueError: if there is no such layer, no feature map lies above it, or a
+            connection passes it by.
+
+    Example:
+        >>> from kmlic.backbones import build_backbone
+        >>> backbone = build_backbone("small_resnet", image_size=64)
+        >>> lower, upper = split_backbone(backbone, "layer2.0.act3")
+        >>> lower.output_shape, [shape[1:] for shape in upper.output_shape]
+        ((None, 8, 8, 64), [(4, 4, 128), (2, 2, 256)])
+    """
+    inner, before = _find(backbone, at)
+    cut = inner.get_layer(at).output
+    ways = _ways(inner, cut)
+    above = [x for x in inner.outputs if ways[id(x)] == {True} and x is not cut]
+    around = any(len(ways[id(x)]) == 2 for x in inner.outputs)
+    if around or not above:
+        raise ValueError(
+            "`at` must be a layer below some feature map, which every connection to "
+            f"that goes through; got at={at!r} in {backbone.name!r}, "
+            + ("which a connection passes by." if around else "with no map above it.")
+        )
+    upper = keras.Model(cut, above, name="upper")
+    lower = keras.Model(inner.input, cut, name="lower")
+    if before is not None:
+        images = keras.Input(backbone.input_shape[1:], name="images")
+        lower = keras.Model(images, lower(before(images)), name="lower")
+    return lower, upper
+
+
+def _find(backbone: keras.Model, at: str) -> tuple[keras.Model, keras.Model | None]:
+    """Gives the model that holds the layer, and what comes before that model."""
+    if at in {layer.name for layer in backbone.layers}:
+        return backbone, None
+    for layer in backbone.layers:
+        if isinstance(layer, keras.Model) and at in {x.name for x in layer.layers}:
+            nodes = [n for own in backbone._nodes_by_depth.values() for n in own]
+            (node,) = [node for node in nodes if node.operation is layer]
+            (inputs,) = node.input_tensors
+            return layer, keras.Model(backbone.input, inputs, name="before")
+    raise ValueError(
+        f"`at` must be a layer of {backbone.name!r}; got at={at!r}. Its last ones are "
+        f"{_names(backbone)[-20:]}."
+    )
+
+
+def _names(model: keras.Model) -> list[str]:
+    names: list[str] = []
+    for layer in model.layers:
+        names.extend(_names(layer) if isinstance(layer, keras.Model) else [layer.name])
+    return names
+
+
+def _ways(model: keras.Model, cut: keras.KerasTensor) -> dict[int, set[bool]]:
+    """Tells of each tensor whether the ways to it go through the cut, or do not."""
+    found: dict[int, set[bool]] = {}
+    for depth in sorted(model._nodes_by_depth, reverse=True):
+        for node in model._nodes_by_depth[depth]:
+            own = set().union(*(found[id(tensor)] for tensor in node.input_tensors))
+            for tensor in node.output_tensors:
+                found[id(tensor)] = {True} if tensor is cut else own or {False}
+    return found
