@@ -1,5 +1,7 @@
 """The papers' models: one builder per file."""
 
+from kmlic.models.attributes import build_attribute_classifier
+from kmlic.models.average_models import average_models
 from kmlic.models.baseline import build_classifier
 from kmlic.models.decouplenet import build_decouplenet
 from kmlic.models.devise import (
@@ -14,6 +16,8 @@ from kmlic.models.semantic_resnest import build_cam_generator, build_semantic_re
 
 __all__ = [
     "JointModel",
+    "average_models",
+    "build_attribute_classifier",
     "build_cam_generator",
     "build_classifier",
     "build_decouplenet",
