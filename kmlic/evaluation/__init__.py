@@ -4,6 +4,7 @@ from kmlic.evaluation.compare_curves import compare_curves
 from kmlic.evaluation.evaluate_run import evaluate_run
 from kmlic.evaluation.experiment import Experiment, Trained
 from kmlic.evaluation.export_run import export_run
+from kmlic.evaluation.group_sections import group_sections
 from kmlic.evaluation.html_report import Picture, Section, write_report
 from kmlic.evaluation.linear_probe import linear_probe
 from kmlic.evaluation.mass_in_boxes import BoxMass, mass_in_boxes
@@ -31,6 +32,7 @@ __all__ = [
     "evaluate",
     "evaluate_run",
     "export_run",
+    "group_sections",
     "linear_probe",
     "mass_in_boxes",
     "pointing_game",

@@ -145,8 +145,13 @@ def _learning_curves(epochs: Epochs) -> Section:
         for values in seed
         for name in values
     )
-    # val_loss is drawn with loss, and a schedule is known beforehand.
-    drawn = [n for n in names if n != "learning_rate" and f"val_{n}" not in names]
+    # val_loss is drawn with loss, a schedule is known beforehand, and the values of
+    # single groups, like val_accuracy/sleeve, would be dozens.
+    drawn = [
+        name
+        for name in names
+        if name != "learning_rate" and f"val_{name}" not in names and "/" not in name
+    ]
     figures = []
     for name in sorted(drawn, key=lambda n: ("loss" in n, n)):
         pair = [(name, "-")]
