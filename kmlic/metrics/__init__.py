@@ -5,13 +5,19 @@ from kmlic.metrics.attribute_accuracy import (
     attribute_accuracy,
     confusion_matrices,
 )
+from kmlic.metrics.check_scores import check_scores
+from kmlic.metrics.expected_calibration_error import expected_calibration_error
+from kmlic.metrics.hamming_loss import hamming_loss, subset_accuracy
 from kmlic.metrics.hit_at_k import HitAtK, hit_at_k
+from kmlic.metrics.label_ranking import label_ranking
 from kmlic.metrics.mean_average_precision import (
     MeanAveragePrecision,
     average_precision,
+    mean_average_precision,
 )
 from kmlic.metrics.precision_recall_auc import precision_recall_auc
 from kmlic.metrics.precision_recall_f1 import PrecisionRecallF1, precision_recall_f1
+from kmlic.metrics.roc_auc import roc_auc
 from kmlic.metrics.top_similarity import (
     TopSimilarity,
     random_similarity,
@@ -27,13 +33,20 @@ __all__ = [
     "TopSimilarity",
     "attribute_accuracy",
     "average_precision",
+    "check_scores",
     "choose_seen_bias",
     "confusion_matrices",
+    "expected_calibration_error",
+    "hamming_loss",
     "harmonic_mean",
     "hit_at_k",
+    "label_ranking",
+    "mean_average_precision",
     "precision_recall_auc",
     "precision_recall_f1",
     "random_similarity",
+    "roc_auc",
+    "subset_accuracy",
     "top_similarity",
     "zero_shot_hits",
 ]

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kmlic.metrics.check_scores import check_scores
+
 
 class Ranking(NamedTuple):
     """Where the distinct scores of a label's positives stand, lowest first.
@@ -29,28 +31,11 @@ def checked(targets, scores) -> tuple[np.ndarray, np.ndarray]:
     """Gives (N, L) arrays of the same shape, scores as float32 or float64.
 
     Raises:
-        ValueError: if shapes differ, a target is not 1, 0 or -1 or a score is NaN.
+        ValueError: as `check_scores` does.
     """
-    targets, scores = np.asarray(targets), np.asarray(scores)
-    if targets.ndim != 2 or targets.shape != scores.shape:
-        raise ValueError(
-            "`targets` and `scores` must be (N, L) both; got shapes "
-            f"{targets.shape} and {scores.shape}."
-        )
-    strange = (targets != 1) & (targets != 0) & (targets != -1)
-    if strange.any():
-        row, label = np.argwhere(strange)[0]
-        raise ValueError(
-            f"`targets` must be 1, 0 or -1; got {targets[row, label]} in row {row}, "
-            f"label {label}."
-        )
+    targets, scores = check_scores(targets, scores)
     if scores.dtype not in (np.float32, np.float64):
         scores = scores.astype(np.float32 if scores.dtype.itemsize < 4 else np.float64)
-    if np.isnan(scores).any():
-        row, label = np.argwhere(np.isnan(scores))[0]
-        raise ValueError(
-            f"`scores` must be numbers; got NaN in row {row}, label {label}."
-        )
     return targets, scores
 
 

@@ -7,6 +7,8 @@ import numpy as np
 
 from kmlic.metrics._ranking import Ranking, checked, rankings
 
+_AVERAGES = ("macro", "weighted", "micro", "samples")
+
 
 def average_precision(targets: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Ranks the images of each label by score and averages the precision at positives.
@@ -40,6 +42,53 @@ def average_precision(targets: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """
     found = rankings(*checked(targets, scores))
     return np.array([np.nan if x is None else _average_precision(x) for x in found])
+
+
+def mean_average_precision(
+    targets: np.ndarray, scores: np.ndarray, *, average: str = "macro"
+) -> float:
+    """Averages the precision at positives over labels, entries or images.
+
+    "macro", what papers report, is the mean over the labels that have a positive;
+    "weighted" counts each label with its number of positives; "micro" ranks all entries
+    in one list; "samples" ranks the labels of each image and takes the mean over the
+    images that have a label. The last two compare scores of different labels.
+
+    Paper: as `average_precision`; the averages are those of scikit-learn's
+    average_precision_score. Differs from it: it counts labels and images without
+    positives as 0.
+
+    Shapes: (N, L) and (N, L) to a number 0-1, nan without positives.
+
+    Args:
+        targets: as `average_precision` takes them.
+        scores: as `average_precision` takes them.
+        average: "macro", "weighted", "micro" or "samples".
+
+    Raises:
+        ValueError: if there is no such average, and as `average_precision` does.
+
+    Example:
+        >>> targets = np.array([[1, 0], [0, 1], [1, 0]])
+        >>> scores = np.array([[0.9, 0.2], [0.5, 0.1], [0.1, 0.3]])
+        >>> round(mean_average_precision(targets, scores), 4)
+        0.5833
+    """
+    if average not in _AVERAGES:
+        raise ValueError(
+            f"`average` must be one of {_AVERAGES}; got average={average!r}."
+        )
+    targets, scores = checked(targets, scores)
+    if average == "micro":
+        targets, scores = targets.reshape(-1, 1), scores.reshape(-1, 1)
+    elif average == "samples":
+        targets, scores = targets.T, scores.T
+    precisions = average_precision(targets, scores)
+    ranked = ~np.isnan(precisions)
+    if not ranked.any():
+        return float("nan")
+    weights = (targets == 1).sum(axis=0)[ranked] if average == "weighted" else None
+    return float(np.average(precisions[ranked], weights=weights))
 
 
 @keras.saving.register_keras_serializable(package="kmlic")

@@ -21,14 +21,14 @@ def precision_recall_auc(targets: np.ndarray, scores: np.ndarray) -> np.ndarray:
     Shapes: (N, L) and (N, L) to (L,) float64.
 
     Args:
-        targets: 1 present, 0 absent, -1 unknown; unknown entries are left out.
-        scores: logits or probabilities; only their order counts.
+        targets: as `average_precision` takes them.
+        scores: as `average_precision` takes them.
 
     Returns:
         One number 0-1 per label, nan for labels without positives.
 
     Raises:
-        ValueError: if shapes differ, a target is another number or a score is NaN.
+        ValueError: as `average_precision` does.
 
     Example:
         >>> targets = np.array([[1, 0], [0, 0], [1, -1]])

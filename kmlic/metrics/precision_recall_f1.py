@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kmlic.metrics.check_scores import check_scores, check_threshold
+
 _VALUES = ("CP", "CR", "CF1", "OP", "OR", "OF1")
 
 
@@ -52,20 +54,9 @@ def precision_recall_f1(
         >>> {name: round(value, 3) for name, value in found.items()}
         {'CP': 0.75, 'CR': 0.75, 'CF1': 0.75, 'OP': 0.667, 'OR': 0.667, 'OF1': 0.667}
     """
-    targets, probabilities = np.asarray(targets), np.asarray(probabilities)
-    if targets.ndim != 2 or targets.shape != probabilities.shape:
-        raise ValueError(
-            "`targets` and `probabilities` must be (N, L) both; got shapes "
-            f"{targets.shape} and {probabilities.shape}."
-        )
-    if not np.isin(targets, (-1, 0, 1)).all():
-        strange = targets[~np.isin(targets, (-1, 0, 1))][0]
-        raise ValueError(f"`targets` must be 1, 0 or -1; got {strange}.")
-    if not ((probabilities >= 0) & (probabilities <= 1)).all():
-        raise ValueError(
-            "`probabilities` must lie in 0-1; got values from "
-            f"{probabilities.min()} to {probabilities.max()}. Give sigmoids of logits."
-        )
+    targets, probabilities = check_scores(
+        targets, probabilities, name="probabilities", probabilities=True
+    )
     num_labels = targets.shape[1]
     _check_choice(num_labels, threshold, top_k)
     called = np.ones(targets.shape, bool)
@@ -215,16 +206,7 @@ def _check_choice(num_labels, threshold, top_k):
     if threshold is None and top_k is None:
         raise ValueError("`threshold` and `top_k` must not both be None.")
     if threshold is not None:
-        values = np.asarray(threshold, "float64")
-        if values.shape not in {(), (num_labels,)}:
-            raise ValueError(
-                f"`threshold` must be one number or one per label; got shape "
-                f"{values.shape} for {num_labels} labels."
-            )
-        if not ((values >= 0) & (values <= 1)).all():
-            raise ValueError(
-                f"`threshold` must be a probability 0-1; got threshold={threshold}."
-            )
+        check_threshold(num_labels, threshold)
     if top_k is not None and not 1 <= top_k <= num_labels:
         raise ValueError(
             f"`top_k` must be from 1 to the number of labels; got top_k={top_k} for "

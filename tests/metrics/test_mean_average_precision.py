@@ -4,7 +4,11 @@ import pytest
 import tensorflow as tf
 from sklearn.metrics import average_precision_score
 
-from kmlic.metrics import MeanAveragePrecision, average_precision
+from kmlic.metrics import (
+    MeanAveragePrecision,
+    average_precision,
+    mean_average_precision,
+)
 from tests.shared import shared_path
 
 RANDOM = np.random.default_rng(0)
@@ -72,6 +76,25 @@ def test_says_which_score_or_target_is_none():
         average_precision(np.full((1, 1), 7), np.ones((1, 1)))
     with pytest.raises(ValueError, match=r"\(90, 6\) and \(90, 5\)"):
         average_precision(TARGETS, SCORES[:, :5])
+
+
+@pytest.mark.parametrize("average", ["macro", "weighted", "micro", "samples"])
+def test_its_means_are_those_of_scikit_learn(average):
+    rows = TARGETS.any(axis=1)  # scikit-learn counts the others as 0
+    targets, scores = TARGETS[rows], SCORES[rows].round(1)
+    expected = average_precision_score(targets, scores, average=average)
+    found = mean_average_precision(targets, scores, average=average)
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_its_means_leave_out_what_has_no_positive():
+    targets = np.array([[1, 0, -1], [0, 0, -1]])
+    scores = np.array([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]])
+    for average, expected in (("macro", 0.5), ("weighted", 0.5), ("samples", 0.5)):
+        assert mean_average_precision(targets, scores, average=average) == expected
+    assert np.isnan(mean_average_precision(targets * 0, scores))
+    with pytest.raises(ValueError, match="average='mean'"):
+        mean_average_precision(targets, scores, average="mean")
 
 
 def test_chunks_give_what_the_whole_gives_and_no_row_is_lost():

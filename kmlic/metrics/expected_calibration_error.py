@@ -1,0 +1,46 @@
+"""How far probabilities are from the shares they stand for."""
+
+import numpy as np
+
+from kmlic.metrics.check_scores import check_scores
+
+
+def expected_calibration_error(
+    targets: np.ndarray, probabilities: np.ndarray, *, bins: int = 15
+) -> float:
+    """Averages over bins of probabilities how far each is from its share of positives.
+
+    Every known entry is one question of yes or no; the bins are of equal width and
+    count with their number of entries. Bins without entries count nothing.
+
+    Paper: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, equation
+    3, https://arxiv.org/abs/1706.04599. Differs from it: the probability of being
+    present is judged, not that of the likelier answer, as torchmetrics'
+    BinaryCalibrationError does.
+
+    Shapes: (N, L) and (N, L) to a number 0-1, 0 when nothing is known.
+
+    Args:
+        targets: 1 present, 0 absent, -1 unknown; unknown entries are left out.
+        probabilities: 0-1.
+        bins: at least 1.
+
+    Raises:
+        ValueError: if shapes differ or a number is out of its limits.
+
+    Example:
+        >>> targets = np.array([[1, 0], [1, 0], [0, 1]])
+        >>> probabilities = np.array([[0.8, 0.2], [0.8, 0.2], [0.8, 0.2]])
+        >>> round(expected_calibration_error(targets, probabilities), 4)
+        0.1333
+    """
+    targets, probabilities = check_scores(
+        targets, probabilities, name="probabilities", probabilities=True
+    )
+    if bins < 1:
+        raise ValueError(f"`bins` must be at least 1; got bins={bins}.")
+    known = targets != -1
+    chances = probabilities[known].astype("float64")
+    place = np.minimum((chances * bins).astype(int), bins - 1)
+    surplus = np.bincount(place, chances - (targets[known] == 1), minlength=bins)
+    return float(np.abs(surplus).sum() / max(len(chances), 1))

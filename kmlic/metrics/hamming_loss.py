@@ -1,0 +1,72 @@
+"""Shares of entries, and of images, that are called right."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kmlic.metrics.check_scores import check_scores, check_threshold
+
+
+def hamming_loss(
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    *,
+    threshold: float | Sequence[float] | np.ndarray = 0.5,
+) -> float:
+    """Gives the share of known entries that are called wrong.
+
+    Shapes: (N, L) and (N, L) to a number 0-1, 0 when nothing is known.
+
+    Args:
+        targets: 1 present, 0 absent, -1 unknown; unknown entries are left out.
+        probabilities: 0-1.
+        threshold: probability 0-1 from which a label is called present, one for all or
+            one per label.
+
+    Raises:
+        ValueError: if shapes differ or a number is out of its limits.
+
+    Example:
+        >>> targets = np.array([[1, 0], [1, -1]])
+        >>> round(hamming_loss(targets, np.array([[0.9, 0.2], [0.3, 0.9]])), 3)
+        0.333
+    """
+    right, known = _right(targets, probabilities, threshold)
+    return float((~right).sum() / max(known.sum(), 1))
+
+
+def subset_accuracy(
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    *,
+    threshold: float | Sequence[float] | np.ndarray = 0.5,
+) -> float:
+    """Gives the share of images of which every known label is called right.
+
+    Shapes: (N, L) and (N, L) to a number 0-1, nan without images.
+
+    Args:
+        targets: as `hamming_loss` takes them.
+        probabilities: as `hamming_loss` takes them.
+        threshold: as `hamming_loss` takes it.
+
+    Raises:
+        ValueError: as `hamming_loss` does.
+
+    Example:
+        >>> targets = np.array([[1, 0], [1, -1]])
+        >>> subset_accuracy(targets, np.array([[0.9, 0.2], [0.3, 0.9]]))
+        0.5
+    """
+    right, _ = _right(targets, probabilities, threshold)
+    return float(right.all(axis=1).mean()) if len(right) else float("nan")
+
+
+def _right(targets, probabilities, threshold):
+    targets, probabilities = check_scores(
+        targets, probabilities, name="probabilities", probabilities=True
+    )
+    check_threshold(targets.shape[1], threshold)
+    called = probabilities >= np.asarray(threshold, probabilities.dtype)
+    known = targets != -1
+    return (called == (targets == 1)) | ~known, known

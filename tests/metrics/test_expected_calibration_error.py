@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from kmlic.metrics import expected_calibration_error
+
+RANDOM = np.random.default_rng(0)
+CHANCES = RANDOM.uniform(size=(200, 5))
+TARGETS = (RANDOM.uniform(size=(200, 5)) < CHANCES**2).astype("int8")
+UNKNOWN = np.where(RANDOM.uniform(size=(200, 5)) < 0.3, -1, TARGETS)
+
+
+def reference(targets, chances, bins):
+    known = targets >= 0
+    targets, chances = targets[known], chances[known]
+    total = 0.0
+    for number in range(bins):
+        low, high = number / bins, (number + 1) / bins
+        inside = (chances >= low) & ((chances < high) | (high == 1))
+        if inside.any():
+            gap = abs(chances[inside].mean() - targets[inside].mean())
+            total += inside.mean() * gap
+    return total
+
+
+@pytest.mark.parametrize("bins", [1, 10, 15])
+@pytest.mark.parametrize("targets", [TARGETS, UNKNOWN])
+def test_equals_the_equation(targets, bins):
+    found = expected_calibration_error(targets, CHANCES, bins=bins)
+    assert found == pytest.approx(reference(targets, CHANCES, bins))
+
+
+def test_sure_and_right_is_0_and_sure_and_wrong_is_1():
+    assert expected_calibration_error(TARGETS, TARGETS.astype(float)) == 0
+    assert expected_calibration_error(TARGETS, 1.0 - TARGETS) == 1
+    assert expected_calibration_error(np.full((3, 2), -1), CHANCES[:3, :2]) == 0
+
+
+def test_says_what_does_not_fit():
+    with pytest.raises(ValueError, match="bins=0"):
+        expected_calibration_error(TARGETS, CHANCES, bins=0)
+    with pytest.raises(ValueError, match="Give sigmoids of logits"):
+        expected_calibration_error(TARGETS, CHANCES * 9)
