@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from kmlic.labels import Labels
     from kmlic.predict import Prediction
 
+# Places of a finding that are printed; a report has more.
+_SHOWN = 5
+
 # TensorFlow takes seconds to import, so every command imports what it needs.
 
 Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -31,12 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line; of this process when None.
 
     Returns:
-        0; 1 if no image could be read; 2 if the command cannot be done, after one
-        sentence that says why.
+        0; 1 if no image could be read or a dataset would spoil a training; 2 if the
+        command cannot be done, after one sentence that says why.
     """
     # Before TensorFlow is imported: its start-up messages are not for users.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     commands: dict[str, Callable[..., int | None]] = {
+        "data": data,
         "predict": predict,
         "evaluate": evaluate,
         "export": export,
@@ -53,6 +57,87 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"kmlic: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return result or 0
+
+
+def data(
+    action: Annotated[Literal["check"], tyro.conf.Positional],
+    path: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")],
+    *,
+    layout: Literal["csv", "coco", "voc", "folders", "tags"] | None = None,
+    root: str | None = None,
+    separator: str | None = None,
+    difficult: Literal["unknown", "present", "absent"] = "unknown",
+    label_names: Path | None = None,
+    images: Literal["decode", "header", "none"] = "decode",
+    near: int | None = 4,
+    splitting: str = "stratified",
+    fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
+    seed: int = 0,
+    write_splits: Path | None = None,
+    report: Path | None = None,
+) -> int:
+    """Checks a dataset of your own before a training: images, copies, labels, splits.
+
+    Ends with 1 if something would spoil a training.
+
+    Args:
+        action: what to do with the dataset.
+        path: a CSV, TSV or Parquet file, COCO's JSON, Pascal VOC's folder, or a folder
+            of images; a file may lie in a store, such as gs://.
+        layout: which of these, where the path does not tell.
+        root: folder that the paths of a file are relative to; its own when left out.
+        separator: between labels.
+        difficult: what Pascal VOC's difficult objects count as.
+        label_names: text file with a label a line, in order.
+        images: whether every image is decoded, only its header read, or none opened.
+        near: bits, of 64, in which images that look alike may differ; None looks for
+            none. Needs the extra data.
+        splitting: stratified, random, or a CSV with columns path and split.
+        fractions: of training, validation and test images.
+        seed: of new splits.
+        write_splits: CSV to write the splits to.
+        report: HTML file to write everything to.
+    """
+    from kmlic.evaluation import check_data
+
+    del action
+    check = check_data(
+        path,
+        layout=layout,
+        root=root,
+        separator=separator,
+        difficult=difficult,
+        label_names=label_names,
+        images=images,
+        near=near,
+        splitting=splitting,
+        fractions=fractions,
+        seed=seed,
+    )
+    console = Console(highlight=False)
+    for name, text in check.facts.items():
+        console.print(f"{name}: {text}", soft_wrap=True, markup=False)
+    table = Table(*check.LABEL_HEADER[:1])
+    for column in check.LABEL_HEADER[1:]:
+        table.add_column(column, justify="right")
+    for row in check.labels:
+        table.add_row(*row)
+    console.print(table)
+    for finding in check.findings:
+        console.print(
+            f"{finding.level}: {finding.title}: {finding.count:,}. {finding.text}",
+            style={"error": "bold red", "warning": "yellow"}.get(finding.level),
+            markup=False,
+        )
+        for row in finding.rows[:_SHOWN]:
+            console.print("  " + " | ".join(row), soft_wrap=True, markup=False)
+        if len(finding.rows) > _SHOWN:
+            console.print(f"  ... and {len(finding.rows) - _SHOWN:,} more")
+    if write_splits is not None:
+        check.write_splits(write_splits)
+    if report is not None:
+        check.write_report(report)
+    return int(check.spoils_a_training)
 
 
 def predict(

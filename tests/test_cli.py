@@ -7,6 +7,7 @@ import pytest
 
 from kmlic import cli, evaluation
 from kmlic.evaluation import Report
+from tests.data.files import write_dataset
 from tests.predict.toys import write_broken, write_image, write_run
 
 
@@ -154,3 +155,22 @@ assert not {"tensorflow", "keras"} & set(sys.modules)
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert all(name in run.stdout for name in ("predict", "evaluate", "export"))
+
+
+def test_checks_a_dataset_and_ends_with_1_if_it_would_spoil_a_training(
+    tmp_path, capsys
+):
+    path = write_dataset(tmp_path, 60, kind="JPEG")
+    report, splits = tmp_path / "report.html", tmp_path / "splits.csv"
+    command = ["data", "check", str(path), "--report", str(report)]
+    assert cli.main([*command, "--write_splits", str(splits)]) == 0
+    output = capsys.readouterr().out
+    assert "usable images: 60" in output and "error" not in output
+    assert report.exists() and len(splits.read_text().splitlines()) == 61
+    (tmp_path / "007.jpeg").write_bytes(b"")
+    assert cli.main(command) == 1
+    output = capsys.readouterr().out
+    assert "error: Rows that cannot be used: 1." in output
+    assert "9 | 007.jpeg | " in output
+    assert cli.main(["data", "check", str(tmp_path / "gone.csv")]) == 2
+    assert "there is no such file" in capsys.readouterr().err

@@ -20,6 +20,8 @@ from kmlic.data.from_coco import from_coco
 from kmlic.data.from_csv import from_csv
 from kmlic.data.from_folder import from_folder
 from kmlic.data.from_voc import from_voc
+from kmlic.data.image_row import ImageRow, Listing
+from kmlic.data.inspect_rows import InspectedRows, inspect_rows
 from kmlic.data.keep_labels import keep_labels
 from kmlic.data.load_cifar100 import load_cifar100
 from kmlic.data.load_coco2014 import load_coco2014
@@ -29,6 +31,8 @@ from kmlic.data.load_street_fashion import load_street_fashion
 from kmlic.data.load_tiny_imagenet import load_tiny_imagenet
 from kmlic.data.load_voc2007 import load_voc2007
 from kmlic.data.multi_label_data import Boxes, MultiLabelData, SkippedRow
+from kmlic.data.near_duplicates import near_duplicates, perceptual_hash
+from kmlic.data.read_listing import read_listing
 from kmlic.data.splits import read_splits, split_images
 from kmlic.data.street_fashion import StreetFashion, load_street_fashion_builder
 
@@ -38,6 +42,9 @@ __all__ = [
     "DeepfashionRow",
     "ImageCheck",
     "ImageHeader",
+    "ImageRow",
+    "InspectedRows",
+    "Listing",
     "MultiLabelData",
     "SkippedRow",
     "StreetFashion",
@@ -50,6 +57,7 @@ __all__ = [
     "from_folder",
     "from_voc",
     "inspect_image",
+    "inspect_rows",
     "keep_labels",
     "load_cifar100",
     "load_coco2014",
@@ -60,9 +68,12 @@ __all__ = [
     "load_street_fashion_builder",
     "load_tiny_imagenet",
     "load_voc2007",
+    "near_duplicates",
+    "perceptual_hash",
     "read_deepfashion_groups",
     "read_deepfashion_rows",
     "read_image",
+    "read_listing",
     "read_splits",
     "resize_images",
     "split_images",

@@ -2,15 +2,13 @@
 
 import hashlib
 import os
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from rich.console import Console
-from rich.progress import Progress
+import numpy as np
 
 from kmlic.data.decoding import (
     MAX_BYTES,
@@ -20,9 +18,9 @@ from kmlic.data.decoding import (
     inspect_image,
     read_bytes,
 )
+from kmlic.data.progress import with_progress
 
 _BLOCK = 512
-_PATIENCE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +31,22 @@ class ImageCheck:
         digest: SHA-256 of the file, empty when it could not be read.
         header: format and size, None when it is no image.
         problem: the rule it breaks, empty when it is fine.
+        description: what `describe` gave for its pixels.
     """
 
     digest: bytes
     header: ImageHeader | None
     problem: str
+    description: Any = None
 
 
 def check_images(
     paths: Sequence[str | Path],
     *,
-    depth: Literal["decode", "header"] = "decode",
+    depth: Literal["decode", "header", "none"] = "decode",
     max_bytes: int = MAX_BYTES,
     max_pixels: int = MAX_PIXELS,
+    describe: Callable[[np.ndarray], Any] | None = None,
 ) -> list[ImageCheck]:
     """Reads every image, on all cores, and tells what is wrong with each.
 
@@ -54,51 +55,43 @@ def check_images(
     Args:
         paths: the files.
         depth: "decode" decodes every image as the pipeline will; "header" reads only
-            the file and its header, so that damaged pixels come up in training.
+            the file and its header, so that damaged pixels come up in training; "none"
+            opens no file.
         max_bytes: most bytes of a file.
         max_pixels: most pixels of an image.
+        describe: a function of the pixels of each image; needs depth="decode".
 
     Raises:
-        ValueError: if `depth` is neither.
+        ValueError: if there is no such depth, or none to describe.
 
     Example:
         >>> check_images(["missing.jpg"])[0].problem
         'missing.jpg must exist; there is no such file.'
     """
-    if depth not in ("decode", "header"):
-        raise ValueError(f'`depth` must be "decode" or "header"; got depth={depth!r}.')
+    if depth not in ("decode", "header", "none"):
+        raise ValueError(
+            f'`depth` must be "decode", "header" or "none"; got depth={depth!r}.'
+        )
+    if describe is not None and depth != "decode":
+        raise ValueError(f'`describe` needs depth="decode"; got depth={depth!r}.')
+    if depth == "none":
+        return [ImageCheck(b"", None, "")] * len(paths)
 
     def check(path: str | Path) -> ImageCheck:
-        digest, header = b"", None
+        digest, header, description = b"", None, None
         try:
             data = read_bytes(path, max_bytes=max_bytes)
             digest = hashlib.sha256(data).digest()
             limits = {"max_bytes": max_bytes, "max_pixels": max_pixels}
             header = inspect_image(data, name=str(path), **limits)
             if depth == "decode":
-                header, _ = inspect_and_decode(data, name=str(path), **limits)
+                header, pixels = inspect_and_decode(data, name=str(path), **limits)
+                description = describe and describe(pixels)
         except ValueError as error:
             return ImageCheck(digest, header, str(error))
-        return ImageCheck(digest, header, "")
+        return ImageCheck(digest, header, "", description)
 
+    blocks = (paths[start : start + _BLOCK] for start in range(0, len(paths), _BLOCK))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return [
-            result
-            for block in _with_progress(paths)
-            for result in pool.map(check, block)
-        ]
-
-
-def _with_progress(paths: Sequence[str | Path]) -> Iterator[Sequence[str | Path]]:
-    console = Console(stderr=True)
-    began = time.monotonic()
-    with Progress(console=console, disable=not console.is_terminal) as progress:
-        task = None
-        for start in range(0, len(paths), _BLOCK):
-            if task is None and time.monotonic() - began > _PATIENCE:
-                task = progress.add_task("checking images", total=len(paths))
-            if task is not None:
-                progress.update(task, completed=start)
-            yield paths[start : start + _BLOCK]
-        if task is not None:
-            progress.update(task, completed=len(paths))
+        results = (result for block in blocks for result in pool.map(check, block))
+        return list(with_progress(results, "checking images", len(paths)))

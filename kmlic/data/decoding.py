@@ -9,6 +9,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageOps
 
+from kmlic.data.storage import read_file
+
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 50_000_000
 
@@ -153,23 +155,14 @@ def read_image(
 
 
 def read_bytes(path: str | Path, *, max_bytes: int = MAX_BYTES) -> bytes:
-    """Reads a file that must be there and not larger than a limit.
+    """Reads an image file that must be there, not empty and not larger than a limit.
 
     Raises:
         ValueError: naming the file and the rule it breaks.
     """
-    path = Path(path)
-    try:
-        if not path.exists():
-            raise ValueError(f"{path} must exist; there is no such file.")
-        if not path.is_file():
-            raise ValueError(f"{path} must be a file; it is a folder or a device.")
-        _require_bytes(path.stat().st_size, str(path), max_bytes)
-        return path.read_bytes()
-    except OSError as error:
-        raise ValueError(
-            f"{path} must be readable; got {error.strerror or error}."
-        ) from error
+    data = read_file(path, max_bytes=max_bytes)
+    _require_bytes(len(data), str(path), max_bytes)
+    return data
 
 
 def decode_plain(data: tf.Tensor) -> tf.Tensor:

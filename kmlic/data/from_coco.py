@@ -7,10 +7,14 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from kmlic.data.build_from_rows import ImageRow, RowOptions, build_from_rows
+from kmlic.data.build_from_rows import RowOptions, build_from_listing
+from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import Boxes, MultiLabelData
+from kmlic.data.storage import is_file, parent, read_file
 
 Entry = dict[str, Any]
+
+_MAX_JSON_BYTES = 2 * 1024**3
 
 
 def from_coco(
@@ -48,31 +52,42 @@ def from_coco(
             ...
         ValueError: instances.json must be a JSON file; there is no such file.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path} must be a JSON file; there is no such file.")
-    try:
-        content = json.loads(path.read_bytes())
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"{path} must be a JSON file; got {error}.") from error
-    names = {
-        entry["id"]: entry["name"]
-        for entry in _entries(path, content, "categories", {"id": int, "name": str})
-    }
-    if options.get("label_names") is None:
-        options["label_names"] = [names[number] for number in sorted(names)]
-    return build_from_rows(
-        list(_read_rows(path, content, names, boxes)),
-        source=path,
-        root=path.parent if root is None else root,
+    return build_from_listing(
+        read_coco(path, root=root, boxes=boxes),
         image_size=image_size,
         batch_size=batch_size,
         **options,
     )
 
 
+def read_coco(
+    path: str | Path, *, root: str | Path | None = None, boxes: bool = False
+) -> Listing:
+    """Reads the images of a JSON file with their labels, as `from_coco` describes it.
+
+    Raises:
+        ValueError: if it is no such file.
+    """
+    if not is_file(path):
+        raise ValueError(f"{path} must be a JSON file; there is no such file.")
+    try:
+        content = json.loads(read_file(path, max_bytes=_MAX_JSON_BYTES))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"{path} must be a JSON file; got {error}.") from error
+    names = {
+        entry["id"]: entry["name"]
+        for entry in _entries(path, content, "categories", {"id": int, "name": str})
+    }
+    return Listing(
+        list(_read_rows(path, content, names, boxes)),
+        path,
+        parent(path) if root is None else root,
+        [names[number] for number in sorted(names)],
+    )
+
+
 def _read_rows(
-    path: Path, content: Any, names: dict[int, str], boxes: bool
+    path: str | Path, content: Any, names: dict[int, str], boxes: bool
 ) -> Iterator[ImageRow]:
     fields: dict[str, type] = {"id": int, "file_name": str}
     sizes: dict[str, type] = {"height": int, "width": int}
@@ -117,7 +132,7 @@ def _boxes(image: Entry, marked: list[tuple[str, Any]]) -> Boxes:
 
 
 def _entries(
-    path: Path, content: Any, name: str, fields: dict[str, type]
+    path: str | Path, content: Any, name: str, fields: dict[str, type]
 ) -> list[Entry]:
     entries = content.get(name) if isinstance(content, dict) else None
     if not isinstance(entries, list):

@@ -1,15 +1,28 @@
-"""A CSV file of image paths and labels to a dataset."""
+"""A table of image paths and labels to a dataset."""
 
 import csv
+import io
 import logging
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
-from kmlic.data.build_from_rows import ImageRow, RowOptions, build_from_rows
+from kmlic.data.build_from_rows import RowOptions, build_from_listing
+from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import MultiLabelData
+from kmlic.data.progress import with_progress
+from kmlic.data.storage import is_file, open_text, parent, read_file
 
 _OPTIONAL = ("split", "caption", "group")
+# What pandas writes for 1, 0 and -1 when a column has gaps stands here too.
+_MARKS = {
+    **dict.fromkeys(("1", "1.0", "true"), 1),
+    **dict.fromkeys(("0", "0.0", "false"), 0),
+    **dict.fromkeys(("", "-1", "-1.0"), -1),
+}
+_ROWS_A_BATCH = 8192
+_MAX_PARQUET_BYTES = 2 * 1024**3
 
 _log = logging.getLogger(__name__)
 
@@ -23,15 +36,18 @@ def from_csv(
     separator: str = "|",
     **options: Unpack[RowOptions],
 ) -> MultiLabelData:
-    r"""Reads a CSV file with one image a row and loads what it lists.
+    r"""Reads a table with one image a row and loads what it lists.
 
     Columns: path, labels (joined by the separator; nothing for an image without
     labels; `?name` for a label of which it is unknown whether it is there), and, where
     wanted, split (train, validation or test), caption, and group (images of one group
-    stay in one split). Other columns are left alone, and logged. The header is row 1.
+    stay in one split). Other columns are left alone, and logged. Without a column
+    labels, every other column is a label: 1 present, 0 absent, -1 or empty unknown, and
+    their order is the labels'.
 
     Args:
-        path: a UTF-8 file.
+        path: a UTF-8 file; .tsv has tabs, .parquet is read by pyarrow and may hold
+            lists of labels, anything else has commas. May lie in a store, as gs://.
         image_size: side in pixels that images are resized to.
         batch_size: images a batch.
         root: folder that the paths are relative to; the file's own when None.
@@ -40,9 +56,10 @@ def from_csv(
             fractions, splitting, augmentation, cache, check, max_bytes, max_pixels.
 
     Raises:
-        ValueError: naming the file, the row and the rule: a missing column, no rows,
-            text that is not UTF-8, an empty path or one outside the root, an image that
-            is missing, stands twice or does not decode, an unknown label.
+        ValueError: naming the file, the row (the header is row 1) and the rule: a
+            missing column, no rows, text that is not UTF-8, an empty path or one
+            outside the root, an image that is missing, stands twice or does not
+            decode, an unknown label.
 
     Example:
         >>> import tempfile
@@ -61,77 +78,167 @@ def from_csv(
         >>> data.labels.names, data.sizes["train"]
         (('cat', 'dog', 'sofa'), 7)
     """
-    path = Path(path)
+    listing = read_csv(path, root=root, separator=separator)
+    return build_from_listing(
+        listing, image_size=image_size, batch_size=batch_size, **options
+    )
+
+
+def read_csv(
+    path: str | Path, *, root: str | Path | None = None, separator: str = "|"
+) -> Listing:
+    """Reads the rows of a table, as `from_csv` describes it.
+
+    Raises:
+        ValueError: if the file is not such a table. What is wrong with single rows is
+            said in the rows.
+    """
     if not separator:
         raise ValueError("`separator` must be a text; got separator=''.")
-    if not path.is_file():
+    if not is_file(path):
         raise ValueError(f"{path} must be a CSV file; there is no such file.")
+    parquet = os.fspath(path).endswith(".parquet")
+    table = _read_parquet(path) if parquet else _read_text(path)
     try:
-        rows = list(_read_rows(path, separator))
+        _, header = next(table)
+        names = _label_columns(header, path)
+        reader = _RowReader(header, names, separator)
+        rows = [reader.read(line, cells) for line, cells in table]
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path} must be UTF-8 text; byte {error.start} is not. Save it as UTF-8."
         ) from error
     except csv.Error as error:
         raise ValueError(f"{path} must be a CSV file; got {error}.") from error
-    return build_from_rows(
-        rows,
-        source=path,
-        root=path.parent if root is None else root,
-        image_size=image_size,
-        batch_size=batch_size,
-        **options,
-    )
+    return Listing(rows, path, parent(path) if root is None else root, names)
 
 
-def _read_rows(path: Path, separator: str) -> Iterator[ImageRow]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        header = next(reader, [])
-        _require_columns(header, path)
-        for cells in reader:
+def _read_text(path: str | Path) -> Iterator[tuple[int, list[Any]]]:
+    with open_text(path) as file:
+        tabs = os.fspath(path).endswith(".tsv")
+        reader = csv.reader(file, delimiter="\t" if tabs else ",", strict=True)
+        yield 1, next(reader, [])
+        for cells in with_progress(reader, f"reading {path}"):
             if cells:
-                yield _read_row(reader.line_num, header, cells, separator)
+                yield reader.line_num, cells
 
 
-def _require_columns(header: list[str], path: Path) -> None:
-    for name in ("path", "labels"):
-        if name not in header:
-            raise ValueError(
-                f"{path} row 1: the header must name the columns path and labels; "
-                f"{name!r} is missing in {header}."
-            )
+def _read_parquet(path: str | Path) -> Iterator[tuple[int, list[Any]]]:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError as error:
+        raise ImportError(
+            f"{path} needs pyarrow. Install it with: pip install kmlic[data]"
+        ) from error
+    content = read_file(path, max_bytes=_MAX_PARQUET_BYTES)
+    try:
+        table = parquet.ParquetFile(io.BytesIO(content))
+        header = table.schema_arrow.names
+        yield 1, header
+        line = 1
+        for batch in table.iter_batches(_ROWS_A_BATCH):
+            columns = [column.to_pylist() for column in batch.columns]
+            for cells in zip(*columns, strict=True):
+                line += 1
+                yield line, [_as_text(cell) for cell in cells]
+    except ArrowException as error:
+        raise ValueError(f"{path} must be a Parquet file; got {error}.") from error
+
+
+def _as_text(cell: Any) -> Any:
+    if isinstance(cell, list):
+        return ["" if each is None else str(each) for each in cell]
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", "replace")
+    return "" if cell is None else str(cell)
+
+
+def _label_columns(header: Sequence[str], path: str | Path) -> tuple[str, ...] | None:
+    """Gives the columns that are labels, or None where one column holds them all."""
+    if "path" not in header:
+        raise ValueError(
+            f"{path} row 1: the header must name the columns path and labels; "
+            f"'path' is missing in {list(header)}."
+        )
     if len(set(header)) < len(header):
-        raise ValueError(f"{path} row 1: a column must stand once; got {header}.")
-    surplus = [name for name in header if name not in ("path", "labels", *_OPTIONAL)]
-    if surplus:
-        _log.warning("%s: the columns %s are not used", path, surplus)
+        raise ValueError(f"{path} row 1: a column must stand once; got {list(header)}.")
+    others = tuple(n for n in header if n not in ("path", "labels", *_OPTIONAL))
+    if "labels" not in header:
+        if not others:
+            raise ValueError(
+                f"{path} row 1: the header must name the column labels, or one column "
+                f"for each label; it has {list(header)}."
+            )
+        return others
+    if others:
+        _log.warning("%s: the columns %s are not used", path, list(others))
+    return None
 
 
-def _read_row(
-    line: int, header: list[str], cells: list[str], separator: str
-) -> ImageRow:
-    values = dict(zip(header, cells, strict=False))
-    path = values.get("path", "")
-    if len(cells) != len(header):
-        return ImageRow(
-            line,
-            path,
-            problem=f"a row must have {len(header)} cells {header}; got {len(cells)}",
+class _RowReader:
+    """Makes rows of cells, with one copy only of every label's name."""
+
+    def __init__(
+        self, header: Sequence[str], columns: tuple[str, ...] | None, separator: str
+    ):
+        self._header = list(header)
+        self._place = {name: index for index, name in enumerate(header)}
+        self._columns = columns and [(name, self._place[name]) for name in columns]
+        self._separator = separator
+        self._names: dict[str, str] = {}
+
+    def read(self, line: int, cells: list[Any]) -> ImageRow:
+        header = self._header
+        path = cells[self._place["path"]] if self._place["path"] < len(cells) else ""
+        if len(cells) != len(header):
+            return ImageRow(
+                line,
+                path,
+                problem=f"a row must have {len(header)} cells {_shortened(header)}; "
+                f"got {len(cells)}",
+            )
+        read = self._by_column if self._columns else self._by_list
+        present, unknown, problem = read(cells)
+        if problem:
+            return ImageRow(line, path, problem=problem)
+        split, caption, group = (
+            cells[self._place[name]] if name in self._place else ""
+            for name in _OPTIONAL
         )
-    names = [name.strip() for name in values["labels"].split(separator)]
-    if names == [""]:
-        names = []
-    if not all(name.removeprefix("?") for name in names):
-        return ImageRow(
-            line, path, problem=f"labels must not be empty; got {values['labels']!r}"
-        )
-    return ImageRow(
-        line,
-        path,
-        labels=tuple(name for name in names if not name.startswith("?")),
-        unknown=tuple(name[1:] for name in names if name.startswith("?")),
-        split=values.get("split", ""),
-        caption=values.get("caption", ""),
-        group=values.get("group", ""),
-    )
+        return ImageRow(line, path, present, unknown, split, caption, group)
+
+    def _by_list(
+        self, cells: list[Any]
+    ) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+        value = cells[self._place["labels"]]
+        parts = value if isinstance(value, list) else value.split(self._separator)
+        names = [part.strip() for part in parts]
+        if names == [""]:
+            names = []
+        if not all(name.removeprefix("?") for name in names):
+            return (), (), f"labels must not be empty; got {value!r}"
+        present = tuple(self._one(n) for n in names if not n.startswith("?"))
+        return present, tuple(self._one(n[1:]) for n in names if n[0] == "?"), ""
+
+    def _by_column(
+        self, cells: list[Any]
+    ) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+        marks: dict[int, list[str]] = {1: [], 0: [], -1: []}
+        for name, place in self._columns or ():
+            mark = _MARKS.get(str(cells[place]).strip().lower())
+            if mark is None:
+                return (
+                    (),
+                    (),
+                    f"the label {name!r} must be 1, 0, -1 or empty; "
+                    f"got {cells[place]!r}",
+                )
+            marks[mark].append(name)
+        return tuple(marks[1]), tuple(marks[-1]), ""
+
+    def _one(self, name: str) -> str:
+        return self._names.setdefault(name, name)
+
+
+def _shortened(header: list[str]) -> str:
+    return str(header) if len(header) <= 10 else f"[{', '.join(header[:10])}, ...]"

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Unpack
 
-from kmlic.data.build_from_rows import ImageRow, RowOptions, build_from_rows
+from kmlic.data.build_from_rows import RowOptions, build_from_listing
+from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import MultiLabelData
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
@@ -45,6 +46,26 @@ def from_folder(
             ...
         ValueError: `layout` must be "folders" or "tags"; got layout='names'.
     """
+    return build_from_listing(
+        read_folder(path, layout=layout, separator=separator),
+        image_size=image_size,
+        batch_size=batch_size,
+        **options,
+    )
+
+
+def read_folder(
+    path: str | Path,
+    *,
+    layout: Literal["folders", "tags"] = "folders",
+    separator: str | None = None,
+) -> Listing:
+    """Lists the images of a folder with their labels, as `from_folder` describes it.
+
+    Raises:
+        ValueError: if there is no such folder. What is wrong with single images is said
+            in their rows.
+    """
     if layout not in ("folders", "tags"):
         raise ValueError(
             f'`layout` must be "folders" or "tags"; got layout={layout!r}.'
@@ -55,17 +76,13 @@ def from_folder(
     if not path.is_dir():
         raise ValueError(f"{path} must be a folder; there is no such folder.")
     read = _by_folder if layout == "folders" else _by_tags
-    return build_from_rows(
-        [read(image, path, separator) for image in _images(path)],
-        source=path,
-        root=path,
-        image_size=image_size,
-        batch_size=batch_size,
-        **options,
+    return Listing(
+        [read(image, path, separator) for image in images_below(path)], path, path
     )
 
 
-def _images(path: Path) -> Iterator[Path]:
+def images_below(path: Path) -> Iterator[Path]:
+    """Gives the image files at all levels below a folder, in order."""
     for image in sorted(path.rglob("*")):
         if image.suffix.lower() in _SUFFIXES:
             yield image

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Literal, Unpack
 from xml.etree import ElementTree
 
-from kmlic.data.build_from_rows import ImageRow, RowOptions, build_from_rows
+from kmlic.data.build_from_rows import RowOptions, build_from_listing
 from kmlic.data.decoding import read_bytes
+from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import MultiLabelData
 
 _MAX_XML_BYTES = 10_000_000
@@ -43,6 +44,23 @@ def from_voc(
             ...
         ValueError: VOC2007 must hold the folder Annotations; it does not.
     """
+    return build_from_listing(
+        read_voc(path, difficult=difficult),
+        image_size=image_size,
+        batch_size=batch_size,
+        **options,
+    )
+
+
+def read_voc(
+    path: str | Path, *, difficult: Literal["unknown", "present", "absent"] = "unknown"
+) -> Listing:
+    """Reads the images of a folder with their labels, as `from_voc` describes it.
+
+    Raises:
+        ValueError: if it is no such folder. What is wrong with single files is said in
+            their rows.
+    """
     if difficult not in ("unknown", "present", "absent"):
         raise ValueError(
             '`difficult` must be "unknown", "present" or "absent"; got '
@@ -51,14 +69,7 @@ def from_voc(
     path = Path(path)
     if not (path / "Annotations").is_dir():
         raise ValueError(f"{path} must hold the folder Annotations; it does not.")
-    return build_from_rows(
-        list(_read_rows(path, difficult)),
-        source=path,
-        root=path,
-        image_size=image_size,
-        batch_size=batch_size,
-        **options,
-    )
+    return Listing(list(_read_rows(path, difficult)), path, path)
 
 
 def _read_rows(path: Path, difficult: str) -> Iterator[ImageRow]:

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -159,11 +159,21 @@ class MultiLabelData:
         """
         if not self.paths:
             raise ValueError("`paths` must be known to write splits; there are none.")
-        with (
-            atomic_write(path) as temporary,
-            temporary.open("w", encoding="utf-8", newline="") as file,
-        ):
-            writer = csv.writer(file)
-            writer.writerow(("path", "split"))
-            for split in SPLITS:
-                writer.writerows((image, split) for image in self.paths[split])
+        write_splits(path, self.paths)
+
+
+def write_splits(path: str | Path, paths: Mapping[str, Sequence[str]]) -> None:
+    """Writes which image is in which split, as CSV with columns path and split.
+
+    Args:
+        path: the file to write, whole or not at all.
+        paths: split to the images in it.
+    """
+    with (
+        atomic_write(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(("path", "split"))
+        for split in SPLITS:
+            writer.writerows((image, split) for image in paths[split])

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from kmlic.data.multi_label_data import SPLITS
+from kmlic.data.stratify import stratify
 
 
 def split_images(
-    targets: np.ndarray,
+    targets: np.ndarray | csr_array,
     *,
     fractions: Sequence[float] = (0.7, 0.1, 0.2),
     groups: Sequence[Sequence[Hashable]] = (),
@@ -21,12 +23,11 @@ def split_images(
     """Gives each image a split, with every label in the asked proportions.
 
     Paper: Sechidis et al., "On the Stratification of Multi-Label Data", ECML PKDD 2011,
-    https://doi.org/10.1007/978-3-642-23808-6_10, as the library
-    iterative-stratification does it. A group counts as one image with all labels of its
-    members.
+    https://doi.org/10.1007/978-3-642-23808-6_10, see `stratify`. A group counts as one
+    image with all labels of its members.
 
     Args:
-        targets: (N, L), 1 present; anything else counts as absent.
+        targets: (N, L), 1 present; anything else counts as absent. May be sparse.
         fractions: of training, validation and test; positive, summing to 1.
         groups: any number of groupings, each with one key an image; images that share
             a key in one of them stay in one split. None is a key of its own.
@@ -46,32 +47,30 @@ def split_images(
         [[5, 5], [2, 2], [3, 3]]
     """
     _require(targets, fractions, groups, method)
-    members = _join(len(targets), groups)
+    count = targets.shape[0]
+    members = _join(count, groups)
     random = np.random.RandomState(seed)
-    present = np.zeros((members.max(initial=-1) + 1, targets.shape[1]), bool)
-    np.logical_or.at(present, members, targets == 1)
+    num_groups = int(members.max(initial=-1)) + 1
+    order = random.permutation(num_groups)
+    folds = np.empty(num_groups, np.int8)
     if method == "stratified":
-        # Imports scikit-learn, which takes seconds.
-        from iterstrat.ml_stratifiers import IterativeStratification
-
-        order = random.permutation(len(present))
-        folds = np.empty(len(present), np.int8)
-        folds[order] = IterativeStratification(
-            labels=present[order], r=np.asarray(fractions), random_state=random
+        belongs = csr_array(
+            (np.ones(count, bool), (members, np.arange(count))), (num_groups, count)
         )
+        present = (belongs @ (csr_array(targets) == 1)).astype(bool)
+        present.sum_duplicates()
+        folds[order] = stratify(present[order], fractions, random)
     else:
-        order = random.permutation(len(present))
         sizes = np.bincount(members)[order]
-        middles = (np.cumsum(sizes) - sizes / 2) / len(targets)
-        folds = np.empty(len(present), np.int8)
+        middles = (np.cumsum(sizes) - sizes / 2) / count
         folds[order] = np.searchsorted(np.cumsum(fractions)[:2], middles)
     split: np.ndarray = folds[members]
     counts = np.bincount(split, minlength=3)
     if not counts.all():
         raise ValueError(
             f"`fractions` must leave at least one image in each split; got "
-            f"fractions={tuple(fractions)} for {len(targets)} images in "
-            f"{len(present)} groups: {dict(zip(SPLITS, counts.tolist(), strict=True))}."
+            f"fractions={tuple(fractions)} for {count} images in "
+            f"{num_groups} groups: {dict(zip(SPLITS, counts.tolist(), strict=True))}."
         )
     return split
 
@@ -112,7 +111,7 @@ def read_splits(path: str | Path) -> dict[str, str]:
 
 
 def _require(
-    targets: np.ndarray,
+    targets: np.ndarray | csr_array,
     fractions: Sequence[float],
     groups: Sequence[Sequence[Hashable]],
     method: str,
@@ -127,10 +126,10 @@ def _require(
             f'`method` must be "stratified" or "random"; got method={method!r}.'
         )
     for keys in groups:
-        if len(keys) != len(targets):
+        if len(keys) != targets.shape[0]:
             raise ValueError(
                 f"`groups` must have one key per image; got {len(keys)} for "
-                f"{len(targets)} images."
+                f"{targets.shape[0]} images."
             )
 
 

@@ -1,14 +1,17 @@
 """Judging a trained model."""
 
+from kmlic.evaluation.check_data import DataCheck, Finding, check_data
 from kmlic.evaluation.compare_curves import compare_curves
 from kmlic.evaluation.evaluate_run import evaluate_run
 from kmlic.evaluation.experiment import Experiment, Trained
 from kmlic.evaluation.export_run import export_run
+from kmlic.evaluation.fit_calibration import Calibration, fit_calibration
 from kmlic.evaluation.group_sections import group_sections
 from kmlic.evaluation.html_report import Picture, Section, write_report
 from kmlic.evaluation.linear_probe import linear_probe
 from kmlic.evaluation.mass_in_boxes import BoxMass, mass_in_boxes
 from kmlic.evaluation.pointing_game import Pointing, pointing_game
+from kmlic.evaluation.reliability_figure import reliability_figure
 from kmlic.evaluation.report import (
     Report,
     average_reports,
@@ -16,27 +19,35 @@ from kmlic.evaluation.report import (
     evaluate,
     report_scores,
 )
+from kmlic.evaluation.tune_thresholds import tune_thresholds
 from kmlic.training import predict_scores
 
 __all__ = [
     "BoxMass",
+    "Calibration",
+    "DataCheck",
     "Experiment",
+    "Finding",
     "Picture",
     "Pointing",
     "Report",
     "Section",
     "Trained",
     "average_reports",
+    "check_data",
     "compare_curves",
     "comparison_table",
     "evaluate",
     "evaluate_run",
     "export_run",
+    "fit_calibration",
     "group_sections",
     "linear_probe",
     "mass_in_boxes",
     "pointing_game",
     "predict_scores",
+    "reliability_figure",
     "report_scores",
+    "tune_thresholds",
     "write_report",
 ]

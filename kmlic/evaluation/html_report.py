@@ -200,14 +200,17 @@ tbody tr:last-child > * { border-bottom: 0; }
 tbody tr:nth-child(even) { background: var(--soft); }
 thead th { position: sticky; top: 0; background: Canvas; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
-tbody th { font-weight: 500; min-width: 6rem; }
+tbody th { font-weight: 500; min-width: 6rem; background: Canvas; }
+thead th:first-child, tbody th { position: sticky; left: 0; z-index: 1; }
+tbody tr:nth-child(even) th {
+  background: linear-gradient(var(--soft), var(--soft)) Canvas; }
 td { min-width: 3rem; }
 .number { text-align: right; white-space: nowrap; }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem; margin-bottom: 1rem; }
 .figures img { background: #fff; border: 1px solid var(--line); padding: .5rem;
   border-radius: .4rem; max-width: 100%; height: auto; }
 .pictures { display: grid; gap: 1rem; margin-bottom: 1rem;
-  grid-template-columns: repeat(auto-fill, minmax(min(14rem, 100%), 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); }
 figure { margin: 0; }
 figure img { width: 100%; border-radius: .4rem; display: block; }
 figcaption { font-size: .85rem; white-space: pre-line; padding-top: .3rem; }

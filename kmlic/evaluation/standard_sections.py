@@ -165,7 +165,8 @@ def _learning_curves(epochs: Epochs) -> Section:
                     axes.plot(
                         range(1, len(values) + 1),
                         values,
-                        style,
+                        f"{style}o",
+                        markersize=3,
                         color=_COLOURS[index % len(_COLOURS)],
                         alpha=1 if index < len(_COLOURS) else 0.5,
                         label=model if style == "-" and number == 0 else None,
@@ -212,7 +213,11 @@ def _precision_recall(
                 right = (called & truth).sum()
                 axes.plot(right / truth.sum(), right / called.sum(), "o", color=colour)
         axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
-        axes.legend(frameon=False, fontsize=8, loc="lower left")
+        # Curves of hard labels run low, those of easy ones high.
+        hard = precisions[order[start]] < 0.5
+        axes.legend(
+            frameon=False, fontsize=8, loc="upper right" if hard else "lower left"
+        )
         figures.append(figure)
     return Section("Precision and recall", text, figures=figures)
 
@@ -331,7 +336,7 @@ def _skipped(data: MultiLabelData) -> Section:
 
 
 def _axes(title: str, x: str, y: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(4.2, 3.4), layout="constrained")
+    figure = Figure(figsize=(3.7, 3.1), layout="constrained")
     axes = figure.add_subplot(title=title, xlabel=x, ylabel=y)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#dddddd", linewidth=0.6)

@@ -8,10 +8,10 @@ import numpy as np
 from PIL import Image
 
 
-def picture(height=24, width=32, seed=0):
-    """Draws smooth colours, so that JPEG keeps them."""
+def picture(height=24, width=32, seed=0, cells=4):
+    """Draws smooth colours, so that JPEG keeps them; more cells give more detail."""
     random = np.random.default_rng(seed)
-    small = random.integers(0, 256, (4, 4, 3), np.uint8)
+    small = random.integers(0, 256, (cells, cells, 3), np.uint8)
     return Image.fromarray(small).resize((width, height), Image.Resampling.BILINEAR)
 
 

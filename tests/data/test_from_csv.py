@@ -184,7 +184,8 @@ def test_counts_what_it_does_not_list(tmp_path):
     ("text", "rule"),
     [
         (b"", r"row 1: the header .* 'path' is missing in \[\]"),
-        (b"path,label\na.png,x\n", "row 1: the header .* 'labels' is missing"),
+        (b"path\na.png\n", "row 1: the header must name the column labels, or"),
+        (b"path,label\na.png,x\n", "row 2: the label 'label' must be 1, 0, -1"),
         (b"path,labels,path\n", "row 1: a column must stand once"),
         (b"path,labels\n", "must list at least one image; it lists none"),
         (b"path,labels\n\xe9.png,a\n", "must be UTF-8 text; byte 12 is not"),
@@ -230,3 +231,68 @@ def test_unusual_images_come_out_of_the_pipeline_as_read_image_reads_them(tmp_pa
         for path, image in zip(data.paths["test"], images, strict=True):
             expected = resize_images(read_image(tmp_path / path), 16)
             np.testing.assert_array_equal(image, expected)
+
+
+MARKED = [
+    ["path", "a", "b", "split"],
+    *([f"{row:03}.png", row % 2, ["", -1, 1][row % 3], "train"] for row in range(20)),
+    *([f"{row:03}.png", "1.0", "0.0", "test"] for row in range(20, 25)),
+    *([f"{row:03}.png", "True", "-1.0", "validation"] for row in range(25, 30)),
+]
+
+
+def check_marked(path):
+    data = from_csv(path, **SIZES)
+    assert data.labels.names == ("a", "b")
+    expected = [[row % 2, [-1, -1, 1][row % 3]] for row in range(20)]
+    assert data.train_targets.tolist() == expected
+    assert data.targets["test"].tolist() == [[1, 0]] * 5
+    assert data.targets["validation"].tolist() == [[1, -1]] * 5
+
+
+@pytest.mark.parametrize(("suffix", "separator"), [("csv", ","), ("tsv", "\t")])
+def test_a_column_may_stand_for_each_label(tmp_path, suffix, separator):
+    write_dataset(tmp_path)
+    path = tmp_path / f"marks.{suffix}"
+    path.write_text("\n".join(separator.join(map(str, row)) for row in MARKED))
+    check_marked(path)
+
+
+def test_a_cell_of_a_label_is_1_0_minus_1_or_empty(tmp_path):
+    write_dataset(tmp_path)
+    lines = ["path,a,b", *(f"{row:03}.png,1,0" for row in range(30))]
+    lines[4] = "003.png,1,yes"
+    with pytest.raises(ValueError, match=r"row 5: the label 'b' must be .* got 'yes'"):
+        from_csv(write_csv(tmp_path, lines), **SIZES)
+
+
+def test_parquet_holds_the_same(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    write_dataset(tmp_path)
+    marks = {"1.0": 1, "0.0": 0, "True": 1, "-1.0": -1, "": None}
+    columns = {
+        name: [marks.get(str(cell), cell) for cell in column]
+        for name, *column in zip(*MARKED, strict=True)
+    }
+    parquet.write_table(pyarrow.table(columns), tmp_path / "marks.parquet")
+    check_marked(tmp_path / "marks.parquet")
+    lists = {
+        "path": columns["path"],
+        "labels": [["dog"] * (row % 2) + ["?cat"] for row in range(30)],
+    }
+    parquet.write_table(pyarrow.table(lists), tmp_path / "lists.parquet")
+    data = from_csv(tmp_path / "lists.parquet", label_names=("cat", "dog"), **SIZES)
+    for path, target in zip(data.paths["train"], data.train_targets, strict=True):
+        assert target.tolist() == [-1, int(path[:3]) % 2]
+    (tmp_path / "text.parquet").write_text("path,labels")
+    with pytest.raises(ValueError, match=r"text\.parquet must be a Parquet file"):
+        from_csv(tmp_path / "text.parquet", **SIZES)
+
+
+def test_images_need_not_be_looked_at_first(tmp_path):
+    data = from_csv(write_dataset(tmp_path), check="none", **SIZES)
+    images, _ = read_all(data.test)
+    expected = resize_images(read_image(tmp_path / data.paths["test"][0]), 16)
+    np.testing.assert_array_equal(images[0], expected)

@@ -1,0 +1,49 @@
+"""One image of a dataset, as a file or folder lists it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from kmlic.data.multi_label_data import Boxes
+
+
+class ImageRow(NamedTuple):
+    """Holds one image as its dataset's file lists it.
+
+    Args:
+        row: line of the file, for errors; 0 where errors should give the path.
+        path: of the image, relative to the dataset's root.
+        labels: names of the labels that are present.
+        unknown: names of the labels that are neither present nor absent.
+        split: "train", "validation", "test", or "" where none is given.
+        caption: a text, or "".
+        group: images of one group stay in one split; "" is no group.
+        boxes: where its labels are; given for all images or for none.
+        problem: the rule that the line itself breaks, or "".
+    """
+
+    row: int
+    path: str
+    labels: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    split: str = ""
+    caption: str = ""
+    group: str = ""
+    boxes: Boxes | None = None
+    problem: str = ""
+
+
+class Listing(NamedTuple):
+    """Holds all images of a dataset and where they lie.
+
+    Args:
+        rows: one per image.
+        source: the file or folder that lists them, for errors.
+        root: the folder that their paths are relative to and may not leave.
+        label_names: the labels in order where the source has an order; else None.
+    """
+
+    rows: Sequence[ImageRow]
+    source: str | Path
+    root: str | Path
+    label_names: Sequence[str] | None = None

@@ -1,0 +1,257 @@
+"""The rows of a dataset, and the images they name, looked at before a training."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from kmlic.data.check_images import ImageCheck, check_images
+from kmlic.data.decoding import MAX_BYTES, MAX_PIXELS
+from kmlic.data.image_row import ImageRow, Listing
+from kmlic.data.multi_label_data import SPLITS, SkippedRow
+from kmlic.data.splits import read_splits, split_images
+from kmlic.data.storage import join
+from kmlic.labels import Labels
+
+
+@dataclass(frozen=True, eq=False)
+class InspectedRows:
+    """Holds the usable images of a dataset and what is wrong with the others.
+
+    Args:
+        listing: where they come from.
+        names: the labels, in order.
+        images: the usable rows.
+        checks: what is known of each one's file.
+        targets: (N, L) int8, sparse: 1 present, -1 unknown, absent where nothing is.
+        skipped: the rows that are not usable, and why.
+    """
+
+    listing: Listing
+    names: tuple[str, ...]
+    images: tuple[ImageRow, ...]
+    checks: tuple[ImageCheck, ...]
+    targets: csr_array
+    skipped: tuple[SkippedRow, ...]
+
+    def split(
+        self,
+        splitting: str | Path = "stratified",
+        *,
+        fractions: Sequence[float] = (0.7, 0.1, 0.2),
+        seed: int = 0,
+    ) -> np.ndarray:
+        """Gives each image its split: the one its row names, or a new one.
+
+        Shapes: (N,) int8: 0 training, 1 validation, 2 test.
+
+        Args:
+            splitting: "stratified" by labels, "random", or a CSV that
+                `MultiLabelData.write_splits` wrote. Rows that name their split keep it.
+            fractions: of training, validation and test images.
+            seed: of new splits.
+
+        Raises:
+            ValueError: naming the first image without a split where others have one, or
+                if a split has no image.
+        """
+        source = self.listing.source
+        given = [row.split for row in self.images]
+        if splitting not in ("stratified", "random") and not any(given):
+            splits = read_splits(splitting)
+            missing = [row for row in self.images if row.path not in splits]
+            if missing:
+                raise ValueError(
+                    f"{splitting} must give every image of {source} a split; "
+                    f"{len(missing)} have none, the first is {missing[0].path!r}."
+                )
+            given = [splits[row.path] for row in self.images]
+            source = splitting
+        if not any(given):
+            return split_images(
+                self.targets,
+                fractions=fractions,
+                groups=(self.digests, [row.group or None for row in self.images]),
+                method="random" if splitting == "random" else "stratified",
+                seed=seed,
+            )
+        if not all(given):
+            first = self.images[given.index("")]
+            raise ValueError(
+                f"{source} row {first.row}: every row must name its split, or none; "
+                f"{first.path!r} has none."
+            )
+        numbers = np.array([SPLITS.index(name) for name in given], np.int8)
+        counts = np.bincount(numbers, minlength=len(SPLITS))
+        if not counts.all():
+            raise ValueError(
+                f"{source} must put at least one image in each of {SPLITS}; got "
+                f"{dict(zip(SPLITS, counts.tolist(), strict=True))}."
+            )
+        return numbers
+
+    @property
+    def splits_are_given(self) -> bool:
+        """Tells whether the rows name their splits."""
+        return any(row.split for row in self.images)
+
+    @property
+    def digests(self) -> list[bytes | None]:
+        """Gives what exact copies share, or None for images that were not read."""
+        return [check.digest or None for check in self.checks]
+
+    def copies(self) -> list[list[int]]:
+        """Gives the images that are exact copies of one another, set by set."""
+        sets: dict[bytes, list[int]] = {}
+        for index, digest in enumerate(self.digests):
+            if digest is not None:
+                sets.setdefault(digest, []).append(index)
+        return [members for members in sets.values() if len(members) > 1]
+
+    def conflicts(self, copies: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+        """Gives the pairs of copies whose labels differ, each with the first copy."""
+        return [
+            (members[0], other)
+            for members in copies
+            for other in members[1:]
+            if (self.targets[[members[0]]] != self.targets[[other]]).nnz
+        ]
+
+
+def inspect_rows(
+    listing: Listing,
+    *,
+    label_names: Sequence[str] | str | Path | None = None,
+    check: Literal["decode", "header", "none"] = "decode",
+    max_bytes: int = MAX_BYTES,
+    max_pixels: int = MAX_PIXELS,
+    describe: Callable[[np.ndarray], Any] | None = None,
+) -> InspectedRows:
+    """Looks at every row and every image, and gathers the targets.
+
+    Args:
+        listing: the rows.
+        label_names: names in the order of the model's outputs, or a text file with one
+            a line; the listing's own, or else the sorted names found, when None.
+        check: "decode" every image, read each one's "header", or look at "none".
+        max_bytes: most bytes of an image file.
+        max_pixels: most pixels of an image.
+        describe: a function of the pixels of each image, whose value is kept with what
+            is known of its file; needs check="decode".
+
+    Raises:
+        ValueError: if there is no row at all or the label names cannot be read.
+    """
+    rows, source, root, own_names = listing
+    if not rows:
+        raise ValueError(f"{source} must list at least one image; it lists none.")
+    known = _read_names(label_names if label_names is not None else own_names)
+    problems = [row.problem for row in rows]
+    _check_rows(rows, root, known, problems)
+    wanted = [index for index, problem in enumerate(problems) if not problem]
+    checks = check_images(
+        [join(root, rows[index].path) for index in wanted],
+        depth=check,
+        max_bytes=max_bytes,
+        max_pixels=max_pixels,
+        describe=describe,
+    )
+    for index, result in zip(wanted, checks, strict=True):
+        problems[index] = result.problem
+    images = tuple(row for row, bad in zip(rows, problems, strict=True) if not bad)
+    names = known or tuple(sorted({name for row in images for name in row.labels}))
+    return InspectedRows(
+        listing,
+        names,
+        images,
+        tuple(result for result in checks if not result.problem),
+        _targets(images, names),
+        tuple(
+            SkippedRow(row.row, row.path, problem)
+            for row, problem in zip(rows, problems, strict=True)
+            if problem
+        ),
+    )
+
+
+def _read_names(label_names: Sequence[str] | str | Path | None) -> tuple[str, ...]:
+    if label_names is None:
+        return ()
+    if not isinstance(label_names, str | Path):
+        return Labels(tuple(label_names)).names
+    if not Path(label_names).is_file():
+        raise ValueError(
+            f"{label_names} must be a file with a label a line; there is no such file."
+        )
+    try:
+        text = Path(label_names).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{label_names} must be UTF-8 text; got {error}.") from error
+    names = [line.strip() for line in text.splitlines()]
+    while names and not names[-1]:
+        names.pop()
+    for number, name in enumerate(names, start=1):
+        if not name or name in names[: number - 1]:
+            raise ValueError(
+                f"{label_names} row {number}: a label must be a text that stands once; "
+                f"got {name!r}."
+            )
+    if not names:
+        raise ValueError(f"{label_names} must list at least one label; it is empty.")
+    return tuple(names)
+
+
+def _check_rows(
+    rows: Sequence[ImageRow],
+    root: str | Path,
+    known: Sequence[str],
+    problems: list[str],
+) -> None:
+    top = _absolute(root)
+    inside = top.rstrip("/") + "/"
+    allowed = set(known)
+    seen: dict[str, int] = {}
+    for index, row in enumerate(rows):
+        if problems[index]:
+            continue
+        place = os.path.normpath(join(top, row.path))
+        unknown = sorted({*row.labels, *row.unknown} - allowed) if known else []
+        if not row.path:
+            problems[index] = "the path must not be empty"
+        elif "\0" in row.path or not f"{place}/".startswith(inside):
+            problems[index] = f"the path must stay inside {root}; got {row.path!r}"
+        elif place in seen:
+            first = f"in row {seen[place]} already" if seen[place] else "twice"
+            problems[index] = f"an image must stand once; {row.path!r} stands {first}"
+        elif unknown:
+            problems[index] = (
+                f"labels must be among the {len(known)} known ones; got {unknown}"
+            )
+        elif row.split and row.split not in SPLITS:
+            problems[index] = f"split must be one of {SPLITS}; got {row.split!r}"
+        seen.setdefault(place, row.row)
+
+
+def _absolute(root: str | Path) -> str:
+    if "://" in os.fspath(root):
+        return os.path.normpath(root)
+    return os.path.abspath(root)  # noqa: PTH100 - resolve would follow links
+
+
+def _targets(images: Sequence[ImageRow], names: Sequence[str]) -> csr_array:
+    column = {name: index for index, name in enumerate(names)}
+    starts, places, values = [0], [], []
+    for row in images:
+        marks = {column[name]: -1 for name in row.unknown if name in column}
+        marks |= {column[name]: 1 for name in row.labels}
+        places.extend(marks)
+        values.extend(marks.values())
+        starts.append(len(places))
+    return csr_array(
+        (np.array(values, np.int8), np.array(places, np.int32), np.array(starts)),
+        shape=(len(images), len(names)),
+    )

@@ -1,0 +1,90 @@
+"""Images that look alike, whatever their files say."""
+
+import itertools
+
+import numpy as np
+from PIL import Image
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+_BITS = 64
+
+
+def perceptual_hash(pixels: np.ndarray) -> int:
+    """Describes what an image looks like in 64 bits, alike for images that look alike.
+
+    Scaling, saving anew and small changes of colour turn few of the bits. It is
+    imagehash's phash: the signs of the lowest cosine frequencies.
+
+    Shapes: (H, W, 3) uint8 to a number.
+
+    Args:
+        pixels: 0-255.
+
+    Raises:
+        ImportError: if imagehash is not installed.
+    """
+    try:
+        import imagehash
+    except ImportError as error:
+        raise ImportError(
+            "Near duplicates need imagehash. Install it with: pip install kmlic[data]"
+        ) from error
+    bits = imagehash.phash(Image.fromarray(pixels)).hash
+    return int.from_bytes(np.packbits(bits).tobytes())
+
+
+def near_duplicates(hashes: np.ndarray, *, distance: int = 4) -> list[list[int]]:
+    """Gathers images whose hashes differ in few bits, directly or through others.
+
+    Two hashes that differ in `distance` bits are equal in at least one of `distance` +
+    1 parts, so only those that share a part are compared.
+
+    Shapes: (N,) uint64 to sets of images, each ascending.
+
+    Args:
+        hashes: as `perceptual_hash` gives them.
+        distance: most bits, 0-16, in which two neighbours differ; images that are
+            nothing to each other differ in 32 on average.
+
+    Raises:
+        ValueError: if the distance is out of its limits.
+
+    Example:
+        >>> near_duplicates(np.array([0b1111, 2**60, 0b0111, 2**40 - 1], "uint64"))
+        [[0, 2]]
+    """
+    if not 0 <= distance <= 16:
+        raise ValueError(f"`distance` must be from 0 to 16; got distance={distance}.")
+    distinct, place = np.unique(np.asarray(hashes, np.uint64), return_inverse=True)
+    edges = np.linspace(0, _BITS, distance + 2).astype(int)
+    pairs = [
+        _close_pairs(distinct, int(low), int(high), distance)
+        for low, high in itertools.pairwise(edges)
+    ]
+    rows, columns = np.concatenate(pairs, axis=1)
+    graph = coo_array(
+        (np.ones(len(rows), bool), (rows, columns)), (len(distinct), len(distinct))
+    )
+    _, component = connected_components(graph, directed=False)
+    component = component[place]
+    order = np.argsort(component, kind="stable")
+    starts = np.flatnonzero(np.diff(component[order], prepend=-1))
+    sets = np.split(order, starts[1:])
+    return [members.tolist() for members in sets if len(members) > 1]
+
+
+def _close_pairs(hashes: np.ndarray, low: int, high: int, distance: int) -> np.ndarray:
+    """Compares the hashes that are equal in the bits from `low` to below `high`."""
+    mask = np.uint64((1 << (high - low)) - 1)
+    part = (hashes >> np.uint64(low)) & mask
+    order = np.argsort(part, kind="stable")
+    part, found = part[order], [np.zeros((2, 0), int)]
+    for step in range(1, len(order)):
+        (equal,) = np.nonzero(part[step:] == part[:-step])
+        if not len(equal):
+            break
+        one, other = order[equal], order[equal + step]
+        close = np.bitwise_count(hashes[one] ^ hashes[other]) <= distance
+        found.append(np.stack([one[close], other[close]]))
+    return np.concatenate(found, axis=1)

@@ -1,0 +1,83 @@
+"""Files on a disk, or in a store such as gs:// or s3://, as TensorFlow reads them."""
+
+import io
+import os
+from pathlib import Path
+from typing import TextIO
+
+import tensorflow as tf
+
+
+def join(root: str | Path, path: str) -> str:
+    """Puts a relative path behind a folder, which may be a store's.
+
+    Example:
+        >>> join("gs://bucket/photos", "a.jpg")
+        'gs://bucket/photos/a.jpg'
+    """
+    return os.path.join(os.fspath(root), path)  # noqa: PTH118 - keeps gs://
+
+
+def parent(path: str | Path) -> str:
+    """Gives the folder that a file lies in.
+
+    Example:
+        >>> parent("gs://bucket/photos/labels.csv")
+        'gs://bucket/photos'
+    """
+    return os.path.dirname(os.fspath(path)) or "."  # noqa: PTH120 - keeps gs://
+
+
+def is_file(path: str | Path) -> bool:
+    """Tells whether there is a file.
+
+    Raises:
+        ValueError: if TensorFlow knows no such store, or may not look into it.
+    """
+    try:
+        return tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
+    except tf.errors.OpError as error:
+        raise ValueError(f"{path} must be reachable; got {error.message}.") from error
+
+
+def read_file(path: str | Path, *, max_bytes: int, name: str = "") -> bytes:
+    """Reads a whole file that must be there, and not larger than a limit.
+
+    Args:
+        path: the file.
+        max_bytes: most bytes, known before any is read.
+        name: what errors call the file; its path when empty.
+
+    Raises:
+        ValueError: naming the file and the rule it breaks.
+
+    Example:
+        >>> read_file("gone.json", max_bytes=100)
+        Traceback (most recent call last):
+            ...
+        ValueError: gone.json must exist; there is no such file.
+    """
+    name = name or os.fspath(path)
+    try:
+        if not tf.io.gfile.exists(path):
+            raise ValueError(f"{name} must exist; there is no such file.")
+        if tf.io.gfile.isdir(path):
+            raise ValueError(f"{name} must be a file; it is a folder.")
+        size = tf.io.gfile.stat(path).length
+        if size > max_bytes:
+            raise ValueError(
+                f"{name} must have at most max_bytes={max_bytes:,} bytes; it has "
+                f"{size:,}."
+            )
+        # What is no file on a disk, such as a device, says 0 and is not opened.
+        return tf.io.gfile.GFile(path, "rb").read() if size else b""
+    except tf.errors.OpError as error:
+        raise ValueError(f"{name} must be readable; got {error.message}.") from error
+
+
+def open_text(path: str | Path) -> TextIO:
+    """Opens a UTF-8 file line by line; one in a store is read whole."""
+    if "://" not in os.fspath(path):
+        return Path(path).open(encoding="utf-8-sig", newline="")
+    content = io.BytesIO(tf.io.gfile.GFile(path, "rb").read())
+    return io.TextIOWrapper(content, encoding="utf-8-sig", newline="")

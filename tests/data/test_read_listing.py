@@ -1,0 +1,58 @@
+import json
+
+import pytest
+
+from kmlic.data import read_listing
+from tests.data.files import encode, picture, write_dataset
+
+
+def put(path, content=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content or encode(picture(), "PNG"))
+
+
+def test_tells_a_table_by_its_being_a_file(tmp_path):
+    listing = read_listing(write_dataset(tmp_path, 6))
+    assert len(listing.rows) == 6 and listing.root == str(tmp_path)
+    assert listing.rows[0].labels == ("a", "b", "c")
+
+
+def test_tells_coco_by_its_suffix(tmp_path):
+    path = tmp_path / "instances.json"
+    content = {
+        "images": [{"id": 1, "file_name": "a.png"}],
+        "categories": [{"id": 2, "name": "dog"}, {"id": 1, "name": "cat"}],
+        "annotations": [{"image_id": 1, "category_id": 2}],
+    }
+    path.write_text(json.dumps(content))
+    listing = read_listing(path, root=tmp_path / "images")
+    assert listing.rows[0].labels == ("dog",)
+    assert listing.label_names == ["cat", "dog"]
+
+
+def test_tells_voc_by_its_folder(tmp_path):
+    text = (
+        "<annotation><filename>a.png</filename><object><name>dog</name>"
+        "<difficult>1</difficult></object></annotation>"
+    )
+    put(tmp_path / "Annotations" / "a.xml", text.encode())
+    assert read_listing(tmp_path).rows[0].unknown == ("dog",)
+    assert read_listing(tmp_path, difficult="present").rows[0].labels == ("dog",)
+
+
+def test_tells_tags_from_folders_by_the_text_beside_the_first_image(tmp_path):
+    put(tmp_path / "dog" / "a.png")
+    (tmp_path / "dog" / "notes.txt").write_text("nothing of the kind")
+    assert read_listing(tmp_path).rows[0].labels == ("dog",)
+    (tmp_path / "dog" / "a.txt").write_text("cat, owl")
+    assert read_listing(tmp_path).rows[0].labels == ("cat", "owl")
+    assert read_listing(tmp_path, layout="folders").rows[0].labels == ("dog",)
+
+
+def test_says_what_does_not_fit(tmp_path):
+    with pytest.raises(ValueError, match="layout='xml'"):
+        read_listing(tmp_path, layout="xml")
+    with pytest.raises(ValueError, match="root='images' for the layout 'folders'"):
+        read_listing(tmp_path, root="images")
+    with pytest.raises(ValueError, match="there is no such file"):
+        read_listing(tmp_path / "gone.csv")

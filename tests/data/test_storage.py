@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kmlic.data import from_csv, read_image
+from kmlic.data.storage import is_file, join, open_text, parent, read_file
+from tests.data.files import encode, picture
+
+STORE = "ram://photos"
+
+
+@pytest.fixture
+def store():
+    """A store that lies in memory, which TensorFlow reaches as it does gs://."""
+    for row in range(12):
+        name = f"{STORE}/{row}.png"
+        with tf.io.gfile.GFile(name, "wb") as file:
+            file.write(encode(picture(seed=row), "PNG"))
+    with tf.io.gfile.GFile(f"{STORE}/labels.csv", "wb") as file:
+        lines = ["path,labels", *(f"{row}.png,dog" for row in range(12))]
+        file.write("\n".join(lines).encode())
+    return STORE
+
+
+def test_a_table_and_its_images_may_lie_in_a_store(store):
+    data = from_csv(f"{store}/labels.csv", image_size=8, batch_size=2)
+    assert sum(data.sizes.values()) == 12
+    images = np.concatenate([images for images, _ in data.test.as_numpy_iterator()])
+    assert images.shape[1:] == (8, 8, 3)
+    first = read_image(join(store, data.paths["test"][0]))
+    assert first.shape == (24, 32, 3)
+
+
+def test_paths_do_not_leave_a_store(store):
+    with tf.io.gfile.GFile(f"{store}/out.csv", "wb") as file:
+        file.write(b"path,labels\n../other/a.png,dog\n")
+    with pytest.raises(ValueError, match=r"must stay inside ram://photos; got"):
+        from_csv(f"{store}/out.csv", image_size=8, batch_size=2)
+
+
+def test_paths_keep_their_store():
+    assert join("gs://a/b", "c.png") == "gs://a/b/c.png"
+    assert parent("gs://a/b/c.csv") == "gs://a/b"
+    assert parent("labels.csv") == "."
+
+
+def test_text_is_read_without_its_mark_of_utf_8(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"\xef\xbb\xbfpath\r\na\r\n")
+    with open_text(path) as file:
+        assert list(file) == ["path\r\n", "a\r\n"]
+
+
+def test_says_what_is_wrong_with_a_file(tmp_path):
+    (tmp_path / "a").write_bytes(b"12345")
+    assert read_file(tmp_path / "a", max_bytes=5) == b"12345"
+    with pytest.raises(ValueError, match=r"at most max_bytes=4 bytes; it has 5"):
+        read_file(tmp_path / "a", max_bytes=4)
+    with pytest.raises(ValueError, match="it is a folder"):
+        read_file(tmp_path, max_bytes=4)
+    with pytest.raises(ValueError, match="the list must exist"):
+        read_file(tmp_path / "b", max_bytes=4, name="the list")
+    with pytest.raises(ValueError, match="scheme 'nowhere' not implemented"):
+        read_file("nowhere://a", max_bytes=4)
+    with pytest.raises(ValueError, match="nowhere://a must be reachable"):
+        is_file("nowhere://a")
