@@ -58,6 +58,8 @@ class Run:
             `results["test"]["msrn"]["mAP"]`; the means over the seeds.
         deviations: the same, the standard deviations over the seeds; empty for one.
         seeds: the same results for each seed, by the seed as text.
+        tuned: split to the exported model to metric to value at the thresholds in
+            labels.json, which were tuned on the validation split.
         per_label: split to model to label to average precision; null where a split
             has no positives.
         parameters: model to its number of weights.
@@ -79,6 +81,9 @@ class Run:
     parameters: Mapping[str, int]
     exports: Mapping[str, float]
     seconds: Mapping[str, float]
+    tuned: Mapping[str, Mapping[str, Mapping[str, float | None]]] = dataclasses.field(
+        default_factory=dict
+    )
     peak_memory_gb: float = dataclasses.field(default_factory=lambda: peak_memory_gb())
     environment: Mapping[str, Any] = dataclasses.field(
         default_factory=lambda: describe_environment()

@@ -26,6 +26,7 @@ from kmlic.evaluation.report import (
     report_scores,
 )
 from kmlic.evaluation.standard_sections import standard_sections
+from kmlic.evaluation.tune_thresholds import tune_thresholds
 from kmlic.export import check_parity, export_saved_model, export_tflite
 from kmlic.labels import Labels
 from kmlic.run_folder import Run, RunFolder, atomic_write
@@ -266,6 +267,10 @@ class Experiment:
     ) -> Run:
         """Exports one model, writes the run folder and puts it in its place.
 
+        The thresholds of its labels are tuned on its validation scores; they stand in
+        labels.json and in the exports. Results are at the labels' own thresholds, 0.5
+        if they have none, as papers report them; run.json has both.
+
         Args:
             exported: the model to save and export, in its seed that is best on the
                 validation split; None leaves no model.
@@ -277,10 +282,11 @@ class Experiment:
         """
         working = self.folder.working
         data = self.data[self.settings.seeds[0]]
-        data.labels.write(working / "labels.json")
-        self._write_history(working / "history.csv")
         best = self.best_of(exported) if exported else None
-        exports = self._export(best, maps, export) if best else {}
+        labels = self._tune(best) if best else data.labels
+        labels.write(working / "labels.json")
+        self._write_history(working / "history.csv")
+        exports = self._export(best, labels, maps, export) if best else {}
         several = len(self.settings.seeds) > 1
         averages = {split: self.compare(split) for split in (*SPLITS, *self.reports)}
         run = Run(
@@ -296,11 +302,12 @@ class Experiment:
                 },
                 "sizes": data.sizes,
                 "skipped": len(data.skipped),
-                "labels": data.labels.hash,
+                "labels": labels.hash,
             },
             results=_select(averages, 0, "metrics"),
             deviations=_select(averages, 1, "metrics") if several else {},
             seeds=self._per_seed(),
+            tuned=self._tuned_results(best, labels) if best else {},
             per_label=_select(averages, 0, "per_label"),
             parameters={n: each[0].parameters for n, each in self.trained.items()},
             exports=exports,
@@ -312,7 +319,7 @@ class Experiment:
             | {"all": round(time.monotonic() - self._start, 1)},
         )
         run.write(working / "run.json")
-        self._write_report(run, best, sections)
+        self._write_report(run, best, labels, sections)
         self.folder.finish(remove=("settings.json", "trainings"))
         self._say(
             f"{self.folder.path}: {run.seconds['all']:.0f} s, "
@@ -323,11 +330,35 @@ class Experiment:
     def _say(self, text: str) -> None:
         self.console.print(text, soft_wrap=True)
 
+    def _tune(self, trained: Trained) -> Labels:
+        labels = self.data[trained.seed].labels
+        targets, probabilities = trained.scores["validation"]
+        if not self._has_thresholds(labels) or not (targets == 1).any():
+            return labels
+        thresholds = tune_thresholds(targets, probabilities)
+        return dataclasses.replace(labels, thresholds=tuple(thresholds.tolist()))
+
+    def _has_thresholds(self, labels: Labels) -> bool:
+        return self.report is report_scores and not labels.exclusive
+
+    def _tuned_results(
+        self, trained: Trained, labels: Labels
+    ) -> dict[str, dict[str, dict[str, float | None]]]:
+        if not self._has_thresholds(labels):
+            return {}
+        reports = {
+            split: report_scores(*trained.scores[split], labels) for split in SPLITS
+        }
+        return _select(
+            {split: {trained.name: (report,)} for split, report in reports.items()},
+            0,
+            "metrics",
+        )
+
     def _export(
-        self, trained: Trained, maps: bool, export: Export | None
+        self, trained: Trained, labels: Labels, maps: bool, export: Export | None
     ) -> dict[str, float]:
         working, data = self.folder.working, self.data[trained.seed]
-        labels = data.labels
         model = keras.saving.load_model(trained.model_path, compile=False)
         model.save(working / "model.keras")
         self._say("Exporting and comparing with the model ...")
@@ -385,19 +416,23 @@ class Experiment:
         np.savez(path, **arrays)
 
     def _write_report(
-        self, run: Run, best: Trained | None, sections: Sequence[Section]
+        self,
+        run: Run,
+        best: Trained | None,
+        labels: Labels,
+        sections: Sequence[Section],
     ) -> None:
         data = self.data[best.seed if best else self.settings.seeds[0]]
         standard = standard_sections(
             run,
             data,
-            data.labels,
+            labels,
             epochs={
                 name: [each.epochs for each in results]
                 for name, results in self.trained.items()
             },
             exported=best.name if best else None,
-            scores=best.scores if best else None,
+            scores=best.scores if best and self.report is report_scores else None,
             folder=self.folder.working,
             extra=sections,
         )
@@ -438,7 +473,7 @@ class Experiment:
 
 
 def _select(
-    averages: Mapping[str, Mapping[str, tuple[Report, Report]]],
+    averages: Mapping[str, Mapping[str, tuple[Report, ...]]],
     index: int,
     field: str,
 ) -> dict[str, dict[str, dict[str, float | None]]]:

@@ -1,5 +1,6 @@
 """What every run's report holds."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,11 @@ from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve
 
 from kmlic.data import MultiLabelData
+from kmlic.evaluation.fit_calibration import fit_calibration
 from kmlic.evaluation.html_report import Picture, Section
+from kmlic.evaluation.reliability_figure import reliability_figure
+from kmlic.evaluation.report import report_scores
+from kmlic.evaluation.tune_thresholds import tune_thresholds
 from kmlic.labels import Labels
 from kmlic.metrics import average_precision
 from kmlic.run_folder import Run
@@ -24,6 +29,7 @@ _MOST_CURVES = 60
 _CURVES_A_FIGURE = 5
 _MOST_SKIPPED = 100
 _NUM_ERRORS = 12
+_AT_THRESHOLDS = ("CP", "CR", "CF1", "OP", "OR", "OF1", "exact")
 
 Epochs = Mapping[str, Sequence[Sequence[Mapping[str, float]]]]
 Scores = Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -61,7 +67,10 @@ def standard_sections(
         _learning_curves(epochs),
     ]
     if exported and scores:
+        if not labels.exclusive:
+            sections.append(_thresholds(exported, labels, scores))
         sections += [
+            _calibration(scores),
             _precision_recall(exported, labels, *scores["test"]),
             _largest_errors(exported, labels, data, *scores["validation"]),
         ]
@@ -123,7 +132,7 @@ def _per_label(run: Run, data: MultiLabelData, labels: Labels) -> Section:
                     f"{(data.targets[split][:, index] == 1).sum():,}"
                     for split in ("train", "test")
                 ),
-                f"{labels.thresholds[index]:.2f}",
+                "-" if labels.exclusive else f"{labels.thresholds[index]:.2f}",
                 *(_cell(v, None, best if len(values) > 1 else None) for v in values),
             ]
         )
@@ -178,6 +187,53 @@ def _learning_curves(epochs: Epochs) -> Section:
     return Section("Learning curves", text if figures else "", figures=figures)
 
 
+def _thresholds(model: str, labels: Labels, scores: Scores) -> Section:
+    targets, chances = scores["validation"]
+    kinds: dict[str, Any] = {"0.5": 0.5}
+    if (targets == 1).any():
+        # No label has as many positives, so all take the global one.
+        common = tune_thresholds(targets, chances, min_positives=len(targets) + 1)[0]
+        kinds[f"{common:.2f}, the best for all"] = common
+    kinds["each label's own"] = labels.thresholds
+    rows = []
+    for kind, thresholds in kinds.items():
+        own = dataclasses.replace(
+            labels, thresholds=tuple(np.broadcast_to(thresholds, len(labels)).tolist())
+        )
+        for split in ("validation", "test"):
+            metrics = report_scores(*scores[split], own).metrics
+            values = [f"{100 * metrics[name]:.2f}" for name in _AT_THRESHOLDS]
+            rows.append([kind, split, *values])
+    text = (
+        f"{model} with one threshold for all labels and with the tuned ones of "
+        "labels.json, which predictions and exports use. They were tuned on the "
+        "validation split, where they look better than they are."
+    )
+    return Section("Thresholds", text, ["threshold", "split", *_AT_THRESHOLDS], rows)
+
+
+def _calibration(scores: Scores) -> Section:
+    targets, chances = scores["validation"]
+    if not (targets == 1).any() or not (targets == 0).any():
+        return Section("Calibration")
+    test_targets, test_chances = scores["test"]
+    drawn = {"as trained": test_chances}
+    try:
+        calibration = fit_calibration(targets, chances)
+    except ValueError:  # scores of a model that has learned nothing
+        calibration = None
+    if calibration is not None and calibration.lines is not None:
+        temperature = 1 / calibration.lines[0, 0]
+        drawn[f"temperature {temperature:.2f}"] = calibration(test_chances)
+    text = (
+        "Whether probabilities mean what they say, on the test split; the temperature "
+        "is fitted to the validation split and not part of the model."
+    )
+    return Section(
+        "Calibration", text, figures=[reliability_figure(test_targets, drawn)]
+    )
+
+
 def _precision_recall(
     model: str, labels: Labels, targets: np.ndarray, probabilities: np.ndarray
 ) -> Section:
@@ -185,7 +241,7 @@ def _precision_recall(
     order = [i for i in np.argsort(precisions, kind="stable") if precisions[i] >= 0]
     text = (
         f"{model} on the test split, labels with the lowest average precision first. "
-        "The dot is where the label's threshold lies."
+        "A dot is where the label's threshold lies."
     )
     if len(order) > _MOST_CURVES:
         half = _MOST_CURVES // 2
@@ -209,7 +265,7 @@ def _precision_recall(
                 label=f"{labels.names[index]} {100 * precisions[index]:.1f}",
             )
             called = chance >= labels.thresholds[index]
-            if called.any():
+            if called.any() and not labels.exclusive:
                 right = (called & truth).sum()
                 axes.plot(right / truth.sum(), right / called.sum(), "o", color=colour)
         axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
@@ -260,10 +316,19 @@ def _largest_errors(
 def _names(
     labels: Labels, probabilities: np.ndarray, among: np.ndarray, *, called: bool
 ) -> str:
-    wrong = among & ((probabilities >= np.asarray(labels.thresholds)) == called)
+    wrong = among & (_called(labels, probabilities) == called)
     order = np.argsort(-probabilities if called else probabilities, kind="stable")
     found = [f"{labels.names[i]} {probabilities[i]:.2f}" for i in order[wrong[order]]]
     return ", ".join(found) or "none"
+
+
+def _called(labels: Labels, probabilities: np.ndarray) -> np.ndarray:
+    if not labels.exclusive:
+        return probabilities >= np.asarray(labels.thresholds, probabilities.dtype)
+    called = np.zeros(len(labels), bool)
+    for columns in labels.exclusive_groups.values():
+        called[columns.start + probabilities[columns].argmax()] = True
+    return called
 
 
 def _images_at(

@@ -47,7 +47,7 @@ def run(tmp_path):
     keras.utils.set_random_seed(0)
     experiment.train("model", 0, toy_model, data, epochs=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiment, "_export", lambda trained: {})
+        patch.setattr(experiment, "_export", lambda *arguments: {})
         experiment.finish(exported="model")
     toy_model().save(tmp_path / "run" / "model.keras")
     return tmp_path / "run", images

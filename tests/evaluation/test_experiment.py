@@ -7,7 +7,13 @@ import keras
 import numpy as np
 import pytest
 
-from kmlic.evaluation import Experiment, Report, Section
+from kmlic.evaluation import (
+    Experiment,
+    Report,
+    Section,
+    report_scores,
+    tune_thresholds,
+)
 from kmlic.labels import Labels
 from kmlic.losses import PartialBinaryCrossentropy
 from kmlic.run_folder import Run
@@ -46,7 +52,14 @@ def test_leaves_a_whole_run_folder(tmp_path, capsys):
         np.std(values, ddof=1)
     )
     assert run.results["test"]["model"]["mAP"] > 0.7
-    assert Labels.read(tmp_path / "run" / "labels.json") == LABELS
+    labels = Labels.read(tmp_path / "run" / "labels.json")
+    labels.require_same_names(LABELS)
+    best = experiment.best_of("model")
+    np.testing.assert_allclose(
+        labels.thresholds, tune_thresholds(*best.scores["validation"])
+    )
+    expected = report_scores(*best.scores["test"], labels).metrics
+    assert run.tuned["test"]["model"] == expected
     with (tmp_path / "run" / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["model"], row["seed"], row["epoch"]) for row in rows] == [

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from kmlic.data.multi_label_data import SkippedRow
+from kmlic.evaluation import report_scores
 from kmlic.evaluation.standard_sections import standard_sections
+from kmlic.labels import Labels
 from kmlic.run_folder import Run
 from tests.evaluation.toys import LABELS, toy_data
 
@@ -155,3 +157,39 @@ def test_says_what_was_run_and_what_was_left_out(data, tmp_path):
     assert found["Settings"].rows[1:] == [["seeds", "0"], ["weights", "-"]]
     assert found["Skipped images"].rows == [["3", "a.jpg", "it is empty"]]
     assert found["Exports"].rows == [["model.tflite", "1.2e-07", "1.5 MB"]]
+
+
+def test_shows_what_the_thresholds_do(data):
+    targets = data.targets["validation"]
+    scores = 0.3 * targets + np.random.default_rng(0).uniform(0, 0.4, targets.shape)
+    both = {"test": (targets, scores), "validation": (targets, scores)}
+    tuned = dataclasses.replace(LABELS, thresholds=(0.35, 0.3, 0.3))
+    found = standard_sections(
+        record(), data, tuned, epochs={}, exported="old", scores=both
+    )
+    (table,) = [section for section in found if section.title == "Thresholds"]
+    assert [row[1] for row in table.rows] == ["validation", "test"] * 3
+    assert [row[0] for row in table.rows[::4]] == ["0.5", "each label's own"]
+    column = table.header.index("CF1")
+    for thresholds, row in ((LABELS, 0), (tuned, 4)):
+        expected = report_scores(targets, scores, thresholds).metrics["CF1"]
+        assert table.rows[row][column] == f"{100 * expected:.2f}"
+    (calibration,) = [section for section in found if section.title == "Calibration"]
+    legend = calibration.figures[0].axes[0].get_legend().texts
+    assert legend[1].get_text().startswith("temperature 0.")
+
+
+def test_exclusive_groups_have_no_thresholds(data):
+    labels = Labels(LABELS.names, {"colour": LABELS.names}, exclusive=True)
+    targets = np.eye(3, dtype="int8")[np.arange(40) % 3]
+    scores = np.full((40, 3), 0.2) + 0.2 * np.roll(targets, 1, axis=1)
+    both = {"test": (targets, scores), "validation": (targets, scores)}
+    found = standard_sections(
+        record(), data, labels, epochs={}, exported="old", scores=both
+    )
+    titles = {section.title: section for section in found}
+    assert "Thresholds" not in titles
+    assert [row[3] for row in titles["Labels"].rows] == ["-"] * 3
+    caption = titles["Largest errors"].pictures[0].caption.splitlines()
+    assert caption[1].startswith("missing: ") and caption[1].endswith(" 0.20")
+    assert caption[2].startswith("surplus: ") and caption[2].endswith(" 0.40")
