@@ -4,8 +4,10 @@ import keras
 from keras import ops
 
 from kmlic.losses._known_entries import (
+    LogitsCheck,
     check_reduction,
-    known_entries,
+    check_unknown_target,
+    mark_unknown,
     per_entry,
     spread,
 )
@@ -32,6 +34,8 @@ class AsymmetricLoss(keras.Loss):
         gamma_negative: g-, 0 or above.
         gamma_positive: g+, 0 or above.
         clip: probability 0-1 below which an absent label costs nothing.
+        unknown_target: None leaves unknown labels out; 0 counts them as absent, as the
+            paper does.
         reduction: "sum_over_batch_size" or "mean" averages over the known entries,
             "sum" adds them as the paper's code does, None gives each.
 
@@ -51,6 +55,7 @@ class AsymmetricLoss(keras.Loss):
         gamma_negative: float = 4.0,
         gamma_positive: float = 1.0,
         clip: float = 0.05,
+        unknown_target: float | None = None,
         reduction: str | None = "sum_over_batch_size",
         name: str = "asymmetric_loss",
         **kwargs,
@@ -67,15 +72,19 @@ class AsymmetricLoss(keras.Loss):
                 )
         if not 0 <= clip < 1:
             raise ValueError(f"`clip` must be from 0 to below 1; got clip={clip}.")
+        check_unknown_target(unknown_target)
         self.gamma_negative = gamma_negative
         self.gamma_positive = gamma_positive
         self.clip = clip
+        self.unknown_target = unknown_target
+        self._check_logits = LogitsCheck()
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         return super().__call__(y_true, y_pred, per_entry(sample_weight))
 
     def call(self, y_true, y_pred):
-        targets, known = known_entries(y_true)
+        self._check_logits(self.name, y_pred)
+        targets, known = mark_unknown(y_true, self.unknown_target)
         logits = ops.cast(y_pred, "float32")
         minus_log_p, minus_log_not_p = ops.softplus(-logits), ops.softplus(logits)
         present = minus_log_p * ops.exp(-self.gamma_positive * minus_log_not_p)
@@ -96,4 +105,5 @@ class AsymmetricLoss(keras.Loss):
             "gamma_negative": self.gamma_negative,
             "gamma_positive": self.gamma_positive,
             "clip": self.clip,
+            "unknown_target": self.unknown_target,
         }

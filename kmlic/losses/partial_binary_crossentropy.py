@@ -7,10 +7,14 @@ import numpy as np
 from keras import ops
 
 from kmlic.losses._known_entries import (
+    LogitsCheck,
+    check_positive_weight,
     check_reduction,
-    known_entries,
+    check_unknown_target,
+    mark_unknown,
     per_entry,
     spread,
+    weights_of,
 )
 
 
@@ -23,17 +27,24 @@ class PartialBinaryCrossentropy(keras.Loss):
     costs 0. Under several replicas each averages over its own known labels.
 
     Paper: Ridnik et al., "Asymmetric Loss For Multi-Label Classification", ICCV 2021,
-    equation 3 with y+ = y- = 0, https://arxiv.org/abs/2009.14119. Equals torch's
-    MultiLabelSoftMarginLoss and, with positive weights, its BCEWithLogitsLoss.
-    MSRN's equation 1 sums over the labels and lacks the minus sign; its code does this.
+    equation 3 with y+ = y- = 0, https://arxiv.org/abs/2009.14119. Unknown labels taken
+    for absent, or nearly so: Cole et al., "Multi-Label Learning from Single Positive
+    Labels", CVPR 2021, its losses AN, AN-LS and WAN, https://arxiv.org/abs/2106.09708.
+    Equals torch's MultiLabelSoftMarginLoss and, with positive weights, its
+    BCEWithLogitsLoss. MSRN's equation 1 sums over the labels and lacks the minus sign;
+    its code does this.
 
     Shapes: targets (B, L) and scores (B, L) to a number; (B, L) with no reduction.
 
     Args:
         from_logits: whether scores are logits, else probabilities, clipped to 1e-7.
-        label_smoothing: share 0-1 of each known target that is replaced by 1/2.
+        label_smoothing: share 0-1 of each target that is replaced by 1/2.
         positive_weight: w, the weight of a present label against an absent one, above
-            0; one for all labels or one per label.
+            0; one for all labels or one per label. See `positive_weights`.
+        unknown_target: None leaves unknown labels out; 0 counts them as absent, a
+            number in between as that likely to be present.
+        unknown_weight: 0 or above; what an unknown label that is not left out counts
+            beside a known one.
         reduction: "sum_over_batch_size" or "mean" averages over the known entries,
             "sum" adds them, None gives each; unknown entries are 0 in all of them.
             Weights of images multiply their entries before that.
@@ -55,6 +66,8 @@ class PartialBinaryCrossentropy(keras.Loss):
         from_logits: bool = True,
         label_smoothing: float = 0.0,
         positive_weight: float | Sequence[float] = 1.0,
+        unknown_target: float | None = None,
+        unknown_weight: float = 1.0,
         reduction: str | None = "sum_over_batch_size",
         name: str = "partial_binary_crossentropy",
         **kwargs,
@@ -66,31 +79,30 @@ class PartialBinaryCrossentropy(keras.Loss):
                 "`label_smoothing` must be a share 0-1; got "
                 f"label_smoothing={label_smoothing}."
             )
-        weights = np.asarray(positive_weight, "float64")
-        if weights.ndim > 1 or not (np.isfinite(weights) & (weights > 0)).all():
+        check_positive_weight(positive_weight)
+        check_unknown_target(unknown_target)
+        if not unknown_weight >= 0:
             raise ValueError(
-                "`positive_weight` must be above 0, one number or one per label; got "
-                f"positive_weight={positive_weight}."
+                f"`unknown_weight` must be 0 or above; got {unknown_weight}."
             )
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing
         self.positive_weight = positive_weight
+        self.unknown_target = unknown_target
+        self.unknown_weight = unknown_weight
+        self._check_logits = LogitsCheck()
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         return super().__call__(y_true, y_pred, per_entry(sample_weight))
 
     def call(self, y_true, y_pred):
-        weights = np.asarray(self.positive_weight, "float32")
-        if weights.ndim and len(weights) != y_pred.shape[-1]:
-            raise ValueError(
-                f"`positive_weight` must be one per label; got {len(weights)} for "
-                f"{y_pred.shape[-1]} labels (scores {tuple(y_pred.shape)})."
-            )
-        targets, known = known_entries(y_true)
+        weights = weights_of(self.positive_weight, y_pred)
+        targets, known = mark_unknown(y_true, self.unknown_target, self.unknown_weight)
         smoothing = self.label_smoothing
         targets = targets * (1 - smoothing) + 0.5 * smoothing
         scores = ops.cast(y_pred, "float32")
         if self.from_logits:
+            self._check_logits(self.name, y_pred)
             present, absent = ops.softplus(-scores), ops.softplus(scores)
         else:
             scores = ops.clip(scores, 1e-7, 1 - 1e-7)
@@ -105,4 +117,6 @@ class PartialBinaryCrossentropy(keras.Loss):
             "from_logits": self.from_logits,
             "label_smoothing": self.label_smoothing,
             "positive_weight": np.asarray(weight).tolist(),
+            "unknown_target": self.unknown_target,
+            "unknown_weight": self.unknown_weight,
         }

@@ -129,3 +129,39 @@ def test_trains_under_mixed_float16_with_unknown_labels():
     history = model.fit(images, TARGETS, batch_size=3, epochs=2, verbose=0).history
     assert np.isfinite(history["loss"]).all()
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+def test_unknown_labels_may_count_as_absent_or_a_little():
+    known = TARGETS != -1
+    absent = PartialBinaryCrossentropy(unknown_target=0.0)(TARGETS, LOGITS)
+    expected = crossentropy(np.where(known, TARGETS, 0), LOGITS)
+    np.testing.assert_allclose(absent, expected.mean(), rtol=1e-5)
+    loss = PartialBinaryCrossentropy(unknown_target=0.1, unknown_weight=0.25)
+    entries = crossentropy(np.where(known, TARGETS, 0.1), LOGITS)
+    weights = np.where(known, 1, 0.25)
+    expected = (entries * weights).sum() / weights.sum()
+    np.testing.assert_allclose(loss(TARGETS, LOGITS), expected, rtol=1e-5)
+    with pytest.raises(ValueError, match="unknown_target=-1"):
+        PartialBinaryCrossentropy(unknown_target=-1)
+    with pytest.raises(ValueError, match=r"`unknown_weight` .* got -1"):
+        PartialBinaryCrossentropy(unknown_target=0, unknown_weight=-1)
+
+
+def test_warns_once_of_probabilities_in_the_place_of_logits():
+    probabilities = RANDOM.uniform(size=(20, 5)).astype("float32")
+    targets = np.ones((20, 5))
+    loss = PartialBinaryCrossentropy()
+    with pytest.warns(UserWarning, match=r"takes logits; got values from 0\.0"):
+        loss(targets, probabilities)
+    loss(targets, probabilities)  # a second warning would be an error
+    PartialBinaryCrossentropy(from_logits=False)(targets, probabilities)
+    PartialBinaryCrossentropy()(targets, probabilities - 0.5)
+
+
+def test_warns_of_a_sigmoid_in_the_model_that_is_trained():
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(3, activation="sigmoid")]
+    )
+    model.compile("sgd", PartialBinaryCrossentropy())
+    with pytest.warns(UserWarning, match="got the output of a sigmoid"):
+        model.fit(np.ones((8, 4)), np.ones((8, 3)), verbose=0)

@@ -1,0 +1,50 @@
+"""Weights of present labels from how rare they are."""
+
+import numpy as np
+
+
+def positive_weights(
+    targets: np.ndarray, *, beta: float | None = None, limit: float = 100.0
+) -> np.ndarray:
+    """Gives each label the weight that makes its positives count as its negatives.
+
+    Without `beta` it is negatives over positives. With it, both are effective numbers,
+    (1 - beta^n) / (1 - beta), which grow ever slower with n, so that frequent labels
+    are weighed by less.
+
+    Paper: Cui et al., "Class-Balanced Loss Based on Effective Number of Samples", CVPR
+    2019, equation 2, https://arxiv.org/abs/1901.05555. Differs from it: each label is a
+    question of yes or no, and a negative weighs 1.
+
+    Shapes: (N, L) to (L,) float64.
+
+    Args:
+        targets: of the training split; 1 present, 0 absent, -1 unknown, which does not
+            count.
+        beta: None, or from 0 (all weights 1) to below 1 (nearly the plain ones).
+        limit: largest weight, at least 1; its inverse is the smallest. A label without
+            positives gets it.
+
+    Raises:
+        ValueError: if targets are not (N, L) or a number is out of its limits.
+
+    Example:
+        >>> targets = np.array([[1, 0]] * 25 + [[0, 1]] * 75)
+        >>> positive_weights(targets).round(3).tolist()
+        [3.0, 0.333]
+    """
+    targets = np.asarray(targets)
+    if targets.ndim != 2:
+        raise ValueError(f"`targets` must be (N, L); got shape {targets.shape}.")
+    if beta is not None and not 0 <= beta < 1:
+        raise ValueError(f"`beta` must be from 0 to below 1; got beta={beta}.")
+    if not limit >= 1:
+        raise ValueError(f"`limit` must be at least 1; got limit={limit}.")
+    positives, negatives = (
+        (targets == value).sum(axis=0).astype("float64") for value in (1, 0)
+    )
+    if beta is not None:
+        positives, negatives = 1 - beta**positives, 1 - beta**negatives
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weights = np.where(positives > 0, negatives / positives, limit)
+    return np.clip(weights, 1 / limit, limit)
