@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -120,8 +121,8 @@ def data(
     table = Table(*check.LABEL_HEADER[:1])
     for column in check.LABEL_HEADER[1:]:
         table.add_column(column, justify="right")
-    for row in check.labels:
-        table.add_row(*row)
+    for cells in check.labels:
+        table.add_row(*map(escape, cells))
     console.print(table)
     for finding in check.findings:
         console.print(

@@ -244,7 +244,9 @@ def _absolute(root: str | Path) -> str:
 
 def _targets(images: Sequence[ImageRow], names: Sequence[str]) -> csr_array:
     column = {name: index for index, name in enumerate(names)}
-    starts, places, values = [0], [], []
+    starts: list[int] = [0]
+    places: list[int] = []
+    values: list[int] = []
     for row in images:
         marks = {column[name]: -1 for name in row.unknown if name in column}
         marks |= {column[name]: 1 for name in row.labels}
