@@ -1,6 +1,6 @@
 """Datasets and what feeds them to a model."""
 
-from kmlic.data.augmentation import augment
+from kmlic.data.augmentation import Augmentation, augment
 from kmlic.data.check_images import ImageCheck, check_images
 from kmlic.data.decoding import (
     ImageHeader,
@@ -37,6 +37,7 @@ from kmlic.data.splits import read_splits, split_images
 from kmlic.data.street_fashion import StreetFashion, load_street_fashion_builder
 
 __all__ = [
+    "Augmentation",
     "Boxes",
     "Deepfashion",
     "DeepfashionRow",

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from kmlic.data.keras_augmentation import cutout, grid_mask, mix, rand_augment
+
 _SCALES = (1.0, 0.9, 0.8, 0.7, 0.6)
 _MAX_DISTORT = 2
 _PAIRS = tuple(
@@ -66,11 +68,86 @@ def random_flip(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     return tf.image.stateless_random_flip_left_right(image, seed)
 
 
-AUGMENTATIONS: dict[str, tuple[Callable[[tf.Tensor, tf.Tensor], tf.Tensor], ...]] = {
+_Change = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+# What is done to an image before it is resized, after it, and to a whole batch.
+_BEFORE: dict[str, tuple[_Change, ...]] = {
     "none": (),
     "flip": (random_flip,),
     "multi_scale_crop": (multi_scale_crop, random_flip),
 }
+_AFTER: dict[str, _Change] = {
+    "rand_augment": rand_augment,
+    "cutout": cutout,
+    "grid_mask": grid_mask,
+}
+_MIXING = ("mixup", "cutmix")
+
+
+class Augmentation:
+    """Changes training images at random, each by its own seed.
+
+    Args:
+        name: names joined by "+", for instance "flip+rand_augment+cutmix": "none",
+            "flip" or "multi_scale_crop" (which flips too), on the decoded image;
+            "rand_augment", "cutout" and "grid_mask", on the resized one; "mixup" or
+            "cutmix", on batches.
+
+    Raises:
+        ValueError: if a name is unknown, stands twice, or two exclude each other.
+
+    Example:
+        >>> augmentation = Augmentation("flip+cutout")
+        >>> image = augmentation.before_resizing(tf.zeros((8, 6, 3)), (0, 1))
+        >>> augmentation.after_resizing(image, (0, 1)).shape.as_list()
+        [8, 6, 3]
+    """
+
+    def __init__(self, name: str) -> None:
+        parts = name.split("+")
+        known = (*_BEFORE, *_AFTER, *_MIXING)
+        firsts, mixings = (
+            sum(part in group for part in parts) for group in (_BEFORE, _MIXING)
+        )
+        repeated = len(set(parts)) < len(parts)
+        if repeated or firsts > 1 or mixings > 1 or not set(parts) <= set(known):
+            raise ValueError(
+                f"`augmentation` must be one or more of {known}, joined by +, with at "
+                f"most one of {tuple(_BEFORE)} and one of {_MIXING}; got "
+                f"augmentation={name!r}."
+            )
+        self._before = [c for part in parts for c in _BEFORE.get(part, ())]
+        self._after = [_AFTER[part] for part in parts if part in _AFTER]
+        self.mixing = next((part for part in parts if part in _MIXING), None)
+
+    def before_resizing(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Changes a decoded image.
+
+        Shapes: (H, W, C) to (h, w, C).
+        """
+        for number, change in enumerate(self._before):
+            image = change(image, _fold_in(seed, number))
+        return image
+
+    def after_resizing(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Changes a resized image.
+
+        Shapes: (S, S, C) to (S, S, C).
+        """
+        for number, change in enumerate(self._after):
+            image = change(image, _fold_in(seed, 100 + number))
+        return image
+
+    def on_batch(
+        self, images: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mixes the images of a batch, where that is asked for.
+
+        Shapes: (B, S, S, C) and (B, L) to the same.
+        """
+        if self.mixing is None:
+            return images, targets
+        return mix(images, targets, seed, self.mixing)
 
 
 def augment(image: tf.Tensor, seed: tf.Tensor, augmentation: str) -> tf.Tensor:
@@ -81,7 +158,7 @@ def augment(image: tf.Tensor, seed: tf.Tensor, augmentation: str) -> tf.Tensor:
     Args:
         image: one decoded image.
         seed: two integers; the same seed gives the same image.
-        augmentation: "none", "flip" or "multi_scale_crop" (which flips too).
+        augmentation: see `Augmentation`; what comes after resizing is left out.
 
     Raises:
         ValueError: if there is no such augmentation.
@@ -90,23 +167,11 @@ def augment(image: tf.Tensor, seed: tf.Tensor, augmentation: str) -> tf.Tensor:
         >>> augment(tf.zeros((8, 6, 3)), (0, 1), "flip").shape.as_list()
         [8, 6, 3]
     """
-    require_augmentation(augmentation)
-    for number, change in enumerate(AUGMENTATIONS[augmentation]):
-        image = change(image, tf.random.experimental.stateless_fold_in(seed, number))
-    return image
+    return Augmentation(augmentation).before_resizing(image, seed)
 
 
-def require_augmentation(augmentation: str) -> None:
-    """Refuses the name of an augmentation that does not exist.
-
-    Raises:
-        ValueError: naming those that do.
-    """
-    if augmentation not in AUGMENTATIONS:
-        raise ValueError(
-            f"`augmentation` must be one of {tuple(AUGMENTATIONS)}; got "
-            f"augmentation={augmentation!r}."
-        )
+def _fold_in(seed: tf.Tensor, number: int) -> tf.Tensor:
+    return tf.random.experimental.stateless_fold_in(seed, number)
 
 
 def _pick(uniform: tf.Tensor, count: int) -> tf.Tensor:

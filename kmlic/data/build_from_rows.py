@@ -95,7 +95,7 @@ def build_from_rows(
         fractions: of training, validation and test images.
         splitting: "stratified" by labels, "random", or a CSV that
             `MultiLabelData.write_splits` wrote. Rows that name their split keep it.
-        augmentation: of training images, see `augment`.
+        augmentation: of training images, see `Augmentation`.
         cache: whether to keep decoded images in memory while they fit in 2 GiB.
         check: "decode" every image once now, read each one's "header" only, or open
             "none", which leaves copies apart and broken images to the training.

@@ -46,7 +46,7 @@ def from_tfds(
         image_size: side in pixels that images are resized to.
         batch_size: images a batch.
         seed: of order and augmentation.
-        augmentation: of training images, see `augment`.
+        augmentation: of training images, see `Augmentation`.
         cache: whether to keep decoded images in memory while they fit in 2 GiB; without
             effect when the builder does not fix their size.
         caption: the feature that holds a text per image, or None.

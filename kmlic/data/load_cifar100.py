@@ -41,7 +41,7 @@ def load_cifar100(
             validates; the images of an `.npz` are split 7 : 1 : 2. None takes
             tensorflow-datasets, which downloads it when absent.
         seed: of splits, order and augmentation.
-        augmentation: of training images, see `augment`.
+        augmentation: of training images, see `Augmentation`.
         cache: with tensorflow-datasets, whether to keep decoded images in memory.
 
     Raises:

@@ -34,7 +34,7 @@ def load_coco2014(
         batch_size: images a batch.
         data_dir: where tensorflow-datasets keeps its data; its own choice when None.
         seed: of order and augmentation.
-        augmentation: of training images, see `augment`.
+        augmentation: of training images, see `Augmentation`.
         cache: without effect; the images are larger than what is kept in memory.
         boxes: whether to give the boxes of the objects too.
     """

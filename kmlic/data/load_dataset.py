@@ -66,7 +66,7 @@ def load_dataset(
         data_dir: the folder of "csv", "coco", "deepfashion", "tiny_imagenet" or
             "cifar100"; else where tensorflow-datasets keeps its data.
         seed: of splits, order and augmentation.
-        augmentation: of training images: "flip", "multi_scale_crop" or "none".
+        augmentation: of training images, see `Augmentation`.
         cache: whether to keep decoded images in memory while they fit.
         **options: what the dataset's own loader takes beside these.
 

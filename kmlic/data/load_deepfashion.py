@@ -51,7 +51,7 @@ def load_deepfashion(
         labels: "attributes" for all groups, of which an image has one label each;
             "patterns" for the first group as ordinary labels.
         seed: of the validation split, of order and augmentation.
-        augmentation: of training images, see `augment`.
+        augmentation: of training images, see `Augmentation`.
         cache: whether to keep decoded images in memory while they fit in 2 GiB.
         crop: whether to cut each image to its box first.
         margin: share of the box's sides that is kept around it on each side, as far as

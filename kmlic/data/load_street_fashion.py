@@ -50,7 +50,7 @@ def load_street_fashion(
             `StreetFashionConfig` with a name of its own.
         data_dir: where tensorflow-datasets keeps its data; its own choice when None.
         seed: of order and augmentation; the images stay the same.
-        augmentation: of training images, see `augment`.
+        augmentation: of training images, see `Augmentation`.
         cache: whether to keep decoded images in memory.
         boxes: whether to give the boxes too, of every garment and, the same box again,
             of its patterns and its colours.

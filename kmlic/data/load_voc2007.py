@@ -37,7 +37,7 @@ def load_voc2007(
         batch_size: images a batch.
         data_dir: where tensorflow-datasets keeps its data; its own choice when None.
         seed: of order and augmentation.
-        augmentation: of training images, see `augment`.
+        augmentation: of training images, see `Augmentation`.
         cache: without effect; the images are larger than what is kept in memory.
     """
     builder = tfds.builder("voc/2007", data_dir=data_dir)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from kmlic.data.augmentation import augment, require_augmentation
+from kmlic.data.augmentation import Augmentation
 from kmlic.data.decoding import resize_images
 
 CACHE_LIMIT = 2 * 1024**3
@@ -41,7 +41,7 @@ def build_batches(
         batch_size: B; in training every batch has it, else the last may be smaller.
         training: whether to shuffle, augment and drop the remainder.
         seed: of order and augmentation.
-        augmentation: see `augment`.
+        augmentation: see `Augmentation`.
         cache: whether to keep the decoded images in memory.
         shuffle_buffer: elements held to shuffle; all when None.
 
@@ -52,7 +52,7 @@ def build_batches(
     for name, value in (("image_size", image_size), ("batch_size", batch_size)):
         if value < 1:
             raise ValueError(f"`{name}` must be at least 1; got {name}={value}.")
-    require_augmentation(augmentation)
+    changes = Augmentation(augmentation)
     count = int(elements.cardinality())
     if training and count < batch_size:
         raise ValueError(
@@ -70,7 +70,9 @@ def build_batches(
         element: tuple[tf.Tensor, tf.Tensor], image_seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         image, targets = element if cache else decode(*element)
-        return finish(augment(image, image_seed, augmentation), targets)
+        image = changes.before_resizing(image, image_seed)
+        image, targets = finish(image, targets)
+        return changes.after_resizing(image, image_seed), targets
 
     batches = elements
     if cache:
@@ -86,7 +88,14 @@ def build_batches(
         batches = _map(batches, finish)
     else:
         batches = _map(batches, lambda *element: finish(*decode(*element)))
-    batches = batches.batch(batch_size, drop_remainder=training).prefetch(2)
+    batches = batches.batch(batch_size, drop_remainder=training)
+    if training and changes.mixing:
+        seeds = tf.data.Dataset.random(seed + 1, rerandomize_each_iteration=True)
+        batches = _map(
+            tf.data.Dataset.zip(batches, seeds.batch(2)),
+            lambda batch, batch_seed: changes.on_batch(*batch, batch_seed),
+        )
+    batches = batches.prefetch(2)
     options = tf.data.Options()
     options.deterministic = True
     return batches.with_options(options)

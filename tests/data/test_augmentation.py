@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kmlic.data import augment
+from kmlic.data import Augmentation, augment
 from kmlic.data.augmentation import multi_scale_crop, random_flip
 
 # Every pixel holds its own place, so that a crop says where it was cut.
@@ -94,6 +94,20 @@ def test_the_crop_and_its_flip_are_drawn_apart():
     assert len({tuple(pair) for pair in seeds.map(kind).as_numpy_iterator()}) == 10
 
 
-def test_names_the_augmentations_there_are():
-    with pytest.raises(ValueError, match="got augmentation='cutout'"):
-        augment(PLACES, (0, 0), "cutout")
+def test_names_join_what_is_done_before_after_and_to_batches():
+    augmentation = Augmentation("flip+cutout+grid_mask+cutmix")
+    image = np.full((8, 6, 3), 200, "uint8")
+    assert augmentation.before_resizing(image, (0, 1)).shape == (8, 6, 3)
+    changed = np.stack([augmentation.after_resizing(image, (0, i)) for i in range(20)])
+    assert {0.0, 127.5, 200.0} == set(np.unique(changed).tolist())
+    assert augmentation.mixing == "cutmix"
+    images, targets = tf.zeros((2, 4, 4, 3)), tf.ones((2, 1))
+    assert Augmentation("flip").on_batch(images, targets, (0, 1))[0] is images
+
+
+@pytest.mark.parametrize(
+    "name", ["", "warp", "flip+flip", "flip+multi_scale_crop", "mixup+cutmix"]
+)
+def test_says_which_names_go_together(name):
+    with pytest.raises(ValueError, match=r"at most one of .* got augmentation="):
+        Augmentation(name)
