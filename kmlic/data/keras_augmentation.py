@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable
-from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -111,7 +110,7 @@ def mix(
     images: tf.Tensor,
     targets: tf.Tensor,
     seed: tf.Tensor,
-    kind: Literal["mixup", "cutmix"],
+    kind: str,
 ) -> tf.Tensor:
     """Mixes each image of a batch with another one, and their targets alike.
 

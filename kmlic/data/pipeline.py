@@ -93,7 +93,7 @@ def build_batches(
         seeds = tf.data.Dataset.random(seed + 1, rerandomize_each_iteration=True)
         batches = _map(
             tf.data.Dataset.zip(batches, seeds.batch(2)),
-            lambda batch, batch_seed: changes.on_batch(*batch, batch_seed),
+            lambda batch, batch_seed: changes.on_batch(batch[0], batch[1], batch_seed),
         )
     batches = batches.prefetch(2)
     options = tf.data.Options()
