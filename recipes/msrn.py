@@ -38,6 +38,7 @@ from kmlic.training import (
     LayerwiseAdamW,
     initialise_bias,
     make_strategy,
+    part_multipliers,
     run_recipe,
     transfer_weights,
 )
@@ -307,7 +308,9 @@ def compile_model(settings: Settings, data: MultiLabelData, model: keras.Model) 
             [third, 2 * third], [settings.learning_rate * x for x in (1, 0.1, 0.01)]
         )
     options: dict[str, Any] = {
-        "multipliers": {settings.backbone: settings.backbone_multiplier},
+        "multipliers": part_multipliers(
+            model.get_layer(settings.backbone), settings.backbone_multiplier
+        ),
         "global_clipnorm": settings.clip_norm,
     }
     if settings.optimizer == "sgd":

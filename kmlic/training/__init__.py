@@ -8,6 +8,7 @@ from kmlic.training.optimizers import (
     CoupledSGD,
     LayerwiseAdamW,
     learning_rate_multiplier,
+    part_multipliers,
 )
 from kmlic.training.plateau_decay import PlateauDecay
 from kmlic.training.scoring import predict_scores
@@ -28,6 +29,7 @@ __all__ = [
     "learning_rate_multiplier",
     "make_strategy",
     "parse_settings",
+    "part_multipliers",
     "predict_scores",
     "run_recipe",
     "transfer_weights",

@@ -20,13 +20,15 @@ class CoupledSGD(keras.optimizers.SGD):
         learning_rate: step size, a number or a schedule.
         momentum: share of the last step that is kept, 0-1.
         l2: weight decay per step, coupled with the gradient, on every trainable weight.
-        multipliers: path prefix of weights (`"small_resnet"`, `"logits"`) to the factor
-            of their learning rate; the longest matching prefix counts.
+        multipliers: path prefix of weights (`"logits"`) to the factor of their learning
+            rate; the longest matching prefix counts. `part_multipliers` gives those of
+            a backbone, whose name is no part of its weights' paths.
         name: name of the optimizer.
         **kwargs: of `keras.optimizers.SGD`; `global_clipnorm` clips before the decay.
 
     Raises:
-        ValueError: if `l2` or a multiplier is negative.
+        ValueError: if `l2` or a multiplier is negative; when the optimizer meets its
+            weights, if a prefix fits none of them.
 
     Example:
         >>> weight = keras.Variable([2.0])
@@ -69,6 +71,10 @@ class CoupledSGD(keras.optimizers.SGD):
             momentum=tf.cast(self.momentum, variable.dtype),
         )
 
+    def build(self, variables):
+        _require_matches(variables, self.multipliers)
+        super().build(variables)
+
     def get_config(self):
         return {
             **super().get_config(),
@@ -102,7 +108,8 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
         **kwargs: of `keras.optimizers.AdamW`.
 
     Raises:
-        ValueError: if a multiplier is negative.
+        ValueError: if a multiplier is negative; when the optimizer meets its weights,
+            if a prefix fits none of them.
 
     Example:
         >>> LayerwiseAdamW(1e-3, multipliers={"backbone": 0.1}).multipliers
@@ -125,6 +132,10 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
         super().update_step(
             gradient, variable, learning_rate * _multiplier(self, variable)
         )
+
+    def build(self, variables):
+        _require_matches(variables, self.multipliers)
+        super().build(variables)
 
     def get_config(self):
         return {**super().get_config(), "multipliers": self.multipliers}
@@ -150,6 +161,35 @@ def learning_rate_multiplier(path: str, multipliers: Mapping[str, float]) -> flo
     """
     matching = [p for p in multipliers if path == p or path.startswith(f"{p}/")]
     return float(multipliers[max(matching, key=len)]) if matching else 1.0
+
+
+def part_multipliers(part: keras.Layer, factor: float) -> dict[str, float]:
+    """Gives the same factor to every weight of a layer or of a model inside a model.
+
+    Args:
+        part: a layer, or a backbone that other models are built on.
+        factor: of the learning rate.
+
+    Example:
+        >>> from kmlic.backbones import build_backbone
+        >>> multipliers = part_multipliers(build_backbone("small_resnet"), 0.1)
+        >>> multipliers["conv1/kernel"]
+        0.1
+    """
+    return {weight.path: factor for weight in part.trainable_variables}
+
+
+def _require_matches(
+    variables: list[keras.Variable], multipliers: Mapping[str, float]
+) -> None:
+    paths = [variable.path for variable in variables]
+    for prefix in multipliers:
+        if not any(path == prefix or path.startswith(f"{prefix}/") for path in paths):
+            raise ValueError(
+                f"`multipliers` must begin the paths of weights; got {prefix!r}, which "
+                f"begins none of {paths[:2] + paths[-2:]} and the others. Use "
+                "`part_multipliers` for a model inside the model."
+            )
 
 
 def _check(multipliers: Mapping[str, float] | None) -> dict[str, float]:

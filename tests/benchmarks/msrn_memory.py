@@ -11,7 +11,7 @@ import numpy as np
 
 from kmlic.losses import PartialBinaryCrossentropy
 from kmlic.models import build_msrn
-from kmlic.training import CoupledSGD
+from kmlic.training import CoupledSGD, part_multipliers
 
 LABELS, SIDE, BATCH = 80, 448, 4
 
@@ -27,7 +27,7 @@ def main() -> None:
             0.01,
             0.9,
             l2=1e-4,
-            multipliers={"resnet101": 0.1},
+            multipliers=part_multipliers(model.get_layer("resnet101"), 0.1),
             global_clipnorm=10.0,
         ),
         PartialBinaryCrossentropy(),

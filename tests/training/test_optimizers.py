@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from kmlic.training import CoupledSGD, LayerwiseAdamW
+from kmlic.models import build_classifier
+from kmlic.training import CoupledSGD, LayerwiseAdamW, part_multipliers
 from kmlic.training.strategies import make_strategy
 
 RANDOM = np.random.default_rng(0)
@@ -50,8 +51,29 @@ def test_a_layers_factor_scales_adams_step():
     slow = _apply(LayerwiseAdamW(0.01, 0.0, multipliers={"backbone": 0.1}))
     fast = _apply(LayerwiseAdamW(0.001, 0.0))
     np.testing.assert_allclose(slow, fast, rtol=1e-6)
-    other = _apply(LayerwiseAdamW(0.001, 0.0, multipliers={"head": 0.1}))
-    np.testing.assert_allclose(other, fast, rtol=1e-6)
+
+
+@pytest.mark.parametrize("optimizer_class", [CoupledSGD, LayerwiseAdamW])
+def test_a_prefix_that_fits_no_weight_is_refused(optimizer_class):
+    with pytest.raises(ValueError, match="got 'head', which begins none of"):
+        _apply(optimizer_class(0.001, multipliers={"head": 0.1}))
+
+
+@pytest.mark.parametrize("optimizer_class", [CoupledSGD, LayerwiseAdamW])
+def test_a_backbone_of_factor_zero_stays_as_it_is(optimizer_class):
+    model = build_classifier(2, backbone="small_resnet", image_size=32)
+    backbone = model.get_layer("small_resnet")
+    before = [weight.numpy() for weight in backbone.trainable_variables]
+    head = model.get_layer("logits").kernel.numpy()
+    model.compile(
+        optimizer_class(0.1, multipliers=part_multipliers(backbone, 0.0)),
+        keras.losses.BinaryCrossentropy(from_logits=True),
+    )
+    images = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3))
+    model.fit(images, np.eye(4, 2), verbose=0)
+    for weight, old in zip(backbone.trainable_variables, before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), old)
+    assert np.abs(model.get_layer("logits").kernel.numpy() - head).max() > 0
 
 
 def test_adam_does_not_decay_biases():
