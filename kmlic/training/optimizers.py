@@ -129,9 +129,11 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
         self.multipliers = _check(multipliers)
 
     def update_step(self, gradient, variable, learning_rate):
-        super().update_step(
-            gradient, variable, learning_rate * _multiplier(self, variable)
-        )
+        rate = learning_rate * _multiplier(self, variable)
+        if self._use_weight_decay(variable):
+            decay = tf.cast(self.weight_decay * rate, variable.dtype)
+            variable.assign_sub(variable * decay)
+        super().update_step(gradient, variable, rate)
 
     def build(self, variables):
         _require_matches(variables, self.multipliers)
@@ -139,6 +141,9 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
 
     def get_config(self):
         return {**super().get_config(), "multipliers": self.multipliers}
+
+    def _apply_weight_decay(self, variables):
+        """Leaves the decay to `update_step`, which knows each weight's factor."""
 
     def _use_weight_decay(self, variable):
         return len(variable.shape) > 1 and super()._use_weight_decay(variable)
