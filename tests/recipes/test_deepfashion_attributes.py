@@ -1,0 +1,91 @@
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from kmlic.labels import Labels
+from recipes.deepfashion_attributes import (
+    PRESETS,
+    TABLE,
+    Settings,
+    main,
+    make_loss,
+    make_rows,
+)
+from tests.data.deepfashion_files import write_challenge
+
+
+def test_rows_are_the_model_its_anchor_and_what_flags_add():
+    assert list(make_rows(Settings())) == ["attributes", "anchor"]
+    assert list(make_rows(Settings(anchor=False))) == ["attributes"]
+    rows = make_rows(Settings(claims=True))
+    assert rows["4 FC"].fc_layers == 4 and rows["4 FC"].loss == "focal"
+    assert "no crop" not in rows
+    photos = dataclasses.replace(PRESETS["photos"], claims=True)
+    assert make_rows(photos)["no crop"].crop is False
+    table = make_rows(Settings(table=True, table_epochs=3))
+    assert list(table) == list(TABLE)
+    assert table["seresnet50, 2 FC"].epochs == 3
+
+
+def test_the_anchor_on_photos_is_plain_fine_tuning():
+    photos = dataclasses.replace(PRESETS["photos"], refit=True)
+    anchor = make_rows(photos)["anchor"]
+    assert (anchor.epochs, anchor.learning_rate, anchor.members) == (5, 5e-4, 1)
+    assert anchor.loss == "cross_entropy" and not anchor.refit
+    assert anchor.frozen_until == "block_12_add"
+
+
+@pytest.mark.parametrize(
+    ("loss", "option"),
+    [
+        ("cross_entropy", "gamma"),
+        ("weighted_focal", "group_weights"),
+        ("class_balanced", "label_weights"),
+    ],
+)
+def test_the_loss_is_the_one_the_settings_name(loss, option):
+    groups = {f"g{i}": (f"a{i}", f"b{i}") for i in range(6)}
+    names = [name for members in groups.values() for name in members]
+
+    class Data:
+        labels = Labels(names, groups, exclusive=True)
+        train_targets = np.tile([1, 0], (4, 6))
+
+    made = make_loss(Settings(loss=loss, prior_strength=0.5), Data, None)
+    expected = 0 if loss == "cross_entropy" else 2
+    assert made.gamma == expected
+    assert getattr(made, option) is not None
+    np.testing.assert_allclose(made.log_priors[:2], 0.5 * np.log([4 / 5, 1 / 5]))
+
+
+@pytest.mark.slow
+def test_a_submission_has_one_class_per_group_for_each_test_image(tmp_path):
+    folder = write_challenge(tmp_path / "challenge")
+    settings = Settings(
+        dataset="deepfashion",
+        data_dir=folder,
+        image_size=32,
+        batch_size=8,
+        frozen_until="layer1.0.act3",
+        cache_frozen=True,
+        head_epochs=1,
+        epochs=2,
+        loss="learned",
+        refit=True,
+        folder=tmp_path / "run",
+        submission=tmp_path / "answers.txt",
+    )
+    run = main(settings)
+    lines = (tmp_path / "answers.txt").read_text().splitlines()
+    classes = np.array([line.split() for line in lines], int)
+    assert classes.shape == (5, 6)
+    assert (classes < [7, 3, 3, 4, 6, 3]).all()
+    assert set(run.results["test"]) == {"attributes", "anchor", "majority class"}
+    assert "accuracy/sleeve" in run.results["test"]["attributes"]
+    saved = json.loads((tmp_path / "run/labels.json").read_text())
+    assert saved["exclusive"] is True
+    model = keras.saving.load_model(tmp_path / "run/model.keras", compile=False)
+    assert model.output_shape == (None, 26)
