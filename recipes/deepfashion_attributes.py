@@ -7,7 +7,7 @@ Photos:  python -m recipes.deepfashion_attributes --photos --data_dir FOLDER
          --weights mobilenet_v2_imagenet_notop.weights.h5
 Trial:   python -m recipes.deepfashion_attributes --trial
 Cost:    8 CPU-minutes on two cores; --photos an hour for three seeds
-Result:  street_fashion, 26 attributes: see saved_models/deepfashion_attributes/run.json
+Result:  tried with --trial alone; no figures to quote so far
 """
 
 import dataclasses

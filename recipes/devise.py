@@ -7,7 +7,7 @@ Command: python -m recipes.devise
 Paper's: python -m recipes.devise --paper --data_dir tiny-imagenet-200
 Trial:   python -m recipes.devise --trial
 Cost:    5 minutes and 2 GB on two cores; 25 for 20,000 images of Tiny-ImageNet
-Result:  saved_models/devise/run.json
+Result:  tried with --trial alone; no figures to quote so far
 """
 
 import dataclasses
@@ -53,6 +53,7 @@ from kmlic.training import (
     CachedFeatures,
     LayerwiseAdamW,
     make_strategy,
+    part_multipliers,
     predict_scores,
     run_recipe,
     transfer_weights,
@@ -546,8 +547,10 @@ def compile_model(
             settings.learning_rate, steps, 0.9
         )
     multipliers = {}
-    if isinstance(loss, CosineMargin | HingeRank):
-        multipliers[settings.backbone] = settings.backbone_multiplier
+    # A model of kept features has no backbone to slow down.
+    backbones = [each for each in model.layers if each.name == settings.backbone]
+    if backbones and isinstance(loss, CosineMargin | HingeRank):
+        multipliers = part_multipliers(backbones[0], settings.backbone_multiplier)
     optimizer = LayerwiseAdamW(rate, settings.weight_decay, multipliers=multipliers)
     model.compile(optimizer, loss, metrics=[HitAtK(k, name=f"hit@{k}") for k in (1, 5)])
 
