@@ -1,12 +1,12 @@
 """The baseline that any fine-tuned model has to beat."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from kmlic.data import MultiLabelData
@@ -52,10 +52,15 @@ def linear_probe(
     pooled = [pools[name]()(backbone.outputs[-1]) for name in pooling.split("+")]
     extractor = keras.Model(backbone.inputs, keras.ops.concatenate(pooled, axis=-1))
     train, train_targets = _features(extractor, data.train_in_order)
+    standardise = _standardiser(train)
     splits = {
-        "validation": _features(extractor, data.validation),
-        "test": _features(extractor, data.test),
+        split: (standardise(features), targets)
+        for split, (features, targets) in (
+            ("validation", _features(extractor, data.validation)),
+            ("test", _features(extractor, data.test)),
+        )
     }
+    train = standardise(train)
     best: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     best_value = -np.inf
     for strength in strengths:
@@ -84,20 +89,26 @@ def _features(
     return np.concatenate(features), np.concatenate(targets)
 
 
+def _standardiser(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    scaler = StandardScaler().fit(train.astype("float64"))
+    # Of fewer images than features the fit lies in the images' span. Turned into it, the
+    # features give the same fit, for the penalty knows no direction, in less time.
+    basis = np.linalg.svd(scaler.transform(train), full_matrices=False)[2].T
+    return lambda features: scaler.transform(features) @ basis
+
+
 def _fit(
     features: np.ndarray, targets: np.ndarray, strength: float
-) -> Pipeline | float:
+) -> LogisticRegression | float:
     known = targets >= 0
     present = targets[known] == 1
     if present.all() or not present.any():
         return float(present.mean()) if len(present) else 0.0
-    model = make_pipeline(
-        StandardScaler(), LogisticRegression(C=strength, max_iter=500)
-    )
+    model = LogisticRegression(C=strength, max_iter=500)
     return model.fit(features[known], present)
 
 
-def _predict(classifier: Pipeline | float, features: np.ndarray) -> np.ndarray:
+def _predict(classifier: LogisticRegression | float, features: np.ndarray) -> np.ndarray:
     if isinstance(classifier, float):
         return np.full(len(features), classifier)
     return classifier.predict_proba(features)[:, 1]

@@ -128,6 +128,11 @@ class CategorySpaceToDepth(keras.layers.Layer):
         )
         self.split.build((*input_shape[:-1], self.num_labels))
 
+    @property
+    def bias(self):
+        """One value per map, those of a label side by side."""
+        return (self.expand if self.upsampling is None else self.split).bias
+
     def call(self, inputs):
         maps = self.expand(inputs)
         if self.upsampling == "transposed" and self.stride == 2:

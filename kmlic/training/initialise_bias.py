@@ -4,7 +4,13 @@ import keras
 import numpy as np
 
 
-def initialise_bias(model: keras.Model, targets: np.ndarray) -> None:
+def initialise_bias(
+    model: keras.Model,
+    targets: np.ndarray,
+    *,
+    layer: str = "logits",
+    gain: float = 1.0,
+) -> None:
     """Sets the biases of the logits to the log-odds of the labels in the targets.
 
     A model that begins with every probability at one half spends its first epochs on
@@ -17,8 +23,12 @@ def initialise_bias(model: keras.Model, targets: np.ndarray) -> None:
     Shapes: targets (N, L).
 
     Args:
-        model: has a layer "logits" whose bias has one value per label.
+        model: has a layer of that name with a bias.
         targets: of the training split: 1 present, 0 absent, -1 unknown.
+        layer: its bias has one value per label, or as many for each, those of a label
+            side by side.
+        gain: how much a logit rises when all biases of its label rise by one, as where
+            maps are pooled after the layer.
 
     Raises:
         ValueError: if the layer is missing or its bias has another number of labels.
@@ -27,18 +37,19 @@ def initialise_bias(model: keras.Model, targets: np.ndarray) -> None:
         >>> images = keras.Input((4,))
         >>> model = keras.Model(images, keras.layers.Dense(2, name="logits")(images))
         >>> initialise_bias(model, np.array([[1, 0], [1, 0], [0, 0], [1, -1]]))
-        >>> np.round(keras.ops.sigmoid(model.get_layer("logits").bias), 3).tolist()
+        >>> probabilities = keras.ops.sigmoid(model.get_layer("logits").bias)
+        >>> [round(float(each), 3) for each in probabilities]
         [0.7, 0.125]
     """
-    names = [layer.name for layer in model.layers]
-    layer = model.get_layer("logits") if "logits" in names else None
-    bias = getattr(layer, "bias", None)
+    named = {each.name: each for each in model.layers}
+    bias = getattr(named.get(layer), "bias", None)
     shape = None if bias is None else tuple(bias.shape)
-    if bias is None or shape != targets.shape[1:]:
+    if bias is None or bias.shape[0] % targets.shape[1]:
         raise ValueError(
-            "`model` must have a layer 'logits' with one bias per label; got a bias of "
-            f"shape {shape} for {targets.shape[1]} labels."
+            f"`model` must have a layer {layer!r} with as many biases for each label; "
+            f"got a bias of shape {shape} for {targets.shape[1]} labels."
         )
     present = np.sum(targets == 1, axis=0) + 0.5
     absent = np.sum(targets == 0, axis=0) + 0.5
-    bias.assign(np.log(present / absent))
+    values = np.log(present / absent) / gain
+    bias.assign(np.repeat(values, bias.shape[0] // len(values)))

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from kmlic.layers import CategorySpaceToDepth, WildcatPooling
 from kmlic.models import build_classifier
 from kmlic.training import initialise_bias
 
@@ -27,5 +28,20 @@ def test_labels_that_all_or_no_images_have_stay_finite():
 @pytest.mark.parametrize("pooling", ["wildcat", "max"])
 def test_a_model_without_one_bias_per_label_is_refused(pooling):
     model = build_classifier(2, backbone="small_resnet", image_size=32, pooling=pooling)
-    with pytest.raises(ValueError, match="one bias per label; got a bias of shape"):
+    with pytest.raises(ValueError, match="for each label; got a bias of shape"):
         initialise_bias(model, TARGETS)
+
+
+def test_maps_of_a_label_share_its_frequency():
+    images = keras.Input((4, 4, 3))
+    maps = CategorySpaceToDepth(2, 3, name="maps")(images)
+    model = keras.Model(images, WildcatPooling(0.999, alpha=0.7, name="logits")(maps))
+    model.get_layer("maps").split.kernel.assign(np.zeros((3, 3, 1, 6)))
+    targets = np.array([[1, 0], [1, 0], [0, 0], [1, -1]])
+
+    initialise_bias(model, targets, layer="maps", gain=0.85)
+
+    bias = np.asarray(model.get_layer("maps").bias)
+    assert len(set(bias[:3])) == len(set(bias[3:])) == 1
+    probabilities = keras.ops.sigmoid(model(np.ones((1, 4, 4, 3))))
+    np.testing.assert_allclose(probabilities, [[3.5 / 5, 0.5 / 4]], rtol=1e-5)

@@ -1,0 +1,121 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kmlic.data import Boxes, MultiLabelData
+from kmlic.labels import Labels
+from kmlic.training import learning_rate_multiplier, parse_settings
+from recipes import decouplenet
+
+SMALL = decouplenet.Settings(image_size=32, maps_per_label=2, batch_size=2)
+NAMES = ("dog", "sofa", "hat")
+
+
+def make_data():
+    targets = np.random.default_rng(0).integers(0, 2, (8, 3)).astype("int8")
+    images = np.random.default_rng(1).uniform(0, 255, (8, 32, 32, 3)).astype("float32")
+    batches = tf.data.Dataset.from_tensor_slices((images, targets)).batch(2)
+    corner = Boxes(("dog", "tree"), np.array([[0, 0, 0.5, 0.5], [0, 0, 1, 1]]))
+    return MultiLabelData(
+        batches,
+        batches,
+        batches,
+        Labels(NAMES, image_size=32),
+        targets=dict.fromkeys(("train", "validation", "test"), targets),
+        train_in_order=batches,
+        boxes=dict.fromkeys(("train", "validation", "test"), (corner,) * 8),
+    )
+
+
+def test_the_paper_configuration_is_the_papers():
+    settings = parse_settings(decouplenet.Settings, decouplenet.PRESETS, ["--paper"])
+    assert (settings.backbone, settings.image_size) == ("resnet101", 448)
+    assert (settings.stage, settings.epochs, settings.batch_size) == (4, 12, 50)
+    assert (settings.optimizer, settings.learning_rate) == ("sgd", 0.01)
+    assert (settings.backbone_multiplier, settings.weight_decay) == (0.1, 1e-4)
+    assert (settings.maps_per_label, settings.kmax, settings.alpha) == (8, 0.2, 0.7)
+    assert (settings.stride, settings.schedule) == (1, "constant")
+
+
+def test_every_row_of_the_tables_is_another_model():
+    rows = [
+        dataclasses.replace(decouplenet.Settings(), **changes)
+        for name, changes in decouplenet.ROWS.items()
+        if name != "decouplenet"
+    ]
+    assert len(rows) == len(set(rows)) == 9
+    compared = {name for claim in decouplenet.CLAIMS for name in claim[:2]}
+    assert compared <= {*decouplenet.ROWS, decouplenet.ENSEMBLE}
+
+
+@pytest.mark.parametrize("name", decouplenet.ROWS)
+def test_a_rows_model_begins_near_the_frequencies(name):
+    row = dataclasses.replace(SMALL, **decouplenet.ROWS[name])
+    data = make_data()
+    keras.utils.set_random_seed(0)
+    model = decouplenet.build_compiled(row, data)
+    assert model.input_shape == (None, 32, 32, 3)
+    assert model.output_shape == (None, 3)
+    bias = decouplenet.build_compiled(
+        dataclasses.replace(row, first_bias="zero"), data
+    ).get_weights()
+    changed = [
+        tuple(new.shape)
+        for new, old in zip(model.get_weights(), bias, strict=True)
+        if new.ndim == 1 and not np.array_equal(new, old)
+    ]
+    assert changed == [(3 if row.head in ("avg", "max") else 6,)]
+
+
+def test_the_backbone_learns_at_a_rate_of_its_own():
+    settings = dataclasses.replace(SMALL, backbone_multiplier=0.1)
+    model = decouplenet.build_compiled(settings, make_data())
+    factors = {
+        weight.path: learning_rate_multiplier(weight.path, model.optimizer.multipliers)
+        for weight in model.trainable_weights
+    }
+    backbone = model.get_layer("small_resnet")
+    slow = {weight.path for weight in backbone.trainable_weights}
+    assert {path for path, factor in factors.items() if factor == 0.1} == slow
+    assert set(factors.values()) == {0.1, 1.0}
+
+
+def test_all_rows_share_the_features_of_a_frozen_backbone(tmp_path):
+    settings = dataclasses.replace(SMALL, cache_features=True, cache_dir=tmp_path)
+    data = make_data()
+    features = decouplenet.cache(settings, data)
+    assert features.shapes == [(2, 2, 128)]
+    head = decouplenet.build_compiled(settings, data, features.extractor)
+    assert head.input_shape == (None, 2, 2, 128)
+    images, _ = next(iter(data.test))
+    maps, _ = next(iter(features.load(batch_size=2).test))
+    whole = features.join(head)
+    np.testing.assert_allclose(whole(images), head(maps), atol=1e-2)
+    assert whole.count_params() > head.count_params()
+
+
+def test_counts_hits_batch_by_batch():
+    data = make_data()
+    pointing = decouplenet.count_hits(None, data)
+    # A map without difference points at the centre, which the box just holds.
+    assert pointing.images.tolist() == pointing.hits.tolist() == [8, 0, 0]
+
+
+def test_draws_a_line_for_each_model_and_the_boxes_of_its_labels():
+    image = np.full((32, 32, 3), 100.0)
+    maps = {name: np.random.default_rng(0).normal(size=(2, 2, 3)) for name in "ab"}
+    boxes = make_data().boxes["test"][0]
+    figure = decouplenet.draw_image(image, maps, np.array([0, 2]), NAMES, boxes)
+    assert [axes.get_title() for axes in figure.axes] == ["dog", "hat"] * 2
+    assert [len(axes.patches) for axes in figure.axes] == [1, 0] * 2
+
+
+def test_a_folder_without_labels_is_named(tmp_path):
+    settings = dataclasses.replace(
+        SMALL, dataset="coco", data_dir=tmp_path, folder=tmp_path / "run"
+    )
+    with pytest.raises(ValueError, match=r"labels\.json must be a JSON file"):
+        decouplenet.main(settings)
