@@ -27,6 +27,7 @@ from kmlic.data.load_cifar100 import load_cifar100
 from kmlic.data.load_coco2014 import load_coco2014
 from kmlic.data.load_dataset import load_dataset
 from kmlic.data.load_deepfashion import load_deepfashion, load_deepfashion_images
+from kmlic.data.load_nus_wide import load_nus_wide
 from kmlic.data.load_street_fashion import load_street_fashion
 from kmlic.data.load_tiny_imagenet import load_tiny_imagenet
 from kmlic.data.load_voc2007 import load_voc2007
@@ -65,6 +66,7 @@ __all__ = [
     "load_dataset",
     "load_deepfashion",
     "load_deepfashion_images",
+    "load_nus_wide",
     "load_street_fashion",
     "load_street_fashion_builder",
     "load_tiny_imagenet",

@@ -1,5 +1,6 @@
 """A tensorflow-datasets builder to a dataset of several labels an image."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ def from_tfds(
     cache: bool = True,
     caption: str | None = None,
     name: str | None = "image/filename",
+    unlabelled: bool = True,
     boxes: Callable[[Example], Boxes] | None = None,
 ) -> MultiLabelData:
     """Loads a prepared tensorflow-datasets dataset, its targets by a function.
@@ -53,6 +55,7 @@ def from_tfds(
         name: the feature that names an image, a text or a number, or None.
         boxes: an example in NumPy, without its image, to the boxes of its labels; None
             leaves them out.
+        unlabelled: whether images without any label are kept.
 
     Raises:
         ValueError: if the splits are not the three, or a training batch cannot be
@@ -68,25 +71,29 @@ def from_tfds(
     captions: tuple[str, ...] = ()
     for split, examples in encoded.items():
         read = _read_all(examples, split, targets, {"name": name, "caption": caption})
-        all_targets[split] = read["targets"].astype(np.int8)
+        kept = (read["targets"] == 1).any(axis=1) | unlabelled
+        all_targets[split] = read["targets"][kept].astype(np.int8)
         if name is not None:
-            all_paths[split] = tuple(_text(value) for value in read["name"])
+            all_paths[split] = tuple(_text(value) for value in read["name"][kept])
         if boxes is not None:
-            all_boxes[split] = tuple(map(boxes, _without_images(examples)))
+            own = map(boxes, _without_images(examples))
+            all_boxes[split] = tuple(itertools.compress(own, kept))
         if caption is not None and split == "train":
-            captions = tuple(_text(value) for value in read["caption"])
+            captions = tuple(_text(value) for value in read["caption"][kept])
         for key in (split, "train_in_order") if split == "train" else (split,):
             training = key == "train"
             stream = _encoded(
                 builder, splits[split], seed if training and not cache else None
             )
+            pairs = stream.map(
+                lambda example, split=split: (example["image"], targets(example, split))
+            )
+            if not unlabelled:
+                pairs = pairs.filter(lambda _, marks: tf.reduce_any(marks == 1))
+                count = tf.data.experimental.assert_cardinality(int(kept.sum()))
+                pairs = pairs.apply(count)
             datasets[key] = build_batches(
-                stream.map(
-                    lambda example, split=split: (
-                        example["image"],
-                        targets(example, split),
-                    )
-                ),
+                pairs,
                 decode_plain,
                 image_size=image_size,
                 batch_size=batch_size,

@@ -8,6 +8,7 @@ from kmlic.data.from_csv import from_csv
 from kmlic.data.load_cifar100 import load_cifar100
 from kmlic.data.load_coco2014 import load_coco2014
 from kmlic.data.load_deepfashion import load_deepfashion
+from kmlic.data.load_nus_wide import load_nus_wide
 from kmlic.data.load_street_fashion import load_street_fashion
 from kmlic.data.load_tiny_imagenet import load_tiny_imagenet
 from kmlic.data.load_voc2007 import load_voc2007
@@ -33,6 +34,7 @@ _NAMES = (
     "coco",
     "voc/2007",
     "coco/2014",
+    "nus_wide",
     "tiny_imagenet",
     "cifar100",
 )
@@ -60,6 +62,7 @@ def load_dataset(
             `data_dir`/labels.csv (see `from_csv`; the order of the labels is that of
             `data_dir`/classes.txt where there is one); "coco" for
             `data_dir`/labels.json (see `from_coco`); "voc/2007"; "coco/2014";
+            "nus_wide" (81 labels, from its folder);
             "tiny_imagenet" (200 labels, from its folder); "cifar100".
         image_size: side in pixels that images are resized to.
         batch_size: images a batch.
@@ -104,6 +107,8 @@ def load_dataset(
         return load_voc2007(data_dir=data_dir, **arguments)
     if name == "coco/2014":
         return load_coco2014(data_dir=data_dir, **arguments)
+    if name == "nus_wide":
+        return load_nus_wide(data_dir=data_dir, **arguments)
     if name == "tiny_imagenet":
         return load_tiny_imagenet(_folder(name, data_dir), **arguments)
     if name == "cifar100":

@@ -1,6 +1,7 @@
 """Pascal VOC 2007, 20 labels."""
 
 from pathlib import Path
+from typing import Literal
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -9,6 +10,9 @@ from kmlic.data.from_tfds import Example, from_tfds
 from kmlic.data.multi_label_data import MultiLabelData
 from kmlic.labels import Labels
 
+Mark = Literal["unknown", "present", "absent"]
+
+_MARKS = {"unknown": -1, "present": 1, "absent": 0}
 _SPLITS = {
     "train": "train+validation[:80%]",
     "validation": "validation[80%:]",
@@ -24,13 +28,14 @@ def load_voc2007(
     seed: int = 0,
     augmentation: str = "flip",
     cache: bool = True,
+    difficult: Mark = "unknown",
+    difficult_in_training: Mark = "present",
 ) -> MultiLabelData:
     """Loads Pascal VOC 2007 through tensorflow-datasets, downloading it when absent.
 
-    Labels of which an image shows difficult objects only are present in training and
-    unknown (-1) in validation and test, as MSRN and ML-GCN have it. Training is VOC's
-    trainval (5,011 images) but for 502 images, a fifth of val, which validate; the test
-    set is VOC's (4,952).
+    What counts for a label of which an image shows difficult objects only is by default
+    as MSRN and ML-GCN have it. Training is VOC's trainval (5,011 images) but for 502
+    images, a fifth of val, which validate; the test set is VOC's (4,952).
 
     Args:
         image_size: side in pixels that images are resized to.
@@ -39,29 +44,42 @@ def load_voc2007(
         seed: of order and augmentation.
         augmentation: of training images, see `Augmentation`.
         cache: without effect; the images are larger than what is kept in memory.
+        difficult: what such a label is in validation and test: "unknown" (-1), so that
+            metrics leave it out, "present" or "absent".
+        difficult_in_training: what it is in training.
+
+    Raises:
+        ValueError: if `difficult` or `difficult_in_training` is none of these.
     """
+    for name, mark in (
+        ("difficult", difficult),
+        ("difficult_in_training", difficult_in_training),
+    ):
+        if mark not in _MARKS:
+            raise ValueError(
+                f"`{name}` must be one of {tuple(_MARKS)}; got {name}={mark!r}."
+            )
     builder = tfds.builder("voc/2007", data_dir=data_dir)
     builder.download_and_prepare()
     names = tuple(builder.info.features["labels"].feature.names)
+
+    def targets(example: Example, split: str) -> tf.Tensor:
+        mark = _MARKS[difficult_in_training if split == "train" else difficult]
+        certain = _multi_hot(example["labels_no_difficult"])
+        only_difficult = _multi_hot(example["labels"]) - certain
+        return certain + mark * only_difficult
+
     return from_tfds(
         builder,
         splits=_SPLITS,
         labels=Labels(names, image_size=image_size),
-        targets=_targets,
+        targets=targets,
         image_size=image_size,
         batch_size=batch_size,
         seed=seed,
         augmentation=augmentation,
         cache=cache,
     )
-
-
-def _targets(example: Example, split: str) -> tf.Tensor:
-    present = _multi_hot(example["labels"])
-    if split == "train":
-        return present
-    certain = _multi_hot(example["labels_no_difficult"])
-    return 2 * certain - present  # present only as difficult: -1
 
 
 def _multi_hot(indices: tf.Tensor) -> tf.Tensor:

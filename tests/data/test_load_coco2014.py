@@ -52,9 +52,14 @@ class FakeCoco(tfds.core.GeneratorBasedBuilder):
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tfds")
     FakeCoco(data_dir=folder).download_and_prepare()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             tfds, "builder", lambda name, data_dir: FakeCoco(data_dir=data_dir)
@@ -89,3 +94,23 @@ def test_every_object_has_its_box(data):
     expected = [number % 80, number % 80, 79][: number % 4]
     assert boxes.names == tuple(NAMES[index] for index in expected)
     np.testing.assert_allclose(boxes.corners, [[0.125, 0.25, 0.5, 1.0]] * len(expected))
+
+
+def test_images_without_labels_may_be_left_out(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tfds, "builder", lambda _, data_dir: FakeCoco(data_dir=data_dir))
+        data = load_dataset(
+            "coco/2014",
+            data_dir=folder,
+            image_size=16,
+            batch_size=4,
+            unlabelled=False,
+            boxes=True,
+        )
+    assert data.sizes["test"] == 4
+    for split in ("train_in_order", "validation", "test"):
+        targets = [targets for _, targets in getattr(data, split).as_numpy_iterator()]
+        expected = data.targets[split.removesuffix("_in_order")]
+        np.testing.assert_array_equal(np.concatenate(targets), expected)
+        assert (expected.sum(axis=1) > 0).all()
+    assert all(len(boxes.names) > 0 for boxes in data.boxes["train"])

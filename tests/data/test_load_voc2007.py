@@ -106,3 +106,23 @@ def test_the_labels_are_those_of_the_papers_in_their_order():
     assert labels == NAMES
     with np.load(shared_path("data/label_graphs/voc2007.npz")) as published:
         assert labels == published["labels"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("mark", "value"), [("unknown", -1), ("present", 1), ("absent", 0)]
+)
+def test_difficult_objects_count_as_asked(folder, monkeypatch, mark, value):
+    monkeypatch.setattr(tfds, "builder", lambda _, data_dir: FakeVoc(data_dir=data_dir))
+    data = load_dataset(
+        "voc/2007",
+        data_dir=folder,
+        image_size=16,
+        batch_size=4,
+        difficult=mark,
+        difficult_in_training=mark,
+    )
+    person = NAMES.index("person")
+    for targets in data.targets.values():
+        assert (targets[:, person] == value).all()
+    with pytest.raises(ValueError, match="difficult='ignored'"):
+        load_dataset("voc/2007", image_size=16, batch_size=4, difficult="ignored")

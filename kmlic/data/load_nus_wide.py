@@ -1,0 +1,119 @@
+"""NUS-WIDE, 81 labels."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from kmlic.data.build_from_rows import build_from_listing
+from kmlic.data.image_row import ImageRow, Listing
+from kmlic.data.multi_label_data import MultiLabelData
+from kmlic.data.splits import split_images
+
+
+def load_nus_wide(
+    *,
+    image_size: int,
+    batch_size: int,
+    data_dir: str | Path | None,
+    seed: int = 0,
+    augmentation: str = "flip",
+    cache: bool = True,
+    validation: float = 0.05,
+    unlabelled: bool = True,
+    on_error: Literal["raise", "skip"] = "raise",
+    check: Literal["decode", "header", "none"] = "header",
+) -> MultiLabelData:
+    """Loads NUS-WIDE from its folder, as its authors distribute it.
+
+    It holds ConceptsList/Concepts81.txt, ImageList/TrainImagelist.txt and
+    TestImagelist.txt, Groundtruth/TrainTestLabels/Labels_<label>_Train.txt and
+    ..._Test.txt, and the images in Flickr. The split is the official one, 161,789
+    images and 107,859, of which a stratified part of the first validates. Papers that
+    say ASL's split have another one.
+
+    Args:
+        image_size: side in pixels that images are resized to.
+        batch_size: images a batch.
+        data_dir: the folder.
+        seed: of the validation split, of order and augmentation.
+        augmentation: of training images, see `Augmentation`.
+        cache: whether to keep decoded images in memory while they fit in 2 GiB.
+        validation: share 0-1 of the official training images that validates.
+        unlabelled: whether images without any of the 81 labels are kept, more than a
+            fifth of all.
+        on_error: "raise" or "skip", see `build_from_rows`; images that Flickr has lost
+            since then are missing in many copies.
+        check: see `build_from_rows`.
+
+    Raises:
+        ValueError: naming the file and the rule: a list that is missing, lists that
+            differ in length, a mark that is not 0 or 1.
+    """
+    if data_dir is None:
+        raise ValueError(
+            '`data_dir` must be the folder of NUS-WIDE for the dataset "nus_wide"; got '
+            "data_dir=None. Its authors give it to those who ask."
+        )
+    if not 0 < validation < 1:
+        raise ValueError(
+            f"`validation` must be a share between 0 and 1; got {validation}."
+        )
+    folder = Path(data_dir)
+    names = _read_lines(folder / "ConceptsList" / "Concepts81.txt")
+    rows: list[ImageRow] = []
+    for part in ("Train", "Test"):
+        paths = _read_lines(folder / "ImageList" / f"{part}Imagelist.txt")
+        targets = _read_targets(folder, part, names, len(paths))
+        split = np.full(len(paths), "test")
+        if part == "Train":
+            fractions = (1 - validation, validation / 2, validation / 2)
+            held_out = split_images(targets, fractions=fractions, seed=seed) > 0
+            split = np.where(held_out, "validation", "train")
+        for path, marks, own in zip(paths, targets, split.tolist(), strict=True):
+            present = tuple(names[index] for index in np.flatnonzero(marks))
+            if present or unlabelled:
+                place = f"Flickr/{path.replace(chr(92), '/')}"  # written on Windows
+                rows.append(ImageRow(0, place, present, split=own))
+    return build_from_listing(
+        Listing(rows, folder, folder, names),
+        image_size=image_size,
+        batch_size=batch_size,
+        seed=seed,
+        augmentation=augmentation,
+        cache=cache,
+        on_error=on_error,
+        check=check,
+    )
+
+
+def _read_targets(folder: Path, part: str, names: list[str], count: int) -> np.ndarray:
+    targets = np.empty((count, len(names)), np.int8)
+    for index, name in enumerate(names):
+        path = folder / "Groundtruth" / "TrainTestLabels" / f"Labels_{name}_{part}.txt"
+        lines = _read_lines(path)
+        if len(lines) != count:
+            raise ValueError(
+                f"{path} must have one line per image of {part}Imagelist.txt; got "
+                f"{len(lines)} for {count}."
+            )
+        for row, line in enumerate(lines):
+            if line not in ("0", "1"):
+                raise ValueError(
+                    f"{path} line {row + 1}: must be 0 or 1; got {line!r}."
+                )
+            targets[row, index] = line == "1"
+    return targets
+
+
+def _read_lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise ValueError(
+            f"{path} must exist; there is no such file. `data_dir` must be the folder "
+            "of NUS-WIDE."
+        )
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be UTF-8 text; got {error}.") from error
+    return [line.strip() for line in lines if line.strip()]
