@@ -108,7 +108,9 @@ def _fit(
     return model.fit(features[known], present)
 
 
-def _predict(classifier: LogisticRegression | float, features: np.ndarray) -> np.ndarray:
+def _predict(
+    classifier: LogisticRegression | float, features: np.ndarray
+) -> np.ndarray:
     if isinstance(classifier, float):
         return np.full(len(features), classifier)
     return classifier.predict_proba(features)[:, 1]

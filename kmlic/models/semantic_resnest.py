@@ -58,16 +58,18 @@ def build_cam_generator(
     """
     _require_positive("num_labels", num_labels)
     extractor = resolve_backbone(backbone, image_size=image_size, weights=weights)
-    images = keras.Input((image_size, image_size, 3), name="images")
-    feature_maps = keras.tree.flatten(extractor(images))
-    if not -len(feature_maps) <= feature_map < len(feature_maps):
+    outputs = extractor.outputs
+    if not -len(outputs) <= feature_map < len(outputs):
         raise ValueError(
-            f"`feature_map` must be the index of one of {len(feature_maps)} feature "
-            f"maps of {extractor.name!r}; got feature_map={feature_map}."
+            f"`feature_map` must be the index of one of {len(outputs)} feature maps of "
+            f"{extractor.name!r}; got feature_map={feature_map}."
         )
-    maps = layers.Conv2D(num_labels, 1, dtype="float32", name=_MAPS)(
-        feature_maps[feature_map]
+    # Without the layers behind that map.
+    extractor = keras.Model(
+        extractor.inputs[0], outputs[feature_map], name=extractor.name
     )
+    images = keras.Input((image_size, image_size, 3), name="images")
+    maps = layers.Conv2D(num_labels, 1, dtype="float32", name=_MAPS)(extractor(images))
     logits = layers.GlobalAveragePooling2D(dtype="float32", name="logits")(maps)
     return keras.Model(images, logits, name=name)
 

@@ -82,7 +82,9 @@ def test_the_generator_s_logits_are_the_means_of_its_maps():
 
 def test_the_generator_classifies_the_feature_map_asked_for():
     assert activation_maps(build_generator(feature_map=-2), IMAGES).shape[1:3] == (4, 4)
-    assert activation_maps(build_generator(feature_map=1), IMAGES).shape[1:3] == (8, 8)
+    fine = build_generator(feature_map=1)
+    assert activation_maps(fine, IMAGES).shape[1:3] == (8, 8)
+    assert fine.count_params() == (27 * 4) + (9 * 4 + 1) * (4 + 6) + (6 + 1) * 5
     with pytest.raises(ValueError, match=r"one of 4 feature maps.*feature_map=4"):
         build_generator(feature_map=4)
 

@@ -1,0 +1,91 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kmlic.data import MultiLabelData
+from kmlic.labels import Labels
+from kmlic.run_folder import Run
+from recipes import semantic_resnest as recipe
+
+NAMES = ("dot", "stripe")
+SETTINGS = recipe.Settings(image_size=32, seeds=(3,))
+
+
+def data(names=NAMES, present=1):
+    images = tf.data.Dataset.from_tensors((tf.zeros((1, 32, 32, 3)), [[1.0, 0.0]]))
+    targets = {split: np.array([[present, 0]], "int8") for split in recipe_splits()}
+    labels = Labels(names, image_size=32)
+    return MultiLabelData(images, images, images, labels, targets=targets)
+
+
+def recipe_splits():
+    return ("train", "validation", "test")
+
+
+def stage_in(folder, **changes):
+    settings = dataclasses.replace(SETTINGS, stage_one=folder, **changes)
+    return recipe.stage_of(settings, seed=3)
+
+
+@pytest.fixture
+def stage(tmp_path):
+    """A folder of stage one without its model."""
+    stage = stage_in(tmp_path)
+    stage.folder.mkdir()
+    data().labels.write(stage.folder / "labels.json")
+    settings = json.loads(json.dumps(dataclasses.asdict(stage), default=str))
+    prints = {"3": data().fingerprint}
+    Run(
+        "semantic_resnest",
+        "python",
+        settings,
+        {"fingerprints": prints},
+        *({} for _ in range(7)),
+    ).write(stage.folder / "run.json")
+    return stage
+
+
+def test_takes_stage_one_where_labels_data_and_settings_match(stage):
+    assert recipe.find_difference(stage, data()) is None
+
+
+def test_the_classifier_s_settings_do_not_matter_to_stage_one(stage, tmp_path):
+    for changes in ({"epochs": 99}, {"embedding_channels": 3}, {"hidden_units": ()}):
+        assert recipe.find_difference(stage_in(tmp_path, **changes), data()) is None
+
+
+def test_says_why_stage_one_does_not_match(stage, tmp_path):
+    other = stage_in(tmp_path, image_size=64, generator_epochs=2)
+    difference = recipe.find_difference(other, data())
+    assert "epochs=8 there, 2 here" in difference
+    assert "image_size=32 there, 64 here" in difference
+    assert "'dot' there" in recipe.find_difference(stage, data(("dots", "stripe")))
+    assert "other images" in recipe.find_difference(stage, data(present=0))
+    assert "no " in recipe.find_difference(stage_in(tmp_path / "absent"), data())
+
+
+def test_refuses_a_stage_one_that_was_named_and_does_not_match(stage, monkeypatch):
+    monkeypatch.setattr(recipe, "load", lambda *_: data(("dots", "stripe")))
+    settings = dataclasses.replace(SETTINGS, stage_one=stage.folder.parent)
+    with pytest.raises(ValueError, match=r"`stage_one`.*other labels.*'dot'"):
+        recipe.find_generator(settings, seed=3)
+
+
+def test_the_ablations_are_the_paper_s_and_its_next_step():
+    rows = recipe.rows_of(dataclasses.replace(SETTINGS, ablations=True))
+    main = rows.pop(recipe.MAIN)
+    changed = {
+        name: {k for k, v in vars(row).items() if v != getattr(main, k)}
+        for name, row in rows.items()
+    }
+    assert changed == {
+        "resized": {"embedding"},
+        "plain backbone": {"backbone"},
+        "3 channels": {"embedding_channels"},
+        "end to end": {"generator"},
+        "end to end, one stem": {"generator", "share"},
+    }
+    assert list(recipe.rows_of(SETTINGS)) == [recipe.MAIN]
