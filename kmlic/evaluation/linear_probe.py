@@ -91,8 +91,8 @@ def _features(
 
 def _standardiser(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     scaler = StandardScaler().fit(train.astype("float64"))
-    # Of fewer images than features the fit lies in the images' span. Turned into it, the
-    # features give the same fit, for the penalty knows no direction, in less time.
+    # Of fewer images than features the fit lies in the images' span. Turned into it,
+    # the features give the same fit in less time: the penalty knows no direction.
     basis = np.linalg.svd(scaler.transform(train), full_matrices=False)[2].T
     return lambda features: scaler.transform(features) @ basis
 
