@@ -298,7 +298,7 @@ def find_difference(stage: GeneratorSettings, data: MultiLabelData) -> str | Non
     if not record.is_file():
         return f"there is no {record}."
     try:
-        Labels.read(stage.folder / "labels.json").require_same_names(data.labels)
+        data.labels.require_same_names(Labels.read(stage.folder / "labels.json"))
     except ValueError as error:
         return f"{stage.folder} is of other labels: {error}"
     run = Run.read(record)
@@ -362,13 +362,13 @@ def build_generator(
     settings: Settings | GeneratorSettings, data: MultiLabelData
 ) -> keras.Model:
     """Builds the CAM generator, compiled."""
-    joint = isinstance(settings, Settings)
+    name = settings.backbone
+    if isinstance(settings, Settings):
+        name = settings.generator_backbone
     with make_strategy(settings.strategy).scope():
         model = build_cam_generator(
             len(data.labels),
-            backbone=make_backbone(
-                settings, settings.generator_backbone if joint else settings.backbone
-            ),
+            backbone=make_backbone(settings, name),
             feature_map=settings.feature_map,
             image_size=settings.image_size,
         )
