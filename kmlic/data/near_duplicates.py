@@ -51,7 +51,7 @@ def near_duplicates(hashes: np.ndarray, *, distance: int = 4) -> list[list[int]]
         ValueError: if the distance is out of its limits.
 
     Example:
-        >>> near_duplicates(np.array([0b1111, 2**60, 0b0111, 2**40 - 1], "uint64"))
+        >>> near_duplicates(np.array([0b1111, 2**64 - 1, 0b0111, 2**40 - 1], "uint64"))
         [[0, 2]]
     """
     if not 0 <= distance <= 16:

@@ -31,7 +31,7 @@ def stratify(
     Example:
         >>> present = csr_array(np.eye(4, dtype=bool).repeat(2, axis=0))
         >>> stratify(present, (0.5, 0.5), np.random.RandomState(0)).tolist()
-        [0, 1, 0, 1, 1, 0, 1, 0]
+        [1, 0, 1, 0, 0, 1, 1, 0]
     """
     count = present.shape[0]
     left = np.asarray(present.sum(axis=0)).astype(np.int64).ravel()

@@ -57,7 +57,7 @@ def mass_in_boxes(
 
     Example:
         >>> maps = np.zeros((1, 4, 4, 1))
-        >>> maps[0, 0, 2:] = 3, 1  # the upper right
+        >>> maps[0, 0, 2:, 0] = 3, 1  # the upper right
         >>> boxes = [Boxes(("dog",), np.array([[0.0, 0.0, 0.5, 0.75]]))]
         >>> mass = mass_in_boxes(maps, boxes, ["dog"])
         >>> mass.share, mass.area, mass.concentration

@@ -24,7 +24,7 @@ def test_images_follow_from_their_seeds_however_many_are_changed_at_once(change)
     np.testing.assert_array_equal(change_many(change, 24, 4), images)
     assert images.shape == (24, *IMAGE.shape) and images.dtype == "float32"
     assert images.min() >= 0 and images.max() <= 255
-    assert len(np.unique(images.reshape(24, -1), axis=0)) > 8
+    assert len(np.unique(images.reshape(24, -1), axis=0)) > 4
 
 
 def test_cutout_fills_a_rectangle_of_half_of_the_images():
