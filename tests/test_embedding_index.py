@@ -25,14 +25,16 @@ def test_equals_brute_force_in_batches_of_any_size(monkeypatch, k, most_scores):
     monkeypatch.setattr(kmlic.embedding_index, "_MOST_SCORES", most_scores)
     index = EmbeddingIndex(NAMES, VECTORS)
     found = index.search(QUERIES, k)
-    scores, indices = brute_force(k)
-    np.testing.assert_array_equal(found.indices, indices)
-    np.testing.assert_allclose(found.scores, scores, atol=1e-6)
+    scores, indices = brute_force(len(NAMES))
+    np.testing.assert_allclose(found.scores, scores[:, :k], atol=1e-6)
+    # Names whose scores differ by rounding alone may change places.
+    gaps = np.abs(np.diff(scores, axis=1, prepend=2, append=-2)) > 1e-6
+    alone = (gaps[:, 1:] & gaps[:, :-1])[:, :k]
+    assert alone.mean() > 0.9
+    np.testing.assert_array_equal(found.indices[alone], indices[:, :k][alone])
     assert found.names[3, 0] == f"word {indices[3, 0]}"
-    order = np.argsort(indices, axis=1)
-    cosines = np.take_along_axis(index.scores(QUERIES), indices, axis=1)
-    np.testing.assert_allclose(cosines, scores, atol=1e-6)
-    assert order.shape == (30, k)
+    cosines = np.take_along_axis(index.scores(QUERIES), found.indices, axis=1)
+    np.testing.assert_allclose(cosines, found.scores, atol=1e-6)
 
 
 def test_of_equal_scores_the_first_name_comes_first():

@@ -1,5 +1,6 @@
 import gzip
 import logging
+import os
 import pickle
 import subprocess
 import sys
@@ -293,7 +294,7 @@ def test_training_gives_the_same_in_every_process():
     )
     found = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script],
-        env={"PYTHONHASHSEED": "7", "PYTHONPATH": ":".join(sys.path)},
+        env={**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": ":".join(sys.path)},
         capture_output=True,
         text=True,
         check=True,

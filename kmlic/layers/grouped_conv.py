@@ -1,5 +1,7 @@
 """Grouped convolution that is fast on every processor."""
 
+import functools
+
 import keras
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
@@ -98,7 +100,14 @@ class GroupedConv2D(keras.layers.Layer):
         return tf.nn.bias_add(outputs, tf.convert_to_tensor(self.bias))
 
     def _convolve(self, inputs, kernel):
-        return tf.nn.conv2d(inputs, kernel, self.strides, self.padding.upper())
+        convolve = functools.partial(
+            tf.nn.conv2d, strides=self.strides, padding=self.padding.upper()
+        )
+        if inputs.dtype == tf.float16 and not tf.config.list_logical_devices("GPU"):
+            # TensorFlow has its gradient only on CPUs that multiply float16 themselves.
+            outputs = convolve(tf.cast(inputs, tf.float32), tf.cast(kernel, tf.float32))
+            return tf.cast(outputs, tf.float16)
+        return convolve(inputs, kernel)
 
     def _convolve_blocks(self, inputs, kernel):
         # XLA's gradient of a grouped convolution is slow on a CPU, that of a plain one
