@@ -36,18 +36,34 @@ class Report:
         return [name for name, value in self.per_label.items() if np.isnan(value)]
 
 
-def evaluate(model: keras.Model, dataset: tf.data.Dataset, labels: Labels) -> Report:
+def evaluate(
+    model: keras.Model, dataset: tf.data.Dataset, labels: Labels | None = None
+) -> Report:
     """Scores a dataset and computes every metric of the papers' tables.
 
     Args:
         model: gives logits (B, L).
         dataset: batches of images and targets 1, 0 or -1.
-        labels: names, groups and thresholds.
+        labels: names, groups and thresholds; None for independent labels that are named
+            by their number and count as present from a probability of 0.5.
 
     Raises:
         ValueError: if the dataset is empty or its targets are not one per label.
+
+    Example:
+        >>> images = keras.Input((2, 2, 3))
+        >>> pooled = keras.layers.GlobalAveragePooling2D()(images)
+        >>> pixels = np.zeros((2, 2, 2, 3), "float32")
+        >>> pixels[0, ..., 1] = pixels[1, ..., 2] = 255
+        >>> batches = tf.data.Dataset.from_tensors((pixels, [[0, 1, 0], [0, 0, 1]]))
+        >>> report = evaluate(keras.Model(images, pooled), batches)
+        >>> report.metrics["mAP"], report.labels_without_positives
+        (1.0, ['0'])
     """
-    return report_scores(*predict_scores(model, dataset, labels), labels)
+    targets, probabilities = predict_scores(model, dataset, labels)
+    if labels is None:
+        labels = Labels(tuple(map(str, range(targets.shape[1]))))
+    return report_scores(targets, probabilities, labels)
 
 
 def report_scores(
