@@ -2,12 +2,28 @@
 
 import dataclasses
 import hashlib
+import json
 import logging
 import pathlib
 
 from kmlic.backbones.residual_network import IMAGENET_MEAN, IMAGENET_STD
+from kmlic.run_folder import atomic_write
 
 _LOGGER = logging.getLogger(__name__)
+_FILE = "model.safetensors"
+
+
+@dataclasses.dataclass(frozen=True)
+class Pin:
+    """Names one file of a repository on the Hub for good.
+
+    Args:
+        revision: commit of the repository.
+        sha256: of its `model.safetensors`.
+    """
+
+    revision: str
+    sha256: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,26 +32,38 @@ class Checkpoint:
 
     Args:
         repository: on the Hugging Face Hub, with a `model.safetensors` of timm.
-        revision: commit of the repository; None follows its main branch.
-        sha256: of the file; None accepts the one that the Hub vouches for.
+        pin: the file there. None takes what the Hub has at the first download, which
+            is recorded: from then on, nothing else is accepted.
         mean: of the RGB pixels, as shares of 255.
         std: their standard deviation.
     """
 
     repository: str
-    revision: str | None = None
-    sha256: str | None = None
+    pin: Pin | None = None
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
 
 
-# The papers started from torchvision's weights, hence `tv`. `python -m
-# kmlic.backbones.weights pin NAME` prints the revision and hash to pin an entry with.
+_RESNET50 = Checkpoint(
+    "timm/resnet50.tv_in1k",
+    Pin(
+        "78f3ecfdb38e06d9b8397f662e7ab8fee96026fa",
+        "5d061a3c593d795bfe682d9b152bafbcf550579873492def3515b46db1189888",
+    ),
+)
+# The papers started from torchvision's weights, hence `tv`. Pinned are those whose
+# commit and hash two or more public projects agree on.
 CHECKPOINTS = {
-    "resnet18": Checkpoint("timm/resnet18.tv_in1k"),
-    "resnet50": Checkpoint("timm/resnet50.tv_in1k"),
+    "resnet18": Checkpoint(
+        "timm/resnet18.tv_in1k",
+        Pin(
+            "bbd144b3e5565108aad885f145491d11bc6ce807",
+            "694f673df6520a3158624e8a89af086f59923ee4cd7436fe5bc3bc71d295ad81",
+        ),
+    ),
+    "resnet50": _RESNET50,
     "resnet101": Checkpoint("timm/resnet101.tv_in1k"),
-    "sge_resnet50": Checkpoint("timm/resnet50.tv_in1k"),
+    "sge_resnet50": _RESNET50,
     "seresnet50": Checkpoint("timm/seresnet50.a1_in1k"),
     "legacy_seresnet50": Checkpoint("timm/legacy_seresnet50.in1k"),
     "seresnext50_32x4d": Checkpoint("timm/seresnext50_32x4d.racm_in1k"),
@@ -47,11 +75,14 @@ CHECKPOINTS = {
     "resnest50d_4s2x40d": Checkpoint("timm/resnest50d_4s2x40d.in1k"),
     "resnest50d_1s4x24d": Checkpoint("timm/resnest50d_1s4x24d.in1k"),
 }
-_FILE = "model.safetensors"
 
 
 def download_imagenet_weights(name: str) -> pathlib.Path:
     """Downloads the ImageNet weights of `name` once and gives the path of the file.
+
+    The file must have the hash that kmlic pins; where it pins none, the one that the
+    Hub vouched for at the first download, which `kmlic_pins.json` in the Hub's cache
+    folder keeps together with the commit.
 
     Args:
         name: of a residual network.
@@ -61,48 +92,103 @@ def download_imagenet_weights(name: str) -> pathlib.Path:
         ImportError: if huggingface-hub is not installed.
         ConnectionError: if the Hub cannot be reached and nothing is cached.
     """
+    checkpoint = _find_checkpoint(name)
+    hub = _import_hub()
+    recorded = read_pins().get(checkpoint.repository)
+    pin = checkpoint.pin or recorded or find_pin(name)
+    try:
+        path = pathlib.Path(
+            hub.hf_hub_download(checkpoint.repository, _FILE, revision=pin.revision)
+        )
+    except (OSError, hub.errors.HfHubHTTPError) as error:
+        raise _explain_failure(checkpoint.repository) from error
+    found = _hash(path)
+    if found != pin.sha256:
+        raise ValueError(
+            f"{path} must have sha256 {pin.sha256}; got {found}. Delete it and try "
+            "again."
+        )
+    if checkpoint.pin is None and recorded is None:
+        record_pin(name, pin)
+        _LOGGER.warning(
+            "kmlic pins no ImageNet weights for %s; revision %s with sha256 %s was "
+            "taken and is the only one accepted from now on (%s).",
+            name,
+            pin.revision,
+            pin.sha256,
+            _pins_path(),
+        )
+    return path
+
+
+def find_pin(name: str) -> Pin:
+    """Asks the Hub for the current commit and the sha256 of the weights of `name`.
+
+    Args:
+        name: of a residual network.
+
+    Raises:
+        ConnectionError: if the Hub cannot be reached.
+    """
+    repository, hub = _find_checkpoint(name).repository, _import_hub()
+    try:
+        info = hub.HfApi().model_info(repository, files_metadata=True)
+    except Exception as error:  # of another library in each version of the Hub's
+        raise _explain_failure(repository) from error
+    (entry,) = [file for file in info.siblings if file.rfilename == _FILE]
+    return Pin(info.sha, entry.lfs.sha256)
+
+
+def read_pins() -> dict[str, Pin]:
+    """Reads the pins recorded on this machine, by repository.
+
+    Raises:
+        ValueError: if their file is damaged.
+    """
+    path = _pins_path()
+    if not path.exists():
+        return {}
+    try:
+        pins = json.loads(path.read_text(encoding="utf-8"))
+        return {repository: Pin(**pin) for repository, pin in pins.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} must hold a revision and a sha256 per repository; got {error}. "
+            "Mend or delete it; then the next download is trusted anew."
+        ) from error
+
+
+def record_pin(name: str, pin: Pin) -> None:
+    """Makes `pin` the only weights of `name` that this machine accepts.
+
+    Args:
+        name: of a residual network that kmlic does not pin itself.
+        pin: its file on the Hub.
+    """
+    pins = {**read_pins(), _find_checkpoint(name).repository: pin}
+    with atomic_write(_pins_path()) as temporary:
+        content = {key: dataclasses.asdict(pins[key]) for key in sorted(pins)}
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _find_checkpoint(name):
     if name not in CHECKPOINTS:
         raise ValueError(
             f'`weights` must be None or a path for {name!r}, which has no "imagenet" '
             f"weights; those that have: {', '.join(CHECKPOINTS)}."
         )
-    hub = _import_hub()
-    checkpoint = CHECKPOINTS[name]
-    try:
-        path = pathlib.Path(
-            hub.hf_hub_download(
-                checkpoint.repository, _FILE, revision=checkpoint.revision
-            )
-        )
-    except (OSError, hub.errors.HfHubHTTPError) as error:
-        raise ConnectionError(
-            f"The Hugging Face Hub could not be reached for {checkpoint.repository}; "
-            f"download its {_FILE} where there is a network and pass the path as "
-            "`weights`."
-        ) from error
-    found = _hash(path)
-    if checkpoint.sha256 is None:
-        _LOGGER.warning(
-            "The ImageNet weights of %s are not pinned; %s has sha256 %s.",
-            name,
-            path,
-            found,
-        )
-    elif found != checkpoint.sha256:
-        raise ValueError(
-            f"{path} must have sha256 {checkpoint.sha256}; got {found}. Delete it and "
-            "try again."
-        )
-    return path
+    return CHECKPOINTS[name]
 
 
-def find_pin(name: str) -> tuple[str, str]:
-    """Asks the Hub for the current commit and the sha256 of the weights of `name`."""
-    hub = _import_hub()
-    repository = CHECKPOINTS[name].repository
-    info = hub.HfApi().model_info(repository, files_metadata=True)
-    (entry,) = [file for file in info.siblings if file.rfilename == _FILE]
-    return info.sha, entry.lfs.sha256
+def _explain_failure(repository):
+    return ConnectionError(
+        f"The Hugging Face Hub could not be reached for {repository}; download its "
+        f"{_FILE} where there is a network and pass the path as `weights`."
+    )
+
+
+def _pins_path():
+    return pathlib.Path(_import_hub().constants.HF_HOME) / "kmlic_pins.json"
 
 
 def _import_hub():

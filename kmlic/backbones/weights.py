@@ -4,7 +4,7 @@ import logging
 import pathlib
 
 from kmlic.backbones.build_backbone import build_backbone
-from kmlic.backbones.imagenet import find_pin
+from kmlic.backbones.imagenet import CHECKPOINTS, find_pin, record_pin
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -39,13 +39,20 @@ def convert(
 
 
 def pin(name: str) -> None:
-    """Logs the commit and the hash to pin the ImageNet weights of `name` with.
+    """Logs the pin of the ImageNet weights that the Hub has now, and accepts them.
+
+    This machine then takes no others. What kmlic pins itself stays as it is.
 
     Args:
         name: of the residual network.
     """
-    revision, sha256 = find_pin(name)
-    _LOGGER.info('%s: revision="%s", sha256="%s"', name, revision, sha256)
+    now = find_pin(name)
+    _LOGGER.info("%s: %s", name, now)
+    pinned = CHECKPOINTS[name].pin
+    if pinned is None:
+        record_pin(name, now)
+    elif pinned != now:
+        _LOGGER.info("kmlic keeps to %s.", pinned)
 
 
 if __name__ == "__main__":

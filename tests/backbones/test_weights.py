@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from kmlic.backbones import build_backbone, imagenet, weights
+from kmlic.backbones import build_backbone, weights
+from kmlic.backbones.imagenet import Pin
 from kmlic.backbones.load_weights import _name
 
 
@@ -39,12 +40,24 @@ def test_says_how_the_target_must_end(tmp_path):
         weights.convert("resnet18", tmp_path / "a.safetensors", tmp_path / "model.h5")
 
 
-def test_tells_the_pin_of_a_network(monkeypatch, caplog):
+def test_takes_what_the_hub_has_now_as_the_pin(monkeypatch, caplog):
     caplog.set_level("INFO")
-    monkeypatch.setattr(weights, "find_pin", lambda name: ("commit", "hash"))
+    pin, recorded = Pin("commit", "hash"), {}
+    monkeypatch.setattr(weights, "find_pin", lambda name: pin)
+    monkeypatch.setattr(weights, "record_pin", recorded.__setitem__)
+    weights.pin("resnet101")
+    assert f"resnet101: {pin}" in caplog.text
+    assert recorded == {"resnet101": pin}
+
+
+def test_keeps_to_the_pins_of_kmlic(monkeypatch, caplog):
+    caplog.set_level("INFO")
+    recorded = {}
+    monkeypatch.setattr(weights, "find_pin", lambda name: Pin("commit", "hash"))
+    monkeypatch.setattr(weights, "record_pin", recorded.__setitem__)
     weights.pin("resnet50")
-    assert 'resnet50: revision="commit", sha256="hash"' in caplog.text
-    assert imagenet.CHECKPOINTS["resnet50"].repository == "timm/resnet50.tv_in1k"
+    assert "kmlic keeps to Pin(revision='78f3ecf" in caplog.text
+    assert not recorded
 
 
 @pytest.mark.slow
