@@ -14,7 +14,8 @@ class GroupedConv2D(keras.layers.Layer):
     Computes what `keras.layers.Conv2D(groups=...)` computes. On TensorFlow that one
     runs inside XLA, whose gradient on a CPU took 17 (2 groups) to 340 times (32 groups)
     as long as TensorFlow's own grouped convolution, which this layer calls. Where the
-    whole step is compiled by XLA for a CPU it convolves a few blocks of groups instead.
+    whole step is compiled by XLA for a CPU, or TensorFlow cannot differentiate grouped
+    convolutions (float16 on most CPUs), it convolves a few blocks of groups instead.
 
     Paper: Xie et al., "Aggregated Residual Transformations for Deep Neural Networks",
     CVPR 2017, figure 3c, https://arxiv.org/abs/1611.05431.
@@ -91,7 +92,9 @@ class GroupedConv2D(keras.layers.Layer):
 
     def call(self, inputs):
         kernel = tf.convert_to_tensor(self.kernel)
-        if self.groups > 1 and _is_compiled_for_cpu():
+        if self.groups > 1 and (
+            _is_compiled_for_cpu() or not _has_gradient(inputs.dtype)
+        ):
             outputs = self._convolve_blocks(inputs, kernel)
         else:
             outputs = self._convolve(inputs, kernel)
@@ -150,6 +153,25 @@ def _is_compiled_for_cpu():
         return False
     graph = tf.compat.v1.get_default_graph()
     return control_flow_util.GraphOrParentsInXlaContext(graph)
+
+
+@functools.cache
+def _has_gradient(dtype):
+    # On a CPU, TensorFlow leaves this gradient to oneDNN, which has it only in the
+    # types that the processor computes with. Nothing tells but a trial.
+    with tf.init_scope():
+        images, kernel = tf.zeros((1, 3, 3, 2), dtype), tf.zeros((3, 3, 1, 2), dtype)
+        try:
+            tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=images.shape,
+                filter=kernel,
+                out_backprop=images,
+                strides=[1, 1, 1, 1],
+                padding="SAME",
+            )
+        except tf.errors.InvalidArgumentError:
+            return False
+    return True
 
 
 def _spread(kernel, groups):

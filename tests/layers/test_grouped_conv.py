@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kmlic.layers import GroupedConv2D
+from kmlic.layers import GroupedConv2D, grouped_conv
 from tests.checks import check_layer
 
 IMAGES = np.random.default_rng(0).normal(size=(2, 7, 6, 12)).astype("float32")
@@ -62,6 +62,41 @@ def test_gives_the_same_where_xla_compiles_it(groups):
     for actual, expected in zip(compiled(), differentiate(), strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-3)
     assert "SplitV" in operators or "Split" in operators
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_has_a_gradient_in_low_precision_on_every_processor(dtype):
+    keras.utils.set_random_seed(0)
+    layer = GroupedConv2D(24, 3, groups=6, dtype=f"mixed_{dtype}")
+    exact = GroupedConv2D(24, 3, groups=6)
+    for each in (layer, exact):
+        each.build(IMAGES.shape)
+    exact.kernel.assign(layer.kernel)
+
+    gradients = []
+    for each in (layer, exact):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.cast(each(tf.constant(IMAGES)), "float32") ** 2)
+        gradients.append(tape.gradient(loss, each.kernel.value).numpy())
+
+    actual, expected = gradients
+    np.testing.assert_allclose(actual, expected, atol=0.02 * np.abs(expected).max())
+
+
+def test_needs_no_gradient_of_grouped_convolutions(monkeypatch):
+    keras.utils.set_random_seed(0)
+    layer = GroupedConv2D(24, 3, groups=6, strides=2, padding="same")
+    expected = layer(IMAGES)
+    monkeypatch.setattr(grouped_conv, "_has_gradient", lambda dtype: False)
+
+    def refuse(*arguments, **keywords):
+        depth, channels = arguments[0].shape[-1], arguments[1].shape[2]
+        assert depth == channels, "a grouped convolution"
+        return convolve(*arguments, **keywords)
+
+    convolve = tf.nn.conv2d
+    monkeypatch.setattr(tf.nn, "conv2d", refuse)
+    np.testing.assert_allclose(layer(IMAGES), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_says_which_groups_do_not_fit():
