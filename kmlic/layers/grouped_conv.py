@@ -14,8 +14,8 @@ class GroupedConv2D(keras.layers.Layer):
     Computes what `keras.layers.Conv2D(groups=...)` computes. On TensorFlow that one
     runs inside XLA, whose gradient on a CPU took 17 (2 groups) to 340 times (32 groups)
     as long as TensorFlow's own grouped convolution, which this layer calls. Where the
-    whole step is compiled by XLA for a CPU, or TensorFlow cannot differentiate grouped
-    convolutions (float16 on most CPUs), it convolves a few blocks of groups instead.
+    whole step is compiled by XLA for a CPU it convolves a few blocks of groups instead;
+    where TensorFlow cannot differentiate it (float16 on most CPUs), in float32.
 
     Paper: Xie et al., "Aggregated Residual Transformations for Deep Neural Networks",
     CVPR 2017, figure 3c, https://arxiv.org/abs/1611.05431.
@@ -92,10 +92,11 @@ class GroupedConv2D(keras.layers.Layer):
 
     def call(self, inputs):
         kernel = tf.convert_to_tensor(self.kernel)
-        if self.groups > 1 and (
-            _is_compiled_for_cpu() or not _has_gradient(inputs.dtype)
-        ):
+        if self.groups > 1 and _is_compiled_for_cpu():
             outputs = self._convolve_blocks(inputs, kernel)
+        elif self.groups > 1 and not _has_gradient(inputs.dtype):
+            wide = tf.cast(inputs, tf.float32), tf.cast(kernel, tf.float32)
+            outputs = tf.cast(self._convolve(*wide), inputs.dtype)
         else:
             outputs = self._convolve(inputs, kernel)
         if self.bias is None:
@@ -103,14 +104,7 @@ class GroupedConv2D(keras.layers.Layer):
         return tf.nn.bias_add(outputs, tf.convert_to_tensor(self.bias))
 
     def _convolve(self, inputs, kernel):
-        convolve = functools.partial(
-            tf.nn.conv2d, strides=self.strides, padding=self.padding.upper()
-        )
-        if inputs.dtype == tf.float16 and not tf.config.list_logical_devices("GPU"):
-            # TensorFlow has its gradient only on CPUs that multiply float16 themselves.
-            outputs = convolve(tf.cast(inputs, tf.float32), tf.cast(kernel, tf.float32))
-            return tf.cast(outputs, tf.float16)
-        return convolve(inputs, kernel)
+        return tf.nn.conv2d(inputs, kernel, self.strides, self.padding.upper())
 
     def _convolve_blocks(self, inputs, kernel):
         # XLA's gradient of a grouped convolution is slow on a CPU, that of a plain one
