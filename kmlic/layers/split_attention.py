@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kmlic.layers.fused_batch_norm import FusedBatchNorm
 from kmlic.layers.grouped_conv import GroupedConv2D
 
 
@@ -102,7 +103,7 @@ class SplitAttention(keras.layers.Layer):
         )
 
     def _norm(self, name):
-        return keras.layers.BatchNormalization(
+        return FusedBatchNorm(
             momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name=name
         )
 

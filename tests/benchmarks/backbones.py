@@ -34,21 +34,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--names", nargs="+", default=NAMES)
     parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--policies", nargs="*", default=("float32", "mixed_bfloat16"))
     parser.add_argument(
         "--keras_groups",
         action="store_true",
         help="also with keras.layers.Conv2D(groups=...), which takes minutes",
     )
     settings = parser.parse_args()
-    print(f"{'network':26}{'who':26}{'inference/s':>12}{'training/s':>12}")
+    print(f"{'network':26}{'who':29}{'inference/s':>12}{'training/s':>12}")
     for name in settings.names:
-        for measure, *arguments in (
-            (_measure_ours, "float32"),
-            (_measure_ours, "mixed_bfloat16"),
-            (_measure_timm, "float32"),
-            *([(_measure_keras_groups, "float32")] * settings.keras_groups),
-        ):
-            _run_alone(measure, name, *arguments, settings.steps)
+        for policy in settings.policies:
+            _run_alone(_measure_ours, name, policy, settings.steps)
+            for layout in ("NCHW", "NHWC"):
+                _run_alone(_measure_timm, name, policy, settings.steps, layout)
+        if settings.keras_groups:
+            _run_alone(_measure_keras_groups, name, "float32", settings.steps)
 
 
 def _run_alone(measure, *arguments):
@@ -95,7 +95,7 @@ def _measure_ours(name, policy, steps, who="kmlic"):
     )
 
 
-def _measure_timm(name, policy, steps):
+def _measure_timm(name, policy, steps, layout):
     import _pytest.outcomes
 
     from tests.backbones.timm_peer import import_timm
@@ -109,24 +109,28 @@ def _measure_timm(name, policy, steps):
     if not timm.is_model(name):
         return
     images, classes = _draw()
-    layout = torch.channels_last if "resnest" not in name else torch.contiguous_format
-    model = timm.create_model(name).to(memory_format=layout)
-    x = torch.from_numpy(images.transpose(0, 3, 1, 2)).contiguous(memory_format=layout)
+    memory_format = torch.channels_last if layout == "NHWC" else torch.contiguous_format
+    model = timm.create_model(name).to(memory_format=memory_format)
+    x = torch.from_numpy(images.transpose(0, 3, 1, 2))
+    x = x.contiguous(memory_format=memory_format)
     y = torch.from_numpy(classes)
     optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
+    precision = torch.autocast("cpu", torch.bfloat16, policy == "mixed_bfloat16")
 
     def infer():
         model.eval()
-        with torch.inference_mode():
+        with torch.inference_mode(), precision:
             model(x)
 
     def train():
         model.train()
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(model(x), y).backward()
+        with precision:
+            loss = torch.nn.functional.cross_entropy(model(x), y)
+        loss.backward()
         optimizer.step()
 
-    _report(name, f"timm {policy}", infer, train, steps)
+    _report(name, f"timm {policy} {layout}", infer, train, steps)
 
 
 def _draw():
@@ -137,7 +141,7 @@ def _draw():
 
 def _report(name, who, infer, train, steps):
     inference, training = (BATCH / _best_time(call, steps) for call in (infer, train))
-    print(f"{name:26}{who:26}{inference:12.1f}{training:12.2f}", flush=True)
+    print(f"{name:26}{who:29}{inference:12.1f}{training:12.2f}", flush=True)
     gc.collect()
 
 
