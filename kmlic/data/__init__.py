@@ -34,7 +34,7 @@ from kmlic.data.load_voc2007 import load_voc2007
 from kmlic.data.multi_label_data import Boxes, MultiLabelData, SkippedRow
 from kmlic.data.near_duplicates import near_duplicates, perceptual_hash
 from kmlic.data.read_listing import read_listing
-from kmlic.data.splits import read_splits, split_images
+from kmlic.data.splits import fold_images, read_splits, split_images
 from kmlic.data.street_fashion import StreetFashion, load_street_fashion_builder
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "check_images",
     "decode_image",
     "decode_plain",
+    "fold_images",
     "from_coco",
     "from_csv",
     "from_folder",

@@ -46,26 +46,13 @@ def split_images(
         >>> [targets[split == i].sum(axis=0).tolist() for i in range(3)]
         [[5, 5], [2, 2], [3, 3]]
     """
-    _require(targets, fractions, groups, method)
-    count = targets.shape[0]
-    members = _join(count, groups)
-    random = np.random.RandomState(seed)
-    num_groups = int(members.max(initial=-1)) + 1
-    order = random.permutation(num_groups)
-    folds = np.empty(num_groups, np.int8)
-    if method == "stratified":
-        belongs = csr_array(
-            (np.ones(count, bool), (members, np.arange(count))), (num_groups, count)
+    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise ValueError(
+            "`fractions` must be three positive numbers that sum to 1 (training, "
+            f"validation, test); got fractions={tuple(fractions)}."
         )
-        present = (belongs @ (csr_array(targets) == 1)).astype(bool)
-        present.sum_duplicates()
-        folds[order] = stratify(present[order], fractions, random)
-    else:
-        sizes = np.bincount(members)[order]
-        middles = (np.cumsum(sizes) - sizes / 2) / count
-        folds[order] = np.searchsorted(np.cumsum(fractions)[:2], middles)
-    split: np.ndarray = folds[members]
-    counts = np.bincount(split, minlength=3)
+    split, num_groups = _deal(targets, fractions, groups, method, seed)
+    count, counts = len(split), np.bincount(split, minlength=3)
     if not counts.all():
         raise ValueError(
             f"`fractions` must leave at least one image in each split; got "
@@ -73,6 +60,51 @@ def split_images(
             f"{num_groups} groups: {dict(zip(SPLITS, counts.tolist(), strict=True))}."
         )
     return split
+
+
+def fold_images(
+    targets: np.ndarray | csr_array,
+    num_folds: int = 5,
+    *,
+    groups: Sequence[Sequence[Hashable]] = (),
+    method: Literal["stratified", "random"] = "stratified",
+    seed: int = 0,
+) -> np.ndarray:
+    """Gives each image one of several folds, for cross-validation.
+
+    Paper: as `split_images`, which it deals out like.
+
+    Args:
+        targets: as `split_images` takes them.
+        num_folds: at least 2.
+        groups: as `split_images` takes them.
+        method: "stratified" or "random".
+        seed: the same one gives the same folds.
+
+    Returns:
+        (N,) int8: the number of each image's fold, from 0.
+
+    Raises:
+        ValueError: if an argument breaks its rule or a fold gets no image.
+
+    Example:
+        >>> targets = np.repeat(np.eye(2, dtype="int8"), 10, axis=0)
+        >>> folds = fold_images(targets, 5)
+        >>> [targets[folds == fold].sum(axis=0).tolist() for fold in range(5)]
+        [[2, 2], [2, 2], [2, 2], [2, 2], [2, 2]]
+    """
+    if not 2 <= num_folds <= 127:
+        raise ValueError(
+            f"`num_folds` must be from 2 to 127; got num_folds={num_folds}."
+        )
+    fractions = (1 / num_folds,) * num_folds
+    folds, num_groups = _deal(targets, fractions, groups, method, seed)
+    if not np.bincount(folds, minlength=num_folds).all():
+        raise ValueError(
+            "`num_folds` must leave at least one image in each fold; got "
+            f"num_folds={num_folds} for {len(folds)} images in {num_groups} groups."
+        )
+    return folds
 
 
 def read_splits(path: str | Path) -> dict[str, str]:
@@ -110,17 +142,14 @@ def read_splits(path: str | Path) -> dict[str, str]:
     return splits
 
 
-def _require(
+def _deal(
     targets: np.ndarray | csr_array,
     fractions: Sequence[float],
     groups: Sequence[Sequence[Hashable]],
     method: str,
-) -> None:
-    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise ValueError(
-            "`fractions` must be three positive numbers that sum to 1 (training, "
-            f"validation, test); got fractions={tuple(fractions)}."
-        )
+    seed: int,
+) -> tuple[np.ndarray, int]:
+    """Gives each image the number of a fraction, and how many groups there are."""
     if method not in ("stratified", "random"):
         raise ValueError(
             f'`method` must be "stratified" or "random"; got method={method!r}.'
@@ -131,6 +160,24 @@ def _require(
                 f"`groups` must have one key per image; got {len(keys)} for "
                 f"{targets.shape[0]} images."
             )
+    count = targets.shape[0]
+    members = _join(count, groups)
+    random = np.random.RandomState(seed)
+    num_groups = int(members.max(initial=-1)) + 1
+    order = random.permutation(num_groups)
+    dealt = np.empty(num_groups, np.int8)
+    if method == "stratified":
+        belongs = csr_array(
+            (np.ones(count, bool), (members, np.arange(count))), (num_groups, count)
+        )
+        present = (belongs @ (csr_array(targets) == 1)).astype(bool)
+        present.sum_duplicates()
+        dealt[order] = stratify(present[order], fractions, random)
+    else:
+        sizes = np.bincount(members)[order]
+        middles = (np.cumsum(sizes) - sizes / 2) / count
+        dealt[order] = np.searchsorted(np.cumsum(fractions)[:-1], middles)
+    return dealt[members], num_groups
 
 
 def _join(count: int, groupings: Sequence[Sequence[Hashable]]) -> np.ndarray:

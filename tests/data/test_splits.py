@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kmlic.data import read_splits, split_images
+from kmlic.data import fold_images, read_splits, split_images
 
 
 def rare_targets(count=600):
@@ -50,6 +50,35 @@ def test_images_linked_by_any_key_stay_together(method):
     for start in range(0, 120, 12):
         assert len(set(split[start : start + 12 : 3].tolist())) == 1
     assert len(set(split.tolist())) == 3
+
+
+def test_every_label_keeps_its_share_in_every_fold():
+    targets = rare_targets()
+    folds = fold_images(targets, 5)
+    assert np.bincount(folds).tolist() == [120] * 5
+    counts = np.stack([targets[folds == fold].sum(axis=0) for fold in range(5)])
+    assert np.abs(counts - targets.sum(axis=0) / 5).max() < 2.5
+
+
+@pytest.mark.parametrize("method", ["stratified", "random"])
+def test_folds_keep_groups_together_and_follow_from_the_seed(method):
+    targets = rare_targets(120)
+    pairs = (np.arange(120) // 2).tolist()
+    folds, same, other = (
+        fold_images(targets, 4, groups=(pairs,), method=method, seed=seed)
+        for seed in (1, 1, 2)
+    )
+    assert (folds[::2] == folds[1::2]).all()
+    assert set(folds.tolist()) == {0, 1, 2, 3}
+    np.testing.assert_array_equal(folds, same)
+    assert (folds != other).any()
+
+
+def test_refuses_folds_that_cannot_be_made():
+    with pytest.raises(ValueError, match="from 2 to 127; got num_folds=1"):
+        fold_images(rare_targets(9), 1)
+    with pytest.raises(ValueError, match="num_folds=5 for 4 images in 4 groups"):
+        fold_images(rare_targets(4), 5)
 
 
 def test_unknown_and_missing_labels_do_not_count_as_present():
