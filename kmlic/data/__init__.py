@@ -8,6 +8,7 @@ from kmlic.data.decoding import (
     decode_plain,
     inspect_image,
     read_image,
+    read_resized,
     resize_images,
 )
 from kmlic.data.deepfashion import (
@@ -78,6 +79,7 @@ __all__ = [
     "read_deepfashion_rows",
     "read_image",
     "read_listing",
+    "read_resized",
     "read_splits",
     "resize_images",
     "split_images",

@@ -1,9 +1,11 @@
 """Random changes of training images, repeatable by their seed."""
 
+import functools
 from collections.abc import Callable
 
 import tensorflow as tf
 
+from kmlic.data.decoding import Crop, cut
 from kmlic.data.keras_augmentation import cutout, grid_mask, mix, rand_augment
 
 _SCALES = (1.0, 0.9, 0.8, 0.7, 0.6)
@@ -44,16 +46,25 @@ def multi_scale_crop(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         >>> all(60 <= side <= 100 for side in crop.shape[:2])
         True
     """
+    return cut(image, functools.partial(crop_window, seed=seed))
+
+
+def crop_window(sides: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Gives the part that `multi_scale_crop` cuts, before there is an image.
+
+    Shapes: (2,) height and width to (4,) int32: top, left, height and width.
+
+    Args:
+        sides: of the image, in pixels.
+        seed: two integers; the same seed gives the same crop.
+    """
     choices = tf.random.stateless_uniform((2,), seed)
     pair = tf.constant(_PAIRS, tf.float64)[_pick(choices[0], len(_PAIRS))]
     quarters = tf.constant(_POSITIONS)[_pick(choices[1], len(_POSITIONS))]
-    sides = tf.shape(image)[:2]
     shorter = tf.cast(tf.reduce_min(sides), tf.float64)
     size = tf.maximum(tf.cast(shorter * pair, tf.int32), 1)
     offset = quarters * ((sides - size) // 4)
-    return tf.slice(
-        image, tf.concat([offset, [0]], axis=0), tf.concat([size, [-1]], axis=0)
-    )
+    return tf.concat([offset, size], axis=0)
 
 
 def random_flip(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -118,15 +129,28 @@ class Augmentation:
             )
         self._before = [c for part in parts for c in _BEFORE.get(part, ())]
         self._after = [_AFTER[part] for part in parts if part in _AFTER]
+        self._crops = multi_scale_crop in self._before
         self.mixing = next((part for part in parts if part in _MIXING), None)
 
-    def before_resizing(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def crop(self, seed: tf.Tensor) -> Crop | None:
+        """Gives the part of an image that will be wanted, None for all of it.
+
+        An image that was decoded in that part alone is `cropped` for `before_resizing`.
+        """
+        if not self._crops:
+            return None
+        return functools.partial(crop_window, seed=_fold_in(seed, 0))
+
+    def before_resizing(
+        self, image: tf.Tensor, seed: tf.Tensor, *, cropped: bool = False
+    ) -> tf.Tensor:
         """Changes a decoded image.
 
         Shapes: (H, W, C) to (h, w, C).
         """
         for number, change in enumerate(self._before):
-            image = change(image, _fold_in(seed, number))
+            if not (cropped and change is multi_scale_crop):
+                image = change(image, _fold_in(seed, number))
         return image
 
     def after_resizing(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -9,7 +9,16 @@ from typing import Literal, TypedDict, Unpack
 import numpy as np
 import tensorflow as tf
 
-from kmlic.data.decoding import MAX_BYTES, MAX_PIXELS, decode_image, decode_plain
+from kmlic.data.decoding import (
+    MAX_BYTES,
+    MAX_PIXELS,
+    Crop,
+    cut,
+    decode_image,
+    decode_plain,
+    decoded_pixels,
+    turn_upright,
+)
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
 from kmlic.data.multi_label_data import SPLITS, Boxes, MultiLabelData, SkippedRow
@@ -34,6 +43,7 @@ class RowOptions(TypedDict, total=False):
     splitting: str | Path
     augmentation: str
     cache: bool
+    pixels: Literal["float32", "uint8"]
     check: Literal["decode", "header", "none"]
     max_bytes: int
     max_pixels: int
@@ -70,6 +80,7 @@ def build_from_rows(
     splitting: str | Path = "stratified",
     augmentation: str = "flip",
     cache: bool = True,
+    pixels: Literal["float32", "uint8"] = "float32",
     check: Literal["decode", "header", "none"] = "decode",
     max_bytes: int = MAX_BYTES,
     max_pixels: int = MAX_PIXELS,
@@ -97,6 +108,7 @@ def build_from_rows(
             `MultiLabelData.write_splits` wrote. Rows that name their split keep it.
         augmentation: of training images, see `Augmentation`.
         cache: whether to keep decoded images in memory while they fit in 2 GiB.
+        pixels: "float32", or "uint8": rounded, a quarter of the memory.
         check: "decode" every image once now, read each one's "header" only, or open
             "none", which leaves copies apart and broken images to the training.
         max_bytes: most bytes of an image file.
@@ -134,12 +146,12 @@ def build_from_rows(
     copies = inspected.copies()
     _report_copies(inspected, copies, split)
     headers = [each.header for each in inspected.checks]
-    plain = np.array([header is not None and header.plain for header in headers])
-    decoded = [h.width * h.height * 3 for h in headers if h is not None]
+    turns = np.array([header.turn if header else 0 for header in headers], np.int32)
+    decoded = [3 * decoded_pixels(h, image_size) for h in headers if h is not None]
     in_memory = (
         cache and check != "none" and fits_in_cache(sum(decoded), limit=CACHE_LIMIT)
     )
-    loader = FileLoader(max_bytes, max_pixels)
+    loader = FileLoader(max_bytes, max_pixels, image_size)
     datasets, split_targets, paths = {}, {}, {}
     boxes: dict[str, tuple[Boxes, ...]] = {}
     for number, name in enumerate(SPLITS):
@@ -151,12 +163,15 @@ def build_from_rows(
             boxes[name] = tuple(own)
         files = [join(root, path) for path in paths[name]]
         elements = tf.data.Dataset.from_tensor_slices(
-            ((files, plain[members]), split_targets[name])
+            ((files, turns[members]), split_targets[name])
         )
         for key in (name, "train_in_order") if name == "train" else (name,):
+            load = loader.plain if (turns[members] == 1).all() else loader.any
             datasets[key] = build_batches(
                 elements,
-                loader.plain if plain[members].all() else loader.any,
+                load,
+                load_part=load,
+                pixels=pixels,
                 image_size=image_size,
                 batch_size=batch_size,
                 training=key == "train",
@@ -178,23 +193,45 @@ def build_from_rows(
 
 
 class FileLoader:
-    """Reads and decodes files inside a tf.data pipeline, within the same limits."""
+    """Reads and decodes files inside a tf.data pipeline, within the same limits.
 
-    def __init__(self, max_bytes: int, max_pixels: int) -> None:
+    Args:
+        max_bytes: most bytes of a file.
+        max_pixels: most pixels of an image.
+        image_size: side in pixels that images will be resized to, see `decode_plain`;
+            None to decode all at their own size.
+    """
+
+    def __init__(
+        self, max_bytes: int, max_pixels: int, image_size: int | None = None
+    ) -> None:
         self._limits = {"max_bytes": max_bytes, "max_pixels": max_pixels}
+        self._image_size = image_size
 
-    def plain(self, reference: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """Decodes a file of which it is known that it is plain."""
-        return decode_plain(tf.io.read_file(reference[0]))
+    def plain(
+        self, reference: tuple[tf.Tensor, tf.Tensor], crop: Crop | None = None
+    ) -> tf.Tensor:
+        """Decodes a file of which it is known that it is plain, or a part of it."""
+        data = tf.io.read_file(reference[0])
+        return decode_plain(data, image_size=self._image_size, crop=crop)
 
-    def any(self, reference: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """Decodes a file, plain or not, as the reference says."""
-        path, plain = reference
+    def any(
+        self, reference: tuple[tf.Tensor, tf.Tensor], crop: Crop | None = None
+    ) -> tf.Tensor:
+        """Decodes a file, or a part of it, as its path and turn say."""
+        path, turn = reference[0], tf.cast(reference[1], tf.int32)
         data = tf.io.read_file(path)
-        image = tf.cond(
-            plain,
-            lambda: decode_plain(data),
-            lambda: tf.numpy_function(self._decode, [data, path], tf.uint8),
+
+        def turned() -> tf.Tensor:
+            image = decode_plain(data, image_size=self._image_size)
+            return cut(turn_upright(image, turn), crop)
+
+        def strange() -> tf.Tensor:
+            image = tf.numpy_function(self._decode, [data, path], tf.uint8)
+            return cut(tf.ensure_shape(image, (None, None, 3)), crop)
+
+        image = tf.switch_case(
+            tf.minimum(turn, 2), [strange, lambda: self.plain(reference, crop), turned]
         )
         return tf.ensure_shape(image, (None, None, 3))
 

@@ -40,7 +40,8 @@ def from_coco(
         boxes: whether to give the boxes too, which needs "bbox" in each annotation and
             "height" and "width" of each image.
         **options: see `build_from_rows`: label_names, label_groups, seed, on_error,
-            fractions, splitting, augmentation, cache, check, max_bytes, max_pixels.
+            fractions, splitting, augmentation, cache, pixels, check, max_bytes,
+            max_pixels.
 
     Raises:
         ValueError: naming the file, the row and the rule: not such JSON, an annotation

@@ -53,7 +53,8 @@ def from_csv(
         root: folder that the paths are relative to; the file's own when None.
         separator: between labels.
         **options: see `build_from_rows`: label_names, label_groups, seed, on_error,
-            fractions, splitting, augmentation, cache, check, max_bytes, max_pixels.
+            fractions, splitting, augmentation, cache, pixels, check, max_bytes,
+            max_pixels.
 
     Raises:
         ValueError: naming the file, the row (the header is row 1) and the rule: a

@@ -34,7 +34,8 @@ def from_folder(
         layout: "folders" or "tags".
         separator: between labels; None for one label a folder, a comma in tags.
         **options: see `build_from_rows`: label_names, label_groups, seed, on_error,
-            fractions, splitting, augmentation, cache, check, max_bytes, max_pixels.
+            fractions, splitting, augmentation, cache, pixels, check, max_bytes,
+            max_pixels.
 
     Raises:
         ValueError: naming the folder, the image and the rule: no image, no text file

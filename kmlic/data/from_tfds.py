@@ -1,8 +1,9 @@
 """A tensorflow-datasets builder to a dataset of several labels an image."""
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -33,6 +34,7 @@ def from_tfds(
     caption: str | None = None,
     name: str | None = "image/filename",
     unlabelled: bool = True,
+    pixels: Literal["float32", "uint8"] = "float32",
     boxes: Callable[[Example], Boxes] | None = None,
 ) -> MultiLabelData:
     """Loads a prepared tensorflow-datasets dataset, its targets by a function.
@@ -56,6 +58,7 @@ def from_tfds(
         boxes: an example in NumPy, without its image, to the boxes of its labels; None
             leaves them out.
         unlabelled: whether images without any label are kept.
+        pixels: "float32", or "uint8": rounded, a quarter of the memory.
 
     Raises:
         ValueError: if the splits are not the three, or a training batch cannot be
@@ -64,6 +67,7 @@ def from_tfds(
     if set(splits) != set(SPLITS):
         raise ValueError(f"`splits` must name {SPLITS}; got {tuple(splits)}.")
     shape = builder.info.features["image"].shape
+    load = functools.partial(decode_plain, image_size=image_size)
     encoded = {split: _encoded(builder, splits[split]) for split in SPLITS}
     total = sum(int(examples.cardinality()) for examples in encoded.values())
     cache = cache and None not in shape and fits_in_cache(total * int(np.prod(shape)))
@@ -94,7 +98,9 @@ def from_tfds(
                 pairs = pairs.apply(count)
             datasets[key] = build_batches(
                 pairs,
-                decode_plain,
+                load,
+                load_part=load,
+                pixels=pixels,
                 image_size=image_size,
                 batch_size=batch_size,
                 training=training,

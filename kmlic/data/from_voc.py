@@ -32,7 +32,8 @@ def from_voc(
         batch_size: images a batch.
         difficult: what a label is of which an image has difficult objects only.
         **options: see `build_from_rows`: label_names, label_groups, seed, on_error,
-            fractions, splitting, augmentation, cache, check, max_bytes, max_pixels.
+            fractions, splitting, augmentation, cache, pixels, check, max_bytes,
+            max_pixels.
 
     Raises:
         ValueError: naming the folder, the image and the rule: no annotations, a file

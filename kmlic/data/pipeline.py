@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Callable
+from typing import Any, Literal
 
 import tensorflow as tf
 
 from kmlic.data.augmentation import Augmentation
-from kmlic.data.decoding import resize_images
+from kmlic.data.decoding import Crop, resize_images
 
 CACHE_LIMIT = 2 * 1024**3
 
@@ -24,6 +25,8 @@ def build_batches(
     augmentation: str = "flip",
     cache: bool = True,
     shuffle_buffer: int | None = None,
+    load_part: Callable[[Any, Crop], tf.Tensor] | None = None,
+    pixels: Literal["float32", "uint8"] = "float32",
 ) -> tf.data.Dataset:
     """Turns references to images into batches of pixels and targets.
 
@@ -32,7 +35,7 @@ def build_batches(
     pixels do not depend on `cache`: what is kept is the decoded image, before it is
     augmented and resized.
 
-    Shapes: to ((B, S, S, 3) float32, pixels 0-255, (B, L) float32).
+    Shapes: to ((B, S, S, 3), pixels 0-255, (B, L) float32).
 
     Args:
         elements: pairs of a reference, in any form, and targets (L,); of known length.
@@ -44,6 +47,11 @@ def build_batches(
         augmentation: see `Augmentation`.
         cache: whether to keep the decoded images in memory.
         shuffle_buffer: elements held to shuffle; all when None.
+        load_part: a reference and the part that is wanted, see `decode_plain`, to that
+            part of the decoded image, for a loader that need not decode the rest. Used
+            where images are cropped and not cached.
+        pixels: "float32", or "uint8": rounded, a quarter of the memory and of what goes
+            to a device.
 
     Raises:
         ValueError: if a number is below 1, there is no such augmentation, or there are
@@ -52,6 +60,10 @@ def build_batches(
     for name, value in (("image_size", image_size), ("batch_size", batch_size)):
         if value < 1:
             raise ValueError(f"`{name}` must be at least 1; got {name}={value}.")
+    if pixels not in ("float32", "uint8"):
+        raise ValueError(
+            f'`pixels` must be "float32" or "uint8"; got pixels={pixels!r}.'
+        )
     changes = Augmentation(augmentation)
     count = int(elements.cardinality())
     if training and count < batch_size:
@@ -63,16 +75,25 @@ def build_batches(
     def decode(reference: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return load(reference), targets
 
+    def rounded(images: tf.Tensor) -> tf.Tensor:
+        return images if pixels == "float32" else tf.cast(tf.round(images), tf.uint8)
+
     def finish(image: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return resize_images(image, image_size), tf.cast(targets, tf.float32)
+        image = rounded(resize_images(image, image_size))
+        return image, tf.cast(targets, tf.float32)
 
     def change(
         element: tuple[tf.Tensor, tf.Tensor], image_seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        image, targets = element if cache else decode(*element)
-        image = changes.before_resizing(image, image_seed)
-        image, targets = finish(image, targets)
-        return changes.after_resizing(image, image_seed), targets
+        image, targets = element
+        crop = changes.crop(image_seed) if load_part and not cache else None
+        if load_part and crop:
+            image = load_part(image, crop)
+        elif not cache:
+            image = load(image)
+        image = changes.before_resizing(image, image_seed, cropped=crop is not None)
+        image = changes.after_resizing(resize_images(image, image_size), image_seed)
+        return image if changes.mixing else rounded(image), tf.cast(targets, tf.float32)
 
     batches = elements
     if cache:
@@ -90,11 +111,15 @@ def build_batches(
         batches = _map(batches, lambda *element: finish(*decode(*element)))
     batches = batches.batch(batch_size, drop_remainder=training)
     if training and changes.mixing:
+
+        def mix(
+            batch: tuple[tf.Tensor, tf.Tensor], batch_seed: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor]:
+            images, targets = changes.on_batch(*batch, batch_seed)
+            return rounded(images), targets
+
         seeds = tf.data.Dataset.random(seed + 1, rerandomize_each_iteration=True)
-        batches = _map(
-            tf.data.Dataset.zip(batches, seeds.batch(2)),
-            lambda batch, batch_seed: changes.on_batch(batch[0], batch[1], batch_seed),
-        )
+        batches = _map(tf.data.Dataset.zip(batches, seeds.batch(2)), mix)
     batches = batches.prefetch(2)
     options = tf.data.Options()
     options.deterministic = True

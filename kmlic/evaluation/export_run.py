@@ -8,7 +8,7 @@ from typing import Literal
 import keras
 import numpy as np
 
-from kmlic.data import load_dataset, read_image, resize_images
+from kmlic.data import load_dataset, read_resized
 from kmlic.export import (
     Form,
     check_parity,
@@ -90,9 +90,7 @@ def _pixels(
 ) -> np.ndarray:
     size = image_size_of(model, labels.image_size)
     if paths:
-        return np.stack(
-            [resize_images(read_image(path), size) for path in paths[:_NUM_IMAGES]]
-        )
+        return np.stack([read_resized(path, size) for path in paths[:_NUM_IMAGES]])
     settings = Run.read(run / "run.json").settings
     data = load_dataset(
         settings["dataset"],

@@ -1,11 +1,17 @@
 """Encoded images to pixels inside a served graph, one broken image at a time."""
 
-from collections.abc import Callable
+import functools
 from contextlib import AbstractContextManager
 
 import tensorflow as tf
 
-from kmlic.data.decoding import MAX_BYTES, MAX_PIXELS, decode_plain, resize_images
+from kmlic.data.decoding import (
+    MAX_BYTES,
+    MAX_PIXELS,
+    decode_plain,
+    resize_images,
+    turn_upright,
+)
 from kmlic.export.image_bytes import (
     first_gif_frame,
     jpeg_orientation,
@@ -46,7 +52,7 @@ def decode_bytes(
     count = tf.size(contents, out_type=tf.int64)
 
     def decode(row: tf.Tensor, content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        image = _decode(content, max_bytes, max_pixels)
+        image = _decode(content, image_size, max_bytes, max_pixels)
         return row, resize_images(image, image_size)
 
     # A decoder raises, and an error in a graph fails the whole batch. A tf.data
@@ -73,11 +79,13 @@ def _for_one_batch() -> tf.data.Options:
     return options
 
 
-def _decode(content: tf.Tensor, max_bytes: int, max_pixels: int) -> tf.Tensor:
+def _decode(
+    content: tf.Tensor, image_size: int, max_bytes: int, max_pixels: int
+) -> tf.Tensor:
     with _asserted(tf.strings.length(content) <= max_bytes, "too many bytes"):
         content = tf.identity(content)
     decoders = {
-        b"\xff\xd8\xff": _decode_jpeg,
+        b"\xff\xd8\xff": functools.partial(_decode_jpeg, image_size=image_size),
         b"\x89PNG\r\n\x1a\n": _decode_png,
         b"GIF8": _decode_gif,
         b"BM": _decode_bmp,
@@ -87,7 +95,7 @@ def _decode(content: tf.Tensor, max_bytes: int, max_pixels: int) -> tf.Tensor:
         [
             (
                 tf.strings.substr(content, 0, len(magic)) == magic,
-                lambda decode=decode: decode(content, max_pixels),
+                lambda decode=decode: decode(content, max_pixels=max_pixels),
             )
             for magic, decode in decoders.items()
         ],
@@ -95,23 +103,11 @@ def _decode(content: tf.Tensor, max_bytes: int, max_pixels: int) -> tf.Tensor:
     )
 
 
-def _decode_jpeg(content: tf.Tensor, max_pixels: int) -> tf.Tensor:
+def _decode_jpeg(content: tf.Tensor, max_pixels: int, image_size: int) -> tf.Tensor:
     height, width, _ = tf.unstack(tf.io.extract_jpeg_shape(content, tf.int64))
     with _within(height, width, max_pixels):
-        image = decode_plain(content)
-    orientation = jpeg_orientation(content)
-
-    def apply(
-        numbers: tuple[int, ...],
-        change: Callable[[tf.Tensor], tf.Tensor],
-        image: tf.Tensor,
-    ) -> tf.Tensor:
-        needed = tf.reduce_any(orientation == tf.constant(numbers))
-        return tf.cond(needed, lambda: change(image), lambda: image)
-
-    image = apply((5, 6, 7, 8), lambda x: tf.transpose(x, (1, 0, 2)), image)
-    image = apply((2, 3, 6, 7), lambda x: x[:, ::-1], image)
-    return apply((3, 4, 7, 8), lambda x: x[::-1], image)
+        image = decode_plain(content, image_size=image_size)
+    return turn_upright(image, jpeg_orientation(content))
 
 
 def _decode_png(content: tf.Tensor, max_pixels: int) -> tf.Tensor:

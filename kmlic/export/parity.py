@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kmlic.data.decoding import read_image, resize_images
+from kmlic.data.decoding import read_resized, resize_images
 from kmlic.export.freeze import image_size_of
 from kmlic.export.load_export import Predict, load_export, load_signature
 from kmlic.export.tflite_file import read_labels
@@ -52,7 +52,7 @@ def check_parity(
     else:
         size = image_size_of(model)
         paths = [Path(path) for path in images]
-        decoded = [resize_images(read_image(path), size).numpy() for path in paths]
+        decoded = [read_resized(path, size) for path in paths]
         resized = np.stack(decoded)
         if _is_folder(artefact):
             given = _from_bytes(artefact, paths)

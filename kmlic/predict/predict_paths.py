@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from kmlic.data.decoding import read_image, resize_images
+from kmlic.data.decoding import read_resized
 from kmlic.labels import Labels, to_probabilities
 from kmlic.predict.list_images import list_images
 from kmlic.predict.load_run import load_run
@@ -169,7 +169,7 @@ def _decoded_batches(
 
 def _decode(path: Path, size: int) -> _Decoded:
     try:
-        return path, resize_images(read_image(path), size).numpy(), None
+        return path, read_resized(path, size), None
     except ValueError as error:
         return path, None, str(error)
 

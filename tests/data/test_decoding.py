@@ -14,6 +14,7 @@ from kmlic.data import (
     read_image,
     resize_images,
 )
+from kmlic.data.decoding import decoded_pixels
 from tests.data.files import encode, huge_png, picture
 
 PICTURE = picture()
@@ -50,6 +51,69 @@ def test_the_graph_decoder_gives_pillows_pixels_of_a_jpeg(subsampling, progressi
     )
     expected = np.asarray(Image.open(io.BytesIO(data)))
     np.testing.assert_array_equal(decode_plain(tf.constant(data)), expected)
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_a_part_of_a_jpeg_is_what_the_whole_has_there(subsampling):
+    image = picture(99, 131, seed=5, cells=12)
+    data = encode(image, "JPEG", subsampling=subsampling, quality=70)
+    whole = np.asarray(Image.open(io.BytesIO(data)))
+    random = np.random.default_rng(0)
+    windows = [(0, 0, 99, 131), (98, 130, 1, 1), (16, 32, 48, 64), (0, 0, 16, 16)]
+    for _ in range(20):
+        height, width = random.integers(1, (100, 132))
+        top, left = random.integers(0, (100 - height, 132 - width))
+        windows.append((int(top), int(left), int(height), int(width)))
+    for top, left, height, width in windows:
+        found = decode_plain(
+            data, crop=lambda _, w=(top, left, height, width): tf.constant(w)
+        )
+        expected = whole[top : top + height, left : left + width]
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_part_of_a_png_is_what_the_whole_has_there():
+    data = encode(PICTURE, "PNG")
+    found = decode_plain(data, crop=lambda sides: tf.constant((3, 5, 7, 9)))
+    np.testing.assert_array_equal(found, np.asarray(PICTURE)[3:10, 5:14])
+
+
+@pytest.mark.parametrize(
+    ("size", "part"), [(None, 1), (200, 1), (51, 1), (50, 2), (25, 4), (12, 8), (1, 8)]
+)
+def test_a_large_jpeg_is_decoded_at_a_part_of_its_size(size, part):
+    image = picture(200, 301, cells=6)
+    data = encode(image, "JPEG", quality=95)
+    found = decode_image(data, image_size=size)
+    expected = np.asarray(
+        image.resize((-(-301 // part), -(-200 // part)), Image.Resampling.BOX), int
+    )
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).mean() < 2
+    header = inspect_image(data)
+    if size is not None:
+        assert decoded_pixels(header, size) == found.shape[0] * found.shape[1]
+    sides = []
+    decode_plain(
+        data,
+        image_size=size,
+        crop=lambda x: sides.append(x) or tf.constant((0, 0, 1, 1)),
+    )
+    assert sides[-1].numpy().tolist() == list(found.shape[:2])
+
+
+def test_other_files_are_decoded_whole_however_large_they_are():
+    for kind, image in (("PNG", PICTURE), ("JPEG", PICTURE.convert("CMYK"))):
+        assert decode_image(encode(image, kind), image_size=1).shape == (24, 32, 3)
+
+
+def test_a_large_turned_jpeg_is_turned_after_it_is_decoded():
+    data = encode(picture(160, 240), "JPEG", exif=exif(6))
+    assert inspect_image(data).turn == 6
+    assert decode_image(data, image_size=20).shape == (60, 40, 3)
+    whole = resize_images(decode_image(data), 20)
+    close = resize_images(decode_image(data, image_size=20), 20)
+    assert np.abs(whole - close).mean() < 2
 
 
 def test_cmyk_jpegs_become_the_rgb_of_pillow():

@@ -3,8 +3,9 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from kmlic.data import from_csv, read_image, resize_images
+from kmlic.data import from_csv, read_image, read_resized, resize_images
 from tests.data.files import encode, huge_png, picture, write_csv, write_dataset
 
 SIZES = {"image_size": 16, "batch_size": 4}
@@ -296,3 +297,40 @@ def test_images_need_not_be_looked_at_first(tmp_path):
     images, _ = read_all(data.test)
     expected = resize_images(read_image(tmp_path / data.paths["test"][0]), 16)
     np.testing.assert_array_equal(images[0], expected)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF"])
+def test_crops_do_not_depend_on_what_was_decoded_for_them(tmp_path, kind):
+    path = write_dataset(tmp_path, 20, kind=kind)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    if kind == "JPEG":
+        (tmp_path / "003.jpeg").write_bytes(
+            encode(picture(22, 40), "JPEG", exif=turned)
+        )
+    cached, anew = (
+        from_csv(
+            path,
+            image_size=8,
+            batch_size=5,
+            augmentation="multi_scale_crop",
+            cache=cache,
+        )
+        for cache in (True, False)
+    )
+    for (images, _), (same, _) in zip(cached.train, anew.train, strict=True):
+        np.testing.assert_array_equal(images, same)
+
+
+def test_large_photographs_are_kept_at_a_part_of_their_size(tmp_path):
+    path = write_dataset(tmp_path, 12, kind="JPEG")
+    (tmp_path / "004.jpeg").write_bytes(encode(picture(160, 240), "JPEG"))
+    data = from_csv(path, image_size=8, batch_size=2, pixels="uint8")
+    for split in ("validation", "test"):
+        images = np.concatenate(
+            [x for x, _ in getattr(data, split).as_numpy_iterator()]
+        )
+        assert images.dtype == np.uint8
+        for image, name in zip(images, data.paths[split], strict=True):
+            expected = read_resized(tmp_path / name, 8)
+            np.testing.assert_array_equal(image, np.rint(expected))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kmlic.data.decoding import resize_images
+from kmlic.data.decoding import cut, resize_images
 from kmlic.data.pipeline import build_batches, fits_in_cache
 
 COUNT = 10
@@ -62,6 +62,36 @@ def test_seed_and_epoch_fix_the_pixels_whether_cached_or_not(augmentation):
     assert not np.array_equal(epoch(first)[0], epoch(kept)[0])
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("augmentation", ["multi_scale_crop", "flip+cutout+mixup"])
+def test_uint8_pixels_are_the_rounded_ones(training, augmentation):
+    exact, rounded = (
+        epoch(batches(training, augmentation=augmentation, pixels=pixels))[0]
+        for pixels in ("float32", "uint8")
+    )
+    assert rounded.dtype == np.uint8 and exact.dtype == np.float32
+    np.testing.assert_array_equal(rounded, np.rint(exact))
+
+
+def test_of_a_cropped_image_only_that_part_is_loaded():
+    parts = []
+
+    def load_part(index, crop):
+        window = crop(tf.constant((9, 12)))
+        parts.append(window)
+        return cut(tf.constant(IMAGES)[index], crop)
+
+    options = {"augmentation": "multi_scale_crop", "seed": 5}
+    whole = batches(True, **options)
+    part = batches(True, **options, cache=False, load_part=load_part)
+    for _ in range(2):
+        np.testing.assert_array_equal(epoch(whole)[0], epoch(part)[0])
+    assert len(parts) == 1  # traced once, and used
+    batches(True, cache=False, load_part=load_part)
+    batches(True, **options, load_part=load_part)
+    assert len(parts) == 1
+
+
 def test_an_image_is_augmented_otherwise_each_epoch():
     dataset = batches(True, augmentation="multi_scale_crop", batch_size=COUNT)
     (first, order), (second, again) = epoch(dataset), epoch(dataset)
@@ -92,6 +122,7 @@ def test_images_are_decoded_once_when_cached():
         ({"image_size": 0}, "image_size=0"),
         ({"batch_size": -1}, "batch_size=-1"),
         ({"batch_size": 11}, "batch_size=11 for 10 images"),
+        ({"pixels": "int8"}, "pixels='int8'"),
         ({"augmentation": "blur"}, "augmentation='blur'"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from kmlic.data.decoding import decode_image, resize_images
+from kmlic.data.decoding import decode_image, read_resized, resize_images
 from kmlic.export.decode_bytes import decode_bytes
 
 SIZE = 24
@@ -144,3 +144,19 @@ def test_does_not_look_at_frames_behind_the_first(decode):
     images, ok = decode(tf.constant([gif]))
     assert ok.numpy().tolist() == [True]
     np.testing.assert_array_equal(images, decode(tf.constant([WHOLE["gif"]]))[0])
+
+
+@pytest.mark.parametrize(("mode", "orientation"), [("RGB", 1), ("RGB", 6), ("CMYK", 1)])
+def test_large_jpegs_are_decoded_at_a_part_of_their_size_as_in_training(
+    decode, tmp_path, mode, orientation
+):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    large = picture().resize((431, 240)).convert(mode)
+    path = tmp_path / "large.jpg"
+    path.write_bytes(encode(large, "JPEG", exif=exif))
+    images, ok = decode(tf.constant([path.read_bytes()]))
+    assert ok.numpy().tolist() == [True]
+    expected = read_resized(path, SIZE)
+    # TensorFlow and Pillow round CMYK apart.
+    np.testing.assert_allclose(images[0], expected, atol=2 * (mode == "CMYK"))

@@ -8,7 +8,7 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
-from kmlic.data import read_image, resize_images
+from kmlic.data import read_resized
 from kmlic.explain import activation_maps
 from kmlic.export import check_parity, export_saved_model, export_tflite
 from kmlic.export.load_export import load_signature
@@ -125,9 +125,7 @@ def test_every_export_gives_the_models_probabilities(name, photographs, tmp_path
 def test_decouplenet_is_exported_with_its_maps(photographs, tmp_path):
     keras.utils.set_random_seed(0)
     model = decouplenet(attention="both")
-    pixels = np.stack(
-        [resize_images(read_image(path), SIZE).numpy() for path in photographs[:4]]
-    )
+    pixels = np.stack([read_resized(path, SIZE) for path in photographs[:4]])
     expected = activation_maps(model, pixels)
     options = {"labels": LABELS, "maps": True}
     path = export_saved_model(model, tmp_path / "export", **options)
