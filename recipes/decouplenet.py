@@ -21,12 +21,14 @@ import keras
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from rich.table import Table
 
 from kmlic.backbones import build_backbone, freeze_batch_norm
 from kmlic.data import Boxes, MultiLabelData, load_dataset
 from kmlic.evaluation import (
     Experiment,
     Pointing,
+    Report,
     Section,
     linear_probe,
     pointing_game,
@@ -75,6 +77,7 @@ ROWS: dict[Row, dict[str, Any]] = {
     "without upsampling": {"attention": "arch1", "upsampling": None, "stride": 1},
 }
 ENSEMBLE = "arch1+arch2"
+CENTRE = "centre of the image"  # what a map without any difference points at
 # Better row, worse row, and the points of mAP between them in the paper's table.
 CLAIMS = (
     ("max pooling", "baseline", "-"),
@@ -138,6 +141,9 @@ class Settings:
     """Weight of the lowest places."""
     first_bias: Literal["frequency", "zero"] = "frequency"
     """frequency: the logits begin near how frequent each label is; zero: as torch."""
+    first_kernel: Literal["small", "random"] = "small"
+    """small: the logits begin nearly alike for all images, and each of a label's maps
+    nearly as the finer map it is made of; random: as torch."""
     dropout: float = 0.0
     """Share of the backbone's channels dropped in training."""
 
@@ -194,6 +200,7 @@ PRESETS = {
         clip_norm=None,
         schedule="constant",
         first_bias="zero",
+        first_kernel="random",
         folder=Path("saved_models/decouplenet_paper"),
         paper=True,
     ),
@@ -227,9 +234,11 @@ def main(settings: Settings) -> Run:
         if settings.linear_probe:
             scores = probe(settings, data, features)
             experiment.add_scores("logistic regression", seed, scores)
-    experiment.show()
     exported = "both" if settings.ablations else rows[-1]
-    sections = [claims(experiment), *show_maps(experiment, settings, exported)]
+    # The maps come first: where they point stands in the table too.
+    maps = list(show_maps(experiment, settings, exported))
+    experiment.show()
+    sections = [claims(experiment), *maps]
     return experiment.finish(
         exported=exported, sections=sections, maps=settings.export_maps
     )
@@ -307,6 +316,8 @@ def build_compiled(
                 dropout=settings.dropout,
                 image_size=settings.image_size,
             )
+        if settings.first_kernel == "small":
+            start_alike(settings, model)
         if settings.first_bias == "frequency":
             start_at_frequencies(settings, data, model)
         if frozen is not None:
@@ -317,6 +328,28 @@ def build_compiled(
     return model
 
 
+def start_alike(settings: Settings, model: keras.Model) -> None:
+    """Lets the logits begin nearly alike for all images.
+
+    With few images, what the random kernels see in them is never unlearned. They are
+    not zero, for a label's maps would stay the same for ever.
+    """
+    ends_in = {"decouplenet": "space_to_depth", "wildcat": "label_maps"}
+    layer = model.get_layer(ends_in.get(settings.head, "logits"))
+    if settings.head == "decouplenet":
+        if settings.upsampling is not None:
+            kernel = layer.split.kernel.numpy()
+            kernel[1, 1] += 1  # the largest of random maps would be high everywhere
+            layer.split.kernel.assign(kernel)
+        layer = layer.expand
+    scaled = [layer.kernel]
+    for name in ("arch1", "arch2"):
+        if any(each.name == name for each in model.layers):
+            scaled.append(model.get_layer(name).normalise.gamma)
+    for weight in scaled:
+        weight.assign(0.1 * weight.numpy())
+
+
 def start_at_frequencies(
     settings: Settings, data: MultiLabelData, model: keras.Model
 ) -> None:
@@ -325,17 +358,19 @@ def start_at_frequencies(
         initialise_bias(model, data.train_targets)
         return
     # What the pooling makes of a map that is higher by one everywhere; then each
-    # attention, whose sigmoid of a maximum is nearer to 1 than to 0, adds its share.
+    # attention adds its share: the sigmoid of the maximum of normalised values, nearer
+    # to 1 than to 0, or of a tenth of them.
     gain = (1 + settings.alpha) / (2 if settings.alpha else 1)
     if settings.head == "wildcat":
         initialise_bias(model, data.train_targets, layer="label_maps", gain=gain)
         return
     attentions = {None: 0, "both": 2}.get(settings.attention, 1)
+    gate = 0.55 if settings.first_kernel == "small" else 0.9
     initialise_bias(
         model,
         data.train_targets,
         layer="space_to_depth",
-        gain=gain * (1 + 0.9 * attentions),
+        gain=gain * (1 + gate * attentions),
     )
 
 
@@ -422,6 +457,10 @@ def claims(experiment: Experiment) -> Section:
         "how many seeds the first row is the better one."
     )
     header = ("row", "against", "paper", "here", "seeds")
+    table = Table(*header, title="The paper's claims")
+    for row in rows:
+        table.add_row(*row)
+    experiment.console.print(table)
     return Section("The paper's claims", text, header, rows)
 
 
@@ -457,27 +496,34 @@ def show_maps(
 def point(experiment: Experiment, data: Mapping[int, MultiLabelData]) -> Section:
     """Plays the pointing game with every row's maps on the test images."""
     labels = next(iter(data.values())).labels
-    groups = list(labels.groups or ())
+    columns = {"pointing": None} | {
+        f"pointing/{group}": labels.indices(group) for group in labels.groups or ()
+    }
     rows = []
-    for name in [*experiment.trained, "centre of the image"]:
+    for name in [*experiment.trained, CENTRE]:
         shares = []
         for seed, each in data.items():
             model = load_row(experiment, name, seed)
-            if model is None and name in experiment.trained:
-                continue
+            if model is None and name != CENTRE:
+                continue  # no maps: the ensemble, logistic regression
             pointing = count_hits(model, each)
-            columns = [None, *(labels.indices(group) for group in groups)]
-            shares.append([100 * pointing.accuracy(column) for column in columns])
+            values = {key: pointing.accuracy(own) for key, own in columns.items()}
+            if name == CENTRE:
+                report = Report(values, {}, len(each.boxes["test"]))
+                experiment.add_report("pointing", name, seed, report)
+            else:
+                experiment.add_metrics(name, seed, "test", values)
+            shares.append([100 * value for value in values.values()])
         if shares:
-            cells = map(mean_and_deviation, np.transpose(shares))
-            rows.append((name, *cells))
+            rows.append((name, *map(mean_and_deviation, np.transpose(shares))))
     text = (
         "How often a label's map is highest in one of the label's boxes, on test "
         "images that show it, in percent and averaged over labels. The maps of the "
         "rows with average and maximum pooling are class activation maps. No image was "
         "trained on, and no box at all."
     )
-    return Section("Pointing game", text, ("row", "all labels", *groups), rows)
+    header = ("row", "all labels", *(labels.groups or ()))
+    return Section("Pointing game", text, header, rows)
 
 
 def load_row(experiment: Experiment, name: str, seed: int) -> keras.Model | None:
