@@ -336,18 +336,17 @@ def start_alike(settings: Settings, model: keras.Model) -> None:
     """
     ends_in = {"decouplenet": "space_to_depth", "wildcat": "label_maps"}
     layer = model.get_layer(ends_in.get(settings.head, "logits"))
-    if settings.head == "decouplenet":
-        if settings.upsampling is not None:
-            kernel = layer.split.kernel.numpy()
-            kernel[1, 1] += 1  # the largest of random maps would be high everywhere
-            layer.split.kernel.assign(kernel)
-        layer = layer.expand
-    scaled = [layer.kernel]
-    for name in ("arch1", "arch2"):
-        if any(each.name == name for each in model.layers):
-            scaled.append(model.get_layer(name).normalise.gamma)
-    for weight in scaled:
-        weight.assign(0.1 * weight.numpy())
+    if settings.head != "decouplenet":
+        layer.kernel.assign(0.1 * layer.kernel.numpy())
+        return
+    layer.expand.kernel.assign(0.1 * layer.expand.kernel.numpy())
+    if settings.upsampling is not None:
+        kernel = 0.1 * layer.split.kernel.numpy()
+        kernel[1, 1] += 1  # the largest of random maps would be high everywhere
+        layer.split.kernel.assign(kernel)
+    for gate in model.layers:
+        if gate.name in ("arch1", "arch2"):
+            gate.normalise.gamma.assign(0.1 * gate.normalise.gamma.numpy())
 
 
 def start_at_frequencies(

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from kmlic.data import Boxes, MultiLabelData
+from kmlic.evaluation import Experiment
 from kmlic.labels import Labels
 from kmlic.training import learning_rate_multiplier, parse_settings
 from recipes import decouplenet
@@ -70,6 +71,25 @@ def test_a_rows_model_begins_near_the_frequencies(name):
     assert changed == [(3 if row.head in ("avg", "max") else 6,)]
 
 
+@pytest.mark.parametrize("name", decouplenet.ROWS)
+def test_the_logits_begin_nearly_alike_at_the_frequencies(name):
+    row = dataclasses.replace(SMALL, **decouplenet.ROWS[name])
+    data = make_data()
+    images = next(iter(data.train_in_order))[0]
+    spread = {}
+    for kernel in ("small", "random"):
+        keras.utils.set_random_seed(0)
+        settings = dataclasses.replace(row, first_kernel=kernel)
+        model = decouplenet.build_compiled(settings, data)
+        logits = model(images).numpy()
+        spread[kernel] = np.ptp(logits, axis=0).max()
+        if kernel == "small":
+            present = data.train_targets.sum(axis=0) + 0.5
+            expected = np.log(present / (len(data.train_targets) + 1 - present))
+            np.testing.assert_allclose(logits.mean(axis=0), expected, atol=0.3)
+    assert spread["small"] < 0.5 * spread["random"]
+
+
 def test_the_backbone_learns_at_a_rate_of_its_own():
     settings = dataclasses.replace(SMALL, backbone_multiplier=0.1)
     model = decouplenet.build_compiled(settings, make_data())
@@ -102,6 +122,33 @@ def test_counts_hits_batch_by_batch():
     pointing = decouplenet.count_hits(None, data)
     # A map without difference points at the centre, which the box just holds.
     assert pointing.images.tolist() == pointing.hits.tolist() == [8, 0, 0]
+
+
+def test_where_the_maps_point_stands_in_the_record(tmp_path, monkeypatch):
+    settings = dataclasses.replace(SMALL, folder=tmp_path / "run")
+    data = make_data()
+    model = decouplenet.build_compiled(settings, data)
+    monkeypatch.setattr(
+        decouplenet,
+        "load_row",
+        lambda experiment, name, seed: model if name == "arch1" else None,
+    )
+    experiment = Experiment("decouplenet", settings)
+    experiment.data[0] = data
+    scores = {
+        split: (data.targets[split], np.full((8, 3), 0.5))
+        for split in ("validation", "test")
+    }
+    for name in ("arch1", "arch1+arch2"):
+        experiment.add_scores(name, 0, scores)
+    section = decouplenet.point(experiment, {0: data})
+    assert [row[0] for row in section.rows] == ["arch1", decouplenet.CENTRE]
+    metrics = {name: each[0].metrics for name, each in experiment.compare().items()}
+    hits = decouplenet.count_hits(model, data).accuracy()
+    assert metrics["arch1"]["pointing"] == hits
+    assert "pointing" not in metrics["arch1+arch2"]
+    centre = experiment.reports["pointing"][decouplenet.CENTRE][0]
+    assert centre.metrics["pointing"] == 1.0
 
 
 def test_draws_a_line_for_each_model_and_the_boxes_of_its_labels():
