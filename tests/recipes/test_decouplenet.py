@@ -103,6 +103,18 @@ def test_the_backbone_learns_at_a_rate_of_its_own():
     assert set(factors.values()) == {0.1, 1.0}
 
 
+def test_the_transposed_convolution_learns_at_a_rate_of_its_own():
+    settings = dataclasses.replace(SMALL, upsampling_multiplier=0.3)
+    model = decouplenet.build_compiled(settings, make_data())
+    slow = {
+        weight.path
+        for weight in model.trainable_weights
+        if learning_rate_multiplier(weight.path, model.optimizer.multipliers) == 0.3
+    }
+    expand = model.get_layer("space_to_depth").expand
+    assert slow == {expand.kernel.path, expand.bias.path}
+
+
 def test_all_rows_share_the_features_of_a_frozen_backbone(tmp_path):
     settings = dataclasses.replace(SMALL, cache_features=True, cache_dir=tmp_path)
     data = make_data()
