@@ -10,6 +10,7 @@ __all__ = ["activation_maps", "overlay"]
 
 _MAPS = "activation_maps"
 _POOL = "pool"
+_GLOBAL_POOLS = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
 
 
 def activation_maps(
@@ -21,8 +22,8 @@ def activation_maps(
 ) -> np.ndarray:
     """Gives one map per image and label, high where the label is seen.
 
-    A model says where its maps come from by what its own layers (not those of models
-    inside it) are called or can do. The first that applies counts:
+    A model says where its maps come from by what its own layers are called or can do.
+    The first that applies counts:
 
     1. a layer named `activation_maps`: its output (B, H, W, L) is the maps. The CAM
        generator, WILDCAT and DecoupleNet have one.
@@ -32,6 +33,7 @@ def activation_maps(
     3. a layer named `pool`: its input (B, H, W, C) is the feature map, which is
        weighted by each logit's gradient, summed over the regions. Where one linear
        layer follows the pool, average or maximum, these are class activation maps.
+       Where a backbone ends in its own classifier, its global pooling counts as `pool`.
 
     Paper: Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR
     2016, equation 2, https://arxiv.org/abs/1512.04150; for what is not linear Selvaraju
@@ -75,18 +77,21 @@ def overlay(
     image: np.ndarray,
     map: np.ndarray,
     *,
+    lowest: float | None = 0.0,
     highest: float | None = None,
     strength: float = 0.6,
 ) -> np.ndarray:
     """Lays a map over its image, from red over yellow to white.
 
-    Where the map is zero or below the image stays as it is.
+    Where the map is at its lowest value or below the image stays as it is.
 
     Shapes: (H, W, 3), (h, w) to (H, W, 3) uint8.
 
     Args:
         image: pixels 0-255.
         map: of any size; it is resized to the image's.
+        lowest: the value up to which nothing is shown; the map's own lowest when None,
+            which says where most of it is however weak it is.
         highest: the value that gets the brightest colour; the map's own highest when
             None. Give the same to compare maps of one model.
         strength: opacity of the highest value, 0 to 1.
@@ -111,8 +116,9 @@ def overlay(
         raise ValueError(f"`strength` must be from 0 to 1; got strength={strength}.")
     image = np.asarray(image, "float32")
     values = _resize(np.asarray(map, "float32")[None, ..., None], image.shape[:2])
-    heat = np.maximum(values.numpy()[0], 0.0)  # (H, W, 1)
-    scale = float(np.max(map)) if highest is None else highest
+    low = float(np.min(map)) if lowest is None else lowest
+    scale = (float(np.max(map)) if highest is None else highest) - low
+    heat = np.maximum(values.numpy()[0] - low, 0.0)  # (H, W, 1)
     heat = np.minimum(heat / scale, 1.0) if scale > 0 else np.zeros_like(heat)
     colours = 255 * np.clip(3 * heat - np.arange(3), 0, 1)  # red, then green, then blue
     opacity = strength * heat
@@ -135,8 +141,9 @@ def _find_explanation(
         return _maps_of_layer(model, named[_MAPS])
     if attending:
         return _maps_of_attention(model, attending)
-    if _POOL in named:
-        return _maps_of_gradients(model, named[_POOL], score)
+    parts = _split_at_pool(model)
+    if parts is not None:
+        return _maps_of_gradients(*parts, score)
     raise ValueError(
         f"`model` must have a layer named {_MAPS!r} or {_POOL!r}, or one with a method "
         f"`attention`; got {model.name!r} with the layers {list(named)}."
@@ -180,14 +187,38 @@ def _maps_of_attention(
     return explain
 
 
+def _split_at_pool(
+    model: keras.Model, inside: bool = False
+) -> tuple[keras.Model, keras.Model] | None:
+    """Gives what comes before the global pooling and what comes from there on."""
+    for layer in reversed(model.layers):
+        if layer.name == _POOL or (inside and isinstance(layer, _GLOBAL_POOLS)):
+            return (
+                keras.Model(model.inputs, layer.input),
+                keras.Model(layer.input, model.outputs[0]),
+            )
+    for layer in model.layers:
+        parts = _split_at_pool(layer, True) if isinstance(layer, keras.Model) else None
+        if parts is None:
+            continue
+        extract, classify = parts
+        nodes = [node for same in model._nodes_by_depth.values() for node in same]
+        (node,) = [node for node in nodes if node.operation is layer]
+        before = keras.Model(model.inputs, node.input_tensors)
+        after = keras.Model(node.output_tensors, model.outputs[0])
+        features = keras.Input(extract.output.shape[1:])
+        return (
+            keras.Model(model.inputs, extract(before(model.inputs))),
+            keras.Model(features, after(classify(features))),
+        )
+    return None
+
+
 def _maps_of_gradients(
-    model: keras.Model,
-    pool: keras.Layer,
+    extract: keras.Model,
+    classify: keras.Model,
     score: Callable[[tf.Tensor], tf.Tensor] | None,
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    extract = keras.Model(model.inputs, pool.input)
-    classify = keras.Model(pool.input, model.outputs[0])
-
     def explain(images: tf.Tensor) -> tf.Tensor:
         features = extract(images, training=False)
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:

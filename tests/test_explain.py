@@ -5,7 +5,15 @@ import tensorflow as tf
 from keras import layers
 
 from kmlic.explain import activation_maps, overlay
-from kmlic.models import build_classifier, build_msrn
+from kmlic.models import (
+    build_attribute_classifier,
+    build_cam_generator,
+    build_classifier,
+    build_decouplenet,
+    build_devise,
+    build_msrn,
+    build_semantic_resnest,
+)
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.uniform(0, 255, (3, 64, 64, 3)).astype("float32")
@@ -98,6 +106,20 @@ def test_averages_the_attention_of_all_branches():
     np.testing.assert_allclose(maps, np.mean(resized, axis=0), rtol=1e-4)
 
 
+def test_looks_for_the_pool_inside_a_backbone_with_a_classifier():
+    keras.utils.set_random_seed(0)
+    inner = build_linear(layers.GlobalAveragePooling2D)
+    images = keras.Input((8, 8, 3))
+    head = layers.Dense(2, name="head")
+    model = keras.Model(images, head(inner(layers.Rescaling(0.5)(images))))
+    pixels = RANDOM.normal(size=(2, 8, 8, 3)).astype("float32")
+
+    maps = activation_maps(model, pixels)
+
+    expected = activation_maps(inner, 0.5 * pixels) @ head.kernel.numpy()
+    np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_explains_the_nearest_word_of_an_embedding():
     keras.utils.set_random_seed(0)
     model = build_linear(layers.GlobalAveragePooling2D)
@@ -115,6 +137,64 @@ def test_explains_the_nearest_word_of_an_embedding():
     assert maps.shape == (2, 4, 4, 1)
     expected = [every_word[i, ..., n] for i, n in enumerate(nearest)]
     np.testing.assert_allclose(maps[..., 0], expected, rtol=1e-4, atol=1e-5)
+
+
+def build_guided(**options):
+    small = {"backbone": "small_resnet", "image_size": 64}
+    generator = build_cam_generator(5, **small)
+    return build_semantic_resnest(
+        5, cam_generator=generator, hidden_units=(8,), **small, **options
+    )
+
+
+# Each way a model of kmlic says where it sees its labels.
+MODELS = {
+    "average": lambda: build_classifier(5, backbone="small_resnet", image_size=64),
+    "maximum": lambda: build_classifier(
+        5, backbone="small_resnet", pooling="max", image_size=64
+    ),
+    "wildcat": lambda: build_classifier(
+        5, backbone="small_resnet", pooling="wildcat", image_size=64
+    ),
+    "attributes": lambda: build_attribute_classifier(
+        {"sleeve": ("long", "short"), "neck": ("round", "v", "none")},
+        backbone="small_resnet",
+        hidden_units=(8,),
+        image_size=64,
+    ),
+    "attributes, mobilenet": lambda: build_attribute_classifier(
+        {"sleeve": ("long", "short"), "neck": ("round", "v", "none")},
+        backbone="mobilenet_v2",
+        image_size=64,
+    ),
+    "attributes, pooled": lambda: build_attribute_classifier(
+        {"sleeve": ("long", "short"), "neck": ("round", "v", "none")},
+        backbone="small_resnet",
+        feature="pooled",
+        pooling="avg+max",
+        image_size=64,
+    ),
+    "decouplenet": lambda: build_decouplenet(
+        5, backbone="small_resnet", attention="both", maps_per_label=2, image_size=64
+    ),
+    "msrn": build_small_msrn,
+    "generator": lambda: build_cam_generator(5, backbone="small_resnet", image_size=64),
+    "guided": build_guided,
+    "joint": lambda: build_guided(generator="joint"),
+    "devise": lambda: build_devise(5, backbone="small_cnn", image_size=64),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_explains_every_model_with_one_map_per_label(name):
+    keras.utils.set_random_seed(0)
+    maps = activation_maps(MODELS[name](), IMAGES)
+    assert maps.shape[0] == 3 and maps.shape[3] == 5
+    assert maps.dtype == "float32" and np.isfinite(maps).all()
+    assert (np.ptp(maps, axis=(1, 2)) > 0).any(axis=0).all()  # labels differ in place
+    shown = overlay(IMAGES[0], maps[0, ..., 0], lowest=None)
+    assert (shown != np.rint(IMAGES[0])).any()
 
 
 def test_does_not_depend_on_the_batches():
@@ -168,6 +248,16 @@ def test_heats_an_image_where_its_map_is_high():
 def test_leaves_an_image_without_activation_as_it_is():
     image = RANDOM.integers(0, 256, (8, 8, 3))
     np.testing.assert_array_equal(overlay(image, -np.ones((2, 2))), image)
+
+
+def test_shows_where_most_of_a_weak_map_is_when_asked():
+    image = RANDOM.integers(0, 256, (8, 8, 3))
+    map = np.array([[-3.0, -2.0], [-3.0, -1.0]])
+    shown = overlay(image, map, lowest=None)
+    np.testing.assert_array_equal(shown, overlay(image, map + 3))
+    np.testing.assert_array_equal(shown[:, 0], image[:, 0])
+    assert (shown[7, 7] != image[7, 7]).any()
+    np.testing.assert_array_equal(overlay(image, -np.ones((2, 2)), lowest=None), image)
 
 
 def test_compares_maps_on_one_scale():
