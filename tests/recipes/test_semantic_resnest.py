@@ -121,3 +121,9 @@ def test_slows_the_backbones_and_nothing_else():
         "classifier_logits",
     }
     assert set(slowed.values()) == {0.1} and "conv1/kernel" in slowed
+
+
+def test_writes_a_deviation_only_of_several_seeds_and_nothing_of_the_unknown():
+    assert recipe.spread(np.array([0.123])) == "12.3"
+    assert recipe.spread(np.array([0.1, 0.3])) == "20.0 ± 14.1"
+    assert recipe.spread(np.array([np.nan, 0.3])) == "-"
