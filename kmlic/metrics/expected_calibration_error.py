@@ -1,12 +1,18 @@
 """How far probabilities are from the shares they stand for."""
 
+from typing import Literal
+
 import numpy as np
 
 from kmlic.metrics.check_scores import check_scores
 
 
 def expected_calibration_error(
-    targets: np.ndarray, probabilities: np.ndarray, *, bins: int = 15
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    *,
+    bins: int = 15,
+    norm: Literal["l1", "l2", "max"] = "l1",
 ) -> float:
     """Averages over bins of probabilities how far each is from its share of positives.
 
@@ -24,6 +30,8 @@ def expected_calibration_error(
         targets: 1 present, 0 absent, -1 unknown; unknown entries are left out.
         probabilities: 0-1.
         bins: at least 1.
+        norm: "l1" averages the distances, "l2" takes the root of their mean square,
+            "max" the largest of them.
 
     Raises:
         ValueError: if shapes differ or a number is out of its limits.
@@ -39,8 +47,16 @@ def expected_calibration_error(
     )
     if bins < 1:
         raise ValueError(f"`bins` must be at least 1; got bins={bins}.")
+    if norm not in ("l1", "l2", "max"):
+        raise ValueError(f'`norm` must be "l1", "l2" or "max"; got norm={norm!r}.')
     known = targets != -1
     chances = probabilities[known].astype("float64")
     place = np.minimum((chances * bins).astype(int), bins - 1)
     surplus = np.bincount(place, chances - (targets[known] == 1), minlength=bins)
-    return float(np.abs(surplus).sum() / max(len(chances), 1))
+    sizes = np.bincount(place, minlength=bins)
+    distances = np.abs(surplus) / np.maximum(sizes, 1)
+    if norm == "max":
+        return float(distances.max())
+    power = 1 if norm == "l1" else 2
+    mean = (distances**power * sizes).sum() / max(len(chances), 1)
+    return float(mean ** (1 / power))

@@ -6,8 +6,7 @@ import keras
 import numpy as np
 
 from kmlic.metrics._ranking import Ranking, checked, rankings
-
-_AVERAGES = ("macro", "weighted", "micro", "samples")
+from kmlic.metrics.average_metric import average_metric
 
 
 def average_precision(targets: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -74,21 +73,7 @@ def mean_average_precision(
         >>> round(mean_average_precision(targets, scores), 4)
         0.5833
     """
-    if average not in _AVERAGES:
-        raise ValueError(
-            f"`average` must be one of {_AVERAGES}; got average={average!r}."
-        )
-    targets, scores = checked(targets, scores)
-    if average == "micro":
-        targets, scores = targets.reshape(-1, 1), scores.reshape(-1, 1)
-    elif average == "samples":
-        targets, scores = targets.T, scores.T
-    precisions = average_precision(targets, scores)
-    ranked = ~np.isnan(precisions)
-    if not ranked.any():
-        return float("nan")
-    weights = (targets == 1).sum(axis=0)[ranked] if average == "weighted" else None
-    return float(np.average(precisions[ranked], weights=weights))
+    return average_metric(average_precision, *checked(targets, scores), average=average)
 
 
 @keras.saving.register_keras_serializable(package="kmlic")

@@ -9,24 +9,29 @@ TARGETS = (RANDOM.uniform(size=(200, 5)) < CHANCES**2).astype("int8")
 UNKNOWN = np.where(RANDOM.uniform(size=(200, 5)) < 0.3, -1, TARGETS)
 
 
-def reference(targets, chances, bins):
+def reference(targets, chances, bins, norm="l1"):
     known = targets >= 0
     targets, chances = targets[known], chances[known]
-    total = 0.0
+    gaps, shares = [], []
     for number in range(bins):
         low, high = number / bins, (number + 1) / bins
         inside = (chances >= low) & ((chances < high) | (high == 1))
         if inside.any():
             gap = abs(chances[inside].mean() - targets[inside].mean())
-            total += inside.mean() * gap
-    return total
+            gaps.append(gap)
+            shares.append(inside.mean())
+    if norm == "max":
+        return max(gaps)
+    power = {"l1": 1, "l2": 2}[norm]
+    return np.average(np.power(gaps, power), weights=shares) ** (1 / power)
 
 
 @pytest.mark.parametrize("bins", [1, 10, 15])
 @pytest.mark.parametrize("targets", [TARGETS, UNKNOWN])
-def test_equals_the_equation(targets, bins):
-    found = expected_calibration_error(targets, CHANCES, bins=bins)
-    assert found == pytest.approx(reference(targets, CHANCES, bins))
+@pytest.mark.parametrize("norm", ["l1", "l2", "max"])
+def test_equals_the_equation(targets, bins, norm):
+    found = expected_calibration_error(targets, CHANCES, bins=bins, norm=norm)
+    assert found == pytest.approx(reference(targets, CHANCES, bins, norm))
 
 
 def test_sure_and_right_is_0_and_sure_and_wrong_is_1():
@@ -38,5 +43,7 @@ def test_sure_and_right_is_0_and_sure_and_wrong_is_1():
 def test_says_what_does_not_fit():
     with pytest.raises(ValueError, match="bins=0"):
         expected_calibration_error(TARGETS, CHANCES, bins=0)
+    with pytest.raises(ValueError, match="norm='l3'"):
+        expected_calibration_error(TARGETS, CHANCES, norm="l3")
     with pytest.raises(ValueError, match="Give sigmoids of logits"):
         expected_calibration_error(TARGETS, CHANCES * 9)

@@ -1,0 +1,153 @@
+"""What yes-or-no predictions of each label are worth, in every usual number."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from kmlic.metrics.average_metric import AVERAGES
+from kmlic.metrics.check_scores import check_scores, check_threshold
+
+Counts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def label_confusion(
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    *,
+    threshold: float | Sequence[float] | np.ndarray = 0.5,
+) -> np.ndarray:
+    """Counts for each label what is called present and absent, and what is.
+
+    Shapes: (N, L) and (N, L) to (L, 2, 2) int64: [absent, present] by [called absent,
+    called present], as scikit-learn's multilabel_confusion_matrix.
+
+    Args:
+        targets: 1 present, 0 absent, -1 unknown; unknown entries are left out.
+        probabilities: 0-1.
+        threshold: probability 0-1 from which a label is called present, one for all or
+            one per label.
+
+    Raises:
+        ValueError: if shapes differ or a number is out of its limits.
+
+    Example:
+        >>> targets = np.array([[1, 0], [1, -1], [0, 1]])
+        >>> probabilities = np.array([[0.9, 0.2], [0.3, 0.9], [0.8, 0.6]])
+        >>> label_confusion(targets, probabilities)[0].tolist()
+        [[0, 1], [1, 1]]
+    """
+    counts = _counts(*_called(targets, probabilities, threshold), axis=0)
+    right, wrong, missed, rejected = counts
+    return np.stack([rejected, wrong, missed, right], axis=-1).reshape(-1, 2, 2)
+
+
+def label_scores(
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    *,
+    threshold: float | Sequence[float] | np.ndarray = 0.5,
+    average: str | None = "macro",
+    beta: float = 1.0,
+) -> Mapping[str, float | np.ndarray]:
+    """Calls labels present or absent and gives eight measures of how well.
+
+    "precision", "recall", "specificity", "negative_predictive_value", "accuracy", "F"
+    (F-beta: recall counts `beta` times as much as precision), "jaccard" (intersection
+    over union) and "matthews" (correlation, -1 to 1). Nothing over nothing is 0.
+
+    "micro" counts all entries together; "macro" is the mean over the labels that have a
+    positive, "weighted" counts each with its positives; "samples" is the mean over the
+    images that have one. None gives each label's own. `precision_recall_f1` has what
+    papers print, whose CF1 is made of mean precision and mean recall.
+
+    Paper: as scikit-learn's precision_recall_fscore_support, jaccard_score and
+    matthews_corrcoef with zero_division=0. Differs from them: labels and images without
+    positives are left out of the means.
+
+    Shapes: (N, L) and (N, L) to numbers, or to (L,) float64 each.
+
+    Args:
+        targets: as `label_confusion` takes them.
+        probabilities: as `label_confusion` takes them.
+        threshold: as `label_confusion` takes it.
+        average: "macro", "weighted", "micro", "samples" or None.
+        beta: above 0.
+
+    Raises:
+        ValueError: if there is no such average, shapes differ or a number is out of its
+            limits.
+
+    Example:
+        >>> targets = np.array([[1, 0], [1, -1], [0, 1]])
+        >>> probabilities = np.array([[0.9, 0.2], [0.3, 0.9], [0.8, 0.6]])
+        >>> found = label_scores(targets, probabilities, average="micro")
+        >>> {name: round(found[name], 3) for name in ("precision", "recall", "jaccard")}
+        {'precision': 0.667, 'recall': 0.667, 'jaccard': 0.5}
+    """
+    if average is not None and average not in AVERAGES:
+        raise ValueError(
+            f"`average` must be None or one of {AVERAGES}; got average={average!r}."
+        )
+    if not beta > 0:
+        raise ValueError(f"`beta` must be above 0; got beta={beta}.")
+    called, present, known = _called(targets, probabilities, threshold)
+    axis = {"micro": None, "samples": 1}.get(average or "", 0)
+    counts = _counts(called, present, known, axis=axis)
+    values = _scores(counts, beta)
+    if average is None:
+        return values
+    positives = np.atleast_1d(counts[0] + counts[2])
+    counted = positives > 0
+    if not counted.any():
+        return dict.fromkeys(values, float("nan"))
+    weights = positives[counted] if average == "weighted" else None
+    return {
+        name: float(np.average(np.atleast_1d(value)[counted], weights=weights))
+        for name, value in values.items()
+    }
+
+
+def _called(
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    threshold: float | Sequence[float] | np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    targets, probabilities = check_scores(
+        targets, probabilities, name="probabilities", probabilities=True
+    )
+    check_threshold(targets.shape[1], threshold)
+    called = probabilities >= np.asarray(threshold, probabilities.dtype)
+    return called, targets == 1, targets != -1
+
+
+def _counts(
+    called: np.ndarray, present: np.ndarray, known: np.ndarray, axis: int | None
+) -> Counts:
+    """Counts called and present, called only, present only, and neither."""
+    return (
+        (called & present).sum(axis=axis),
+        (called & known & ~present).sum(axis=axis),
+        (~called & present).sum(axis=axis),
+        (~called & known & ~present).sum(axis=axis),
+    )
+
+
+def _scores(counts: Counts, beta: float) -> dict[str, np.ndarray]:
+    right, wrong, missed, rejected = (np.asarray(x, "float64") for x in counts)
+    called, present = right + wrong, right + missed
+    others, absent = rejected + missed, rejected + wrong
+    spread = np.sqrt(called) * np.sqrt(present) * np.sqrt(others) * np.sqrt(absent)
+    return {
+        "precision": _share(right, called),
+        "recall": _share(right, present),
+        "specificity": _share(rejected, absent),
+        "negative_predictive_value": _share(rejected, others),
+        "accuracy": _share(right + rejected, present + absent),
+        "F": _share((1 + beta**2) * right, beta**2 * present + called),
+        "jaccard": _share(right, called + missed),
+        "matthews": _share(right * rejected - wrong * missed, spread),
+    }
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=whole > 0)

@@ -1,0 +1,87 @@
+"""The best points of a label's precision-recall curve beyond a limit."""
+
+import numpy as np
+
+from kmlic.metrics._ranking import Ranking, checked, rankings
+
+
+def recall_at_precision(
+    targets: np.ndarray, scores: np.ndarray, precision: float
+) -> np.ndarray:
+    """Gives the most recall that each label has at a precision, or a higher one.
+
+    Paper: as torchmetrics' MultilabelRecallAtFixedPrecision. `tune_thresholds` gives
+    the thresholds.
+
+    Shapes: (N, L) and (N, L) to (L,) float64.
+
+    Args:
+        targets: as `average_precision` takes them.
+        scores: as `average_precision` takes them.
+        precision: 0-1.
+
+    Returns:
+        One number 0-1 per label: 0 where no score has that precision, nan without
+        positives.
+
+    Raises:
+        ValueError: if `precision` is out of its limits, and as `average_precision`.
+
+    Example:
+        >>> targets = np.array([[1], [0], [1], [1]])
+        >>> scores = np.array([[0.9], [0.8], [0.7], [0.1]])
+        >>> recall_at_precision(targets, scores, 0.9).round(3).tolist()
+        [0.333]
+    """
+    _check("precision", precision)
+
+    def best(ranking: Ranking) -> float:
+        reached = ranking.positives_from >= precision * ranking.images_from
+        return ranking.positives_from[reached].max(initial=0) / ranking.num_positives
+
+    return _per_label(targets, scores, best)
+
+
+def precision_at_recall(
+    targets: np.ndarray, scores: np.ndarray, recall: float
+) -> np.ndarray:
+    """Gives the highest precision that each label has at a recall, or a higher one.
+
+    Paper: as torchmetrics' MultilabelPrecisionAtFixedRecall.
+
+    Shapes: (N, L) and (N, L) to (L,) float64.
+
+    Args:
+        targets: as `average_precision` takes them.
+        scores: as `average_precision` takes them.
+        recall: 0-1.
+
+    Returns:
+        One number 0-1 per label, nan without positives.
+
+    Raises:
+        ValueError: if `recall` is out of its limits, and as `average_precision`.
+
+    Example:
+        >>> targets = np.array([[1], [0], [1], [1]])
+        >>> scores = np.array([[0.9], [0.8], [0.7], [0.1]])
+        >>> precision_at_recall(targets, scores, 0.5).tolist()
+        [0.75]
+    """
+    _check("recall", recall)
+
+    def best(ranking: Ranking) -> float:
+        reached = ranking.positives_from >= recall * ranking.num_positives
+        return (ranking.positives_from / ranking.images_from)[reached].max()
+
+    return _per_label(targets, scores, best)
+
+
+def _check(name, value):
+    if not 0 <= value <= 1:
+        raise ValueError(f"`{name}` must be a share 0-1; got {name}={value}.")
+
+
+def _per_label(targets, scores, best):
+    found = rankings(*checked(targets, scores))
+    return np.array([np.nan if x is None else float(best(x)) for x in found])
