@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from kmlic.data.decoding import Crop, cut
+from kmlic.data.decoding import Crop, cut, resize_images
 from kmlic.data.keras_augmentation import cutout, grid_mask, mix, rand_augment
 
 _SCALES = (1.0, 0.9, 0.8, 0.7, 0.6)
@@ -162,6 +162,55 @@ class Augmentation:
             image = change(image, _fold_in(seed, 100 + number))
         return image
 
+    def move_boxes(
+        self,
+        corners: tf.Tensor,
+        sides: tf.Tensor,
+        seed: tf.Tensor,
+        *,
+        image_size: int,
+    ) -> tf.Tensor:
+        """Gives the boxes of an image where the changes have put what is in them.
+
+        A map of where every pixel comes from goes through the same changes, so that
+        boxes follow the pixels to about one pixel of the resized image. What fills
+        empty edges belongs to the box whose edge it repeats.
+
+        Shapes: (K, 4) to (K, 4) float32; zeros for a box that is no longer seen.
+
+        Args:
+            corners: top, left, bottom and right in shares of the decoded image.
+            sides: (2,) height and width of the decoded image.
+            seed: that of the image.
+            image_size: side in pixels that the image is resized to.
+        """
+        height, width = tf.unstack(tf.cast(sides, tf.int32))
+        down, across = _middles(height), _middles(width)
+        origin = tf.stack(
+            [
+                tf.repeat(down[:, None], width, axis=1),
+                tf.repeat(across[None], height, axis=0),
+                tf.zeros((height, width)),
+            ],
+            axis=-1,
+        )
+        # Changes clip to the range of pixels.
+        origin = self.before_resizing(255 * origin, seed)
+        origin = resize_images(origin, image_size)
+        for number, change in enumerate(self._after):
+            if change is rand_augment:
+                own = _fold_in(seed, 100 + number)
+                origin = rand_augment(origin, own, geometry_only=True)
+        top, left, bottom, right = (
+            tf.cast(corners, tf.float32)[:, i, None, None] for i in range(4)
+        )
+        rows, columns = origin[..., 0] / 255, origin[..., 1] / 255
+        inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+        firsts, lasts = zip(
+            *(_extent(tf.reduce_any(inside, axis=axis)) for axis in (2, 1)), strict=True
+        )
+        return tf.stack([*firsts, *lasts], axis=1) / image_size
+
     def on_batch(
         self, images: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -192,6 +241,22 @@ def augment(image: tf.Tensor, seed: tf.Tensor, augmentation: str) -> tf.Tensor:
         [8, 6, 3]
     """
     return Augmentation(augmentation).before_resizing(image, seed)
+
+
+def _middles(count: tf.Tensor) -> tf.Tensor:
+    return (tf.range(tf.cast(count, tf.float32)) + 0.5) / tf.cast(count, tf.float32)
+
+
+def _extent(inside: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Gives the first place that is inside and the one after the last, or zeros."""
+    marks = tf.cast(inside, tf.int32)  # (K, S)
+    first = tf.argmax(marks, axis=1, output_type=tf.int32)
+    after = tf.shape(marks)[1] - tf.argmax(marks[:, ::-1], axis=1, output_type=tf.int32)
+    seen = tf.reduce_any(inside, axis=1)
+    return (
+        tf.cast(tf.where(seen, first, 0), tf.float32),
+        tf.cast(tf.where(seen, after, 0), tf.float32),
+    )
 
 
 def _fold_in(seed: tf.Tensor, number: int) -> tf.Tensor:

@@ -10,6 +10,7 @@ _NUM_CHANGES = 2
 _FACTOR = 0.3
 _MIXUP_ALPHA = 0.2
 _RANGE = (0, 255)
+_GRID_RATIO = 0.5
 
 
 class _Seeds(keras.random.SeedGenerator):
@@ -30,7 +31,9 @@ class _Seeds(keras.random.SeedGenerator):
         return tf.random.experimental.stateless_fold_in(self._start, self._drawn)
 
 
-def rand_augment(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def rand_augment(
+    image: tf.Tensor, seed: tf.Tensor, *, geometry_only: bool = False
+) -> tf.Tensor:
     """Changes an image in two ways out of eleven, each with a strength of its own.
 
     Shear, shift, rotation, brightness, colour, contrast, sharpness, solarisation,
@@ -47,9 +50,15 @@ def rand_augment(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     Args:
         image: pixels 0-255.
         seed: two integers; the same seed gives the same image.
+        geometry_only: leaves out what changes pixels but does not move them.
     """
     image = tf.cast(image, tf.float32)
-    changes = [functools.partial(_change, layer) for layer in _layers()]
+    changes = [
+        _keep
+        if geometry_only and not isinstance(layer, _moving_layers())
+        else functools.partial(_change, layer)
+        for layer in _layers()
+    ]
     for number in range(_NUM_CHANGES):
         own = tf.random.experimental.stateless_fold_in(seed, number)
         choice = tf.random.stateless_uniform((), own, 0, len(changes), tf.int32)
@@ -78,12 +87,12 @@ def cutout(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 def grid_mask(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Blackens a grid of squares, half of the time.
 
-    The grid's step is a third to two thirds of the shorter side at most, half of each
-    step is blackened in both directions, and the grid is shifted at random.
+    The grid's step is a third to a half of the image's sides, half of each step is
+    blackened in both directions, and the grid is shifted and turned at random.
 
     Paper: Chen et al., "GridMask Data Augmentation", 2020,
-    https://arxiv.org/abs/2001.04086. Differs from it: the grid is not turned. Not
-    keras-cv's layer, which draws from a state of its own.
+    https://arxiv.org/abs/2001.04086, by keras-cv's layer GridMask, which is handed its
+    random numbers: its own come from a state.
 
     Shapes: (H, W, 3) to (H, W, 3) float32.
 
@@ -91,19 +100,48 @@ def grid_mask(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         image: pixels 0-255.
         seed: two integers; the same seed gives the same image.
     """
+    import keras_cv  # takes seconds, and only this needs it
+
     image = tf.cast(image, tf.float32)
-    sides = tf.shape(image)[:2]
-    draws = tf.random.stateless_uniform((4,), seed)
-    shorter = tf.cast(tf.reduce_min(sides), tf.float32)
-    step = tf.maximum(shorter * (1 + draws[0]) / 3, 2.0)
+    seeds = _Seeds(tf.convert_to_tensor(seed))
 
-    def masked(side: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
-        places = tf.range(tf.cast(side, tf.float32)) + shift * step
-        return tf.math.floormod(places, step) < step / 2
+    class Draws:
+        """Draws from the seed in the place of the layer's generator."""
 
-    down, across = masked(sides[0], draws[1]), masked(sides[1], draws[2])
-    hidden = down[:, None, None] & across[None, :, None] & (draws[3] < 0.5)
-    return tf.where(hidden, 0.0, image)
+        def uniform(
+            self,
+            shape: tuple[int, ...],
+            minval: tf.Tensor,
+            maxval: tf.Tensor,
+            dtype: tf.DType,
+        ) -> tf.Tensor:
+            return tf.random.stateless_uniform(
+                shape, seeds.next(), minval, maxval, dtype
+            )
+
+    layer = keras_cv.layers.GridMask(
+        ratio_factor=keras_cv.core.ConstantFactorSampler(_GRID_RATIO)
+    )
+    layer._random_generator = Draws()
+    layer.random_rotate = functools.partial(_turn_mask, seed=seeds.next())
+    drawn = layer.get_random_transformation(image=image)
+    masked = layer.augment_image(image, transformation=drawn)
+    chosen = tf.random.stateless_uniform((), seeds.next()) < 0.5
+    return tf.ensure_shape(tf.where(chosen, masked, image), image.shape)
+
+
+def _turn_mask(mask: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    layer = _mask_rotation()
+    batch = mask[None]
+    drawn = layer.get_random_transformation(batch, training=True, seed=_Seeds(seed))
+    return layer.transform_images(batch, drawn, training=True)[0]
+
+
+@functools.cache
+def _mask_rotation() -> keras.Layer:
+    return keras.layers.RandomRotation(
+        0.15, fill_mode="constant", fill_value=0.0, interpolation="nearest"
+    )
 
 
 def mix(
@@ -150,6 +188,11 @@ def mix(
     )
 
 
+def _keep(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    del seed
+    return image
+
+
 def _change(layer: keras.Layer, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     batch = image[None]
     drawn = layer.get_random_transformation(batch, training=True, seed=_Seeds(seed))
@@ -173,6 +216,11 @@ def _layers() -> tuple[keras.Layer, ...]:
         layers.AutoContrast(value_range=_RANGE),
         layers.Equalization(value_range=_RANGE),
     )
+
+
+def _moving_layers() -> tuple[type[keras.Layer], ...]:
+    layers = keras.layers
+    return layers.RandomShear, layers.RandomTranslation, layers.RandomRotation
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """What a recipe needs to train a model."""
 
+from kmlic.training.augmented_model import AugmentedModel
 from kmlic.training.cached_features import CachedFeatures
 from kmlic.training.callbacks import EpochState, TrainingProgress, ValidationScores
 from kmlic.training.fit import fit
@@ -17,6 +18,7 @@ from kmlic.training.strategies import make_strategy
 from kmlic.training.transfer import transfer_weights
 
 __all__ = [
+    "AugmentedModel",
     "CachedFeatures",
     "CoupledSGD",
     "EpochState",
