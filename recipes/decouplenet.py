@@ -4,7 +4,7 @@ Paper:   Liu et al., "Decoupling Category-wise Independence and Relevance with
          Self-Attention for Multi-label Image Classification", ICASSP 2019,
          https://doi.org/10.1109/ICASSP.2019.8683763
 Command: python -m recipes.decouplenet --ablations --seeds 0 1 2
-Paper's: python -m recipes.decouplenet --paper --ablations --dataset coco/2014
+Paper's: python -m recipes.decouplenet --paper --ablations --dataset coco2014
 Photos:  python -m recipes.decouplenet --photos --ablations --seeds 0 1 2 --data_dir DIR
 Trial:   python -m recipes.decouplenet --trial
 Cost:    70 minutes and 3 GB on two cores for all rows and three seeds; 5 for one row

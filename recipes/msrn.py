@@ -3,7 +3,7 @@
 Paper:   Che et al., "Multi-layered Semantic Representation Network for Multi-label
          Image Classification", 2021, https://arxiv.org/abs/2106.11596
 Command: python -m recipes.msrn
-Paper's: python -m recipes.msrn --paper --dataset voc/2007
+Paper's: python -m recipes.msrn --paper --dataset voc2007
 Trial:   python -m recipes.msrn --trial
 Cost:    13 CPU-minutes and 2 GB on two cores
 Result:  street_fashion, 34 labels, three seeds: mAP 72.8 ± 0.4, baseline 67.3 ± 0.9

@@ -24,6 +24,7 @@ from kmlic.data.from_voc import from_voc
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
 from kmlic.data.keep_labels import keep_labels
+from kmlic.data.load_apparel import load_apparel
 from kmlic.data.load_cifar100 import load_cifar100
 from kmlic.data.load_coco2014 import load_coco2014
 from kmlic.data.load_dataset import load_dataset
@@ -63,6 +64,7 @@ __all__ = [
     "inspect_image",
     "inspect_rows",
     "keep_labels",
+    "load_apparel",
     "load_cifar100",
     "load_coco2014",
     "load_dataset",

@@ -5,6 +5,7 @@ from typing import Any
 
 from kmlic.data.from_coco import from_coco
 from kmlic.data.from_csv import from_csv
+from kmlic.data.load_apparel import load_apparel
 from kmlic.data.load_cifar100 import load_cifar100
 from kmlic.data.load_coco2014 import load_coco2014
 from kmlic.data.load_deepfashion import load_deepfashion
@@ -24,17 +25,25 @@ _STREET_FASHION: dict[str, tuple[str, Any]] = {
     "street_fashion/tiny/attributes": ("tiny", "attributes"),
 }
 _DEEPFASHION: dict[str, Any] = {
-    "deepfashion": "attributes",
-    "deepfashion/patterns": "patterns",
+    "deepfashion_attributes": "attributes",
+    "deepfashion_attributes/patterns": "patterns",
+}
+# What runs of earlier versions call them.
+_FORMER = {
+    "deepfashion": "deepfashion_attributes",
+    "deepfashion/patterns": "deepfashion_attributes/patterns",
+    "voc/2007": "voc2007",
+    "coco/2014": "coco2014",
 }
 _NAMES = (
     *_STREET_FASHION,
     *_DEEPFASHION,
     "csv",
     "coco",
-    "voc/2007",
-    "coco/2014",
+    "voc2007",
+    "coco2014",
     "nus_wide",
+    "apparel",
     "tiny_imagenet",
     "cifar100",
 )
@@ -57,17 +66,16 @@ def load_dataset(
         name: "street_fashion" (34 patterns, garments and colours),
             "street_fashion/patterns" (the 11 patterns), "street_fashion/attributes" (26
             in 6 groups), or any of these with "/tiny" behind "street_fashion" for 160
-            images; "deepfashion" for the attribute challenge's folder `data_dir`, or
-            "deepfashion/patterns" for the first of its groups; "csv" for
-            `data_dir`/labels.csv (see `from_csv`; the order of the labels is that of
-            `data_dir`/classes.txt where there is one); "coco" for
-            `data_dir`/labels.json (see `from_coco`); "voc/2007"; "coco/2014";
-            "nus_wide" (81 labels, from its folder);
-            "tiny_imagenet" (200 labels, from its folder); "cifar100".
+            images; "csv" for `data_dir`/labels.csv (see `from_csv`; the order of the
+            labels is that of `data_dir`/classes.txt where there is one); "coco" for
+            `data_dir`/labels.json (see `from_coco`); "voc2007" and "coco2014", which
+            tensorflow-datasets downloads; from their folder `data_dir` "nus_wide",
+            "apparel", "tiny_imagenet", "cifar100", "deepfashion_attributes" (the
+            attribute challenge) and "deepfashion_attributes/patterns" (the first of its
+            groups).
         image_size: side in pixels that images are resized to.
         batch_size: images a batch.
-        data_dir: the folder of "csv", "coco", "deepfashion", "tiny_imagenet" or
-            "cifar100"; else where tensorflow-datasets keeps its data.
+        data_dir: the dataset's folder, or where tensorflow-datasets keeps its data.
         seed: of splits, order and augmentation.
         augmentation: of training images, see `Augmentation`.
         cache: whether to keep decoded images in memory while they fit.
@@ -90,6 +98,7 @@ def load_dataset(
         "cache": cache,
         **options,
     }
+    name = _FORMER.get(name, name)
     if name in _STREET_FASHION:
         config, chosen = _STREET_FASHION[name]
         return load_street_fashion(
@@ -103,12 +112,14 @@ def load_dataset(
         return _load_csv(data_dir, arguments)
     if name == "coco":
         return from_coco(_folder(name, data_dir) / "labels.json", **arguments)
-    if name == "voc/2007":
+    if name == "voc2007":
         return load_voc2007(data_dir=data_dir, **arguments)
-    if name == "coco/2014":
+    if name == "coco2014":
         return load_coco2014(data_dir=data_dir, **arguments)
     if name == "nus_wide":
         return load_nus_wide(data_dir=data_dir, **arguments)
+    if name == "apparel":
+        return load_apparel(data_dir=data_dir, **arguments)
     if name == "tiny_imagenet":
         return load_tiny_imagenet(_folder(name, data_dir), **arguments)
     if name == "cifar100":

@@ -66,8 +66,9 @@ def load_deepfashion(
     if data_dir is None:
         raise ValueError(
             "`data_dir` must be the challenge's folder, with img/ and split/, for the "
-            'dataset "deepfashion"; got data_dir=None. The images are not downloaded: '
-            "their authors give them to those who ask, for non-commercial research."
+            'dataset "deepfashion_attributes"; got data_dir=None. The images are not '
+            "downloaded: their authors give them to those who ask, for non-commercial "
+            "research."
         )
     if labels not in ("attributes", "patterns"):
         raise ValueError(

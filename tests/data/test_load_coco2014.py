@@ -65,7 +65,7 @@ def data(folder):
             tfds, "builder", lambda name, data_dir: FakeCoco(data_dir=data_dir)
         )
         yield load_dataset(
-            "coco/2014", data_dir=folder, image_size=16, batch_size=4, boxes=True
+            "coco2014", data_dir=folder, image_size=16, batch_size=4, boxes=True
         )
 
 
@@ -100,7 +100,7 @@ def test_images_without_labels_may_be_left_out(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tfds, "builder", lambda _, data_dir: FakeCoco(data_dir=data_dir))
         data = load_dataset(
-            "coco/2014",
+            "coco2014",
             data_dir=folder,
             image_size=16,
             batch_size=4,

@@ -49,3 +49,20 @@ def test_street_fashion_comes_in_sizes_and_choices(monkeypatch, name, config, la
     arguments = load_dataset(name, seed=5, data_dir="here", **SIZES)
     assert (arguments["config"], arguments["labels"]) == (config, labels)
     assert arguments["data_dir"] == "here" and arguments["seed"] == 5
+
+
+@pytest.mark.parametrize(
+    ("former", "loader"),
+    [
+        ("voc/2007", "load_voc2007"),
+        ("coco/2014", "load_coco2014"),
+        ("deepfashion", "load_deepfashion"),
+        ("deepfashion/patterns", "load_deepfashion"),
+    ],
+)
+def test_datasets_answer_to_the_names_that_earlier_runs_recorded(
+    monkeypatch, former, loader
+):
+    module = sys.modules[load_dataset.__module__]
+    monkeypatch.setattr(module, loader, dict)
+    assert load_dataset(former, data_dir="here", **SIZES)["data_dir"] == "here"

@@ -75,11 +75,11 @@ def test_the_validation_images_may_be_trained_on_once_all_is_chosen(folder):
 
 def test_patterns_are_ordinary_labels(folder):
     options = {"data_dir": folder, "validation": 0.25, **SIZES}
-    data = load_dataset("deepfashion/patterns", **options)
+    data = load_dataset("deepfashion_attributes/patterns", **options)
     assert data.labels.names == ATTRIBUTE_GROUPS["texture"]
     assert not data.labels.exclusive and data.labels.groups is None
     assert data.train_targets.shape[1] == 7
-    assert load_dataset("deepfashion", **options).labels.exclusive
+    assert load_dataset("deepfashion_attributes", **options).labels.exclusive
 
 
 def test_images_without_attributes_come_in_the_order_of_their_list(folder):

@@ -85,7 +85,7 @@ def test_difficult_objects_are_present_in_training_and_unknown_in_scoring(
         return FakeVoc(data_dir=data_dir)
 
     monkeypatch.setattr(tfds, "builder", builder)
-    data = load_dataset("voc/2007", data_dir=folder, image_size=16, batch_size=4)
+    data = load_dataset("voc2007", data_dir=folder, image_size=16, batch_size=4)
     assert asked == ["voc/2007"] and data.labels.names == tuple(NAMES)
     assert data.sizes == {"train": 18, "validation": 2, "test": 10}
     assert not {p for p in data.paths["validation"]} & {*data.paths["train"]}
@@ -114,7 +114,7 @@ def test_the_labels_are_those_of_the_papers_in_their_order():
 def test_difficult_objects_count_as_asked(folder, monkeypatch, mark, value):
     monkeypatch.setattr(tfds, "builder", lambda _, data_dir: FakeVoc(data_dir=data_dir))
     data = load_dataset(
-        "voc/2007",
+        "voc2007",
         data_dir=folder,
         image_size=16,
         batch_size=4,
@@ -125,4 +125,4 @@ def test_difficult_objects_count_as_asked(folder, monkeypatch, mark, value):
     for targets in data.targets.values():
         assert (targets[:, person] == value).all()
     with pytest.raises(ValueError, match="difficult='ignored'"):
-        load_dataset("voc/2007", image_size=16, batch_size=4, difficult="ignored")
+        load_dataset("voc2007", image_size=16, batch_size=4, difficult="ignored")
