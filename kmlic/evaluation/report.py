@@ -12,6 +12,9 @@ from kmlic.labels import Labels
 from kmlic.metrics import attribute_accuracy, average_precision, precision_recall_f1
 from kmlic.training import predict_scores
 
+_MOST_COLUMNS = 4
+_PARTS_OF_F1 = ("CP", "CR", "OP", "OR")
+
 
 @dataclasses.dataclass(frozen=True)
 class Report:
@@ -159,31 +162,58 @@ def comparison_table(
     reports: Mapping[str, Report],
     deviations: Mapping[str, Report] | None = None,
 ) -> Table:
-    """Lays out several models' metrics side by side, then every label's, in percent.
+    """Lays out several models' metrics, and every label's, in percent.
 
+    A few models stand side by side. Of more than four each has a row, with the metrics
+    that sum it up: no screen holds a column for each, and report.html has the rest.
     What a model has no value of is shown as "-".
 
     Args:
         reports: model to its report, all on the same split and labels.
         deviations: model to the deviations of its report, or None.
     """
+    spreads = deviations or {}
+    if len(reports) > _MOST_COLUMNS:
+        return _one_row_each(reports, spreads)
     table = Table()
     table.add_column("")
     for name in reports:
         table.add_column(name, justify="right")
-    spreads = deviations or {}
     for part in ("metrics", "per_label"):
         rows = [getattr(report, part) for report in reports.values()]
         for key in dict.fromkeys(key for row in rows for key in row):
-            cells = []
-            for name, row in zip(reports, rows, strict=True):
-                cell = _percent(row.get(key, np.nan))
-                if name in spreads and key in row:
-                    cell += f" ± {_percent(getattr(spreads[name], part)[key])}"
-                cells.append(cell)
+            cells = [_cell(reports, spreads, name, part, key) for name in reports]
             table.add_row(key if part == "metrics" else f"AP {key}", *cells)
         table.add_section()
     return table
+
+
+def _one_row_each(
+    reports: Mapping[str, Report], spreads: Mapping[str, Report]
+) -> Table:
+    known = dict.fromkeys(key for report in reports.values() for key in report.metrics)
+    keys = [key for key in known if key not in _PARTS_OF_F1 and "@3" not in key]
+    table = Table("")
+    for key in keys:
+        table.add_column(key, justify="right", overflow="fold")
+    for name in reports:
+        cells = [_cell(reports, spreads, name, "metrics", key) for key in keys]
+        table.add_row(name, *cells)
+    return table
+
+
+def _cell(
+    reports: Mapping[str, Report],
+    spreads: Mapping[str, Report],
+    name: str,
+    part: str,
+    key: str,
+) -> str:
+    values = getattr(reports[name], part)
+    cell = _percent(values.get(key, np.nan))
+    if name in spreads and key in values:
+        cell += f" ± {_percent(getattr(spreads[name], part)[key])}"
+    return cell
 
 
 def _mean(precisions: np.ndarray) -> float:

@@ -26,6 +26,8 @@ from kmlic.run_folder import Run
 # Okabe and Ito's colours, told apart by the colour-blind too.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _MOST_CURVES = 60
+_MOST_INSIDE = 6  # entries of a legend
+_LINE = 0.17  # inches a line of it takes
 _CURVES_A_FIGURE = 5
 _MOST_SKIPPED = 100
 _NUM_ERRORS = 12
@@ -181,7 +183,7 @@ def _learning_curves(epochs: Epochs) -> Section:
                         label=model if style == "-" and number == 0 else None,
                     )
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(frameon=False, fontsize=8, ncols=1 + len(epochs) // 8)
+        _add_legend(figure, axes, len(epochs))
         figures.append(figure)
     text = "Lines are the validation split, dots the training split, one per seed."
     return Section("Learning curves", text if figures else "", figures=figures)
@@ -407,6 +409,15 @@ def _axes(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     axes.grid(color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     return figure, axes
+
+
+def _add_legend(figure: Figure, axes: Axes, entries: int) -> None:
+    if entries <= _MOST_INSIDE:
+        axes.legend(frameon=False, fontsize=8)
+        return
+    # Inside they would cover the curves, or leave them no room.
+    figure.set_figheight(figure.get_figheight() + _LINE * -(-entries // 2))
+    figure.legend(frameon=False, fontsize=8, ncols=2, loc="outside lower center")
 
 
 def _cell(value: float | None, spread: float | None, best: float | None) -> str:

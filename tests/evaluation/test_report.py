@@ -94,6 +94,17 @@ def test_the_table_shows_what_one_model_alone_has():
     assert ["│", "hits", "│", "-", "│", "25.00", "±", "0.00", "│"] in lines
 
 
+def test_of_many_models_each_has_a_row_that_an_ordinary_terminal_holds():
+    metrics = {"mAP": 0.5, "CP": 0.3, "CF1": 0.4, "OF1": 0.45, "CF1@3": 0.2}
+    reports = {f"width={n}": Report(metrics, {"a": 0.1}, 2) for n in range(18)}
+    console = Console(file=io.StringIO(), width=80)
+    console.print(comparison_table(reports))
+    lines = [line.split() for line in console.file.getvalue().splitlines()]
+    assert ["┃", "┃", "mAP", "┃", "CF1", "┃", "OF1", "┃"] in lines
+    row = ["│", "50.00", "│", "40.00", "│", "45.00", "│"]
+    assert ["│", "width=17", *row] in lines
+
+
 def test_says_how_many_columns_there_must_be():
     with pytest.raises(ValueError, match=r"\(50, 5\) and \(50, 5\) for 1 labels"):
         report_scores(TARGETS, SCORES, Labels(("a",)))

@@ -115,6 +115,17 @@ def test_draws_no_curves_without_epochs(data):
     assert not curves.figures and not curves.text
 
 
+def test_curves_of_many_models_keep_their_room(data):
+    many = {f"width={n}": [EPOCHS] for n in range(18)}
+    found = standard_sections(record(), data, LABELS, epochs=many)
+    (curves,) = [s for s in found if s.title == "Learning curves"]
+    for figure in curves.figures:
+        figure.draw_without_rendering()
+        (axes,) = figure.axes
+        assert axes.get_window_extent().height > figure.bbox.height / 3
+        assert len(figure.legends[0].texts) == 18
+
+
 def test_draws_the_curve_of_every_label_that_has_positives(data):
     targets = data.targets["test"].copy()
     targets[:, 1] = 0
