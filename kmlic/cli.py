@@ -26,6 +26,10 @@ Images = Annotated[
     tyro.conf.Positional,
     tyro.conf.arg(metavar="IMAGE|FOLDER [IMAGE|FOLDER ...]"),
 ]
+# As in kmlic.predict, which would import TensorFlow.
+Runtime = Literal[
+    "keras", "saved_model", "tflite", "onnx", "openvino", "openvino_float32"
+]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -152,6 +156,7 @@ def predict(
     word_vectors: str | None = None,
     on_error: Literal["skip", "raise"] = "skip",
     batch_size: int = 32,
+    runtime: Runtime = "keras",
 ) -> int:
     """Prints the labels of images, or writes them as CSV or JSON lines.
 
@@ -168,43 +173,48 @@ def predict(
             a name of gensim.downloader; words.npz of the run when left out.
         on_error: whether a broken image is shown as such or stops the command.
         batch_size: images the model sees at once.
+        runtime: what computes: keras loads the model, all others what kmlic export
+            wrote. openvino is bfloat16 where the CPU has it, several times faster.
     """
     from kmlic.predict import (
         OpenVocabulary,
         list_images,
         load_run,
         load_run_words,
+        load_scorer,
         predict_paths,
         write_predictions,
     )
 
     paths = list_images(images)
-    model, own = load_run(run)
-    score = None
-    if labels is not None:
+    if labels is None:
+        scorer = load_scorer(run, runtime=runtime)
+    else:
+        if runtime != "keras":
+            raise ValueError(
+                "`runtime` must be keras to score other labels than the run's; got "
+                f"runtime={runtime!r}."
+            )
         names = [name.strip() for name in labels.split(",")]
         words = load_run_words(run, word_vectors)
-        vocabulary = OpenVocabulary(model, own, names, words)
-        model, own, score = vocabulary.model, vocabulary.labels, vocabulary.score
+        scorer = OpenVocabulary(*load_run(run), names, words).scorer()
         # All of them: no cosine says that a label is there.
         top_k = len(names) if top_k is None and threshold is None else top_k
     rows = predict_paths(
-        model,
+        scorer,
         paths,
-        labels=own,
         threshold=threshold,
         top_k=top_k,
-        score=score,
         on_error=on_error,
         batch_size=batch_size,
         show_progress=len(paths) > batch_size,
     )
     console = Console(highlight=False)
     if output is None:
-        table, count, broken = _prediction_table(rows, own)
+        table, count, broken = _prediction_table(rows, scorer.labels)
         console.print(table)
     else:
-        count, broken = write_predictions(rows, output, own)
+        count, broken = write_predictions(rows, output, scorer.labels)
         console.print(
             f"{output}: {count} images, {broken} of them broken.", soft_wrap=True
         )
@@ -218,6 +228,7 @@ def evaluate(
     data_dir: Path | None = None,
     split: Literal["train", "validation", "test"] = "test",
     batch_size: int | None = None,
+    runtime: Runtime = "keras",
 ) -> None:
     """Prints a run's metrics on a dataset, and the average precision of each label.
 
@@ -227,11 +238,17 @@ def evaluate(
         data_dir: where the dataset lies; the run's own when left out.
         split: which images.
         batch_size: images the model sees at once; as in the training when left out.
+        runtime: what computes, as in kmlic predict.
     """
     from kmlic.evaluation import comparison_table, evaluate_run
 
     report = evaluate_run(
-        run, dataset=dataset, data_dir=data_dir, split=split, batch_size=batch_size
+        run,
+        dataset=dataset,
+        data_dir=data_dir,
+        split=split,
+        batch_size=batch_size,
+        runtime=runtime,
     )
     console = Console(highlight=False)
     title = f"{run}, {split} split: {report.images} images, in percent"
@@ -245,21 +262,35 @@ def evaluate(
 def export(
     run: Run,
     *,
-    formats: tuple[Literal["saved_model", "tflite"], ...] = ("saved_model", "tflite"),
+    formats: tuple[Literal["saved_model", "tflite", "onnx", "openvino"], ...] = (
+        "saved_model",
+        "tflite",
+    ),
     quantize: tuple[Literal["float16", "dynamic", "int8"], ...] = (),
     images: tuple[Path, ...] = (),
     maps: bool = False,
+    warm_up: bool | None = None,
     compare: bool = False,
+    dataset: str | None = None,
+    data_dir: Path | None = None,
+    split: Literal["train", "validation", "test"] = "validation",
 ) -> None:
     """Exports a run's model and checks every form against it.
 
     Args:
         run: run folder with model.keras and labels.json.
-        formats: forms in float32: saved_model for TF Serving, tflite for LiteRT.
+        formats: forms in float32: saved_model for TF Serving, tflite for LiteRT; onnx
+            and openvino need the extras of these names.
         quantize: further LiteRT forms with smaller weights.
-        images: image files and folders to check with; the run's dataset when left out.
+        images: image files and folders to check with; the dataset when left out.
         maps: give a map per label too, for models that have them.
-        compare: also measures size and latency.
+        warm_up: whether a SavedModel gets requests that TF Serving answers before it
+            takes others; None: if the extra serving is installed.
+        compare: also measures size, latency and, on the dataset, mean average
+            precision, of the model itself too.
+        dataset: name of a dataset, or csv; the run's own when left out.
+        data_dir: where the dataset lies; the run's own when left out.
+        split: which of its images.
     """
     from kmlic.evaluation import export_run
 
@@ -269,15 +300,23 @@ def export(
         quantize=quantize,
         images=images,
         maps=maps,
+        warm_up=warm_up,
         compare=compare,
+        dataset=dataset,
+        data_dir=data_dir,
+        split=split,
+        show_progress=True,
     )
-    columns = ["form", "largest difference", *(["MB", "ms per image"] * compare)]
-    table = Table(*columns[:1], title=f"Exports of {run}")
-    for column in columns[1:]:
+    table = Table("form", title=f"Exports of {run}")
+    judged = compare and not images
+    columns = ["largest difference", *(["MB", "ms per image"] * compare)]
+    for column in columns + [f"mAP, {split}"] * judged:
         table.add_column(column, justify="right")
     for form in forms:
-        costs = [f"{form.megabytes:.1f}", f"{form.milliseconds:.1f}"] * compare
-        table.add_row(str(form.path), f"{form.difference:.1e}", *costs)
+        cells = [f"{form.difference:.1e}"]
+        cells += [f"{form.megabytes:.1f}", f"{form.milliseconds:.1f}"] * compare
+        cells += [f"{100 * form.mean_average_precision:.2f}"] * judged
+        table.add_row(form.name_in(run), *cells)
     Console(highlight=False).print(table)
 
 

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from kmlic.data import load_dataset
-from kmlic.evaluation.report import Report, evaluate
-from kmlic.predict import load_run
-from kmlic.run_folder import Run
+from kmlic.evaluation.load_split import Split, load_split
+from kmlic.evaluation.report import Report, report_scores
+from kmlic.predict import Runtime, load_scorer
 
 
 def evaluate_run(
@@ -13,8 +12,9 @@ def evaluate_run(
     *,
     dataset: str | None = None,
     data_dir: str | Path | None = None,
-    split: str = "test",
+    split: Split = "test",
     batch_size: int | None = None,
+    runtime: Runtime = "keras",
 ) -> Report:
     """Loads a run's model and computes every metric on a split of a dataset.
 
@@ -24,25 +24,14 @@ def evaluate_run(
         data_dir: where the dataset lies; the run's own when None.
         split: "train", "validation" or "test".
         batch_size: images scored at once; the run's own when None.
+        runtime: what computes, see `kmlic.predict.load_scorer`.
 
     Raises:
         ValueError: if the dataset's labels are not the run's, naming the first
             difference, or there is no such split.
     """
-    if split not in ("train", "validation", "test"):
-        raise ValueError(
-            f'`split` must be "train", "validation" or "test"; got split={split!r}.'
-        )
-    record = Run.read(Path(run) / "run.json")
-    model, labels = load_run(run)
-    data = load_dataset(
-        dataset or record.settings["dataset"],
-        data_dir=data_dir or record.settings["data_dir"],
-        image_size=labels.image_size or record.settings["image_size"],
-        batch_size=batch_size or record.settings["batch_size"],
-        seed=record.settings["seeds"][0],
-        augmentation="none",
+    scorer = load_scorer(run, runtime=runtime)
+    images = load_split(
+        run, split, dataset=dataset, data_dir=data_dir, batch_size=batch_size
     )
-    labels.require_same_names(data.labels)
-    dataset_split = data.train_in_order if split == "train" else getattr(data, split)
-    return evaluate(model, dataset_split, labels)
+    return report_scores(*scorer.score_dataset(images), scorer.labels)

@@ -27,7 +27,7 @@ from kmlic.evaluation.report import (
 )
 from kmlic.evaluation.standard_sections import standard_sections
 from kmlic.evaluation.tune_thresholds import tune_thresholds
-from kmlic.export import check_parity, export_saved_model, export_tflite
+from kmlic.export import export_checked
 from kmlic.labels import Labels
 from kmlic.run_folder import Run, RunFolder, atomic_write
 from kmlic.training import fit, predict_scores
@@ -367,15 +367,12 @@ class Experiment:
         if export is not None:
             return dict(export(model, working, data))
         images = next(iter(data.test.unbatch().batch(16)))[0].numpy()
-        options: dict[str, Any] = {"labels": labels, "maps": maps}
-        saved_model = export_saved_model(model, working / "export", **options)
-        tflite = export_tflite(model, working / "model.tflite", **options)
-        return {
-            str(Path(artefact).relative_to(working)): check_parity(
-                model, artefact, images
-            )
-            for artefact in (saved_model, tflite)
-        }
+        options: dict[str, Any] = {"labels": labels, "images": images, "maps": maps}
+        forms = [
+            *export_checked(model, working, "saved_model", **options),
+            *export_checked(model, working, "tflite", **options),
+        ]
+        return {form.name_in(working): form.difference for form in forms}
 
     def _report(self, trained: Trained, split: str) -> Report:
         report = self.report(*trained.scores[split], self.data[trained.seed].labels)

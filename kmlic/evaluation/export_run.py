@@ -3,34 +3,29 @@
 import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
 
 import keras
 import numpy as np
+import tensorflow as tf
+from rich.console import Console
+from rich.progress import track
 
-from kmlic.data import load_dataset, read_resized
+from kmlic.data import read_resized
+from kmlic.evaluation.load_split import Split, load_split
+from kmlic.evaluation.report import report_scores
 from kmlic.export import (
     Form,
-    check_parity,
+    Format,
+    Quantization,
     compare_forms,
-    export_saved_model,
-    export_tflite,
+    export_checked,
+    load_export,
 )
+from kmlic.export.compare import latency, size_of
 from kmlic.export.freeze import image_size_of
 from kmlic.labels import Labels
-from kmlic.predict import list_images, load_run
+from kmlic.predict import Scorer, list_images, load_run
 from kmlic.run_folder import Run
-
-Format = Literal["saved_model", "tflite"]
-Quantization = Literal["float16", "dynamic", "int8"]
-
-# How far a probability may stray; float32 forms only round otherwise.
-TOLERANCES: dict[Quantization | None, float] = {
-    None: 1e-4,
-    "float16": 1e-2,
-    "dynamic": 0.1,
-    "int8": 0.2,
-}
 
 _NUM_IMAGES = 64
 
@@ -42,92 +37,124 @@ def export_run(
     quantize: Sequence[Quantization] = (),
     images: Iterable[str | Path] = (),
     maps: bool = False,
+    warm_up: bool | None = None,
     compare: bool = False,
+    dataset: str | None = None,
+    data_dir: str | Path | None = None,
+    split: Split = "validation",
+    show_progress: bool = False,
 ) -> list[Form]:
     """Exports a run's model into its folder and checks each form on real images.
 
     A SavedModel becomes the next version below `export`, the LiteRT forms become
-    model.tflite and model.<quantization>.tflite. run.json records the differences.
+    model.tflite and model.<quantization>.tflite, ONNX becomes model.onnx and OpenVINO
+    the folder openvino. run.json records the differences.
 
     Args:
         run: the run folder.
-        formats: forms in float32.
+        formats: forms in float32: "saved_model", "tflite", "onnx", "openvino".
         quantize: further LiteRT forms, see `kmlic.export.export_tflite`.
-        images: image files or folders to check with; the validation split of the run's
-            dataset when empty. "int8" learns its ranges from them.
+        images: image files or folders to check with; the first images of the split of
+            the dataset when empty. "int8" learns its ranges from them.
         maps: whether the forms give the model's maps as a second output.
-        compare: whether size and latency are measured too; both are nan when not.
+        warm_up: see `kmlic.export.export_checked`.
+        compare: whether size and latency are measured too, of the model itself as
+            well, and, unless there are `images`, mean average precision on the split.
+        dataset: name of a dataset; the run's own when None.
+        data_dir: where the dataset lies; the run's own when None.
+        split: "train", "validation" or "test".
+        show_progress: whether bars on standard error tell how long scoring takes.
+
+    Returns:
+        Every form; the model itself first if `compare`.
 
     Raises:
         ValueError: if an argument does not fit, or a probability strays farther than
-            `TOLERANCES` lets it; the form is left for a look at it.
+            `kmlic.export.TOLERANCES` lets it; that form is not left.
+        ImportError: naming the extra that is not installed.
     """
     run = Path(run)
     if not formats and not quantize:
         raise ValueError("`formats` and `quantize` must name at least one form.")
-    paths = list_images(images) if (images := list(images)) else []
+    paths = list_images(images)[:_NUM_IMAGES] if (images := list(images)) else []
     model, labels = load_run(run)
-    pixels = _pixels(run, paths, model, labels)
-    forms = []
+    size = image_size_of(model, labels.image_size)
+    data = None
+    if not paths:
+        data = load_split(run, split, dataset=dataset, data_dir=data_dir)
+    pixels = None
+    if data is not None:
+        pixels = next(iter(data.unbatch().batch(_NUM_IMAGES)))[0].numpy()
     wanted: list[tuple[Format, Quantization | None]] = [
         *((form, None) for form in formats),
         *(("tflite", quantization) for quantization in quantize),
     ]
+    forms = []
     for form, quantization in wanted:
-        path = _export(model, run, labels, form, quantization, pixels, maps)
-        difference = check_parity(
-            model, path, pixels, tolerance=TOLERANCES[quantization]
+        forms += export_checked(
+            model,
+            run,
+            form,
+            labels=labels,
+            images=paths if pixels is None else pixels,
+            quantize=quantization,
+            maps=maps,
+            warm_up=warm_up,
         )
-        _record(run, path, difference)
-        forms.append(Form(path, np.nan, np.nan, difference))
-    if compare:
-        return compare_forms(model, [form.path for form in forms], pixels)
-    return forms
+        _record(run, forms)
+    if not compare:
+        return forms
+    if pixels is None:
+        pixels = read_resized(paths[0], size)[None]
+    forms = [
+        _measure_model(run / "model.keras", model, labels, pixels[:1]),
+        *compare_forms(forms, pixels[:1]),
+    ]
+    if data is None:
+        return forms
+    return [_judge(form, model, labels, size, data, show_progress) for form in forms]
 
 
-def _pixels(
-    run: Path, paths: list[Path], model: keras.Model, labels: Labels
-) -> np.ndarray:
-    size = image_size_of(model, labels.image_size)
-    if paths:
-        return np.stack([read_resized(path, size) for path in paths[:_NUM_IMAGES]])
-    settings = Run.read(run / "run.json").settings
-    data = load_dataset(
-        settings["dataset"],
-        data_dir=settings["data_dir"],
-        image_size=size,
-        batch_size=_NUM_IMAGES,
-        seed=settings["seeds"][0],
-        augmentation="none",
+def _measure_model(
+    path: Path, model: keras.Model, labels: Labels, image: np.ndarray
+) -> Form:
+    scorer = Scorer.of_model(model, labels)
+    return Form(
+        path,
+        difference=0.0,
+        megabytes=size_of(path) / 1e6,
+        milliseconds=latency(scorer.score, image, 10),
     )
-    return next(iter(data.validation))[0].numpy()
 
 
-def _export(
+def _judge(
+    form: Form,
     model: keras.Model,
-    run: Path,
     labels: Labels,
-    form: Format,
-    quantization: Quantization | None,
-    pixels: np.ndarray,
-    maps: bool,
-) -> Path:
-    if form == "saved_model":
-        return export_saved_model(model, run / "export", labels=labels, maps=maps)
-    name = f"model.{quantization}.tflite" if quantization else "model.tflite"
-    return export_tflite(
-        model,
-        run / name,
-        labels=labels,
-        quantize=quantization,
-        samples=pixels if quantization == "int8" else None,
-        maps=maps,
+    size: int,
+    data: tf.data.Dataset,
+    show_progress: bool,
+) -> Form:
+    if form.path.suffix == ".keras":
+        scorer = Scorer.of_model(model, labels)
+    else:
+        predict = load_export(form.path, precision=form.precision)
+        scorer = Scorer(labels, size, predict)
+    batches = track(
+        data,
+        f"Scoring with {form.path.name}",
+        total=max(int(data.cardinality()), 0) or None,
+        console=Console(stderr=True, quiet=not show_progress),
+        transient=True,
     )
+    report = report_scores(*scorer.score_dataset(batches), labels)
+    return dataclasses.replace(form, mean_average_precision=report.metrics["mAP"])
 
 
-def _record(run: Path, path: Path, difference: float) -> None:
+def _record(run: Path, forms: Sequence[Form]) -> None:
     record = run / "run.json"
     if record.exists():
         content = Run.read(record)
-        exports = {**content.exports, str(path.relative_to(run)): difference}
+        differences = {form.name_in(run): form.difference for form in forms}
+        exports = {**content.exports, **differences}
         dataclasses.replace(content, exports=exports).write(record)

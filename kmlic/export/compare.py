@@ -1,70 +1,51 @@
-"""What each form of a model costs and how far it strays."""
+"""What each form of a model costs."""
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 
+from kmlic.export.export_checked import Form
 from kmlic.export.load_export import load_export
-from kmlic.export.parity import check_parity
-
-
-@dataclasses.dataclass(frozen=True)
-class Form:
-    """Holds what one exported form of a model costs and gives.
-
-    Args:
-        path: the file or folder.
-        megabytes: its size on the disk, in 1e6 bytes.
-        milliseconds: median wall-clock time of one image alone.
-        difference: largest difference of a probability from the model's.
-    """
-
-    path: Path
-    megabytes: float
-    milliseconds: float
-    difference: float
 
 
 def compare_forms(
-    model: keras.Model,
-    paths: Sequence[str | Path],
-    images: np.ndarray,
-    *,
-    repetitions: int = 10,
+    forms: Sequence[Form], image: np.ndarray, *, repetitions: int = 10
 ) -> list[Form]:
-    """Measures the size, latency and score difference of exported forms.
+    """Measures the size and the latency of exported forms.
 
     Args:
-        model: what was exported.
-        paths: folders of SavedModel versions and .tflite files.
-        images: (N, S, S, 3) pixels 0-255 of the model's size.
-        repetitions: how often one image is timed, after one unmeasured run.
+        forms: what `export_checked` gave.
+        image: (1, S, S, 3) pixels 0-255 of the model's size.
+        repetitions: how often the image is timed, after one unmeasured run.
 
     Raises:
-        ValueError: if a path is no export or there are no images.
+        ValueError: if a form is not there any more.
     """
     return [
-        Form(
-            path=Path(path),
-            difference=check_parity(model, path, images),
-            megabytes=_size(Path(path)) / 1e6,
-            milliseconds=_latency(Path(path), images[:1], repetitions),
+        dataclasses.replace(
+            form,
+            megabytes=size_of(form.path) / 1e6,
+            milliseconds=latency(
+                load_export(form.path, precision=form.precision), image, repetitions
+            ),
         )
-        for path in paths
+        for form in forms
     ]
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
+    """Gives the bytes of a file or of all files below a folder."""
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def _latency(path: Path, image: np.ndarray, repetitions: int) -> float:
-    predict = load_export(path)
+def latency(
+    predict: Callable[[np.ndarray], np.ndarray], image: np.ndarray, repetitions: int
+) -> float:
+    """Gives the median wall-clock time of one image, in milliseconds."""
     predict(image)
     times = []
     for _ in range(repetitions):

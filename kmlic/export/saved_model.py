@@ -1,6 +1,7 @@
 """Models for TF Serving and everything else that runs TensorFlow graphs."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -9,6 +10,8 @@ import tensorflow as tf
 from kmlic.data.decoding import MAX_BYTES, MAX_PIXELS, resize_images
 from kmlic.export.decode_bytes import decode_bytes
 from kmlic.export.freeze import freeze, image_size_of, require_one_label_per_logit
+from kmlic.export.serving_readme import FILES, PIXELS, write_readme
+from kmlic.export.warm_up import write_warm_up
 from kmlic.labels import Labels
 from kmlic.run_folder import atomic_write
 
@@ -22,6 +25,7 @@ def export_saved_model(
     maps: bool = False,
     max_bytes: int = MAX_BYTES,
     max_pixels: int = MAX_PIXELS,
+    warm_up: Sequence[bytes] = (),
 ) -> Path:
     """Writes a model as the next version of a SavedModel that TF Serving runs.
 
@@ -38,7 +42,7 @@ def export_saved_model(
 
     An image that is not ok has no labels and zeros for the others; its neighbours are
     not touched. labels.json lies in `assets`, and the loaded object's `labels_json`
-    gives its text.
+    gives its text. README.md says how to start TF Serving and how to ask it.
 
     Of exclusive groups `labels` (B, G) holds the likeliest one of each; beside it stand
     `<group>_probabilities` (B, K) and `<group>_label` (B,) for every group.
@@ -54,12 +58,15 @@ def export_saved_model(
             "activation_maps".
         max_bytes: longest file that `serve_bytes` looks into.
         max_pixels: largest height times width that `serve_bytes` decodes.
+        warm_up: encoded images that TF Serving scores before it takes requests, so that
+            the first ones are not slow. Needs the extra serving.
 
     Returns:
         `folder`/`version`.
 
     Raises:
         ValueError: if an argument does not fit, or the version is there already.
+        ImportError: if there are images to warm up with, but not the extra.
     """
     require_one_label_per_logit(model, labels)
     size = image_size_of(model, labels.image_size)
@@ -80,7 +87,56 @@ def export_saved_model(
             # Nobody trains an export, and its gradients would need kmlic.
             options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
         )
+        if warm_up:
+            write_warm_up(
+                temporary,
+                warm_up,
+                image_size=size,
+                of_pixels={"serving_default": tf.float32, "serve_uint8": tf.uint8},
+                of_bytes=("serve_bytes",),
+            )
+        outputs = _outputs(labels, maps)
+        write_readme(
+            temporary,
+            name=model.name,
+            number=int(path.name),
+            about=f"It scores {len(labels)} labels, listed in `assets/labels.json`.",
+            meaning=_meaning(labels),
+            signatures=[
+                ("serve_bytes", FILES, outputs),
+                ("serving_default", PIXELS, outputs),
+                ("serve_uint8", "`images` (B, H, W, 3) uint8", outputs),
+            ],
+            image_size=size,
+            max_bytes=max_bytes,
+            max_pixels=max_pixels,
+        )
     return path
+
+
+def _outputs(labels: Labels, maps: bool) -> dict[str, str]:
+    outputs = {"probabilities": f"(B, {len(labels)})"}
+    if labels.exclusive:
+        for group, columns in labels.exclusive_groups.items():
+            outputs[f"{group}_probabilities"] = f"(B, {columns.stop - columns.start})"
+            outputs[f"{group}_label"] = "(B,)"
+        outputs["labels"] = f"(B, {len(labels.exclusive_groups)})"
+    else:
+        outputs["labels"] = "(B, P)"
+    outputs["ok"] = "(B,)"
+    return outputs | ({"maps": f"(B, H', W', {len(labels)})"} if maps else {})
+
+
+def _meaning(labels: Labels) -> str:
+    if labels.exclusive:
+        return (
+            "Probabilities are a softmax within each group; `labels` names the "
+            "likeliest one of each.\n"
+        )
+    return (
+        "Probabilities stand in the order of `assets/labels.json`; `labels` names "
+        'those at or above\ntheir thresholds, likeliest first, filled up with "".\n'
+    )
 
 
 class _Servable(tf.Module):
@@ -172,13 +228,27 @@ def _present_labels(
     return filled[:, : tf.maximum(most, 1)]
 
 
+def newest_version(folder: str | Path) -> Path | None:
+    """Finds the version that TF Serving would run; None without one.
+
+    Args:
+        folder: holds one folder a version.
+    """
+    newest = max(_versions(Path(folder)), default=None)
+    return None if newest is None else Path(folder) / str(newest)
+
+
+def _versions(folder: Path) -> list[int]:
+    return [int(path.name) for path in folder.glob("*") if path.name.isdecimal()]
+
+
 def next_version(folder: Path, version: int | None) -> int:
     """Gives the number of the next version, or the one asked for if it is new.
 
     Raises:
         ValueError: if it is not new, or below 1.
     """
-    there = [int(path.name) for path in folder.glob("*") if path.name.isdecimal()]
+    there = _versions(folder)
     if version is None:
         return max(there, default=0) + 1
     if version < 1 or version in there:

@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
-from kmlic.export.freeze import freeze, image_size_of, require_one_label_per_logit
+from kmlic.export.freeze import image_size_of
+from kmlic.export.plain_graph import PlainGraph
 from kmlic.export.tflite_file import foreign_operators, with_labels
 from kmlic.labels import Labels
 from kmlic.run_folder import atomic_write
@@ -23,7 +24,7 @@ def export_tflite(
     model: keras.Model,
     path: str | Path,
     *,
-    labels: Labels,
+    labels: Labels | None,
     quantize: Literal["float16", "dynamic", "int8"] | None = None,
     samples: np.ndarray | None = None,
     maps: bool = False,
@@ -40,7 +41,8 @@ def export_tflite(
     Args:
         model: functional model from images (B, S, S, 3) of a fixed size to logits.
         path: the file to write; its name must end with .tflite.
-        labels: names and thresholds of the model's outputs.
+        labels: names and thresholds of the model's outputs; None for a model that gives
+            embeddings, whose output is `embeddings` (1, D).
         quantize: None keeps float32; "float16" stores weights in 16 bits, "dynamic" in
             8, and "int8" computes in 8 bits where that holds up: what weighs regions
             against each other stays float, because 8 bits leave a softmax over hundreds
@@ -57,8 +59,7 @@ def export_tflite(
     path = Path(path)
     if path.suffix != ".tflite":
         raise ValueError(f"`path` must end with .tflite; got path={str(path)!r}.")
-    size = image_size_of(model, labels.image_size)
-    require_one_label_per_logit(model, labels)
+    size = image_size_of(model, labels.image_size if labels else None)
     if quantize not in (None, "float16", "dynamic", "int8"):
         raise ValueError(
             "`quantize` must be None, 'float16', 'dynamic' or 'int8'; got "
@@ -66,14 +67,16 @@ def export_tflite(
         )
     samples = _require_samples(samples, size, quantize)
 
-    frozen = freeze(model, labels, maps=maps)
+    graph = PlainGraph(model, labels, maps=maps, batch=1)
     with tempfile.TemporaryDirectory() as folder:
-        _save_for_one_image(frozen, folder, size, labels)
+        graph.save(folder)
+        # Not `from_concrete_functions`: with Keras 3 that emits reads of variables
+        # that were never written, without a word.
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         content = _convert(converter, quantize, samples)
     _require_builtin(foreign_operators(content))
     with atomic_write(path) as temporary:
-        temporary.write_bytes(with_labels(content, labels))
+        temporary.write_bytes(with_labels(content, labels) if labels else content)
     return path
 
 
@@ -94,28 +97,6 @@ def _require_samples(
             f"quantize='int8'; got {shape}."
         )
     return np.asarray(samples, "float32")
-
-
-def _save_for_one_image(
-    frozen: keras.Model, folder: str, size: int, labels: Labels
-) -> None:
-    # Not `from_concrete_functions`: with Keras 3 that emits reads of variables
-    # that were never written, without a word.
-    module = tf.Module()
-    module.variables_ = [variable.value for variable in frozen.variables]
-    shape = (1, size, size, 3)
-
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="images")])
-    def predict(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities, *maps = keras.tree.flatten(frozen(images, training=False))
-        outputs = {"probabilities": probabilities}
-        for group, columns in labels.exclusive_groups.items():
-            outputs[f"{group}_probabilities"] = probabilities[:, columns]
-        if maps:
-            outputs["maps"] = maps[0]
-        return outputs
-
-    tf.saved_model.save(module, folder, signatures={"serving_default": predict})
 
 
 def _convert(converter: Any, quantize: str | None, samples: np.ndarray | None) -> bytes:

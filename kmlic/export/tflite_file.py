@@ -1,7 +1,5 @@
 """What stands in a LiteRT file beside its weights."""
 
-from pathlib import Path
-
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
@@ -11,25 +9,20 @@ from kmlic.labels import Labels
 _METADATA = "labels.json"
 
 
-def read_labels(path: str | Path) -> Labels:
-    """Reads the labels that `export_tflite` wrote into a file.
+def labels_in(content: bytes, *, name: str = "the file") -> str | None:
+    """Reads the text that `with_labels` put into a LiteRT file's bytes; None without.
 
     Raises:
-        ValueError: naming the file, if it is no LiteRT file or holds no labels.
+        ValueError: naming the file, if it is no LiteRT file.
     """
-    content = Path(path).read_bytes()
     if content[4:8] != b"TFL3":
-        raise ValueError(f"{path} must be a LiteRT file; it does not start like one.")
+        raise ValueError(f"{name} must be a LiteRT file; it does not start like one.")
     parsed = schema.Model.GetRootAs(content, 0)
     for index in range(parsed.MetadataLength()):
         entry = parsed.Metadata(index)
         if entry.Name() == _METADATA.encode():
-            text = parsed.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
-            return Labels.from_json(text.decode(), source=f"{_METADATA} in {path}")
-    raise ValueError(
-        f"{path} must hold {_METADATA} in its metadata. Export it with "
-        "kmlic.export.export_tflite."
-    )
+            return parsed.Buffers(entry.Buffer()).DataAsNumpy().tobytes().decode()
+    return None
 
 
 def with_labels(content: bytes, labels: Labels) -> bytes:

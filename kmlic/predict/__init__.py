@@ -2,16 +2,21 @@
 
 from kmlic.predict.list_images import list_images
 from kmlic.predict.load_run import load_run
+from kmlic.predict.load_scorer import Runtime, load_scorer
 from kmlic.predict.open_vocabulary import OpenVocabulary, load_run_words
 from kmlic.predict.predict_paths import Prediction, predict_paths
+from kmlic.predict.scorer import Scorer
 from kmlic.predict.write_predictions import write_predictions
 
 __all__ = [
     "OpenVocabulary",
     "Prediction",
+    "Runtime",
+    "Scorer",
     "list_images",
     "load_run",
     "load_run_words",
+    "load_scorer",
     "predict_paths",
     "write_predictions",
 ]

@@ -1,5 +1,6 @@
 """Labels that a model was never trained on."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 from kmlic.embedding_index import EmbeddingIndex, conse
 from kmlic.labels import Labels, to_probabilities
 from kmlic.models import embedding_part, has_embedding
+from kmlic.predict.scorer import Scorer
 from kmlic.words import embed_labels, load_word_vectors
 
 if TYPE_CHECKING:
@@ -74,6 +76,14 @@ class OpenVocabulary:
             labels.names, word_vectors, missing="leave_out"
         )
         self._known = [labels.names.index(name) for name in known.with_vector]
+
+    def scorer(self) -> Scorer:
+        """Gives what `predict_paths` asks."""
+        logits = Scorer.of_model(self.model, self.labels)
+        return dataclasses.replace(
+            logits,
+            function=lambda images: self.score(self.model.predict_on_batch(images)),
+        )
 
     def score(self, outputs: np.ndarray) -> np.ndarray:
         """Gives the cosines of images with the labels, (N, L) float32.

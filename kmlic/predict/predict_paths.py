@@ -3,20 +3,20 @@
 import collections
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
-import keras
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
 from kmlic.data.decoding import read_resized
-from kmlic.labels import Labels, to_probabilities
+from kmlic.labels import Labels
 from kmlic.predict.list_images import list_images
-from kmlic.predict.load_run import load_run
+from kmlic.predict.load_scorer import load_scorer
+from kmlic.predict.scorer import Scorer
 
 _Decoded = tuple[Path, np.ndarray | None, str | None]
 
@@ -29,8 +29,8 @@ class Prediction:
         path: the file.
         labels: names of the labels that count as present, likeliest first; of exclusive
             groups the likeliest one of each, in the groups' order.
-        probabilities: (L,) 0-1, of every label in the model's order, or other scores
-            where those were asked for; None for a broken image.
+        probabilities: (L,) of every label in the scorer's order, whatever it gives;
+            None for a broken image.
         error: why the image is broken; None for a whole one.
     """
 
@@ -41,34 +41,29 @@ class Prediction:
 
 
 def predict_paths(
-    model: keras.Model | str | Path,
+    scorer: Scorer | str | Path,
     paths: Iterable[str | Path],
     *,
-    labels: Labels | None = None,
     threshold: float | None = None,
     top_k: int | None = None,
-    score: Callable[[np.ndarray], np.ndarray] | None = None,
     batch_size: int = 32,
     on_error: Literal["skip", "raise"] = "skip",
     show_progress: bool = False,
 ) -> Iterator[Prediction]:
     """Predicts the labels of image files and folders, one row per image, in order.
 
-    Images are decoded by threads while the model works, a few batches ahead, so that
+    Images are decoded by threads while the scorer works, a few batches ahead, so that
     any number of them needs little memory.
 
     Args:
-        model: a run folder, or a model from images (B, S, S, 3) to logits.
+        scorer: from `load_scorer` or `Scorer.of_model`; of a run folder its model's.
         paths: image files, and folders that are searched to the bottom.
-        labels: of the model; read from the run folder when None.
         threshold: probability from which a label counts as present; each label's own
             when None. Of exclusive groups: from which the likeliest one is given; 0
             when None.
         top_k: gives the k likeliest labels: of those at the threshold when there is
             one, else of all (of exclusive groups: of the likeliest ones).
-        score: the model's outputs to scores of the labels, in place of probabilities,
-            such as `OpenVocabulary.score`.
-        batch_size: images the model sees at once.
+        batch_size: images that are scored at once.
         on_error: "skip" gives a broken image as a row with its error; "raise" stops.
         show_progress: whether a bar on standard error tells how long it will take.
 
@@ -89,21 +84,9 @@ def predict_paths(
             f'`on_error` must be "skip" or "raise"; got on_error={on_error!r}.'
         )
     images = list_images(paths)
-    if isinstance(model, str | Path):
-        model, own = load_run(model)
-        labels = labels or own
-    if labels is None:
-        raise ValueError("`labels` must come with a model that is no run folder.")
-    size = model.input_shape[1] or labels.image_size
-    if not size:
-        raise ValueError(
-            "`labels` must say the image size of a model that takes any size; got None."
-        )
-    own = labels
-    to_scores = score or (lambda logits: to_probabilities(logits, own))
-    rows = _predict(
-        model, images, size, labels, threshold, top_k, to_scores, batch_size, on_error
-    )
+    if not isinstance(scorer, Scorer):
+        scorer = load_scorer(scorer)
+    rows = _predict(scorer, images, threshold, top_k, batch_size, on_error)
     if not show_progress:
         return rows
     return iter(
@@ -118,22 +101,20 @@ def predict_paths(
 
 
 def _predict(
-    model: keras.Model,
+    scorer: Scorer,
     images: Sequence[Path],
-    size: int,
-    labels: Labels,
     threshold: float | None,
     top_k: int | None,
-    score: Callable[[np.ndarray], np.ndarray],
     batch_size: int,
     on_error: str,
 ) -> Iterator[Prediction]:
-    for batch in _decoded_batches(images, size, batch_size):
+    labels = scorer.labels
+    for batch in _decoded_batches(images, scorer.image_size, batch_size):
         for _, _, error in batch:
             if error is not None and on_error == "raise":
                 raise ValueError(error)
         whole = [pixels for _, pixels, _ in batch if pixels is not None]
-        probabilities = iter(_probabilities(model, whole, batch_size, score))
+        probabilities = iter(scorer.score(whole, rows=batch_size))
         for path, pixels, error in batch:
             if pixels is None:
                 yield Prediction(path, (), None, error)
@@ -172,20 +153,6 @@ def _decode(path: Path, size: int) -> _Decoded:
         return path, read_resized(path, size), None
     except ValueError as error:
         return path, None, str(error)
-
-
-def _probabilities(
-    model: keras.Model,
-    images: list[np.ndarray],
-    batch_size: int,
-    score: Callable[[np.ndarray], np.ndarray],
-) -> np.ndarray:
-    if not images:
-        return np.zeros((0, model.output_shape[-1]), "float32")
-    # Always as many rows, for every number of them costs a graph of its own.
-    rows = np.stack(images + images[:1] * (batch_size - len(images)))
-    logits = model.predict_on_batch(rows)[: len(images)]
-    return score(logits)
 
 
 def _present(

@@ -1,15 +1,19 @@
 import importlib
 import json
 
+import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.metrics import average_precision_score
 
 from kmlic.evaluation import export_run
+from kmlic.export import has_bfloat16
 from kmlic.run_folder import Run
-from tests.predict.toys import write_image, write_run
+from tests.predict.toys import LABELS, write_image, write_run
 
-# The room's name for the function hides the module of the same name.
-module = importlib.import_module("kmlic.evaluation.export_run")
+# The rooms' names for the functions hide the modules of the same names.
+loading = importlib.import_module("kmlic.evaluation.load_split")
+checked = importlib.import_module("kmlic.export.export_checked")
 
 
 @pytest.fixture
@@ -28,7 +32,12 @@ def record(run):
     Run(
         recipe="msrn",
         command="python -m recipes.msrn",
-        settings={"dataset": "street_fashion", "data_dir": None, "seeds": [3]},
+        settings={
+            "dataset": "street_fashion",
+            "data_dir": None,
+            "batch_size": 4,
+            "seeds": [3],
+        },
         data={},
         results={},
         deviations={},
@@ -57,28 +66,37 @@ def test_checks_with_the_runs_own_dataset(run, monkeypatch):
     asked = {}
 
     images = tf.random.stateless_uniform((4, 8, 8, 3), (1, 2), 0, 255)
+    targets = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]])
+    means = images.numpy().mean(axis=(1, 2))
+    expected = average_precision_score(targets, means, average="macro")
 
     class Data:
-        validation = tf.data.Dataset.from_tensors((images, tf.zeros((4, 3))))
+        labels = LABELS
+        validation = tf.data.Dataset.from_tensors((images, targets))
 
     def load(name, **options):
         asked.update(options, name=name)
         return Data()
 
-    monkeypatch.setattr(module, "load_dataset", load)
-    (form,) = export_run(run, formats=("tflite",), compare=True)
+    monkeypatch.setattr(loading, "load_dataset", load)
+    model, form = export_run(run, formats=("tflite",), compare=True)
     assert (asked["name"], asked["seed"], asked["image_size"]) == (
         "street_fashion",
         3,
         8,
     )
-    assert form.difference < 1e-6 and form.megabytes > 0 and form.milliseconds > 0
+    assert (model.name_in(run), form.name_in(run)) == ("model.keras", "model.tflite")
+    assert model.difference == 0 and form.difference < 1e-6
+    for each in (model, form):
+        assert each.megabytes > 0 and each.milliseconds > 0
+        assert each.mean_average_precision == pytest.approx(expected)
 
 
 def test_says_which_form_strays(run, photographs, monkeypatch):
-    monkeypatch.setitem(module.TOLERANCES, None, -1.0)
+    monkeypatch.setitem(checked.TOLERANCES, "float32", -1.0)
     with pytest.raises(ValueError, match=r"model\.tflite must give the model's"):
         export_run(run, formats=("tflite",), images=[photographs])
+    assert not (run / "model.tflite").exists()
 
 
 def test_refuses_to_export_nothing(run):
@@ -89,3 +107,13 @@ def test_refuses_to_export_nothing(run):
 def test_says_which_model_has_no_maps_to_export(run, photographs):
     with pytest.raises(ValueError, match="`maps` must be False"):
         export_run(run, images=[photographs], maps=True)
+
+
+def test_compares_with_images_alone_where_there_is_no_dataset(run, photographs):
+    model, form, *others = export_run(
+        run, formats=("openvino",), images=[photographs], compare=True
+    )
+    assert form.name_in(run) == "openvino" and form.milliseconds > 0
+    assert np.isnan(model.mean_average_precision)
+    names = [other.name_in(run) for other in others]
+    assert names == ["openvino (bfloat16)"] * has_bfloat16()

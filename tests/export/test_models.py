@@ -1,5 +1,8 @@
 """Every model's exports beside the model, on real photographs where there are any."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -9,22 +12,38 @@ from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
 from kmlic.data import read_resized
+from kmlic.embedding_index import EmbeddingIndex
 from kmlic.explain import activation_maps
-from kmlic.export import check_parity, export_saved_model, export_tflite
+from kmlic.export import (
+    check_parity,
+    export_embedding_model,
+    export_onnx,
+    export_openvino,
+    export_saved_model,
+    export_tflite,
+)
 from kmlic.export.load_export import load_signature
 from kmlic.export.tflite_file import foreign_operators
-from kmlic.labels import Labels
+from kmlic.labels import Labels, to_probabilities
 from kmlic.models import (
+    build_attribute_classifier,
     build_cam_generator,
     build_classifier,
     build_decouplenet,
+    build_devise,
     build_msrn,
     build_semantic_resnest,
+    score_labels,
 )
 from tests.shared import SHARED
 
 SIZE = 64
 LABELS = Labels(("shirt", "dress", "jeans", "red", "blue"))
+EXCLUSIVE = Labels(
+    LABELS.names,
+    {"garment": LABELS.names[:3], "colour": LABELS.names[3:]},
+    exclusive=True,
+)
 
 
 def msrn(**options):
@@ -78,6 +97,25 @@ def semantic_resnest(**options):
     )
 
 
+def attributes(**options):
+    return build_attribute_classifier(
+        EXCLUSIVE.groups,
+        backbone="small_resnet",
+        feature="pooled",
+        image_size=SIZE,
+        **options,
+    )
+
+
+def devise():
+    return build_devise(12, image_size=SIZE)
+
+
+def devise_of_labels():
+    vectors = np.random.default_rng(0).normal(size=(len(LABELS), 12))
+    return score_labels(devise(), vectors)
+
+
 MODELS = {
     "msrn": msrn,
     "msrn without groups": lambda: msrn(semantics="labels", branches=1),
@@ -95,7 +133,64 @@ MODELS = {
     "semantic resnest, one stem": lambda: semantic_resnest(
         generator="joint", share="stem"
     ),
+    "attributes": attributes,
+    "attributes, several maps": lambda: attributes(pooling="avg+max"),
+    "devise": devise,
+    "devise of labels": devise_of_labels,
 }
+# One of each paper.
+PAPERS = ("msrn", "decouplenet both", "semantic resnest", "attributes", "devise")
+
+# Each runs in a process of its own that cannot import what is not the runtime's.
+RUNTIMES = {
+    "SavedModel": """
+import tensorflow as tf
+loaded = tf.saved_model.load("export/1").signatures
+pixels, files = np.load("pixels.npy"), np.load("files.npz").values()
+embeds = "embed" in loaded
+key = "embeddings" if embeds else "probabilities"
+result = loaded["embed" if embeds else "serving_default"](images=tf.constant(pixels))
+contents = tf.constant([file.tobytes() for file in files])
+served = loaded["embed_bytes" if embeds else "serve_bytes"](image_bytes=contents)
+assert served["ok"].numpy().all()
+scores = np.stack([result[key], served[key]])
+""",
+    "LiteRT": """
+from ai_edge_litert.interpreter import Interpreter
+run = Interpreter("model.tflite").get_signature_runner("serving_default")
+(key,) = {"probabilities", "embeddings"} & set(run.get_output_details())
+scores = [run(images=image[None])[key][0] for image in np.load("pixels.npy")]
+""",
+    "ONNX": """
+import onnxruntime
+session = onnxruntime.InferenceSession("model.onnx")
+(key,) = {"probabilities", "embeddings"} & {x.name for x in session.get_outputs()}
+(scores,) = session.run([key], {"images": np.load("pixels.npy")})
+""",
+    "OpenVINO": """
+import openvino
+model = openvino.Core().compile_model(
+    "openvino/model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+)
+(key,) = {"probabilities", "embeddings"} & {x.get_any_name() for x in model.outputs}
+scores = model({"images": np.load("pixels.npy")})[key]
+""",
+}
+
+
+def labels_of(name):
+    if name == "devise":
+        return None
+    return EXCLUSIVE if name.startswith("attributes") else LABELS
+
+
+def export_saved(model, folder, labels):
+    """The SavedModel of a model with labels, or of one that gives embeddings."""
+    if labels is not None:
+        return export_saved_model(model, folder, labels=labels)
+    vectors = np.random.default_rng(1).normal(size=(7, 12))
+    index = EmbeddingIndex([f"word {number}" for number in range(7)], vectors)
+    return export_embedding_model(model, folder, index=index)
 
 
 @pytest.fixture(scope="module")
@@ -113,12 +208,48 @@ def photographs(tmp_path_factory):
 @pytest.mark.parametrize("name", MODELS)
 def test_every_export_gives_the_models_probabilities(name, photographs, tmp_path):
     keras.utils.set_random_seed(0)
-    model = MODELS[name]()
-    saved_model = export_saved_model(model, tmp_path / "export", labels=LABELS)
+    model, labels = MODELS[name](), labels_of(name)
+    saved_model = export_saved(model, tmp_path / "export", labels)
     check_parity(model, saved_model, photographs, tolerance=1e-5)
-    tflite = export_tflite(model, tmp_path / "model.tflite", labels=LABELS)
+    tflite = export_tflite(model, tmp_path / "model.tflite", labels=labels)
     check_parity(model, tflite, photographs, tolerance=1e-4)
     assert foreign_operators(tflite.read_bytes()) == []
+    onnx = export_onnx(model, tmp_path / "model.onnx", labels=labels)
+    check_parity(model, onnx, photographs, tolerance=1e-4)
+    openvino = export_openvino(model, tmp_path / "openvino", labels=labels)
+    check_parity(model, openvino, photographs, tolerance=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAPERS)
+def test_every_runtime_alone_agrees_with_the_model(name, photographs, tmp_path):
+    keras.utils.set_random_seed(0)
+    model, labels = MODELS[name](), labels_of(name)
+    export_saved(model, tmp_path / "export", labels)
+    export_tflite(model, tmp_path / "model.tflite", labels=labels)
+    export_onnx(model, tmp_path / "model.onnx", labels=labels)
+    export_openvino(model, tmp_path / "openvino", labels=labels)
+    pixels = [read_resized(path, SIZE) for path in photographs]
+    np.save(tmp_path / "pixels.npy", np.stack(pixels))
+    files = [np.frombuffer(path.read_bytes(), np.uint8) for path in photographs]
+    np.savez(tmp_path / "files.npz", *files)
+    outputs = model.predict(np.stack(pixels), verbose=0)
+    expected = outputs if labels is None else to_probabilities(outputs, labels)
+    for runtime, code in RUNTIMES.items():
+        foreign = ["kmlic", "keras_cv", "spektral"]
+        foreign += ["tensorflow", "keras"] * (runtime != "SavedModel")
+        script = f"""
+import sys
+sys.modules.update(dict.fromkeys({foreign}))
+import numpy as np
+{code}
+np.save("scores.npy", scores)
+"""
+        command = [sys.executable, "-I", "-c", script]
+        subprocess.run(command, cwd=tmp_path, check=True)
+        given = np.load(tmp_path / "scores.npy")
+        difference = np.abs(given - expected).max()
+        assert difference < 1e-4, f"{runtime} differs by {difference:g}"
 
 
 @pytest.mark.slow

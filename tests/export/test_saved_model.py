@@ -12,6 +12,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from kmlic.data.decoding import resize_images
 from kmlic.export import check_parity, export_saved_model
 from kmlic.labels import Labels
+from tests.benchmarks.serving_load import ask, growth
 from tests.export.toys import (
     EXCLUSIVE,
     LABELS,
@@ -170,6 +171,15 @@ def test_holds_no_operator_that_needs_python(saved_model):
     assert not [name for name in used if "Py" in name]
     names = [node.name for function in functions for node in function.node_def]
     assert not [name for name in names if "graph_offset" in name]
+
+
+@pytest.mark.slow
+def test_serves_threads_and_broken_images_without_errors_or_growth(saved_model):
+    files = [jpeg(image) for image in random_images(6, 40)]
+    load = ask(saved_model, files, threads=8, seconds=8, share_broken=0.05)
+    assert load.errors == []
+    assert load.images > 500 and 0.02 < load.broken / load.images < 0.08
+    assert growth(load.memory) < 20
 
 
 def test_says_how_many_labels_do_not_fit(model, tmp_path):

@@ -65,15 +65,7 @@ def test_scores_files_like_any_model(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"")
     words = {**WORDS, "blue": np.array([0, 0, 1.0])}
     vocabulary = OpenVocabulary(colour_model(), LABELS, ["teal", "orange"], words)
-    rows = list(
-        predict_paths(
-            vocabulary.model,
-            [tmp_path],
-            labels=vocabulary.labels,
-            score=vocabulary.score,
-            top_k=2,
-        )
-    )
+    rows = list(predict_paths(vocabulary.scorer(), [tmp_path], top_k=2))
     assert rows[0].error
     assert rows[1].labels == ("orange", "teal") and rows[2].labels == ("teal", "orange")
     assert rows[1].probabilities.shape == (2,) and rows[1].probabilities[1] > 0.8

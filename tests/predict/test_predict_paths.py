@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from kmlic.labels import Labels
-from kmlic.predict import predict_paths
+from kmlic.predict import Scorer, predict_paths
 from tests.predict.toys import (
     LABELS,
     colour_model,
@@ -15,10 +15,14 @@ from tests.predict.toys import (
 YELLOW = 1 / (1 + np.exp([-3, -3, 3]))
 
 
+def scorer():
+    return Scorer.of_model(colour_model(), LABELS)
+
+
 def test_gives_the_labels_of_each_image_likeliest_first(tmp_path):
     write_image(tmp_path / "a.png", (200, 255, 0))
     write_image(tmp_path / "b/c.jpg", "black", "JPEG", size=(50, 30))
-    first, second = predict_paths(colour_model(), [tmp_path], labels=LABELS)
+    first, second = predict_paths(scorer(), [tmp_path])
     assert (first.path, second.path) == (tmp_path / "a.png", tmp_path / "b/c.jpg")
     assert (first.labels, second.labels) == (("green", "red"), ())
     np.testing.assert_allclose(second.probabilities, 1 / (1 + np.exp([3, 3, 3])), 1e-5)
@@ -37,11 +41,7 @@ def test_gives_broken_images_as_rows_and_all_others_unharmed(tmp_path):
     broken = write_broken(tmp_path / "images")
     for index in range(7):
         write_image(tmp_path / f"images/{index}.png", (255, 255, 0))
-    rows = list(
-        predict_paths(
-            colour_model(), [tmp_path / "images"], labels=LABELS, batch_size=3
-        )
-    )
+    rows = list(predict_paths(scorer(), [tmp_path / "images"], batch_size=3))
     assert [row.path for row in rows] == sorted((tmp_path / "images").iterdir())
     for row in rows:
         if row.path in broken:
@@ -56,14 +56,14 @@ def test_gives_broken_images_as_rows_and_all_others_unharmed(tmp_path):
 
 def test_stops_at_a_broken_image_when_told_so(tmp_path):
     write_broken(tmp_path)
-    rows = predict_paths(colour_model(), [tmp_path], labels=LABELS, on_error="raise")
+    rows = predict_paths(scorer(), [tmp_path], on_error="raise")
     with pytest.raises(ValueError, match=r"empty\.png must hold an image"):
         list(rows)
 
 
 def test_an_image_that_vanished_is_a_broken_one(tmp_path):
     image = write_image(tmp_path / "a.png", "red")
-    rows = predict_paths(colour_model(), [image], labels=LABELS)
+    rows = predict_paths(scorer(), [image])
     image.unlink()
     assert "no such file" in next(rows).error
 
@@ -79,7 +79,7 @@ def test_an_image_that_vanished_is_a_broken_one(tmp_path):
 )
 def test_lets_threshold_and_top_k_choose(tmp_path, options, labels):
     image = write_image(tmp_path / "a.png", (255, 200, 0))
-    (row,) = predict_paths(colour_model(), [image], labels=LABELS, **options)
+    (row,) = predict_paths(scorer(), [image], **options)
     assert row.labels == labels
 
 
@@ -90,22 +90,17 @@ def test_lets_threshold_and_top_k_choose(tmp_path, options, labels):
         ({"top_k": 0}, "top_k=0"),
         ({"batch_size": 0}, "got 0"),
         ({"on_error": "ignore"}, "on_error='ignore'"),
-        ({"labels": None}, "no run folder"),
-        ({"labels": Labels(LABELS.names)}, "image size"),
     ],
 )
 def test_says_before_any_work_which_argument_does_not_fit(tmp_path, options, message):
     image = write_image(tmp_path / "a.png", "red")
-    any_size = keras.Input((None, None, 3))
-    means = keras.layers.GlobalAveragePooling2D()(any_size)
-    model = keras.Model(any_size, means)
     with pytest.raises(ValueError, match=message):
-        predict_paths(model, [image], **{"labels": LABELS, **options})
+        predict_paths(scorer(), [image], **options)
 
 
 def test_shows_progress_and_gives_the_same_rows(tmp_path, capsys):
     write_image(tmp_path / "a.png", "red")
-    rows = predict_paths(colour_model(), [tmp_path], labels=LABELS, show_progress=True)
+    rows = predict_paths(scorer(), [tmp_path], show_progress=True)
     assert [row.labels for row in rows] == [("red",)]
     assert capsys.readouterr().out == ""
 
@@ -134,7 +129,7 @@ def test_gives_the_likeliest_label_of_each_exclusive_group(tmp_path, options, la
     model = keras.Model(
         inputs, keras.ops.concatenate([red, green, blue, blue * 0.8], 1)
     )
-    (row,) = predict_paths(model, [image], labels=exclusive, **options)
+    (row,) = predict_paths(Scorer.of_model(model, exclusive), [image], **options)
     assert row.labels == labels
     np.testing.assert_allclose(row.probabilities[:2].sum(), 1, rtol=1e-6)
     np.testing.assert_allclose(row.probabilities[2:].sum(), 1, rtol=1e-6)

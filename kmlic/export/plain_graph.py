@@ -1,0 +1,69 @@
+"""A model as one TensorFlow function, for converters to other formats."""
+
+import keras
+import tensorflow as tf
+
+from kmlic.export.freeze import (
+    clone_for_export,
+    freeze,
+    image_size_of,
+    require_one_label_per_logit,
+)
+from kmlic.labels import Labels
+
+
+class PlainGraph(tf.Module):
+    """Computes what every form but the SavedModel gives, from images of one size.
+
+    `predict` takes `images` and gives `probabilities` (B, L), of exclusive groups also
+    `<group>_probabilities` (B, K) each, and with `maps` also `maps` (B, H, W, L). A
+    model without labels gives `embeddings` (B, D).
+
+    Shapes: (B, S, S, 3) float32 pixels 0-255 to the above.
+
+    Args:
+        model: functional model from images (B, S, S, 3) to logits or embeddings.
+        labels: names of its outputs; None for a model that gives embeddings.
+        maps: whether to give the output of the model's layer "activation_maps" too.
+        batch: B; None for any.
+
+    Raises:
+        ValueError: if labels or layers do not fit.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        labels: Labels | None,
+        *,
+        maps: bool = False,
+        batch: int | None = None,
+    ):
+        super().__init__()
+        if labels is None:
+            size, frozen = image_size_of(model), clone_for_export(model)
+        else:
+            require_one_label_per_logit(model, labels)
+            size = image_size_of(model, labels.image_size)
+            frozen = freeze(model, labels, maps=maps)
+        self.weights = [variable.value for variable in frozen.variables]
+        images = tf.TensorSpec((batch, size, size, 3), tf.float32, name="images")
+
+        @tf.function(input_signature=[images])
+        def predict(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            images = tf.cast(images, frozen.inputs[0].dtype)
+            scores, *maps = keras.tree.flatten(frozen(images, training=False))
+            if labels is None:
+                return {"embeddings": scores}
+            outputs = {"probabilities": scores}
+            for group, columns in labels.exclusive_groups.items():
+                outputs[f"{group}_probabilities"] = scores[:, columns]
+            if maps:
+                outputs["maps"] = maps[0]
+            return outputs
+
+        self.predict = predict
+
+    def save(self, folder: str) -> None:
+        """Writes a SavedModel with the one signature `serving_default`."""
+        tf.saved_model.save(self, folder, signatures={"serving_default": self.predict})

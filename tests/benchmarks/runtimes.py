@@ -1,0 +1,75 @@
+"""Images per second of one network in every runtime.
+
+python -m tests.benchmarks.runtimes --backbone resnet50 --batch_size 8
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kmlic.export import (
+    export_onnx,
+    export_openvino,
+    export_saved_model,
+    export_tflite,
+    has_bfloat16,
+    load_export,
+)
+from kmlic.labels import Labels
+from kmlic.models import build_classifier
+from kmlic.predict import Scorer
+
+
+def main() -> None:
+    """Builds a classifier with random weights and times its forms in turn."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--backbone", default="resnet50")
+    parser.add_argument("--image_size", type=int, default=224)
+    parser.add_argument("--batch_size", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=4)
+    arguments = parser.parse_args()
+    keras.utils.set_random_seed(0)
+    size = arguments.image_size
+    labels = Labels(tuple(map(str, range(20))), image_size=size)
+    model = build_classifier(
+        len(labels), backbone=arguments.backbone, pooling="avg", image_size=size
+    )
+    shape = (arguments.batch_size, size, size, 3)
+    images = np.random.default_rng(0).uniform(0, 255, shape).astype("float32")
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        forms = {
+            "keras float32": Scorer.of_model(model, labels).score,
+            "SavedModel": load_export(
+                export_saved_model(model, folder / "export", labels=labels)
+            ),
+            "ONNX Runtime": load_export(
+                export_onnx(model, folder / "model.onnx", labels=labels)
+            ),
+        }
+        openvino = export_openvino(model, folder / "openvino", labels=labels)
+        forms["OpenVINO float32"] = load_export(openvino)
+        if has_bfloat16():
+            forms["OpenVINO bfloat16"] = load_export(openvino, precision="bfloat16")
+        for name, quantize in (("LiteRT", None), ("LiteRT dynamic", "dynamic")):
+            path = folder / f"{quantize}.tflite"
+            export_tflite(model, path, labels=labels, quantize=quantize)
+            forms[name] = load_export(path)
+        expected = forms["keras float32"](images)
+        print(f"{arguments.backbone}, {size} px, batch {arguments.batch_size}")
+        for name, predict in forms.items():
+            difference = np.abs(predict(images) - expected).max()
+            start, batches = time.perf_counter(), 0
+            while time.perf_counter() - start < arguments.seconds:
+                predict(images)
+                batches += 1
+            rate = batches * arguments.batch_size / (time.perf_counter() - start)
+            print(f"{name:18} {rate:7.1f} images/s, difference {difference:.1e}")
+
+
+if __name__ == "__main__":
+    main()
