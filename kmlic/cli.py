@@ -269,6 +269,7 @@ def export(
     quantize: tuple[Literal["float16", "dynamic", "int8"], ...] = (),
     images: tuple[Path, ...] = (),
     maps: bool = False,
+    embeddings: bool = False,
     warm_up: bool | None = None,
     compare: bool = False,
     dataset: str | None = None,
@@ -284,6 +285,8 @@ def export(
         quantize: further LiteRT forms with smaller weights.
         images: image files and folders to check with; the dataset when left out.
         maps: give a map per label too, for models that have them.
+        embeddings: give embeddings instead of probabilities, for models trained on word
+            vectors; the forms lie below the folder embedding.
         warm_up: whether a SavedModel gets requests that TF Serving answers before it
             takes others; None: if the extra serving is installed.
         compare: also measures size, latency and, on the dataset, mean average
@@ -300,6 +303,7 @@ def export(
         quantize=quantize,
         images=images,
         maps=maps,
+        embeddings=embeddings,
         warm_up=warm_up,
         compare=compare,
         dataset=dataset,
@@ -308,7 +312,7 @@ def export(
         show_progress=True,
     )
     table = Table("form", title=f"Exports of {run}")
-    judged = compare and not images
+    judged = compare and not images and not embeddings
     columns = ["largest difference", *(["MB", "ms per image"] * compare)]
     for column in columns + [f"mAP, {split}"] * judged:
         table.add_column(column, justify="right")

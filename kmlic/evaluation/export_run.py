@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from kmlic.data import read_resized
+from kmlic.embedding_index import EmbeddingIndex
 from kmlic.evaluation.load_split import Split, load_split
 from kmlic.evaluation.report import report_scores
 from kmlic.export import (
@@ -24,7 +25,14 @@ from kmlic.export import (
 from kmlic.export.compare import latency, size_of
 from kmlic.export.freeze import image_size_of
 from kmlic.labels import Labels
-from kmlic.predict import Scorer, list_images, load_run
+from kmlic.models import has_embedding
+from kmlic.predict import (
+    OpenVocabulary,
+    Scorer,
+    list_images,
+    load_run,
+    load_run_words,
+)
 from kmlic.run_folder import Run
 
 _NUM_IMAGES = 64
@@ -37,6 +45,7 @@ def export_run(
     quantize: Sequence[Quantization] = (),
     images: Iterable[str | Path] = (),
     maps: bool = False,
+    embeddings: bool = False,
     warm_up: bool | None = None,
     compare: bool = False,
     dataset: str | None = None,
@@ -57,6 +66,9 @@ def export_run(
         images: image files or folders to check with; the first images of the split of
             the dataset when empty. "int8" learns its ranges from them.
         maps: whether the forms give the model's maps as a second output.
+        embeddings: whether the forms give the embeddings of a model trained on word
+            vectors, below the folder embedding, instead of probabilities. The
+            SavedModel finds the nearest of the run's labels too.
         warm_up: see `kmlic.export.export_checked`.
         compare: whether size and latency are measured too, of the model itself as
             well, and, unless there are `images`, mean average precision on the split.
@@ -78,6 +90,9 @@ def export_run(
         raise ValueError("`formats` and `quantize` must name at least one form.")
     paths = list_images(images)[:_NUM_IMAGES] if (images := list(images)) else []
     model, labels = load_run(run)
+    folder, index = run, None
+    if embeddings:
+        model, index, folder = *_embedding(run, model, labels), run / "embedding"
     size = image_size_of(model, labels.image_size)
     data = None
     if not paths:
@@ -93,9 +108,10 @@ def export_run(
     for form, quantization in wanted:
         forms += export_checked(
             model,
-            run,
+            folder,
             form,
-            labels=labels,
+            labels=None if embeddings else labels,
+            index=index,
             images=paths if pixels is None else pixels,
             quantize=quantization,
             maps=maps,
@@ -107,23 +123,33 @@ def export_run(
     if pixels is None:
         pixels = read_resized(paths[0], size)[None]
     forms = [
-        _measure_model(run / "model.keras", model, labels, pixels[:1]),
+        _measure_model(run / "model.keras", model, pixels[:1]),
         *compare_forms(forms, pixels[:1]),
     ]
-    if data is None:
+    if data is None or embeddings:
         return forms
     return [_judge(form, model, labels, size, data, show_progress) for form in forms]
 
 
-def _measure_model(
-    path: Path, model: keras.Model, labels: Labels, image: np.ndarray
-) -> Form:
-    scorer = Scorer.of_model(model, labels)
+def _embedding(
+    run: Path, model: keras.Model, labels: Labels
+) -> tuple[keras.Model, EmbeddingIndex]:
+    if not has_embedding(model):
+        raise ValueError(
+            "`embeddings` must be False for a model that was not trained on word "
+            f"vectors; got {run}."
+        )
+    words = load_run_words(run)
+    vocabulary = OpenVocabulary(model, labels, labels.names, words)
+    return vocabulary.model, vocabulary.index
+
+
+def _measure_model(path: Path, model: keras.Model, image: np.ndarray) -> Form:
     return Form(
         path,
         difference=0.0,
         megabytes=size_of(path) / 1e6,
-        milliseconds=latency(scorer.score, image, 10),
+        milliseconds=latency(model.predict_on_batch, image, 10),
     )
 
 

@@ -4,12 +4,14 @@ import dataclasses
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
 
 from kmlic.data.decoding import read_resized, resize_images
+from kmlic.embedding_index import EmbeddingIndex
+from kmlic.export.embedding_saved_model import export_embedding_model
 from kmlic.export.freeze import image_size_of
 from kmlic.export.load_export import Precision, has_bfloat16
 from kmlic.export.onnx import export_onnx
@@ -34,6 +36,7 @@ TOLERANCES: dict[str, float] = {
 }
 
 _WARM_UP_IMAGES = 8
+_TOP_WORDS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,11 +70,12 @@ def export_checked(
     folder: str | Path,
     form: Format,
     *,
-    labels: Labels,
+    labels: Labels | None,
     images: np.ndarray | Sequence[str | Path],
     quantize: Quantization | None = None,
     maps: bool = False,
     warm_up: bool | None = None,
+    index: EmbeddingIndex | None = None,
 ) -> list[Form]:
     """Writes one form of a model into a run folder, if it passes `check_parity`.
 
@@ -79,17 +83,18 @@ def export_checked(
     sees a form that strays.
 
     Args:
-        model: functional model from images (B, S, S, 3) to logits.
+        model: functional model from images (B, S, S, 3) to logits, or to embeddings.
         folder: gets the next version below export/, model.tflite,
             model.<quantize>.tflite, model.onnx or openvino/.
         form: "saved_model", "tflite", "onnx" or "openvino".
-        labels: names and thresholds of the model's outputs.
+        labels: names and thresholds of the model's outputs; None for embeddings.
         images: (N, H, W, 3) pixels 0-255, or paths of image files, to compare with;
             "int8" learns its ranges from them.
         quantize: of "tflite", see `export_tflite`.
         maps: whether to give the model's maps too.
         warm_up: whether a SavedModel gets requests that TF Serving answers before it
             takes others, made of the images; None if the extra serving is installed.
+        index: of a SavedModel of embeddings, the words it finds.
 
     Returns:
         The form, and that of OpenVINO in bfloat16 too where the CPU has it.
@@ -107,15 +112,22 @@ def export_checked(
         place = Path(staging)
         if form == "saved_model":
             version = next_version(folder / "export", None)
-            files = _files(images) if warm_up or warm_up is None else []
-            written = export_saved_model(
-                model,
-                place / "export",
-                labels=labels,
-                version=version,
-                maps=maps,
-                warm_up=files if warm_up or can_warm_up() else (),
-            )
+            warm_up = can_warm_up() if warm_up is None else warm_up
+            files = _files(images) if warm_up else []
+            options: dict[str, Any] = {"version": version, "warm_up": files}
+            if labels is not None:
+                written = export_saved_model(
+                    model, place / "export", labels=labels, maps=maps, **options
+                )
+            elif index is not None:
+                options["top_k"] = min(_TOP_WORDS, len(index))
+                written = export_embedding_model(
+                    model, place / "export", index=index, **options
+                )
+            else:
+                raise ValueError(
+                    "`index` must come with a SavedModel of embeddings; got None."
+                )
         elif form == "tflite":
             name = f"model.{quantize}.tflite" if quantize else "model.tflite"
             samples = _samples(model, labels, images) if quantize == "int8" else None
@@ -162,9 +174,11 @@ def _files(images: np.ndarray | Sequence[str | Path]) -> list[bytes]:
 
 
 def _samples(
-    model: keras.Model, labels: Labels, images: np.ndarray | Sequence[str | Path]
+    model: keras.Model,
+    labels: Labels | None,
+    images: np.ndarray | Sequence[str | Path],
 ) -> np.ndarray:
-    size = image_size_of(model, labels.image_size)
+    size = image_size_of(model, labels.image_size if labels else None)
     if isinstance(images, np.ndarray):
         return np.asarray(resize_images(images, size))
     return np.stack([read_resized(path, size) for path in images])

@@ -27,9 +27,9 @@ def check_parity(
     """Compares an export's scores with its model's on the same images.
 
     A SavedModel is given each image twice, as a tensor of its own size and as the bytes
-    of a file; all other forms resized pixels. An export without labels is one of
-    embeddings, which are compared as they are; the labels inside an export say whether
-    the model's probabilities are a softmax within each group.
+    of a file; all other forms resized pixels. The labels inside an export say whether
+    the model's probabilities are a softmax within each group. An export without labels
+    is one of embeddings; their differences are shares of the largest number in them.
 
     Args:
         model: from images (B, S, S, 3) to logits, or to embeddings.
@@ -63,14 +63,16 @@ def check_parity(
     labels = find_labels(artefact)
     if labels is None:
         expected = _in_batches(lambda batch: model(batch, training=False), resized)
+        unit = max(float(np.abs(expected).max()), 1e-9)
     else:
+        unit = 1.0
         expected = _in_batches(
             lambda batch: to_probabilities(model(batch, training=False), labels),
             resized,
         )
     largest = 0.0
     for kind, given in _scores(artefact, pixels, files, resized, precision):
-        differences = np.abs(given - expected)
+        differences = np.abs(given - expected) / unit
         difference = float(differences.max())
         # Written so that NaN does not pass.
         if tolerance is not None and not difference <= tolerance:

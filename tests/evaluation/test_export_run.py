@@ -7,8 +7,12 @@ import tensorflow as tf
 from sklearn.metrics import average_precision_score
 
 from kmlic.evaluation import export_run
-from kmlic.export import has_bfloat16
+from kmlic.export import has_bfloat16, load_export
+from kmlic.labels import Labels
+from kmlic.models import build_devise, score_labels
 from kmlic.run_folder import Run
+from kmlic.words import LabelVectors
+from tests.export.toys import random_images
 from tests.predict.toys import LABELS, write_image, write_run
 
 # The rooms' names for the functions hide the modules of the same names.
@@ -90,6 +94,29 @@ def test_checks_with_the_runs_own_dataset(run, monkeypatch):
     for each in (model, form):
         assert each.megabytes > 0 and each.milliseconds > 0
         assert each.mean_average_precision == pytest.approx(expected)
+
+
+def test_exports_the_embeddings_of_a_model_trained_on_word_vectors(
+    tmp_path, photographs, run
+):
+    embedder = build_devise(3, image_size=32)
+    labels = Labels(("red", "lime", "blue"), image_size=32)
+    folder = tmp_path / "devise"
+    folder.mkdir()
+    score_labels(embedder, np.eye(3)).save(folder / "model.keras")
+    labels.write(folder / "labels.json")
+    LabelVectors(labels.names, np.eye(3)).write(folder / "words.npz")
+    options = {"images": [photographs], "embeddings": True}
+    forms = export_run(folder, formats=("saved_model", "onnx", "openvino"), **options)
+    names = [form.name_in(folder) for form in forms if form.precision == "float32"]
+    assert names == [f"embedding/{x}" for x in ("export/1", "model.onnx", "openvino")]
+    images = random_images(2, 32)
+    expected = np.asarray(embedder(images))
+    for form in forms[:3]:
+        given = load_export(form.path)(images)
+        np.testing.assert_allclose(given, expected, atol=1e-4 * np.abs(expected).max())
+    with pytest.raises(ValueError, match="`embeddings` must be False"):
+        export_run(run, **options)
 
 
 def test_says_which_form_strays(run, photographs, monkeypatch):
