@@ -89,6 +89,11 @@ def test_fails_when_no_image_is_whole(run, image, capsys):
         (["predict", "{run}", "{image}", "--output", "rows.txt"], ".csv or .jsonl"),
         (["predict", "{run}", "{image}", "--threshold", "7"], "threshold=7.0"),
         (["predict", "{run}", "{broken}", "--on_error", "raise"], "it is empty"),
+        (["predict", "{run}", "{image}", "--runtime", "openvino"], "--formats openv"),
+        (
+            ["predict", "{run}", "{image}", "--labels", "a", "--runtime", "onnx"],
+            "must be keras to score other labels",
+        ),
         (["evaluate", "{run}"], "run.json"),
         (["export", "{run}"], "run.json"),
         (["export", "absent"], "absent must be a run folder"),
@@ -130,8 +135,19 @@ def test_prints_the_metrics_of_a_run(run, monkeypatch, capsys):
     assert cli.main(["evaluate", str(run), "--split", "validation"]) == 0
     output = capsys.readouterr().out
     assert asked["folder"] == run and asked["split"] == "validation"
+    assert asked["runtime"] == "keras"
     assert "7 images" in output and "50.00" in output and "AP red" in output
     assert "no image shows them: green" in output
+
+
+def test_predicts_with_the_runtime_of_choice(run, image, capsys):
+    command = ["export", str(run), "--formats", "openvino", "--images", str(image)]
+    assert cli.main(command) == 0
+    assert "openvino" in capsys.readouterr().out
+    command = ["predict", str(run), str(image), "--runtime"]
+    for runtime in ("openvino_float32", "openvino"):
+        assert cli.main([*command, runtime]) == 0
+        assert "red 0.95, green 0.95" in capsys.readouterr().out
 
 
 def test_exports_and_compares(run, image, capsys):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from kmlic.evaluation.load_split import Split, load_split
 from kmlic.evaluation.report import Report, report_scores
-from kmlic.predict import Runtime, load_scorer
+from kmlic.predict import load_scorer
+from kmlic.predict.load_scorer import Runtime
 
 
 def evaluate_run(

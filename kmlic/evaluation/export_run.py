@@ -16,13 +16,12 @@ from kmlic.evaluation.load_split import Split, load_split
 from kmlic.evaluation.report import report_scores
 from kmlic.export import (
     Form,
-    Format,
-    Quantization,
     compare_forms,
     export_checked,
     load_export,
 )
 from kmlic.export.compare import latency, size_of
+from kmlic.export.export_checked import Format, Quantization
 from kmlic.export.freeze import image_size_of
 from kmlic.labels import Labels
 from kmlic.models import has_embedding

@@ -8,8 +8,6 @@ from kmlic.export.embedding_saved_model import (
 from kmlic.export.export_checked import (
     TOLERANCES,
     Form,
-    Format,
-    Quantization,
     export_checked,
 )
 from kmlic.export.freeze import freeze
@@ -24,8 +22,6 @@ from kmlic.export.tflite import export_tflite
 __all__ = [
     "TOLERANCES",
     "Form",
-    "Format",
-    "Quantization",
     "check_embedding_parity",
     "check_parity",
     "compare_forms",

@@ -2,7 +2,7 @@
 
 from kmlic.predict.list_images import list_images
 from kmlic.predict.load_run import load_run
-from kmlic.predict.load_scorer import Runtime, load_scorer
+from kmlic.predict.load_scorer import load_scorer
 from kmlic.predict.open_vocabulary import OpenVocabulary, load_run_words
 from kmlic.predict.predict_paths import Prediction, predict_paths
 from kmlic.predict.scorer import Scorer
@@ -11,7 +11,6 @@ from kmlic.predict.write_predictions import write_predictions
 __all__ = [
     "OpenVocabulary",
     "Prediction",
-    "Runtime",
     "Scorer",
     "list_images",
     "load_run",
