@@ -606,11 +606,14 @@ def draw_image(
 ) -> Figure:
     """Draws one image under the maps of its labels, one line per model."""
     height, width = image.shape[:2]
-    figure = Figure(figsize=(1.5 * len(present), 1.7 * len(maps)), layout="tight")
-    grid = figure.subplots(len(maps), len(present), squeeze=False)
+    columns = 1 + len(present)
+    figure = Figure(figsize=(1.5 * columns, 1.7 * len(maps)), layout="tight")
+    grid = figure.subplots(len(maps), columns, squeeze=False)
     for line, (model, each) in zip(grid, maps.items(), strict=True):
+        line[0].imshow(image.astype("uint8"))
+        line[0].set(xticks=(), yticks=())
         line[0].set_ylabel(model, fontsize=8)
-        for axes, label in zip(line, present, strict=True):
+        for axes, label in zip(line[1:], present, strict=True):
             own = each[..., label]
             axes.imshow(overlay(image, own - own.min()))
             axes.set(xticks=(), yticks=())
