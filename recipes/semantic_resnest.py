@@ -289,7 +289,8 @@ def find_generator(settings: Settings, seed: int) -> Path:
     """Gives the folder of a seed's stage one: one that matches, or trained now.
 
     Raises:
-        ValueError: if the folder was named in the settings and does not match.
+        ValueError: if the folder was named in the settings and does not match, or no
+            classifier could be guided by such a generator.
     """
     stage = stage_of(settings, seed)
     data = load(stage, seed)
@@ -302,11 +303,14 @@ def find_generator(settings: Settings, seed: int) -> Path:
             f"`stage_one` must hold a generator for this run; {difference} Leave the "
             "flag out to train one."
         )
+    # What does not fit is refused before stage one is trained, not after.
+    build(dataclasses.replace(settings, generator="joint"), data, stage.folder)
     CONSOLE.print(f"Stage one is trained: {difference}", soft_wrap=True)
     experiment = Experiment(MAIN, stage)
     generator = functools.partial(build_generator, stage, data)
     train(experiment, "generator", seed, stage, generator, data)
-    experiment.finish(exported="generator")
+    # Its exports would be part of the classifier's again.
+    experiment.finish(exported="generator", export=lambda *_: {})
     return stage.folder
 
 

@@ -127,3 +127,19 @@ def test_writes_a_deviation_only_of_several_seeds_and_nothing_of_the_unknown():
     assert recipe.spread(np.array([0.123])) == "12.3"
     assert recipe.spread(np.array([0.1, 0.3])) == "20.0 ± 14.1"
     assert recipe.spread(np.array([np.nan, 0.3])) == "-"
+
+
+def test_refuses_a_generator_that_normalises_otherwise_before_it_is_trained(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(recipe, "load", lambda *_: data(size=64))
+    monkeypatch.setattr(recipe, "train", lambda *_: pytest.fail("trained"))
+    settings = dataclasses.replace(
+        SETTINGS,
+        image_size=64,
+        generator_backbone="small_resnet",
+        backbone="mobilenet_v2",
+        folder=tmp_path / "run",
+    )
+    with pytest.raises(ValueError, match=r"normalise pixels.*0\.00784314"):
+        recipe.find_generator(settings, seed=3)
