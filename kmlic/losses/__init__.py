@@ -8,6 +8,7 @@ from kmlic.losses.group_focal_loss import GroupFocalLoss
 from kmlic.losses.hinge_rank import HingeRank
 from kmlic.losses.partial_binary_crossentropy import PartialBinaryCrossentropy
 from kmlic.losses.positive_weights import positive_weights
+from kmlic.losses.softmax_rank import SoftmaxRank
 
 __all__ = [
     "AsymmetricLoss",
@@ -16,6 +17,7 @@ __all__ = [
     "GroupFocalLoss",
     "HingeRank",
     "PartialBinaryCrossentropy",
+    "SoftmaxRank",
     "class_balanced_weights",
     "positive_weights",
 ]

@@ -28,7 +28,7 @@ SPLITS = ("train", "validation", "test")
 class CachedFeatures:
     """Trains what stands on a frozen model without running that model every epoch.
 
-    The frozen model sees each image and its mirror image once. Its outputs are kept on
+    The frozen model sees each image, and its mirror image, once. Its outputs are kept on
     the disk as float16, under a name that follows from its weights and from the pixels
     of all images: another run, seed or split of the same images finds them there, other
     weights or one other pixel do not. An interrupted computation leaves nothing.
@@ -48,6 +48,7 @@ class CachedFeatures:
             tensors; run as in inference.
         data: the images; needs `train_in_order`.
         folder: holds one folder for each cache.
+        mirrored: whether mirror images are seen too, without which `load` cannot flip.
 
     Raises:
         ValueError: if the training images cannot be gone through in order, a dimension
@@ -73,7 +74,12 @@ class CachedFeatures:
     """
 
     def __init__(
-        self, extractor: keras.Model, data: MultiLabelData, folder: str | Path
+        self,
+        extractor: keras.Model,
+        data: MultiLabelData,
+        folder: str | Path,
+        *,
+        mirrored: bool = True,
     ):
         if data.train_in_order is None:
             raise ValueError("`data.train_in_order` must be a dataset; got None.")
@@ -85,6 +91,7 @@ class CachedFeatures:
                 f"{self.shapes}. Build it for one image size."
             )
         self._images = data
+        self._kinds = ("plain", "mirrored") if mirrored else ("plain",)
         digests = {split: self._digests(split) for split in SPLITS}
         known = sorted(set().union(*digests.values()))
         row = {digest: number for number, digest in enumerate(known)}
@@ -94,11 +101,13 @@ class CachedFeatures:
         }
         identity = hashlib.sha256(_describe(extractor))
         identity.update(b"".join(known))
+        if not mirrored:
+            identity.update(b"plain")
         self.path = Path(folder) / identity.hexdigest()[:32]
         if not self.path.exists():
             self._compute(len(known))
         self._plain = self._open("plain")
-        self._mirrored = self._open("mirrored")
+        self._mirrored = self._open("mirrored") if mirrored else []
 
     def load(
         self, *, batch_size: int, seed: int = 0, flip: bool = True
@@ -118,6 +127,10 @@ class CachedFeatures:
             raise ValueError(
                 "`batch_size` must be from 1 to the number of training images; got "
                 f"batch_size={batch_size} for {len(self._rows['train'])} images."
+            )
+        if flip and not self._mirrored:
+            raise ValueError(
+                "`flip` must be False where `mirrored` was False; got flip=True."
             )
         return dataclasses.replace(
             self._images,
@@ -168,11 +181,12 @@ class CachedFeatures:
                     )
                     for index, shape in enumerate(self.shapes)
                 ]
-                for kind in ("plain", "mirrored")
+                for kind in self._kinds
             }
             for rows, images in self._report_progress():
                 self._write(arrays["plain"], rows, images)
-                self._write(arrays["mirrored"], rows, images[:, :, ::-1])
+                if "mirrored" in arrays:
+                    self._write(arrays["mirrored"], rows, images[:, :, ::-1])
             for array in itertools.chain(*arrays.values()):
                 array.flush()
 
@@ -260,9 +274,10 @@ class CachedFeatures:
 
     def _gather(self, rows: np.ndarray, mirror: np.ndarray) -> list[np.ndarray]:
         gathered = []
-        for plain, mirrored in zip(self._plain, self._mirrored, strict=True):
+        for index, plain in enumerate(self._plain):
             features = plain[rows]
-            features[mirror] = mirrored[rows[mirror]]
+            if mirror.any():
+                features[mirror] = self._mirrored[index][rows[mirror]]
             gathered.append(features)
         return gathered
 

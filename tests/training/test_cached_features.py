@@ -137,6 +137,21 @@ def test_computes_anew_what_another_model_or_image_gives(tmp_path, changed):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_mirror_images_can_be_left_out(tmp_path):
+    data, extractor = make_data(), make_extractor()
+    features = CachedFeatures(extractor, data, tmp_path, mirrored=False)
+    assert [path.name for path in features.path.iterdir()] == ["plain_0.npy"]
+    train = features.load(batch_size=12, flip=False).train
+    expected = extractor.predict(_images(data.train_in_order), verbose=0)
+    np.testing.assert_allclose(
+        np.sort(_images(train), axis=0), np.sort(expected, axis=0), atol=1e-3
+    )
+    with pytest.raises(ValueError, match="got flip=True"):
+        features.load(batch_size=4)
+    with_them = CachedFeatures(extractor, data, tmp_path)
+    assert with_them.path != features.path
+
+
 def test_leaves_nothing_when_interrupted(tmp_path):
     class Broken(keras.Model):
         def predict_on_batch(self, x):
