@@ -37,7 +37,12 @@ from kmlic.evaluation import (
 )
 from kmlic.export import check_embedding_parity, export_embedding_model
 from kmlic.labels import Labels
-from kmlic.losses import CosineMargin, HingeRank, PartialBinaryCrossentropy
+from kmlic.losses import (
+    CosineMargin,
+    HingeRank,
+    PartialBinaryCrossentropy,
+    SoftmaxRank,
+)
 from kmlic.metrics import (
     HitAtK,
     average_precision,
@@ -74,7 +79,7 @@ if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
 CONSOLE = Console(highlight=False)
-KS = (1, 2, 3, 5, 10, 20)
+KS = tuple(range(1, 21))
 ZERO_SHOT_KS = (1, 5, 10)
 # Of each group of street_fashion's labels.
 HELD_OUT = ("check", "dot", "blouse", "coat", "shorts", "grey", "pink")
@@ -123,7 +128,8 @@ class Settings:
     weights: str | None = None
     """None, imagenet, or a file of weights for the backbone."""
     cache_features: bool = False
-    """Keeps the backbone as it is and computes its features once for all rows."""
+    """Keeps the backbone as it is and computes its features once for all rows. Without
+    `weights` it is that of the softmax model, which is trained first."""
     cache_dir: Path = Path(".kmlic/features")
     """Where those features are kept."""
     image_size: int = 64
@@ -135,8 +141,12 @@ class Settings:
     """Of training; what is kept and exported is float32. On processors without bfloat16
     instructions float32 is faster."""
 
-    loss: Literal["cosine", "cosine_margin", "hinge_rank"] = "cosine_margin"
+    loss: Literal["cosine", "cosine_margin", "hinge_rank", "softmax_rank"] = (
+        "cosine_margin"
+    )
     margin: float = 0.1
+    temperature: float = 0.1
+    """Of softmax_rank."""
     augmentation: Literal["none", "flip", "multi_scale_crop"] = "flip"
     batch_size: int = 32
     epochs: int = 8
@@ -160,8 +170,10 @@ class Settings:
     """The paper's configuration: Tiny-ImageNet, CIFAR-100, 50 numbers a word."""
     trial: bool = False
     """Everything once on a few images, in under two minutes."""
+    losses: bool = False
+    """The other losses too."""
     ablations: bool = False
-    """Both losses, the margins, dropout and augmentation of the paper too."""
+    """Those, and the margins, dropout and augmentation of the paper, too."""
 
 
 PRESETS = {
@@ -196,13 +208,17 @@ SOFTMAX_ABLATIONS: dict[str, dict[str, Any]] = {
     "softmax dropout=0 augmentation=none": {"dropout": 0.0, "augmentation": "none"},
     "softmax dropout=0.5 augmentation=none": {"dropout": 0.5, "augmentation": "none"},
 }
-# Rows beside DeViSE as the settings have it: section 2.3.
+# Rows beside DeViSE as the settings have it.
+LOSSES: dict[str, dict[str, Any]] = {
+    f"loss={x}": {"loss": x}
+    for x in ("cosine", "cosine_margin", "hinge_rank", "softmax_rank")
+}
+# Section 2.3.
 ABLATIONS: dict[str, dict[str, Any]] = {
-    "loss=cosine": {"loss": "cosine"},
+    **LOSSES,
     **{
         f"margin={x:g}": {"loss": "cosine_margin", "margin": x} for x in (0.0, 0.1, 1.0)
     },
-    "loss=hinge_rank": {"loss": "hinge_rank"},
     "dropout=0": {"dropout": 0.0},
     "dropout=0.5": {"dropout": 0.5},
     "augmentation=none": {"augmentation": "none"},
@@ -253,12 +269,11 @@ def main(settings: Settings) -> Run:
     for seed in settings.seeds:
         images = load(settings, seed)
         words = place_labels(settings, images, seed)
-        seen = keep_labels(images, words.names, drop_images=True)
-        features = cache(settings, seen)
-        rows = train_rows(settings, experiment, seed, words, seen, features)
         unseen = load_zero_shot(settings, images, words, seed)
         candidates = gather_candidates(settings, words, unseen)
-        found = judge(settings, experiment, seed, words, candidates, unseen, rows)
+        rows, features = train_rows(settings, experiment, seed, words, images)
+        kept = unseen if features is None else keep_features(settings, features, unseen)
+        found = judge(settings, experiment, seed, words, candidates, kept, rows)
         if not sections:
             sections = [
                 *list_words(words, candidates),
@@ -387,25 +402,20 @@ def read_label_words(settings: Settings) -> dict[str, str]:
     return words
 
 
-def cache(settings: Settings, data: MultiLabelData) -> CachedFeatures | None:
-    """Computes the features all rows share, where the backbone is kept as it is."""
-    if not settings.cache_features:
-        return None
-    backbone = make_backbone(settings)
-    pool = keras.layers.GlobalAveragePooling2D(name="pool")
-    extractor = keras.Model(backbone.input, pool(backbone.outputs[-1]))
-    return CachedFeatures(extractor, data, settings.cache_dir)
-
-
 def train_rows(
     settings: Settings,
     experiment: Experiment,
     seed: int,
     words: Words,
-    seen: MultiLabelData,
-    features: CachedFeatures | None,
-) -> dict[str, tuple[Settings, Trained, MultiLabelData]]:
-    """Trains the softmax model, then every embedding model, warm from it."""
+    images: MultiLabelData,
+) -> tuple[dict[str, tuple[Settings, Trained, MultiLabelData]], CachedFeatures | None]:
+    """Trains the softmax model, then every embedding model, warm from it.
+
+    Returns:
+        The embedding models' rows with the softmax model's, and the features that the
+        embedding models were trained on, if any.
+    """
+    features: CachedFeatures | None = None
 
     def train(
         name: str, row: Settings, build: Callable[..., keras.Model], epochs: int
@@ -425,20 +435,52 @@ def train_rows(
         )
         return row, trained, data
 
+    def keep(extractor: keras.Model) -> CachedFeatures:
+        return CachedFeatures(
+            extractor,
+            keep_labels(images, words.names, drop_images=True),
+            settings.cache_dir,
+            mirrored=settings.augmentation != "none",
+        )
+
+    if settings.cache_features and settings.weights is not None:
+        backbone = make_backbone(settings)
+        pool = keras.layers.GlobalAveragePooling2D(name="pool")
+        features = keep(keras.Model(backbone.input, pool(backbone.outputs[-1])))
     rows = {"softmax": train("softmax", settings, build_softmax, settings.epochs)}
     for name, changes in SOFTMAX_ABLATIONS.items() if settings.ablations else ():
         row = dataclasses.replace(settings, **changes)
         train(name, row, build_softmax, row.epochs)
-    embedders = {"devise": {}, **(ABLATIONS if settings.ablations else {})}
-    for name, changes in embedders.items():
+    source = rows["softmax"][1].model_path
+    if settings.cache_features and features is None:
+        softmax = keras.saving.load_model(source, compile=False)
+        pooled = softmax.get_layer("pool").output
+        features = keep(keras.Model(softmax.input, pooled))
+    others = ABLATIONS if settings.ablations else LOSSES if settings.losses else {}
+    for name, changes in {"devise": {}, **others}.items():
         row = dataclasses.replace(settings, **changes)
+        if row == settings and name != "devise":
+            continue
         build = functools.partial(
-            build_embedder,
-            words=words,
-            source=None if features else rows["softmax"][1].model_path,
+            build_embedder, words=words, source=None if features else source
         )
         rows[name] = train(name, row, build, row.embedding_epochs)
-    return rows
+    return rows, features
+
+
+def keep_features(
+    settings: Settings, features: CachedFeatures, unseen: MultiLabelData
+) -> MultiLabelData:
+    """Computes the features of images that are only judged."""
+    kept = CachedFeatures(
+        features.extractor, unseen, settings.cache_dir, mirrored=False
+    )
+    return kept.load(batch_size=settings.batch_size, flip=False)
+
+
+def head_of(model: keras.Model) -> keras.Model:
+    """Gives the part of a model that stands on the pooled features."""
+    return keras.Model(model.get_layer("pool").output, model.output, name=model.name)
 
 
 def build_softmax(settings: Settings, data: MultiLabelData) -> keras.Model:
@@ -454,8 +496,8 @@ def _build_softmax(settings: Settings, data: MultiLabelData) -> keras.Model:
             image_size=settings.image_size,
             dropout=settings.dropout,
         )
-        if settings.cache_features:
-            model = keras.Model(model.get_layer("pool").output, model.output)
+        if data.source is not None:
+            model = head_of(model)
         loss = PartialBinaryCrossentropy()
         if (data.train_targets.sum(axis=1) == 1).all():
             loss = keras.losses.CategoricalCrossentropy(from_logits=True)
@@ -483,8 +525,8 @@ def _build_embedder(
             hidden_units=settings.hidden_units,
             dropout=settings.dropout,
         )
-        if settings.cache_features:
-            model = keras.Model(model.get_layer("pool").output, model.output)
+        if data.source is not None:
+            model = head_of(model)
         model = score_labels(model, words.vectors)
         if source is not None and settings.warm_start:
             softmax = keras.saving.load_model(source, compile=False)
@@ -522,6 +564,8 @@ def make_loss(settings: Settings, shared: list[list[int]]) -> keras.Loss:
     """Gives the loss the settings name."""
     if settings.loss == "hinge_rank":
         return HingeRank(settings.margin, shared_labels=shared)
+    if settings.loss == "softmax_rank":
+        return SoftmaxRank(settings.temperature, shared_labels=shared)
     margin = None if settings.loss == "cosine" else settings.margin
     return CosineMargin(margin, shared_labels=shared)
 
@@ -549,7 +593,7 @@ def compile_model(
     multipliers = {}
     # A model of kept features has no backbone to slow down.
     backbones = [each for each in model.layers if each.name == settings.backbone]
-    if backbones and isinstance(loss, CosineMargin | HingeRank):
+    if backbones and isinstance(loss, CosineMargin | HingeRank | SoftmaxRank):
         multipliers = part_multipliers(backbones[0], settings.backbone_multiplier)
     optimizer = LayerwiseAdamW(rate, settings.weight_decay, multipliers=multipliers)
     model.compile(optimizer, loss, metrics=[HitAtK(k, name=f"hit@{k}") for k in (1, 5)])
@@ -615,6 +659,15 @@ def judge(
 ) -> dict[str, np.ndarray]:
     """Scores the images of labels never trained, by every model and by ConSE.
 
+    Args:
+        settings: of the recipe.
+        experiment: gets the reports.
+        seed: of the trainings.
+        words: the trained labels' and the vocabulary's.
+        candidates: what may be named.
+        unseen: the images, or their features where models were trained on those.
+        rows: the models.
+
     Returns:
         Model to scores of the candidates, (N, C).
     """
@@ -626,15 +679,16 @@ def judge(
     biases: dict[str, dict[int, float]] = {}
     for name, (row, trained, data) in rows.items():
         model = keras.saving.load_model(trained.model_path, compile=False)
+        judged = model if unseen.source is None else head_of(model)
         if name == "softmax":
-            targets, chances = predict_scores(model, dataset, data.labels)
+            targets, chances = predict_scores(judged, dataset, data.labels)
             targets = targets[:, columns]
             found[name] = np.full((len(chances), len(candidates.index)), -np.inf)
             np.maximum.at(found[name].T, candidates.seen_columns, chances.T)
             embedded["conse"] = conse(chances, words.vectors, top=row.conse_labels)
             biases["conse"] = choose_conse_bias(row, trained, words, seed)
         else:
-            embedded[name] = run(embedding_part(model), dataset)
+            embedded[name] = run(embedding_part(judged), dataset)
             biases[name] = choose_devise_bias(row, model, data, words, seed)
     vocabulary = EmbeddingIndex(words.all.index_to_key, words.all.vectors)
     plain = unit_vectors(words.plain.vectors)
@@ -740,8 +794,9 @@ def choose_devise_bias(
     """Chooses the bias for an embedding model on validation images, for each k.
 
     A fifth of the trained labels play the unseen: what stands on the pooled features is
-    trained anew without them. The features have seen them where the backbone was
-    trained too, which makes the bias smaller than unseen labels would want.
+    trained anew without them, so that their training images are as good as validation
+    images. The features have seen them where the backbone was trained too, which makes
+    the bias smaller than unseen labels would want.
     """
     keras.utils.set_random_seed(seed)
     seen = pretend_unseen(words, seed)
@@ -752,7 +807,7 @@ def choose_devise_bias(
     extractor = keras.Model(model.input, pooled)
     features = {
         split: np.concatenate([batch for batch, _ in batches.as_numpy_iterator()])
-        if settings.cache_features
+        if data.source is not None
         else run(extractor, batches)
         for split, batches in (
             ("train", in_order(data)),
@@ -775,9 +830,11 @@ def choose_devise_bias(
         epochs=settings.embedding_epochs,
         verbose=0,
     )
-    embeddings = head.predict(features["validation"], batch_size=256, verbose=0)
+    spared = ~(data.train_targets[:, seen] == 1).any(axis=1)
+    judged = np.concatenate([features["validation"], features["train"][spared]])
+    targets = np.concatenate([data.targets["validation"], data.train_targets[spared]])
+    embeddings = head.predict(judged, batch_size=256, verbose=0)
     scores = EmbeddingIndex(words.names, words.vectors).scores(embeddings)
-    targets = data.targets["validation"]
     return {k: choose_seen_bias(targets, scores, seen, k=k) for k in ZERO_SHOT_KS}
 
 

@@ -12,6 +12,7 @@ from kmlic.metrics import hit_at_k, top_similarity
 from kmlic.training import parse_settings
 from kmlic.words import load_word_vectors
 from recipes import devise
+from tests.data.test_load_cifar100 import NAMES as CIFAR_NAMES
 from tests.data.test_load_cifar100 import write_binary
 from tests.data.test_load_tiny_imagenet import write_tiny_imagenet
 
@@ -170,6 +171,13 @@ def test_takes_the_loss_the_settings_name(loss):
     assert made.get_config()["shared_labels"] == [[0, 1]]
 
 
+def test_takes_the_temperature_of_the_settings():
+    settings = devise.Settings(loss="softmax_rank", temperature=0.2)
+    made = devise.make_loss(settings, [[0, 1]])
+    assert made.get_config()["temperature"] == 0.2
+    assert made.get_config()["shared_labels"] == [[0, 1]]
+
+
 def test_export_gives_what_the_model_gives(tmp_path):
     from kmlic.models import build_devise, score_labels
 
@@ -198,6 +206,7 @@ def test_trains_on_one_dataset_and_judges_on_another(tmp_path, cached):
         f"{w} {' '.join(map(str, v))}" for w, v in zip(names, vectors, strict=True)
     ]
     words.write_text("\n".join(lines))
+    (tmp_path / "map.json").write_text(json.dumps({CIFAR_NAMES[0]: "goldfish"}))
     settings = devise.Settings(
         dataset="tiny_imagenet",
         data_dir=tmp_path / "tiny",
@@ -212,12 +221,17 @@ def test_trains_on_one_dataset_and_judges_on_another(tmp_path, cached):
         epochs=1,
         embedding_epochs=1,
         loss="hinge_rank",
+        losses=cached,
         seeds=(0, 1),
         folder=tmp_path / "run",
     )
     run = devise.main(settings)
-    assert set(run.results["test"]) == {"softmax", "devise"}
-    assert set(run.results["zero_shot"]) == {"softmax", "conse", "devise", "chance"}
+    rows = {"softmax", "devise"}
+    if cached:
+        rows |= {"loss=cosine", "loss=cosine_margin", "loss=softmax_rank"}
+    assert set(run.results["test"]) == rows
+    assert set(run.results["zero_shot"]) == rows | {"conse", "chance"}
+    assert {f"hit@{k}" for k in range(1, 21)} <= set(run.results["test"]["devise"])
     found = run.results["zero_shot"]["devise"]
     assert -1 <= found["similarity"] <= 1 and 0 <= found["harmonic@5"] <= 1
     assert run.deviations["zero_shot"]["devise"]["similarity"] >= 0
