@@ -250,7 +250,8 @@ class Candidates:
     `index` has the distinct vectors of the trained labels (`seen`) and of the others;
     `columns` says where in it each of the images' labels stands, `seen_columns` where
     each trained label does. `plain` has the vectors of the images' labels as they were
-    loaded, of length 1, and `similarities` their cosines with all candidates'.
+    loaded, of length 1, and `similarities` their cosines with all candidates'. `report`
+    says which of the images' labels are left out.
     """
 
     names: tuple[str, ...]
@@ -260,6 +261,7 @@ class Candidates:
     seen_columns: np.ndarray
     plain: np.ndarray
     similarities: np.ndarray
+    report: WordReport
 
 
 def main(settings: Settings) -> Run:
@@ -645,6 +647,7 @@ def gather_candidates(
         seen_columns,
         plain,
         plain @ all_plain[first].T,
+        word_report,
     )
 
 
@@ -679,7 +682,9 @@ def judge(
     biases: dict[str, dict[int, float]] = {}
     for name, (row, trained, data) in rows.items():
         model = keras.saving.load_model(trained.model_path, compile=False)
-        judged = model if unseen.source is None else head_of(model)
+        judged = model if name == "softmax" else embedding_part(model)
+        if unseen.source is not None:
+            judged = head_of(judged)
         if name == "softmax":
             targets, chances = predict_scores(judged, dataset, data.labels)
             targets = targets[:, columns]
@@ -688,7 +693,7 @@ def judge(
             embedded["conse"] = conse(chances, words.vectors, top=row.conse_labels)
             biases["conse"] = choose_conse_bias(row, trained, words, seed)
         else:
-            embedded[name] = run(embedding_part(judged), dataset)
+            embedded[name] = run(judged, dataset)
             biases[name] = choose_devise_bias(row, model, data, words, seed)
     vocabulary = EmbeddingIndex(words.all.index_to_key, words.all.vectors)
     plain = unit_vectors(words.plain.vectors)
@@ -893,7 +898,8 @@ def list_words(words: Words, candidates: Candidates) -> list[Section]:
             f"{len(words.names)} labels were trained, of {int(candidates.seen.sum())} "
             f"distinct vectors. Images of {len(candidates.names)} labels are judged, "
             f"{len(new)} of which were not trained: {', '.join(new)}.\n\n"
-            f"{words.report}",
+            f"Labels of the trained dataset: {words.report}\n\n"
+            f"Labels of the judged images: {candidates.report}",
         )
     ]
 
