@@ -79,7 +79,7 @@ if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
 CONSOLE = Console(highlight=False)
-KS = tuple(range(1, 21))
+KS = (1, 2, 3, 5, 10, 20)
 ZERO_SHOT_KS = (1, 5, 10)
 # Of each group of street_fashion's labels.
 HELD_OUT = ("check", "dot", "blouse", "coat", "shorts", "grey", "pink")
@@ -435,6 +435,9 @@ def train_rows(
             epochs=epochs,
             whole=as_float32 if features is None else features.join,
         )
+        for split, scores in trained.scores.items():
+            others = {f"hit@{k}": hit_at_k(*scores, k) for k in range(1, 21)}
+            experiment.add_metrics(name, seed, split, others)
         return row, trained, data
 
     def keep(extractor: keras.Model) -> CachedFeatures:
