@@ -433,12 +433,15 @@ def train_rows(
             functools.partial(build, row, data),
             data,
             epochs=epochs,
-            whole=as_float32 if features is None else features.join,
+            whole=whole,
         )
         for split, scores in trained.scores.items():
             others = {f"hit@{k}": hit_at_k(*scores, k) for k in range(1, 21)}
             experiment.add_metrics(name, seed, split, others)
         return row, trained, data
+
+    def whole(model: keras.Model) -> keras.Model:
+        return as_float32(features.join(model) if features else model)
 
     def keep(extractor: keras.Model) -> CachedFeatures:
         return CachedFeatures(
