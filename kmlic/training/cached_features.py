@@ -28,10 +28,11 @@ SPLITS = ("train", "validation", "test")
 class CachedFeatures:
     """Trains what stands on a frozen model without running that model every epoch.
 
-    The frozen model sees each image, and its mirror image, once. Its outputs are kept on
-    the disk as float16, under a name that follows from its weights and from the pixels
-    of all images: another run, seed or split of the same images finds them there, other
-    weights or one other pixel do not. An interrupted computation leaves nothing.
+    The frozen model sees each image, and its mirror image, once. Its outputs are kept
+    on the disk as float16, under a name that follows from its weights and from the
+    pixels of all images: another run, seed or split of the same images finds them
+    there, other weights or one other pixel do not. An interrupted computation leaves
+    nothing.
 
     A backbone is cut by its layers, for instance ``keras.Model(inner.input,
     inner.get_layer("block_12_add").output)``. What stands on it takes the features and
