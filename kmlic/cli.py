@@ -1,6 +1,7 @@
 """The command `kmlic`."""
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -21,8 +22,9 @@ _SHOWN = 5
 # TensorFlow takes seconds to import, so every command imports what it needs.
 
 Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+# Texts, for a path would make gs:/ of gs://.
 Images = Annotated[
-    tuple[Path, ...],
+    tuple[str, ...],
     tyro.conf.Positional,
     tyro.conf.arg(metavar="IMAGE|FOLDER [IMAGE|FOLDER ...]"),
 ]
@@ -146,17 +148,19 @@ def data(
 
 
 def predict(
-    run: Run,
+    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
     images: Images,
     *,
-    output: Path | None = None,
+    output: str | None = None,
     threshold: float | None = None,
     top_k: int | None = None,
     labels: str | None = None,
     word_vectors: str | None = None,
     on_error: Literal["skip", "raise"] = "skip",
     batch_size: int = 32,
-    runtime: Runtime = "keras",
+    runtime: Runtime | None = None,
+    runner: str | None = None,
+    runner_options: str = "",
 ) -> int:
     """Prints the labels of images, or writes them as CSV or JSON lines.
 
@@ -174,8 +178,35 @@ def predict(
         on_error: whether a broken image is shown as such or stops the command.
         batch_size: images the model sees at once.
         runtime: what computes: keras loads the model, all others what kmlic export
-            wrote. openvino is bfloat16 where the CPU has it, several times faster.
+            wrote. openvino is bfloat16 where the CPU has it, several times faster. When
+            left out: keras, and saved_model with a runner.
+        runner: of Apache Beam, for any number of images: DirectRunner, DataflowRunner,
+            FlinkRunner, SparkRunner. Also takes TFRecords and stores such as gs://,
+            and writes .parquet or .jsonl, broken images to files of their own.
+        runner_options: of Beam, without their dashes: "direct_num_workers=2
+            direct_running_mode=multi_processing".
     """
+    if runner is not None:
+        if output is None or labels is not None or on_error == "raise":
+            raise ValueError(
+                "`runner` must come with output, and without labels and on_error; got "
+                f"output={output}, labels={labels}, on_error={on_error}."
+            )
+        from kmlic.predict.tag_images import tag_images
+
+        count, broken = tag_images(
+            run,
+            images,
+            output,
+            runtime=runtime or "saved_model",
+            threshold=threshold,
+            top_k=top_k,
+            batch_size=batch_size,
+            runner=runner,
+            options=[f"--{option}" for option in shlex.split(runner_options)],
+        )
+        print(f"{output}: {count} images, {broken} of them broken.")
+        return int(0 < count == broken)  # not every runner tells how many there were
     from kmlic.predict import (
         OpenVocabulary,
         list_images,
@@ -188,9 +219,9 @@ def predict(
 
     paths = list_images(images)
     if labels is None:
-        scorer = load_scorer(run, runtime=runtime)
+        scorer = load_scorer(run, runtime=runtime or "keras")
     else:
-        if runtime != "keras":
+        if runtime not in (None, "keras"):
             raise ValueError(
                 "`runtime` must be keras to score other labels than the run's; got "
                 f"runtime={runtime!r}."

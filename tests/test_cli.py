@@ -124,6 +124,19 @@ def test_refuses_wrong_flags(run, image, flags, capsys):
     assert flags[0] in capsys.readouterr().err
 
 
+def test_tags_images_on_beam(run, image, tmp_path, capsys):
+    write_broken(image.parent)
+    output = tmp_path / "tags.jsonl"
+    command = ["predict", str(run), str(image.parent), "--runner", "DirectRunner"]
+    assert cli.main(command) == 2
+    assert "must come with output" in capsys.readouterr().err
+    command += ["--output", str(output), "--runtime", "keras"]
+    assert cli.main([*command, "--runner_options", "direct_num_workers=1"]) == 0
+    assert "5 images, 4 of them broken" in capsys.readouterr().out
+    (shard,) = tmp_path.glob("tags-0*.jsonl")
+    assert json.loads(shard.read_text())["labels"] == ["red", "green"]
+
+
 def test_prints_the_metrics_of_a_run(run, monkeypatch, capsys):
     asked = {}
 

@@ -120,7 +120,9 @@ def _predict(
                 yield Prediction(path, (), None, error)
             else:
                 row = next(probabilities)
-                yield Prediction(path, _present(row, labels, threshold, top_k), row)
+                yield Prediction(
+                    path, present_labels(row, labels, threshold, top_k), row
+                )
 
 
 def _decoded_batches(
@@ -155,12 +157,16 @@ def _decode(path: Path, size: int) -> _Decoded:
         return path, None, str(error)
 
 
-def _present(
+def present_labels(
     probabilities: np.ndarray,
     labels: Labels,
     threshold: float | None,
     top_k: int | None,
 ) -> tuple[str, ...]:
+    """Names the labels that count as present, see `predict_paths`.
+
+    Shapes: (L,) to names, likeliest first.
+    """
     if labels.exclusive:
         return _winners(probabilities, labels, threshold or 0.0, top_k)
     order = np.argsort(-probabilities, kind="stable")

@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from kmlic.labels import Labels
 from kmlic.predict.predict_paths import Prediction
@@ -53,6 +53,23 @@ def write_predictions(
     return counts[0], counts[1]
 
 
+def as_record(prediction: Prediction, labels: Labels) -> dict[str, Any]:
+    """Gives path, labels and probabilities by label, None for a broken image.
+
+    Args:
+        prediction: from `predict_paths`.
+        labels: of the model.
+    """
+    scores = prediction.probabilities
+    return {
+        "path": str(prediction.path),
+        "labels": list(prediction.labels),
+        "probabilities": None
+        if scores is None
+        else dict(zip(labels.names, map(float, scores), strict=True)),
+    }
+
+
 def _write_csv(predictions: Iterable[Prediction], file: TextIO, labels: Labels) -> None:
     writer = csv.writer(file)
     writer.writerow(["path", "labels", "error", *labels.names])
@@ -71,15 +88,5 @@ def _write_json_lines(
     predictions: Iterable[Prediction], file: TextIO, labels: Labels
 ) -> None:
     for row in predictions:
-        probabilities = (
-            None
-            if row.probabilities is None
-            else dict(zip(labels.names, map(float, row.probabilities), strict=True))
-        )
-        content = {
-            "path": str(row.path),
-            "labels": list(row.labels),
-            "probabilities": probabilities,
-            "error": row.error,
-        }
+        content = {**as_record(row, labels), "error": row.error}
         file.write(json.dumps(content, ensure_ascii=False) + "\n")

@@ -25,8 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kmlic.backbones import build_backbone
-from kmlic.data import fold_images, inspect_rows, read_image, read_listing
-from kmlic.data.decoding import resize_images
+from kmlic.data import fold_images, inspect_rows, read_listing, read_resized
 from kmlic.data.storage import join
 from kmlic.evaluation import tune_thresholds
 from kmlic.labels import to_probabilities
@@ -161,7 +160,7 @@ def compute_features(rows, settings):
     features = []
     for start in range(0, len(rows.images), settings.batch_size):
         images = [
-            resize_images(read_image(join(rows.listing.root, row.path)), size)
+            read_resized(join(rows.listing.root, row.path), size)
             for row in rows.images[start : start + settings.batch_size]
         ]
         features.append(extractor.predict_on_batch(np.stack(images)))
