@@ -1,14 +1,15 @@
 """A folder of images, labelled by subfolders or by text files, to a dataset."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Unpack
 
 from kmlic.data.build_from_rows import RowOptions, build_from_listing
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import MultiLabelData
+from kmlic.data.storage import files_below, is_folder, join, read_file
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
+_MAX_TAGS_BYTES = 1_000_000
 
 
 def from_folder(
@@ -28,7 +29,8 @@ def from_folder(
     empty file is an image without labels. Files of other kinds are left alone.
 
     Args:
-        path: the folder; images are taken from all levels below it.
+        path: the folder; images are taken from all levels below it. May lie in a
+            store, as gs://.
         image_size: side in pixels that images are resized to.
         batch_size: images a batch.
         layout: "folders" or "tags".
@@ -73,8 +75,7 @@ def read_folder(
         )
     if separator == "":
         raise ValueError("`separator` must be a text or None; got separator=''.")
-    path = Path(path)
-    if not path.is_dir():
+    if not is_folder(path):
         raise ValueError(f"{path} must be a folder; there is no such folder.")
     read = _by_folder if layout == "folders" else _by_tags
     return Listing(
@@ -82,35 +83,38 @@ def read_folder(
     )
 
 
-def images_below(path: Path) -> Iterator[Path]:
-    """Gives the image files at all levels below a folder, in order."""
-    for image in sorted(path.rglob("*")):
-        if image.suffix.lower() in _SUFFIXES:
-            yield image
+def images_below(path: str | Path) -> list[str]:
+    """Lists the image files at all levels below a folder, relative to it, in order."""
+    return [name for name in files_below(path) if name.lower().endswith(_SUFFIXES)]
 
 
-def _by_folder(image: Path, root: Path, separator: str | None) -> ImageRow:
-    name = image.relative_to(root).as_posix()
-    if image.parent == root:
-        return ImageRow(0, name, problem="an image must lie in the folder of a label")
-    folder = image.parent.name
-    labels = folder.split(separator) if separator else [folder]
-    return _row(name, labels)
+def tags_beside(image: str) -> str:
+    """Gives the name of the text file beside an image."""
+    return f"{image.rpartition('.')[0]}.txt"
 
 
-def _by_tags(image: Path, root: Path, separator: str | None) -> ImageRow:
-    name = image.relative_to(root).as_posix()
-    tags = image.with_suffix(".txt")
+def _by_folder(image: str, root: str | Path, separator: str | None) -> ImageRow:
+    del root
+    *_, folder, _ = ["", *image.split("/")]
+    if not folder:
+        return ImageRow(0, image, problem="an image must lie in the folder of a label")
+    return _row(image, folder.split(separator) if separator else [folder])
+
+
+def _by_tags(image: str, root: str | Path, separator: str | None) -> ImageRow:
+    tags = tags_beside(image)
+    name = tags.rpartition("/")[2]
     try:
-        text = tags.read_text(encoding="utf-8-sig")
-    except OSError:
-        return ImageRow(
-            0, name, problem=f"{tags.name} must stand beside it and hold its labels"
-        )
+        data = read_file(join(root, tags), max_bytes=_MAX_TAGS_BYTES)
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return ImageRow(0, name, problem=f"{tags.name} must be UTF-8 text")
+        return ImageRow(0, image, problem=f"{name} must be UTF-8 text")
+    except ValueError:
+        return ImageRow(
+            0, image, problem=f"{name} must stand beside it and hold its labels"
+        )
     lines = text.replace(separator or ",", "\n").splitlines()
-    return _row(name, [line for line in lines if line.strip()])
+    return _row(image, [line for line in lines if line.strip()])
 
 
 def _row(name: str, labels: list[str]) -> ImageRow:

@@ -9,6 +9,7 @@ from kmlic.data.build_from_rows import RowOptions, build_from_listing
 from kmlic.data.decoding import read_bytes
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import MultiLabelData
+from kmlic.data.storage import files_below, is_folder, join
 
 _MAX_XML_BYTES = 10_000_000
 
@@ -27,7 +28,7 @@ def from_voc(
     ImageSets/Main are not used; hand them over as a file with `splitting`.
 
     Args:
-        path: the folder that holds the two.
+        path: the folder that holds the two; may lie in a store, as gs://.
         image_size: side in pixels that images are resized to.
         batch_size: images a batch.
         difficult: what a label is of which an image has difficult objects only.
@@ -67,22 +68,23 @@ def read_voc(
             '`difficult` must be "unknown", "present" or "absent"; got '
             f"difficult={difficult!r}."
         )
-    path = Path(path)
-    if not (path / "Annotations").is_dir():
+    if not is_folder(join(path, "Annotations")):
         raise ValueError(f"{path} must hold the folder Annotations; it does not.")
     return Listing(list(_read_rows(path, difficult)), path, path)
 
 
-def _read_rows(path: Path, difficult: str) -> Iterator[ImageRow]:
-    for annotation in sorted((path / "Annotations").glob("*.xml")):
+def _read_rows(path: str | Path, difficult: str) -> Iterator[ImageRow]:
+    for name in files_below(join(path, "Annotations")):
+        if not name.endswith(".xml"):
+            continue
+        annotation = f"Annotations/{name}"
         try:
-            yield _read_row(annotation, difficult)
+            yield _read_row(join(path, annotation), difficult)
         except (ValueError, ElementTree.ParseError) as error:
-            name = annotation.relative_to(path).as_posix()
-            yield ImageRow(0, name, problem=f"must be VOC's XML; got {error}")
+            yield ImageRow(0, annotation, problem=f"must be VOC's XML; got {error}")
 
 
-def _read_row(annotation: Path, difficult: str) -> ImageRow:
+def _read_row(annotation: str, difficult: str) -> ImageRow:
     data = read_bytes(annotation, max_bytes=_MAX_XML_BYTES)
     # Expat limits the growth of entities and ElementTree loads nothing from outside.
     tree = ElementTree.fromstring(data)

@@ -6,9 +6,10 @@ from typing import Literal, get_args
 
 from kmlic.data.from_coco import read_coco
 from kmlic.data.from_csv import read_csv
-from kmlic.data.from_folder import images_below, read_folder
+from kmlic.data.from_folder import images_below, read_folder, tags_beside
 from kmlic.data.from_voc import read_voc
 from kmlic.data.image_row import Listing
+from kmlic.data.storage import is_file, is_folder, join
 
 Layout = Literal["csv", "coco", "voc", "folders", "tags"]
 Difficult = Literal["unknown", "present", "absent"]
@@ -64,10 +65,10 @@ def read_listing(
 
 
 def _guess(path: str | Path) -> Layout:
-    folder = Path(path)
-    if not folder.is_dir():
+    if not is_folder(path):
         return "coco" if os.fspath(path).endswith(".json") else "csv"
-    if (folder / "Annotations").is_dir():
+    if is_folder(join(path, "Annotations")):
         return "voc"
-    first = next(images_below(folder), None)
-    return "tags" if first and first.with_suffix(".txt").is_file() else "folders"
+    images = images_below(path)
+    tagged = images and is_file(join(path, tags_beside(images[0])))
+    return "tags" if tagged else "folders"

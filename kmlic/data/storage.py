@@ -40,6 +40,49 @@ def is_file(path: str | Path) -> bool:
         raise ValueError(f"{path} must be reachable; got {error.message}.") from error
 
 
+def is_folder(path: str | Path) -> bool:
+    """Tells whether there is a folder.
+
+    Raises:
+        ValueError: if TensorFlow knows no such store, or may not look into it.
+    """
+    try:
+        return tf.io.gfile.isdir(path)
+    except tf.errors.OpError as error:
+        raise ValueError(f"{path} must be reachable; got {error.message}.") from error
+
+
+def files_below(folder: str | Path) -> list[str]:
+    """Lists the files at all levels below a folder, relative to it, in order.
+
+    Raises:
+        ValueError: if the folder cannot be gone through.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("b/a.jpg", "a.jpg"):
+        ...         (Path(folder) / name).parent.mkdir(exist_ok=True)
+        ...         (Path(folder) / name).touch()
+        ...     files_below(folder)
+        ['a.jpg', 'b/a.jpg']
+    """
+    if "://" not in os.fspath(folder):
+        top = Path(folder)
+        paths = (path for path in top.rglob("*") if path.is_file())
+        return [path.relative_to(top).as_posix() for path in sorted(paths)]
+    root = os.fspath(folder).rstrip("/") + "/"
+    try:
+        found = [
+            join(place, name).removeprefix(root)
+            for place, _, names in tf.io.gfile.walk(root)
+            for name in names
+        ]
+    except tf.errors.OpError as error:
+        raise ValueError(f"{folder} must be readable; got {error.message}.") from error
+    return sorted(found, key=lambda path: path.split("/"))
+
+
 def read_file(path: str | Path, *, max_bytes: int, name: str = "") -> bytes:
     """Reads a whole file that must be there, and not larger than a limit.
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kmlic.data import from_csv, read_image
-from kmlic.data.storage import is_file, join, open_text, parent, read_file
+from kmlic.data import from_csv, inspect_rows, read_image, read_listing
+from kmlic.data.storage import files_below, is_file, join, open_text, parent, read_file
 from tests.data.files import encode, picture
 
 STORE = "ram://photos"
@@ -29,6 +29,39 @@ def test_a_table_and_its_images_may_lie_in_a_store(store):
     assert images.shape[1:] == (8, 8, 3)
     first = read_image(join(store, data.paths["test"][0]))
     assert first.shape == (24, 32, 3)
+
+
+def test_folders_and_annotations_may_lie_in_a_store():
+    root = "ram://folders"
+    for row in range(12):
+        data = encode(picture(seed=row), "JPEG")
+        name = f"{'cat' if row % 2 else 'dog'}/{row}"
+        files = {
+            f"{root}/labels/{name}.jpg": data,
+            f"{root}/tags/{name}.jpg": data,
+            f"{root}/tags/{name}.txt": b"cat, sofa",
+            f"{root}/voc/JPEGImages/{row}.jpg": data,
+            f"{root}/voc/Annotations/{row}.xml": (
+                f"<annotation><filename>{row}.jpg</filename>"
+                "<object><name>dog</name></object></annotation>"
+            ).encode(),
+        }
+        for path, content in files.items():
+            tf.io.gfile.makedirs(parent(path))  # which gs:// does without
+            with tf.io.gfile.GFile(path, "wb") as file:
+                file.write(content)
+    names = {
+        "labels": ("cat", "dog"),
+        "tags": ("cat", "sofa"),
+        "voc": ("dog",),
+    }
+    for kind, expected in names.items():
+        rows = inspect_rows(read_listing(f"{root}/{kind}"))
+        assert rows.names == expected and len(rows.images) == 12
+        assert not rows.skipped
+    assert files_below(f"{root}/labels")[:2] == ["cat/1.jpg", "cat/11.jpg"]
+    with pytest.raises(ValueError, match="there is no such folder"):
+        read_listing(f"{root}/gone", layout="folders")
 
 
 def test_paths_do_not_leave_a_store(store):
