@@ -145,17 +145,11 @@ class RunFolder:
         record = self.working / "settings.json"
         mine = json.loads(json.dumps(dict(settings), default=str))
         if record.exists():
-            theirs = json.loads(record.read_text())
-            changed = [
-                f"{name}: {theirs.get(name)!r} there, {mine.get(name)!r} here"
-                for name in sorted({*mine, *theirs})
-                if mine.get(name) != theirs.get(name)
-            ]
-            if changed:
+            if changed := list_changes(json.loads(record.read_text()), mine):
                 raise ValueError(
                     f"{self.working} holds an interrupted run with other settings "
-                    f"({'; '.join(changed)}). Run it with its settings to go on, "
-                    "remove that folder to begin anew, or choose another --folder."
+                    f"({changed}). Run it with its settings to go on, remove that "
+                    "folder to begin anew, or choose another --folder."
                 )
             return True
         _remove(self.working)
@@ -169,6 +163,24 @@ class RunFolder:
             _remove(self.working / name)
         _flush(self.working)
         replace(self.working, self.path)
+
+
+def list_changes(theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> str:
+    """Says which settings differ from those that something was begun with.
+
+    Args:
+        theirs: settings by name, as they were.
+        mine: as they are now.
+
+    Example:
+        >>> list_changes({"epochs": 2, "seed": 0}, {"epochs": 3, "seed": 0})
+        'epochs: 2 there, 3 here'
+    """
+    return "; ".join(
+        f"{name}: {theirs.get(name)!r} there, {mine.get(name)!r} here"
+        for name in sorted({*mine, *theirs})
+        if mine.get(name) != theirs.get(name)
+    )
 
 
 def describe_environment() -> dict[str, Any]:

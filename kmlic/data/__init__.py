@@ -38,6 +38,7 @@ from kmlic.data.near_duplicates import near_duplicates, perceptual_hash
 from kmlic.data.read_listing import read_listing
 from kmlic.data.splits import fold_images, read_splits, split_images
 from kmlic.data.street_fashion import StreetFashion, load_street_fashion_builder
+from kmlic.data.training_batches import TrainingBatches
 
 __all__ = [
     "Augmentation",
@@ -52,6 +53,7 @@ __all__ = [
     "MultiLabelData",
     "SkippedRow",
     "StreetFashion",
+    "TrainingBatches",
     "augment",
     "check_images",
     "decode_image",

@@ -14,7 +14,7 @@ from kmlic.data.multi_label_data import SPLITS, Boxes, MultiLabelData
 from kmlic.data.pipeline import build_batches, fits_in_cache
 from kmlic.labels import Labels
 
-# Encoded images held to shuffle a stream, beside the files' own random order.
+# Encoded images held to shuffle a stream; tensorflow-datasets wrote it shuffled.
 _STREAM_BUFFER = 4096
 
 Example = Mapping[str, Any]
@@ -86,10 +86,7 @@ def from_tfds(
             captions = tuple(_text(value) for value in read["caption"][kept])
         for key in (split, "train_in_order") if split == "train" else (split,):
             training = key == "train"
-            stream = _encoded(
-                builder, splits[split], seed if training and not cache else None
-            )
-            pairs = stream.map(
+            pairs = examples.map(
                 lambda example, split=split: (example["image"], targets(example, split))
             )
             if not unlabelled:
@@ -119,19 +116,11 @@ def from_tfds(
     )
 
 
-def _encoded(
-    builder: tfds.core.DatasetBuilder, split: str, seed: int | None = None
-) -> tf.data.Dataset:
+def _encoded(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
     examples = builder.as_dataset(
         split=split,
-        shuffle_files=seed is not None,
         decoders={"image": tfds.decode.SkipDecoding()},
-        read_config=tfds.ReadConfig(
-            shuffle_seed=seed,
-            interleave_cycle_length=1,
-            try_autocache=False,
-            enable_ordering_guard=seed is None,
-        ),
+        read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
     )
     count = builder.info.splits[split].num_examples
     return examples.apply(tf.data.experimental.assert_cardinality(count))

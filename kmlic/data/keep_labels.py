@@ -2,11 +2,13 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from kmlic.data.multi_label_data import SPLITS, MultiLabelData
+from kmlic.data.training_batches import TrainingBatches
 from kmlic.labels import Labels
 
 
@@ -58,10 +60,13 @@ def keep_labels(
                 f"{tuple(names)} in {split!r}."
             )
 
+    def select(images: Any, own: tf.Tensor) -> tuple[Any, tf.Tensor]:
+        return images, tf.gather(own, columns, axis=1)
+
     def narrow(batches: tf.data.Dataset, split: str) -> tf.data.Dataset:
-        narrowed = batches.map(
-            lambda images, own: (images, tf.gather(own, columns, axis=1))
-        )
+        if isinstance(batches, TrainingBatches):
+            return batches.keep(np.flatnonzero(kept[split])).map_batches(select)
+        narrowed = batches.map(select)
         if kept[split].all():
             return narrowed
         size = int(next(iter(batches))[1].shape[0])

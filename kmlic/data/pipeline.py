@@ -1,13 +1,21 @@
 """Images and targets to the batches that models are trained and scored with."""
 
+import functools
 import logging
 from collections.abc import Callable
 from typing import Any, Literal
 
+import numpy as np
 import tensorflow as tf
 
 from kmlic.data.augmentation import Augmentation
 from kmlic.data.decoding import Crop, resize_images
+from kmlic.data.training_batches import (
+    Order,
+    ShuffledRows,
+    ShuffledStream,
+    TrainingBatches,
+)
 
 CACHE_LIMIT = 2 * 1024**3
 
@@ -31,14 +39,15 @@ def build_batches(
     """Turns references to images into batches of pixels and targets.
 
     In training the order is shuffled each epoch and each image augmented with its own
-    seed; both follow from `seed` and from how often the batches were gone through. The
-    pixels do not depend on `cache`: what is kept is the decoded image, before it is
-    augmented and resized.
+    seed; both follow from `seed` and the step alone, see `TrainingBatches`. The pixels
+    do not depend on `cache`: what is kept is the decoded image, before it is augmented
+    and resized.
 
     Shapes: to ((B, S, S, 3), pixels 0-255, (B, L) float32).
 
     Args:
-        elements: pairs of a reference, in any form, and targets (L,); of known length.
+        elements: pairs of a reference, in any form, and targets (L,); of known length
+            and in the same order each time.
         load: a reference to the decoded image (H, W, 3), inside a TensorFlow graph.
         image_size: S in pixels.
         batch_size: B; in training every batch has it, else the last may be smaller.
@@ -46,7 +55,8 @@ def build_batches(
         seed: of order and augmentation.
         augmentation: see `Augmentation`.
         cache: whether to keep the decoded images in memory.
-        shuffle_buffer: elements held to shuffle; all when None.
+        shuffle_buffer: elements held to shuffle them; None to hold all, which lets an
+            interrupted training find its place at once.
         load_part: a reference and the part that is wanted, see `decode_plain`, to that
             part of the decoded image, for a loader that need not decode the rest. Used
             where images are cropped and not cached.
@@ -82,9 +92,24 @@ def build_batches(
         image = rounded(resize_images(image, image_size))
         return image, tf.cast(targets, tf.float32)
 
+    if not training:
+        if cache:
+            batches = _map(_map(elements, decode).cache(), finish)
+        else:
+            batches = _map(elements, lambda *element: finish(*decode(*element)))
+        return _in_order(batches.batch(batch_size).prefetch(2))
+
+    rows = np.arange(count)
+    order: Order = ShuffledRows(rows, batch_size, seed)
+    if streamed := shuffle_buffer is not None and not cache:
+        block = max((shuffle_buffer or 0) // 2, 1)
+        order = ShuffledStream(elements, rows, batch_size, seed, block)
+    # Made when the batches are first asked for: many a dataset is only scored.
+    held = functools.cache(lambda: _hold(_map(elements, decode) if cache else elements))
+
     def change(
-        element: tuple[tf.Tensor, tf.Tensor], image_seed: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+        image_seed: tf.Tensor, element: tuple[tf.Tensor, tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         image, targets = element
         crop = changes.crop(image_seed) if load_part and not cache else None
         if load_part and crop:
@@ -93,37 +118,63 @@ def build_batches(
             image = load(image)
         image = changes.before_resizing(image, image_seed, cropped=crop is not None)
         image = changes.after_resizing(resize_images(image, image_size), image_seed)
-        return image if changes.mixing else rounded(image), tf.cast(targets, tf.float32)
+        image = image if changes.mixing else rounded(image)
+        return image, tf.cast(targets, tf.float32), image_seed
 
-    batches = elements
-    if cache:
-        batches = _map(batches, decode).cache()
-    if training:
-        batches = batches.shuffle(
-            min(shuffle_buffer or count, count), seed, reshuffle_each_iteration=True
-        )
-        # One more pair of numbers an image, other ones each epoch.
-        seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2)
-        batches = _map(tf.data.Dataset.zip(batches, seeds), change)
-    elif cache:
-        batches = _map(batches, finish)
-    else:
-        batches = _map(batches, lambda *element: finish(*decode(*element)))
-    batches = batches.batch(batch_size, drop_remainder=training)
-    if training and changes.mixing:
+    def mix(
+        images: tf.Tensor, targets: tf.Tensor, image_seeds: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        if changes.mixing is None:
+            return images, targets
+        images, targets = changes.on_batch(images, targets, image_seeds[0])
+        return rounded(images), targets
 
-        def mix(
-            batch: tuple[tf.Tensor, tf.Tensor], batch_seed: tf.Tensor
-        ) -> tuple[tf.Tensor, tf.Tensor]:
-            images, targets = changes.on_batch(*batch, batch_seed)
-            return rounded(images), targets
+    def load_draws(draws: tf.data.Dataset) -> tf.data.Dataset:
+        size = draws.element_spec[0].shape[0]
+        draws = draws.unbatch()
+        if streamed:
+            images = _map(draws, lambda _, number, element: change(number, element))
+        else:
+            read = held()
+            images = _map(draws, lambda row, number: change(number, read(row)))
+        batches = _map(images.batch(size, drop_remainder=True), mix)
+        return _in_order(batches.prefetch(2))
 
-        seeds = tf.data.Dataset.random(seed + 1, rerandomize_each_iteration=True)
-        batches = _map(tf.data.Dataset.zip(batches, seeds.batch(2)), mix)
-    batches = batches.prefetch(2)
-    options = tf.data.Options()
-    options.deterministic = True
-    return batches.with_options(options)
+    spec = (
+        tf.TensorSpec((batch_size, image_size, image_size, 3), tf.as_dtype(pixels)),
+        tf.TensorSpec((batch_size, *elements.element_spec[1].shape), tf.float32),
+    )
+    return TrainingBatches(order, load_draws, spec, whole=changes.mixing is not None)
+
+
+def _hold(elements: tf.data.Dataset) -> Callable[[tf.Tensor], Any]:
+    """Puts all elements into memory and gives a function that reads one by its row.
+
+    Arrays of unequal shapes lie one after the other, and what is read is a view of
+    them: all of the images would not fit into memory twice.
+    """
+    spec = elements.element_spec
+    if all(each.shape.is_fully_defined() for each in tf.nest.flatten(spec)):
+        (together,) = elements.batch(int(elements.cardinality()))
+        return lambda row: tf.nest.map_structure(lambda x: tf.gather(x, row), together)
+    images, shapes, targets = bytearray(), [], []
+    for image, own in _in_order(elements).prefetch(16).as_numpy_iterator():
+        images += image.tobytes()
+        shapes.append(image.shape)
+        targets.append(own)
+    pixels = tf.constant(np.frombuffer(images, np.uint8))
+    sizes = np.array(shapes, np.int64)
+    ends = np.cumsum(sizes.prod(axis=1))
+    starts = tf.constant(ends - sizes.prod(axis=1))
+    kept_sizes, kept_targets = tf.constant(sizes), tf.constant(np.array(targets))
+
+    def read(row: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        size = kept_sizes[row]
+        image = tf.slice(pixels, [starts[row]], [tf.reduce_prod(size)])
+        image = tf.ensure_shape(tf.reshape(image, size), spec[0].shape)
+        return image, kept_targets[row]
+
+    return read
 
 
 def fits_in_cache(decoded_bytes: int, limit: int = CACHE_LIMIT) -> bool:
@@ -142,6 +193,12 @@ def fits_in_cache(decoded_bytes: int, limit: int = CACHE_LIMIT) -> bool:
         limit / 1024**3,
     )
     return False
+
+
+def _in_order(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    options = tf.data.Options()
+    options.deterministic = True
+    return dataset.with_options(options)
 
 
 def _map(dataset: tf.data.Dataset, function: Callable) -> tf.data.Dataset:

@@ -2,7 +2,7 @@
 
 from kmlic.training.augmented_model import AugmentedModel
 from kmlic.training.cached_features import CachedFeatures
-from kmlic.training.callbacks import EpochState, TrainingProgress, ValidationScores
+from kmlic.training.callbacks import TrainingProgress, ValidationScores
 from kmlic.training.fit import fit
 from kmlic.training.initialise_bias import initialise_bias
 from kmlic.training.optimizers import (
@@ -15,16 +15,18 @@ from kmlic.training.plateau_decay import PlateauDecay
 from kmlic.training.scoring import predict_scores
 from kmlic.training.settings import parse_settings, run_recipe
 from kmlic.training.strategies import make_strategy
+from kmlic.training.training_state import STOPPED, TrainingState
 from kmlic.training.transfer import transfer_weights
 
 __all__ = [
+    "STOPPED",
     "AugmentedModel",
     "CachedFeatures",
     "CoupledSGD",
-    "EpochState",
     "LayerwiseAdamW",
     "PlateauDecay",
     "TrainingProgress",
+    "TrainingState",
     "ValidationScores",
     "fit",
     "initialise_bias",

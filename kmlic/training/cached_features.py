@@ -20,6 +20,7 @@ from rich.progress import (
 )
 
 from kmlic.data import MultiLabelData
+from kmlic.data.training_batches import ShuffledRows, TrainingBatches
 from kmlic.run_folder import atomic_write
 
 SPLITS = ("train", "validation", "test")
@@ -244,34 +245,47 @@ class CachedFeatures:
         *,
         training: bool = False,
     ) -> tf.data.Dataset:
-        rows, targets = self._rows[split], self._images.targets[split]
-        elements = tf.data.Dataset.from_tensor_slices(
-            (rows, targets.astype(np.float32))
-        )
-        if training:
-            elements = elements.shuffle(len(rows), seed, reshuffle_each_iteration=True)
-        # One more number an image, another one each epoch.
-        numbers = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
+        rows = self._rows[split]
+        targets = self._images.targets[split].astype(np.float32)
 
         def read(
-            element: tuple[tf.Tensor, tf.Tensor], numbers: tf.Tensor
+            images: tf.Tensor, numbers: tf.Tensor | None = None
         ) -> tuple[tf.Tensor | tuple[tf.Tensor, ...], tf.Tensor]:
-            rows, targets = element
-            mirror = numbers % 2 == 1 if flip else tf.zeros_like(numbers, tf.bool)
+            mirror = tf.zeros_like(images, tf.bool)
+            if numbers is not None and flip:
+                mirror = numbers[:, 0] % 2 == 1
             kept = tf.numpy_function(
-                self._gather, [rows, mirror], [tf.float16] * len(self.shapes)
+                self._gather,
+                [tf.gather(rows, images), mirror],
+                [tf.float16] * len(self.shapes),
             )
             features = tuple(
-                tf.ensure_shape(tf.cast(each, tf.float32), (rows.shape[0], *shape))
+                tf.ensure_shape(tf.cast(each, tf.float32), (images.shape[0], *shape))
                 for each, shape in zip(kept, self.shapes, strict=True)
             )
-            return features if len(features) > 1 else features[0], targets
+            return (
+                features if len(features) > 1 else features[0],
+                tf.gather(targets, images),
+            )
 
-        batches = tf.data.Dataset.zip(elements, numbers)
-        batches = batches.batch(batch_size, drop_remainder=training)
-        options = tf.data.Options()
-        options.deterministic = True
-        return batches.map(read, tf.data.AUTOTUNE).prefetch(2).with_options(options)
+        def load(draws: tf.data.Dataset) -> tf.data.Dataset:
+            options = tf.data.Options()
+            options.deterministic = True
+            return draws.map(read, tf.data.AUTOTUNE).prefetch(2).with_options(options)
+
+        if not training:
+            return load(tf.data.Dataset.range(len(rows)).batch(batch_size))
+        features = tuple(
+            tf.TensorSpec((batch_size, *shape), tf.float32) for shape in self.shapes
+        )
+        return TrainingBatches(
+            ShuffledRows(np.arange(len(rows)), batch_size, seed),
+            load,
+            (
+                features if len(features) > 1 else features[0],
+                tf.TensorSpec((batch_size, targets.shape[1]), tf.float32),
+            ),
+        )
 
     def _gather(self, rows: np.ndarray, mirror: np.ndarray) -> list[np.ndarray]:
         gathered = []

@@ -1,11 +1,7 @@
 """What happens between the epochs of a training."""
 
-import contextlib
-import json
-import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -21,7 +17,6 @@ from rich.progress import (
 
 from kmlic.labels import to_probabilities
 from kmlic.metrics import average_precision
-from kmlic.run_folder import atomic_write
 from kmlic.training.scoring import predict_logits
 
 Metrics = Callable[[keras.Model, Iterable], Mapping[str, float]]
@@ -67,56 +62,6 @@ class ValidationScores(keras.callbacks.Callback):
         logs.update({f"{self.prefix}{name}": x for name, x in values.items()})
 
 
-class EpochState(keras.callbacks.Callback):
-    """Writes all that the next epoch needs, and goes on from there when it is found.
-
-    The state is weights, optimizer, values of the epochs so far and the weights of the
-    epoch best on the validation split, written as one folder, whole or not at all. When
-    the training ends, the best weights are put back into the model.
-
-    Args:
-        folder: the state's folder.
-        monitor: name in the logs, higher is better. Must be of a validation split.
-    """
-
-    def __init__(self, folder: str | Path, monitor: str = "val_mAP"):
-        super().__init__()
-        self.folder = Path(folder)
-        self.monitor = monitor
-        self.epochs: list[dict[str, float]] = []
-
-    def restore(self, model: keras.Model) -> int:
-        """Loads the state, if there is one, and gives the number of epochs it holds."""
-        record = self.folder / "epochs.json"
-        if record.exists():
-            self.epochs = json.loads(record.read_text())
-            strategy = model.distribute_strategy
-            with strategy.scope() if strategy else contextlib.nullcontext():
-                model.optimizer.build(model.trainable_variables)
-            model.load_weights(self.folder / "latest.weights.h5")
-        return len(self.epochs)
-
-    def best_epoch(self) -> int:
-        """Gives the index of the epoch with the highest value, the first of equals."""
-        values = [logs[self.monitor] for logs in self.epochs]
-        return values.index(max(values))
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.epochs.append({name: float(value) for name, value in logs.items()})
-        with atomic_write(self.folder) as state:
-            state.mkdir()
-            latest = state / "latest.weights.h5"
-            self.model.save_weights(latest)
-            best = latest
-            if self.best_epoch() != len(self.epochs) - 1:
-                best = self.folder / "best.weights.h5"
-            shutil.copyfile(best, state / "best.weights.h5")
-            (state / "epochs.json").write_text(json.dumps(self.epochs))
-
-    def on_train_end(self, logs=None):
-        self.model.load_weights(self.folder / "best.weights.h5")
-
-
 class TrainingProgress(keras.callbacks.Callback):
     """Shows the steps done, the values of each epoch and an estimate of what is left.
 
@@ -132,6 +77,10 @@ class TrainingProgress(keras.callbacks.Callback):
         self.title = title
         self.first_epoch = first_epoch
         self.console = Console(highlight=False)
+
+    def close(self) -> None:
+        """Ends the bar, however the training ended."""
+        self._bar.stop()
 
     def on_train_begin(self, logs=None):
         self._start = time.monotonic()
@@ -166,6 +115,3 @@ class TrainingProgress(keras.callbacks.Callback):
             f"{seconds:.0f} s, {left:.0f} s left",
             soft_wrap=True,
         )
-
-    def on_train_end(self, logs=None):
-        self._bar.stop()

@@ -1,17 +1,20 @@
-"""Trains a compiled model, in epochs that survive an interruption."""
+"""Trains a compiled model, in steps that survive an interruption."""
 
-from collections.abc import Sequence
+import contextlib
+import hashlib
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from kmlic.training.callbacks import (
-    EpochState,
-    Metrics,
-    TrainingProgress,
-    ValidationScores,
-)
+from kmlic.data.training_batches import TrainingBatches
+from kmlic.training.callbacks import Metrics, TrainingProgress, ValidationScores
+from kmlic.training.training_state import TrainingState
 
 
 def fit(
@@ -25,16 +28,22 @@ def fit(
     metrics: Metrics | None = None,
     monitor: str = "mAP",
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    save_seconds: float = 300.0,
 ) -> list[dict[str, float]]:
     """Trains with `model.fit` and leaves the epoch best on the validation split.
 
     Each epoch ends with exact metrics of the validation split and with a copy of the
-    whole state in `folder`: called again after an interruption, the training goes on
-    with the epoch that was cut off.
+    whole state in `folder`; a long epoch leaves copies in between. Called again after
+    an interruption, the training goes on from the last copy and ends as if there had
+    been none: with the same weights, optimizer, order of images, augmentation and
+    values of the epochs. On SIGTERM the step that runs is finished and saved before
+    the process ends with code 75.
 
     Args:
         model: compiled.
-        train: batches of images and targets, one epoch long.
+        train: batches of images and targets, one epoch long. Those of kmlic.data begin
+            at any step at once; others are gone through up to there, and must be the
+            same each time.
         validation: batches of images and targets, in order.
         epochs: epochs in all, those before an interruption included.
         folder: where the state is kept, one per training.
@@ -44,14 +53,18 @@ def fit(
         monitor: the metric by which an epoch is the best, higher is better.
         callbacks: further ones of Keras, called before the metrics are computed. One
             with a method `resume` is given the values of the epochs done before.
+        save_seconds: what an interruption within an epoch costs at most, beside the
+            step that runs.
 
     Returns:
         For each epoch its values by name: loss, learning_rate, and the metrics after
         "val_".
 
     Raises:
-        RuntimeError: if the loss is not finite.
-        ValueError: if the number of batches of `train` is not known.
+        RuntimeError: if the loss or a weight is not finite, naming the batch.
+        SystemExit: with code 75, after SIGTERM.
+        ValueError: if the number of batches of `train` is not known, or the folder
+            holds the state of a training with other settings.
     """
     steps = int(train.cardinality())
     if steps < 1:
@@ -59,30 +72,116 @@ def fit(
             f"`train` must have a known number of batches; got cardinality={steps}. "
             "Use `train.apply(tf.data.experimental.assert_cardinality(number))`."
         )
-    state = EpochState(folder, f"val_{monitor}")
-    done = state.restore(model)
+    _build(model, train)
+    state = TrainingState(
+        folder,
+        steps,
+        monitor=f"val_{monitor}",
+        seconds=save_seconds,
+        rows=train.rows if isinstance(train, TrainingBatches) else None,
+    )
+    state.restore(model, _settings(model, steps))
     for callback in callbacks:
         if hasattr(callback, "resume"):
             callback.resume(state.epochs)
-    if done < epochs:
+    done = len(state.epochs)
+    if done >= epochs:
+        state.on_train_end()
+        return state.epochs
+    progress = TrainingProgress(title, first_epoch=done)
+    with (
+        contextlib.closing(progress),
+        _on_sigterm(state.stop),
+        _without(model, state.step - done * steps),
+    ):
         # One iterator for all epochs: where one ends, TensorFlow may wait up to 20 s
         # for a thread of tf.data that slept through the call to stop.
         model.fit(
-            train.repeat(),
+            _from_step(train, state.step),
             steps_per_epoch=steps,
             epochs=epochs,
             initial_epoch=done,
             shuffle=False,
             verbose=0,
             callbacks=[
-                keras.callbacks.TerminateOnNaN(raise_error=True),
                 *callbacks,
                 ValidationScores(validation, model.loss, metrics),
-                TrainingProgress(title, first_epoch=done),
+                progress,
                 state,
             ],
         )
-    else:
-        state.set_model(model)
-        state.on_train_end()
     return state.epochs
+
+
+def _from_step(train: tf.data.Dataset, step: int) -> tf.data.Dataset:
+    if isinstance(train, TrainingBatches):
+        return train.from_step(step)
+    return train.repeat().skip(step)
+
+
+def _build(model: keras.Model, train: tf.data.Dataset) -> None:
+    """Makes the variables that Keras would make from the first batch."""
+    strategy = model.distribute_strategy
+    with strategy.scope() if strategy else contextlib.nullcontext():
+        model._symbolic_build(data_batch=train.element_spec)
+
+
+def _settings(model: keras.Model, steps: int) -> dict[str, Any]:
+    """Gives what a state must have in common with the training that it is put into."""
+    # By their shapes: Keras numbers layers without a name anew in each process.
+    shapes = json.dumps([tuple(variable.shape) for variable in model.variables])
+    settings = {
+        "steps an epoch": steps,
+        "variables": hashlib.sha256(shapes.encode()).hexdigest()[:12],
+    }
+    optimizer = keras.saving.serialize_keras_object(model.optimizer)
+    return settings | _flatten(optimizer["config"], "optimizer")
+
+
+def _flatten(config: dict[str, Any], prefix: str) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        name = f"{prefix}.{key}"
+        if key == "multipliers":
+            flat[name] = list(value.values())
+        elif isinstance(value, dict):
+            flat |= _flatten(value, name)
+        else:
+            flat[name] = value
+    return flat
+
+
+@contextlib.contextmanager
+def _on_sigterm(stop: Callable[[], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python lets no other thread handle signals
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: stop())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _without(model: keras.Model, steps: int) -> Iterator[None]:
+    """Leaves out the steps of the first epoch that an interrupted training had done.
+
+    Keras begins with whole epochs only. Its callbacks see these steps go by.
+    """
+    model.make_train_function()
+    train = model.train_function
+    left = steps
+
+    def function(iterator: Any) -> Any:
+        nonlocal left
+        if left > 0:
+            left -= model.steps_per_execution
+            return model.get_metrics_result()
+        return train(iterator)
+
+    model.train_function = function
+    try:
+        yield
+    finally:
+        model.train_function = train

@@ -3,7 +3,7 @@ import numpy as np
 import tensorflow as tf
 from sklearn.metrics import average_precision_score
 
-from kmlic.training import EpochState, ValidationScores, make_strategy, predict_scores
+from kmlic.training import ValidationScores, make_strategy, predict_scores
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.normal(size=(21, 2, 2, 1)).astype("float32")
@@ -33,19 +33,3 @@ def test_validation_scores_equal_scikit_learn_under_one_and_two_replicas():
         np.testing.assert_allclose(logs["val_mAP"], [expected], rtol=1e-6)
         loss = model.loss(TARGETS, model.predict(IMAGES, batch_size=21, verbose=0))
         np.testing.assert_allclose(logs["val_loss"], [float(loss)], rtol=1e-5)
-
-
-def test_the_first_of_the_best_epochs_is_kept(tmp_path):
-    model = _model()
-    state = EpochState(tmp_path / "state")
-    state.set_model(model)
-    weights = []
-    for epoch, value in enumerate([0.2, 0.7, 0.7, 0.5]):
-        model.set_weights([w + 1 for w in model.get_weights()])
-        weights.append(model.get_weights())
-        state.on_epoch_end(epoch, {"val_mAP": value})
-    state.on_train_end()
-    assert state.best_epoch() == 1
-    for one, other in zip(model.get_weights(), weights[1], strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert [p.name for p in tmp_path.iterdir()] == ["state"]

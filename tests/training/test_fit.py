@@ -94,12 +94,6 @@ def test_a_callback_is_told_of_the_epochs_before_an_interruption(tmp_path):
         assert counts.losses == [each["loss"] for each in values]
 
 
-def test_a_loss_that_is_not_finite_stops(tmp_path):
-    with pytest.raises(RuntimeError, match="NaN"):
-        fit(_model(np.inf), DATASET, DATASET, epochs=2, folder=tmp_path / "a")
-    assert not (tmp_path / "a").exists()
-
-
 def test_refuses_batches_of_an_unknown_number(tmp_path):
     unknown = DATASET.filter(lambda images, targets: True)
     with pytest.raises(ValueError, match="`train` must have a known number of batches"):
