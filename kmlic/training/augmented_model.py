@@ -18,7 +18,7 @@ class AugmentedModel(keras.Model):
     the model itself is worth saving and exporting.
 
     Shapes: those of the model, from images (B, H, W, 3) of pixels 0-255 of any one
-    size; in training they are resized to the model's.
+    size, which are resized to the model's.
 
     Args:
         model: functional, from images (B, S, S, 3); trained in place.
@@ -56,6 +56,8 @@ class AugmentedModel(keras.Model):
         self._changes = Augmentation(augmentation)
 
     def call(self, inputs, training=None):
+        if inputs.shape[1:3] != self.model.input_shape[1:3]:
+            inputs = resize_images(inputs, self.model.input_shape[1])
         return self.model(inputs, training=training)
 
     def train_step(self, data):
