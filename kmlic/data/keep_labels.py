@@ -71,7 +71,12 @@ def keep_labels(
             return narrowed
         size = int(next(iter(batches))[1].shape[0])
         shown = narrowed.unbatch().filter(lambda _, own: tf.reduce_any(own == 1))
-        return shown.batch(size, drop_remainder=batches is data.train).prefetch(2)
+        count = int(kept[split].sum())
+        if batches is data.train:
+            # What its last batch leaves out may be more than the filter does.
+            return shown.repeat().batch(size).take(max(1, count // size)).prefetch(2)
+        number = tf.data.experimental.assert_cardinality(-(-count // size))
+        return shown.batch(size).apply(number).prefetch(2)
 
     source = data.source and keep_labels(data.source, names, drop_images=drop_images)
     return dataclasses.replace(

@@ -76,6 +76,15 @@ def test_drops_images_of_which_nothing_is_left():
     assert set(map(str, numbers)) <= set(data.paths["train"])
 
 
+def test_the_number_of_batches_is_known():
+    # 15 of 20 images are kept for training, 7 of 9 for validation.
+    data = keep_labels(DATA, ["dog", "cat", "bus"], drop_images=True)
+    for split, number in (("train", 3), ("validation", 2), ("train_in_order", 4)):
+        batches = getattr(data, split)
+        assert int(batches.cardinality()) == len(list(batches)) == number
+    assert all(len(images) == 4 for images, _ in data.train)
+
+
 def test_labels_stay_exclusive_while_each_has_a_rival():
     exclusive = dataclasses.replace(LABELS, exclusive=True)
     data = dataclasses.replace(DATA, labels=exclusive)
