@@ -267,30 +267,42 @@ class Candidates:
 def main(settings: Settings) -> Run:
     """Trains softmax and DeViSE models, judges them on labels seen and unseen."""
     experiment = Experiment("devise", settings, report=report, monitor="hit@5")
-    sections: list[Section] = []
+    words: dict[int, Words] = {}
+    candidates: dict[int, Candidates] = {}
+    unseen: dict[int, MultiLabelData] = {}
+    found: dict[int, dict[str, np.ndarray]] = {}
+    trained = {}
+    # All trainings first: they are kept when a run is interrupted, judging is not.
     for seed in settings.seeds:
         images = load(settings, seed)
-        words = place_labels(settings, images, seed)
-        unseen = load_zero_shot(settings, images, words, seed)
-        candidates = gather_candidates(settings, words, unseen)
-        rows, features = train_rows(settings, experiment, seed, words, images)
-        kept = unseen if features is None else keep_features(settings, features, unseen)
-        found = judge(settings, experiment, seed, words, candidates, kept, rows)
-        if not sections:
-            sections = [
-                *list_words(words, candidates),
-                *show_best_words(settings, candidates, unseen, found),
-            ]
+        words[seed] = place_labels(settings, images, seed)
+        unseen[seed] = load_zero_shot(settings, images, words[seed], seed)
+        candidates[seed] = gather_candidates(settings, words[seed], unseen[seed])
+        trained[seed] = train_rows(settings, experiment, seed, words[seed], images)
+    for seed, (rows, features) in trained.items():
+        judged = unseen[seed]
+        if features is not None:
+            judged = keep_features(settings, features, judged)
+        found[seed] = judge(
+            settings, experiment, seed, words[seed], candidates[seed], judged, rows
+        )
     experiment.show()
     experiment.show("zero_shot")
     tune(experiment)
+    # Word vectors learned from captions are another seed's own.
+    seed = experiment.best_of("devise").seed
     write_word_vectors(
-        words.all, experiment.folder.working / "words.npz", most=MOST_WORDS
+        words[seed].all, experiment.folder.working / "words.npz", most=MOST_WORDS
     )
     return experiment.finish(
         exported="devise",
-        export=functools.partial(export, candidates.index),
-        sections=[draw_hits(experiment), draw_similarity(experiment), *sections],
+        export=functools.partial(export, candidates[seed].index),
+        sections=[
+            draw_hits(experiment),
+            draw_similarity(experiment),
+            *list_words(words[seed], candidates[seed]),
+            *show_best_words(settings, candidates[seed], unseen[seed], found[seed]),
+        ],
     )
 
 
