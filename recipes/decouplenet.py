@@ -247,15 +247,17 @@ def main(settings: Settings) -> Run:
     rows = settings.rows
     if settings.ablations:
         rows = tuple(row for row in ROWS if row != "decouplenet")
+    data = {seed: load(settings, seed) for seed in settings.seeds}
+    features = {seed: cache(settings, each) for seed, each in data.items()}
     for seed in settings.seeds:
-        data = load(settings, seed)
-        features = cache(settings, data)
         for name in rows:
             row = dataclasses.replace(settings, **ROWS[name])
-            train(experiment, name, seed, row, features)
+            train(experiment, name, seed, row, features[seed])
         add_ensemble(experiment, seed)
-        if settings.linear_probe:
-            scores = probe(settings, data, features)
+    if settings.linear_probe:
+        # After the trainings, for it is not kept when the run is interrupted.
+        for seed, each in data.items():
+            scores = probe(settings, each, features[seed])
             experiment.add_scores("logistic regression", seed, scores)
     exported = "both" if settings.ablations else rows[-1]
     # The maps come first: where they point stands in the table too.
