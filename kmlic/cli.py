@@ -342,7 +342,8 @@ def export(
         split=split,
         show_progress=True,
     )
-    table = Table("form", title=f"Exports of {run}")
+    table = Table(title=f"Exports of {run}")
+    table.add_column("form", no_wrap=True)
     judged = compare and not images and not embeddings
     columns = ["largest difference", *(["MB", "ms per image"] * compare)]
     for column in columns + [f"mAP, {split}"] * judged:

@@ -31,7 +31,7 @@ echo "{\\"signature_name\\": \\"serve_bytes\\", \\"instances\\": [{\\"b64\\": \\
 curl --fail -d @request.json localhost:8501/v1/models/{{ name }}:predict
 ```
 
-Each element of `predictions` has {{ outputs[0]["names"] }}.
+Each element of `predictions` has {{ keys }}.
 
 ## Ask it over gRPC
 
@@ -113,6 +113,7 @@ def write_readme(
         warm="It answers the requests in `assets.extra` before it takes others."
         if warm_up.is_file()
         else "Its first answers take seconds: it has no requests to warm up with.",
+        keys=", ".join(f"`{key}`" for key in signatures[0][2]),
         outputs=[
             {
                 "signature": signature,

@@ -126,6 +126,7 @@ def test_lists_every_signature_with_its_outputs(saved_model):
         given = set(re.findall(r"`(\w+)`", rows[name].split("|")[1]))
         assert given == set(signature.structured_outputs)
     assert "(B, 3)" in text and "50,000,000 bytes" in text
+    assert "`predictions` has `probabilities`, `labels`, `ok`." in text
 
 
 def test_makes_a_name_that_a_url_can_hold(tmp_path):
