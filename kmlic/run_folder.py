@@ -53,7 +53,8 @@ class Run:
         recipe: name of the recipe.
         command: the command line.
         settings: every setting of the recipe.
-        data: name, fingerprint, sizes of the splits, number of skipped rows.
+        data: name, fingerprint, sizes of the splits, number of skipped rows, options
+            of its loader.
         results: split to model to metric to value, for instance
             `results["test"]["msrn"]["mAP"]`; the means over the seeds.
         deviations: the same, the standard deviations over the seeds; empty for one.

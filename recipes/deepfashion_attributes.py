@@ -11,13 +11,11 @@ Result:  tried with --trial alone; no figures to quote so far
 """
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kmlic.backbones import build_backbone, freeze_batch_norm, split_backbone
 from kmlic.data import MultiLabelData, load_dataset, load_deepfashion_images
@@ -53,17 +51,17 @@ class Settings:
     crop: bool = True
     """Whether deepfashion's images are cut to their box."""
     margin: float = 0.0
-    """Share of a box's sides kept around it."""
-    refit: bool = False
-    """Trains on the validation images of deepfashion too, and keeps the last epoch:
-    only once everything is chosen."""
+    """Share of a box's sides kept around it on each side."""
+    validation: float = 0.1
+    """Share of deepfashion's split/train that epochs are chosen by."""
 
     backbone: str = "small_resnet"
     weights: str | None = None
     """None, imagenet, or a file of weights for the backbone."""
     feature: Literal["output", "pooled"] = "pooled"
     """output: the backbone's 1000 logits, as in the report; pooled: its maps."""
-    pooling: Literal["avg", "avg+max"] = "avg"
+    pooling: Literal["avg", "avg+max", "attention"] = "avg"
+    """attention: each group finds its own places."""
     maps: int = 1
     """How many of the backbone's maps, the deepest, are pooled."""
     fc_layers: int = 0
@@ -81,6 +79,8 @@ class Settings:
 
     members: int = 1
     """Models trained one after the other, whose logits are averaged."""
+    zooms: tuple[float, ...] = (1.0,)
+    """Shares of the image's sides, around its middle, that members see in turn."""
     average_flips: bool = False
     """Whether the model averages the logits of the image and its mirror image."""
 
@@ -115,7 +115,8 @@ class Settings:
     """Adds plain fine-tuning on the same images: cross-entropy, one model, five epochs
     with --photos."""
     claims: bool = False
-    """Adds a row for each claim of the report: loss, weights, flip, crop, layers."""
+    """The claims of the report instead of one model, a row each: loss, weights, flip,
+    crop, layers."""
     ablations: bool = False
     """Adds rows of one member that differ from the settings in one choice each."""
     table: bool = False
@@ -152,17 +153,21 @@ PRESETS = {
         batch_norm="freeze",
         frozen_until="block_12_add",
         cache_frozen=True,
+        validation=0.05,
+        margin=0.1,
+        pooling="attention",
         maps=2,
         members=4,
+        # With the margin, and without.
+        zooms=(1.0, 1 / 1.2),
         average_flips=True,
         loss="cross_entropy",
         label_smoothing=0.1,
-        prior_strength=0.2,
-        dropout=0.3,
-        head_epochs=1,
-        epochs=12,
+        prior_strength=0.25,
+        head_epochs=2,
+        epochs=5,
         learning_rate=5e-4,
-        weight_decay=0.05,
+        weight_decay=1e-4,
         seeds=(0, 1, 2),
         folder=Path("saved_models/deepfashion_attributes_photos"),
         photos=True,
@@ -172,7 +177,9 @@ PRESETS = {
         image_size=64,
         frozen_until="layer1.0.act3",
         cache_frozen=True,
+        pooling="attention",
         members=2,
+        zooms=(1.0, 0.8),
         average_flips=True,
         head_epochs=1,
         epochs=1,
@@ -194,8 +201,8 @@ ANCHOR: dict[str, Any] = {
     "margin": 0.0,
     "crop": True,
     "members": 1,
+    "zooms": (1.0,),
     "average_flips": False,
-    "refit": False,
 }
 ANCHOR_ON_PHOTOS: dict[str, Any] = {
     "image_size": 224,
@@ -221,20 +228,12 @@ CLAIMS: dict[str, dict[str, Any]] = {
 }
 ABLATIONS: dict[str, dict[str, Any]] = {
     "one member": {},
-    "one depth": {"maps": 1},
-    "three depths": {"maps": 3},
-    "avg+max": {"pooling": "avg+max"},
-    "no smoothing": {"label_smoothing": 0.0},
-    "dropout=0.5": {"dropout": 0.5},
-    "prior_strength=0": {"prior_strength": 0.0},
-    "prior_strength=0.5": {"prior_strength": 0.5},
-    "half the rate": {"learning_rate": 0.5},
-    "twice the rate": {"learning_rate": 2.0},
-    "half the epochs": {"epochs": 0.5},
-    "twice the epochs": {"epochs": 2.0},
+    "one member, average": {"pooling": "avg"},
+    "one member, one depth": {"maps": 1},
+    "one member, no smoothing": {"label_smoothing": 0.0},
+    "one member, no priors": {"prior_strength": 0.0},
+    "one member, twice the priors": {"prior_strength": 0.5},
 }
-# These are factors of the setting.
-FACTORS = ("learning_rate", "epochs")
 TABLE: dict[str, dict[str, Any]] = {
     f"{backbone}, {layers} FC": {"backbone": backbone, "fc_layers": layers}
     for backbone in ("resnet50", "seresnet50", "seresnext50_32x4d")
@@ -269,8 +268,7 @@ def main(settings: Settings) -> Run:
         add_majority(experiment, seed)
     experiment.show("validation")
     chosen = next(iter(rows))
-    if not (settings.table or settings.claims or settings.ablations):
-        experiment.show("test")
+    experiment.show("test")
     run = experiment.finish(
         exported=chosen, sections=group_sections(experiment, chosen)
     )
@@ -286,37 +284,31 @@ def make_rows(settings: Settings) -> dict[str, Settings]:
             name: dataclasses.replace(settings, **row, epochs=settings.table_epochs)
             for name, row in TABLE.items()
         }
-    rows = {"attributes": settings}
     changes = ANCHOR | (ANCHOR_ON_PHOTOS if settings.photos else {})
     anchor = dataclasses.replace(settings, **changes)
-    if settings.anchor:
-        rows["anchor"] = anchor
     if settings.claims:
-        focal = dataclasses.replace(anchor, loss="focal")
-        rows |= {
-            name: dataclasses.replace(focal, **row)
+        plain = dataclasses.replace(anchor, epochs=settings.epochs)
+        return {
+            name: dataclasses.replace(plain, **{"loss": "focal", **row})
             for name, row in CLAIMS.items()
             if name != "no crop" or settings.dataset.startswith("deepfashion")
         }
+    rows = {"attributes": settings}
+    if settings.anchor:
+        rows["anchor"] = anchor
     if settings.ablations:
-        one = dataclasses.replace(settings, members=1, average_flips=False)
-        rows |= {name: vary(one, row) for name, row in ABLATIONS.items()}
+        one = dataclasses.replace(settings, members=1)
+        rows |= {
+            name: dataclasses.replace(one, **row) for name, row in ABLATIONS.items()
+        }
     return rows
 
 
-def vary(settings: Settings, changes: Mapping[str, Any]) -> Settings:
-    """Changes settings, some of them by a factor."""
-    values = {
-        name: type(own)(own * value)
-        if name in FACTORS and (own := getattr(settings, name))
-        else value
-        for name, value in changes.items()
-    }
-    return dataclasses.replace(settings, **values)
-
-
 def train(experiment: Experiment, name: str, settings: Settings, seed: int) -> None:
-    """Trains one row: every member, in stages, from images or kept activations."""
+    """Trains one row: every member, in stages, from images or kept activations.
+
+    The values of an epoch are the means of the members'.
+    """
     data = load(settings, seed)
     parts: list[Parts] = []
 
@@ -325,22 +317,23 @@ def train(experiment: Experiment, name: str, settings: Settings, seed: int) -> N
         return parts[0].whole
 
     def training(model: keras.Model, folder: Path) -> list[dict[str, float]]:
-        features = None
-        if parts[0].trunk is not None and settings.cache_frozen:
-            kept = experiment.folder.working / "trainings" / "features"
-            features = CachedFeatures(parts[0].trunk, data, kept)
-        epochs = []
+        kept = experiment.folder.working / "trainings" / "features"
+        features: dict[float, CachedFeatures] = {}
+        members = []
         for number in range(settings.members):
             order = 1000 * seed + number
             keras.utils.set_random_seed(order)
-            own = data
-            if features is not None:
-                own = features.load(
+            own, zoom = data, zoom_of(settings, number)
+            if parts[0].trunk is not None and settings.cache_frozen:
+                if zoom not in features:
+                    view = average_models([parts[0].trunk], zooms=[zoom])
+                    features[zoom] = CachedFeatures(view, data, kept)
+                own = features[zoom].load(
                     batch_size=settings.batch_size,
                     seed=order,
                     flip=settings.augmentation == "flip",
                 )
-            trained = train_member(
+            epochs = train_member(
                 experiment,
                 settings,
                 own,
@@ -349,8 +342,11 @@ def train(experiment: Experiment, name: str, settings: Settings, seed: int) -> N
                 folder=folder / f"member_{number + 1}",
                 title=f"{name} (seed {seed}, member {number + 1})",
             )
-            epochs += trained
-        return epochs
+            members.append(epochs)
+        return [
+            {key: float(np.mean([epoch[key] for epoch in same])) for key in same[0]}
+            for same in zip(*members, strict=True)
+        ]
 
     experiment.train(name, seed, build, data, epochs=settings.epochs, training=training)
 
@@ -359,8 +355,11 @@ def load(settings: Settings, seed: int) -> MultiLabelData:
     """Loads the dataset the settings name; the seed orders and holds out."""
     options: dict[str, Any] = {}
     if settings.dataset.startswith("deepfashion"):
-        options = {"crop": settings.crop, "margin": settings.margin}
-        options["train_on_validation"] = settings.refit
+        options = {
+            "crop": settings.crop,
+            "margin": settings.margin,
+            "validation": settings.validation,
+        }
     data = load_dataset(
         settings.dataset,
         data_dir=settings.data_dir,
@@ -411,8 +410,18 @@ def build_parts(settings: Settings, data: MultiLabelData) -> Parts:
                     learned_weights=settings.loss == "learned",
                 )
             )
-        whole = average_models(members, trunk=trunk, flips=settings.average_flips)
+        whole = average_models(
+            members,
+            trunk=trunk,
+            flips=settings.average_flips,
+            zooms=[zoom_of(settings, number) for number in range(settings.members)],
+        )
     return Parts(trunk, members, trained, whole)
+
+
+def zoom_of(settings: Settings, number: int) -> float:
+    """Gives the share of the image's sides that a member sees."""
+    return settings.zooms[number % len(settings.zooms)]
 
 
 def train_member(
@@ -428,14 +437,10 @@ def train_member(
     """Trains the heads of one member, then all of it, and gives the epochs' values."""
     member, backbone = parts.members[number], parts.trained[number]
     model = member
-    if parts.trunk is not None and not settings.cache_frozen:
+    if parts.trunk is None or not settings.cache_frozen:
+        zooms = [zoom_of(settings, number)]
         with make_strategy(settings.strategy).scope():
-            model = average_models([member], trunk=parts.trunk)
-    metrics = experiment.metrics_of(data)
-    monitor = experiment.monitor
-    if settings.refit:
-        # No image is left to choose an epoch by: the last one is taken.
-        metrics, monitor = with_iterations(metrics), "iterations"
+            model = average_models([member], trunk=parts.trunk, zooms=zooms)
     values: list[dict[str, float]] = []
     stages = {"head": settings.head_epochs, "all": settings.epochs}
     for stage, epochs in stages.items():
@@ -452,19 +457,9 @@ def train_member(
             epochs=epochs,
             folder=folder / stage,
             title=f"{title}, {stage}",
-            metrics=metrics,
-            monitor=monitor,
+            metrics=experiment.metrics_of(data),
+            monitor=experiment.monitor,
         )
-    return values
-
-
-def with_iterations(metrics: Any) -> Any:
-    """Adds the number of steps, so that the last epoch is the best."""
-
-    def values(model: keras.Model, dataset: tf.data.Dataset) -> Mapping[str, float]:
-        found = {} if metrics is None else metrics(model, dataset)
-        return {**found, "iterations": float(model.optimizer.iterations)}
-
     return values
 
 

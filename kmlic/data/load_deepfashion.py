@@ -34,7 +34,6 @@ def load_deepfashion(
     crop: bool = True,
     margin: float = 0.0,
     validation: float = 0.1,
-    train_on_validation: bool = False,
 ) -> MultiLabelData:
     """Loads the attribute challenge of DeepFashion from its folder.
 
@@ -57,8 +56,6 @@ def load_deepfashion(
         margin: share of the box's sides that is kept around it on each side, as far as
             the image goes.
         validation: share 0-1 of split/train.txt that validates.
-        train_on_validation: whether these images are trained on too, once everything is
-            chosen; the validation scores then say nothing.
 
     Raises:
         ValueError: naming the file and the line that breaks a rule, or the argument.
@@ -93,7 +90,7 @@ def load_deepfashion(
     targets = {split: _targets(rows, groups) for split, rows in listed.items()}
     held_out = _hold_out(targets["train"], files["train"].digests, validation, seed)
     chosen = {
-        "train": ("train", np.flatnonzero(~held_out | train_on_validation)),
+        "train": ("train", np.flatnonzero(~held_out)),
         "validation": ("train", np.flatnonzero(held_out)),
         "test": ("val", np.arange(len(listed["val"]))),
     }
@@ -127,6 +124,7 @@ def load_deepfashion(
             key: tuple(listed[split][index].path for index in own)
             for key, (split, own) in chosen.items()
         },
+        options={"crop": crop, "margin": margin, "validation": validation},
     )
 
 

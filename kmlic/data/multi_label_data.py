@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -72,6 +72,8 @@ class MultiLabelData:
         source: the images, where the batches hold features of them instead.
         synonyms: label to the names it goes by, where the dataset gives several.
         identifiers: label to its key in the dataset's own files, such as a WordNet id.
+        options: of `load_dataset`, beside its own arguments, that give the same images
+            and splits again.
 
     Raises:
         ValueError: if targets, paths, captions or boxes are not one per image.
@@ -101,6 +103,7 @@ class MultiLabelData:
     source: "MultiLabelData | None" = None
     synonyms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     identifiers: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if tuple(sorted(self.targets)) != tuple(sorted(SPLITS)):

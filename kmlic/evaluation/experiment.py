@@ -302,6 +302,7 @@ class Experiment:
                 },
                 "sizes": data.sizes,
                 "skipped": len(data.skipped),
+                "options": dict(data.options),
                 "labels": labels.hash,
             },
             results=_select(averages, 0, "metrics"),

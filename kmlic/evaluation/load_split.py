@@ -25,7 +25,7 @@ def load_split(
     Args:
         run: the run folder; its run.json and labels.json are read.
         split: "train", "validation" or "test".
-        dataset: name of a dataset; the run's own when None.
+        dataset: name of a dataset; the run's own, read as it was then, when None.
         data_dir: where the dataset lies; the run's own when None.
         batch_size: images in a batch; the run's own when None.
 
@@ -37,7 +37,8 @@ def load_split(
         raise ValueError(
             f'`split` must be "train", "validation" or "test"; got split={split!r}.'
         )
-    settings = Run.read(Path(run) / "run.json").settings
+    record = Run.read(Path(run) / "run.json")
+    settings = record.settings
     labels = Labels.read(Path(run) / "labels.json")
     data = load_dataset(
         dataset or settings["dataset"],
@@ -46,6 +47,7 @@ def load_split(
         batch_size=batch_size or settings["batch_size"],
         seed=settings["seeds"][0],
         augmentation="none",
+        **(record.data.get("options", {}) if dataset is None else {}),
     )
     labels.require_same_names(data.labels)
     return data.train_in_order if split == "train" else getattr(data, split)

@@ -6,10 +6,12 @@ regions, L labels, G groups, D embedding size, S image side.
 
 from kmlic.layers.category_attention import CategoryAttention
 from kmlic.layers.category_space_to_depth import CategorySpaceToDepth
+from kmlic.layers.center_zoom import CenterZoom
 from kmlic.layers.constant import Constant
 from kmlic.layers.diff_pool import DiffPool
 from kmlic.layers.fused_batch_norm import FusedBatchNorm
 from kmlic.layers.graph_attention import GraphAttention
+from kmlic.layers.group_attention_pooling import GroupAttentionPooling
 from kmlic.layers.group_softmax import GroupSoftmax
 from kmlic.layers.group_uncertainty import GroupUncertainty
 from kmlic.layers.grouped_conv import GroupedConv2D
@@ -27,10 +29,12 @@ from kmlic.layers.wildcat_pooling import WildcatPooling
 __all__ = [
     "CategoryAttention",
     "CategorySpaceToDepth",
+    "CenterZoom",
     "Constant",
     "DiffPool",
     "FusedBatchNorm",
     "GraphAttention",
+    "GroupAttentionPooling",
     "GroupSoftmax",
     "GroupUncertainty",
     "GroupedConv2D",

@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from kmlic.backbones import build_backbone, resolve_backbone
-from kmlic.layers import GroupUncertainty
+from kmlic.layers import GroupAttentionPooling, GroupUncertainty
 
 
 def build_attribute_classifier(
@@ -19,7 +19,7 @@ def build_attribute_classifier(
     image_size: int | None = 224,
     weights: str | pathlib.Path | None = None,
     feature: Literal["output", "pooled"] = "output",
-    pooling: Literal["avg", "avg+max"] = "avg",
+    pooling: Literal["avg", "avg+max", "attention"] = "avg",
     maps: int = 1,
     dropout: float = 0.0,
     joined: bool = True,
@@ -48,7 +48,9 @@ def build_attribute_classifier(
             feature="output" they must hold the output layer.
         feature: "output", the backbone's 1000 logits; "pooled", its feature maps pooled
             over all regions.
-        pooling: of feature="pooled": "avg", or "avg+max", both side by side.
+        pooling: of feature="pooled": "avg"; "avg+max", both side by side; "attention",
+            `GroupAttentionPooling` of the deepest map, where each group finds its own
+            places, beside the average of the others.
         maps: of feature="pooled": how many of the backbone's maps, the deepest, are
             pooled and joined.
         dropout: share of features dropped before each fully connected layer and the
@@ -73,7 +75,7 @@ def build_attribute_classifier(
     """
     _check_groups(groups)
     _check_choice("feature", feature, "output", "pooled")
-    _check_choice("pooling", pooling, "avg", "avg+max")
+    _check_choice("pooling", pooling, "avg", "avg+max", "attention")
     if learned_weights and not joined:
         raise ValueError("`learned_weights` must come with joined logits.")
     shape = (image_size, image_size, 3)
@@ -86,7 +88,7 @@ def build_attribute_classifier(
         extractor = resolve_backbone(
             backbone, image_size=shape[0], channels=shape[-1], weights=weights
         )
-        x = _pool(keras.tree.flatten(extractor(images)), pooling, maps)
+        x = _pool(keras.tree.flatten(extractor(images)), pooling, maps, len(groups))
     for index, units in enumerate(hidden_units, start=1):
         if dropout:
             x = layers.Dropout(dropout, name=f"dropout_{index}")(x)
@@ -96,8 +98,8 @@ def build_attribute_classifier(
     heads = {
         group: layers.Dense(
             len(members), dtype="float32", name=f"head_{group.replace('/', '_')}"
-        )(x)
-        for group, members in groups.items()
+        )(x[:, index] if len(x.shape) == 3 else x)
+        for index, (group, members) in enumerate(groups.items())
     }
     if not joined:
         return keras.Model(images, heads, name=name)
@@ -146,15 +148,29 @@ def _resolve_output(
 
 
 def _pool(
-    feature_maps: Sequence[keras.KerasTensor], pooling: str, maps: int
+    feature_maps: Sequence[keras.KerasTensor], pooling: str, maps: int, groups: int
 ) -> keras.KerasTensor:
+    """Gives one feature for all groups, (B, D), or one for each, (B, G, D)."""
     if not 1 <= maps <= len(feature_maps):
         raise ValueError(
             f"`maps` must be 1 to {len(feature_maps)}, the number of the backbone's "
             f"feature maps; got maps={maps}."
         )
+    deepest_first = feature_maps[: -maps - 1 : -1]
+    if pooling == "attention":
+        attend = GroupAttentionPooling(groups, name="attention_pool")
+        own = attend(deepest_first[0])
+        if maps == 1:
+            return own
+        shared = [
+            layers.RepeatVector(groups, name=f"shared_{depth}")(
+                layers.GlobalAveragePooling2D(name=f"pool_{depth}")(feature_map)
+            )
+            for depth, feature_map in enumerate(deepest_first[1:], start=2)
+        ]
+        return layers.Concatenate(name="feature")([own, *shared])
     pooled = []
-    for depth, feature_map in enumerate(feature_maps[: -maps - 1 : -1], start=1):
+    for depth, feature_map in enumerate(deepest_first, start=1):
         # `kmlic.explain.activation_maps` looks for the deepest pool under this name.
         suffix = f"_{depth}" if depth > 1 else ""
         average = layers.GlobalAveragePooling2D(name=f"pool{suffix}")

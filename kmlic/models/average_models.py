@@ -1,9 +1,11 @@
-"""Several classifiers, or one seen from both sides, as one model."""
+"""Several classifiers, or several views of one image, as one model."""
 
 from collections.abc import Sequence
 
 import keras
 from keras import layers, ops
+
+from kmlic.layers import CenterZoom
 
 
 def average_models(
@@ -11,9 +13,10 @@ def average_models(
     *,
     trunk: keras.Model | None = None,
     flips: bool = False,
+    zooms: Sequence[float] | None = None,
     name: str = "average",
 ) -> keras.Model:
-    """Averages the logits of several models, and of the mirrored image.
+    """Averages the logits of several models, which may see the image differently.
 
     The average is a model like any other: it is scored, saved and exported as one.
 
@@ -24,10 +27,13 @@ def average_models(
         trunk: what comes before all of them, from images to their inputs, computed
             once; None if they take images themselves.
         flips: whether the image is also mirrored left to right, at twice the cost.
+        zooms: for each model the share of the image's sides, around its middle, that it
+            sees as large as the whole, see `CenterZoom`; None for all of it.
         name: name of the model.
 
     Raises:
-        ValueError: if there is no model or they differ in inputs or logits.
+        ValueError: if there is no model, they differ in inputs or logits, or there are
+            not as many `zooms`.
 
     Example:
         >>> from kmlic.models import build_classifier
@@ -42,6 +48,11 @@ def average_models(
         raise ValueError(
             f"`models` must have the same inputs and logits; got {shapes}."
         )
+    shares = [1.0] * len(models) if zooms is None else list(zooms)
+    if len(shares) != len(models):
+        raise ValueError(
+            f"`zooms` must be one per model; got zooms={zooms} for {len(models)}."
+        )
     first = models[0] if trunk is None else trunk
     images = keras.Input(first.input_shape[1:], name="images")
     # Two models of one name cannot stand in one graph.
@@ -49,13 +60,16 @@ def average_models(
         keras.Model(model.input, model.output, name=f"member_{index}")
         for index, model in enumerate(models, start=1)
     ]
-    views = [images]
-    if flips:
-        views.append(ops.flip(images, axis=2))
     logits: list[keras.KerasTensor] = []
-    for view in views:
-        x = view if trunk is None else trunk(view)
-        logits.extend(part(x) for part in parts)
+    for share in dict.fromkeys(shares):
+        view = images if share == 1 else CenterZoom(share)(images)
+        for x in [view, ops.flip(view, axis=2)] if flips else [view]:
+            features = x if trunk is None else trunk(x)
+            logits.extend(
+                part(features)
+                for part, own in zip(parts, shares, strict=True)
+                if own == share
+            )
     if len(logits) == 1:
         return keras.Model(images, logits[0], name=name)
     average = layers.Average(dtype="float32", name="logits")

@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -185,17 +186,22 @@ class CachedFeatures:
                 ]
                 for kind in self._kinds
             }
+            # Not `predict_on_batch`, which gives a batch once for each replica.
+            extract = tf.function(
+                lambda images: self.extractor(images, training=False),
+                reduce_retracing=True,
+            )
             for rows, images in self._report_progress():
-                self._write(arrays["plain"], rows, images)
+                self._write(arrays["plain"], rows, extract(images))
                 if "mirrored" in arrays:
-                    self._write(arrays["mirrored"], rows, images[:, :, ::-1])
+                    self._write(arrays["mirrored"], rows, extract(images[:, :, ::-1]))
             for array in itertools.chain(*arrays.values()):
                 array.flush()
 
     def _write(
-        self, arrays: Sequence[np.ndarray], rows: np.ndarray, images: np.ndarray
+        self, arrays: Sequence[np.ndarray], rows: np.ndarray, features: Any
     ) -> None:
-        outputs = keras.tree.flatten(self.extractor.predict_on_batch(images))
+        outputs = map(np.asarray, keras.tree.flatten(features))
         for index, (array, output) in enumerate(zip(arrays, outputs, strict=True)):
             with np.errstate(over="ignore"):
                 array[rows] = output

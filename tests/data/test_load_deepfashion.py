@@ -67,12 +67,6 @@ def test_the_seed_chooses_which_images_validate(folder, data):
     assert other.paths["test"] == data.paths["test"]
 
 
-def test_the_validation_images_may_be_trained_on_once_all_is_chosen(folder):
-    data = load_deepfashion(data_dir=folder, train_on_validation=True, **SIZES)
-    assert data.sizes["train"] == 40
-    assert set(data.paths["validation"]) < set(data.paths["train"])
-
-
 def test_patterns_are_ordinary_labels(folder):
     options = {"data_dir": folder, "validation": 0.25, **SIZES}
     data = load_dataset("deepfashion_attributes/patterns", **options)

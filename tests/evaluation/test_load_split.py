@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -29,3 +31,16 @@ def test_refuses_a_dataset_with_other_labels(run):
 def test_says_which_splits_there_are(run):
     with pytest.raises(ValueError, match="got split='dev'"):
         load_split(run[0], "dev")
+
+
+def test_reads_the_images_as_the_run_did(run):
+    folder, images = run
+    record = json.loads((folder / "run.json").read_text())
+    assert record["data"]["options"] == {}
+    (images / "0.png").write_bytes(b"broken")
+    with pytest.raises(ValueError, match=r"0\.png"):
+        load_split(folder, "test")
+    record["data"]["options"] = {"on_error": "skip"}
+    (folder / "run.json").write_text(json.dumps(record))
+    targets = [targets for _, targets in load_split(folder, "test")]
+    assert 0 < sum(map(len, targets)) < 40

@@ -20,6 +20,7 @@ def _build(groups=GROUPS, **options):
     [
         {},
         {"feature": "pooled", "pooling": "avg+max", "maps": 2},
+        {"feature": "pooled", "pooling": "attention", "maps": 3},
         {"feature": "pooled", "hidden_units": (8, 8), "dropout": 0.5},
     ],
 )
@@ -27,8 +28,9 @@ def test_model_contract(options):
     check_model(_build(**options), IMAGES, 5)
 
 
-def test_exports_to_litert():
-    check_tflite(_build(feature="pooled", maps=2), IMAGES)
+@pytest.mark.parametrize("pooling", ["avg", "attention"])
+def test_exports_to_litert(pooling):
+    check_tflite(_build(feature="pooled", pooling=pooling, maps=2), IMAGES)
 
 
 def test_the_feature_is_the_output_layer_or_the_pooled_maps():
@@ -36,6 +38,11 @@ def test_the_feature_is_the_output_layer_or_the_pooled_maps():
     assert paths["head_sleeve/kernel"] == (1000, 3)
     paths = {w.path: w.shape for w in _build(feature="pooled").weights}
     assert paths["head_sleeve/kernel"] == (256, 3)
+    paths = {
+        w.path: w.shape for w in _build(feature="pooled", pooling="attention").weights
+    }
+    assert paths["head_sleeve/kernel"] == (256, 3)
+    assert paths["attention_pool/place"] == (4, 2)
     joined = _build(feature="pooled", maps=2, pooling="avg+max")
     shapes = {w.path: w.shape for w in joined.weights}
     assert shapes["head_neck_line/kernel"] == (2 * (128 + 256), 2)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from kmlic.backbones import build_backbone, split_backbone
+from kmlic.layers import CenterZoom
 from kmlic.models import (
     average_models,
     build_attribute_classifier,
@@ -40,9 +41,17 @@ def test_a_trunk_comes_before_all_members():
                 GROUPS, backbone=upper, feature="pooled", image_size=None
             )
         )
-    model = average_models(members, trunk=trunk, flips=True)
-    views = [trunk(IMAGES), trunk(IMAGES[:, :, ::-1])]
-    expected = np.mean([member(x) for member in members for x in views], axis=0)
+    model = average_models(members, trunk=trunk, flips=True, zooms=(1.0, 0.5))
+    expected = np.mean(
+        [
+            member(trunk(x))
+            for member, view in zip(
+                members, (IMAGES, CenterZoom(0.5)(IMAGES)), strict=True
+            )
+            for x in (view, view[:, :, ::-1])
+        ],
+        axis=0,
+    )
     np.testing.assert_allclose(model(IMAGES), expected, rtol=1e-4, atol=1e-5)
     check_tflite(model, IMAGES)
     check_model(model, IMAGES, 5)
@@ -59,3 +68,5 @@ def test_says_which_models_do_not_fit():
     other = build_classifier(4, backbone="small_resnet", image_size=64)
     with pytest.raises(ValueError, match=r"\(None, 5\).*\(None, 4\)"):
         average_models([_model(), other])
+    with pytest.raises(ValueError, match=r"zooms=\[0.5\] for 2"):
+        average_models([_model(), _model()], zooms=[0.5])

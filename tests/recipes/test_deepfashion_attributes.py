@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+from kmlic.evaluation import evaluate_run
 from kmlic.labels import Labels
 from recipes.deepfashion_attributes import (
     PRESETS,
@@ -22,19 +23,23 @@ def test_rows_are_the_model_its_anchor_and_what_flags_add():
     assert list(make_rows(Settings(anchor=False))) == ["attributes"]
     rows = make_rows(Settings(claims=True))
     assert rows["4 FC"].fc_layers == 4 and rows["4 FC"].loss == "focal"
-    assert "no crop" not in rows
-    photos = dataclasses.replace(PRESETS["photos"], claims=True)
-    assert make_rows(photos)["no crop"].crop is False
+    assert rows["cross entropy"].loss == "cross_entropy"
+    assert not {"no crop", "attributes", "anchor"} & set(rows)
+    photos = dataclasses.replace(PRESETS["photos"], claims=True, epochs=3)
+    rows = make_rows(photos)
+    assert rows["no crop"].crop is False
+    assert {(row.members, row.margin, row.epochs) for row in rows.values()} == {
+        (1, 0.0, 3)
+    }
     table = make_rows(Settings(table=True, table_epochs=3))
     assert list(table) == list(TABLE)
     assert table["seresnet50, 2 FC"].epochs == 3
 
 
 def test_the_anchor_on_photos_is_plain_fine_tuning():
-    photos = dataclasses.replace(PRESETS["photos"], refit=True)
-    anchor = make_rows(photos)["anchor"]
+    anchor = make_rows(PRESETS["photos"])["anchor"]
     assert (anchor.epochs, anchor.learning_rate, anchor.members) == (5, 5e-4, 1)
-    assert anchor.loss == "cross_entropy" and not anchor.refit
+    assert (anchor.loss, anchor.margin, anchor.zooms) == ("cross_entropy", 0, (1.0,))
     assert anchor.frozen_until == "block_12_add"
 
 
@@ -74,7 +79,10 @@ def test_a_submission_has_one_class_per_group_for_each_test_image(tmp_path):
         head_epochs=1,
         epochs=2,
         loss="learned",
-        refit=True,
+        margin=0.2,
+        members=2,
+        zooms=(1.0, 0.8),
+        average_flips=True,
         folder=tmp_path / "run",
         submission=tmp_path / "answers.txt",
     )
@@ -89,3 +97,5 @@ def test_a_submission_has_one_class_per_group_for_each_test_image(tmp_path):
     assert saved["exclusive"] is True
     model = keras.saving.load_model(tmp_path / "run/model.keras", compile=False)
     assert model.output_shape == (None, 26)
+    again = evaluate_run(tmp_path / "run")  # with the margin around the boxes
+    assert again.metrics == pytest.approx(run.results["test"]["attributes"])

@@ -154,7 +154,7 @@ def test_mirror_images_can_be_left_out(tmp_path):
 
 def test_leaves_nothing_when_interrupted(tmp_path):
     class Broken(keras.Model):
-        def predict_on_batch(self, x):
+        def call(self, *arguments, **options):
             raise KeyboardInterrupt
 
     extractor = make_extractor()

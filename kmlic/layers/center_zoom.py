@@ -1,0 +1,55 @@
+"""The middle of an image, as large as the whole."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="kmlic")
+class CenterZoom(keras.layers.Layer):
+    """Cuts out the middle of images and resizes it to the size they had.
+
+    Bilinear, like `keras.layers.Resizing`. A model that looks at an image from two
+    distances can be one graph.
+
+    Shapes: (B, H, W, C) to the same. H and W must be known.
+
+    Args:
+        share: of each side that is kept, above 0, at most 1; rounded so that as many
+            pixels go on one side as on the other.
+
+    Raises:
+        ValueError: if `share` is out of its limits; when built, if H or W is unknown.
+
+    Example:
+        >>> images = keras.ops.reshape(keras.ops.arange(16.0), (1, 4, 4, 1))
+        >>> CenterZoom(0.5)(images)[0, :, :, 0].numpy().tolist()[0]
+        [5.0, 5.25, 5.75, 6.0]
+    """
+
+    def __init__(self, share: float, **kwargs):
+        super().__init__(**kwargs)
+        if not 0 < share <= 1:
+            raise ValueError(
+                f"`share` must be above 0 and at most 1; got share={share}."
+            )
+        self.share = share
+
+    def build(self, input_shape):
+        if None in input_shape[1:3]:
+            raise ValueError(
+                "The height and width of the images must be known; got input shape "
+                f"{tuple(input_shape)}. Build the model for one image size."
+            )
+
+    def call(self, inputs):
+        _, height, width, _ = inputs.shape
+        top, left = (round(side * (1 - self.share) / 2) for side in (height, width))
+        middle = inputs[:, top : height - top, left : width - left]
+        resized = ops.image.resize(middle, (height, width), data_format="channels_last")
+        return ops.cast(resized, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "share": self.share}
