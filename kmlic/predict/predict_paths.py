@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -130,7 +131,8 @@ def _decoded_batches(
 ) -> Iterator[list[_Decoded]]:
     remaining = iter(images)
     pending: collections.deque[list[Future[_Decoded]]] = collections.deque()
-    with ThreadPoolExecutor() as pool:
+    # More threads than cores hold one another up at Python's lock.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
 
         def submit() -> None:
             batch = list(itertools.islice(remaining, batch_size))

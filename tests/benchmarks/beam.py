@@ -1,11 +1,13 @@
 """Images per second of `kmlic predict` and of Apache Beam's DirectRunner.
 
-Command: python -m tests.benchmarks.beam [--images FOLDER] [--count 10000]
-[--backbone mobilenet_v2] [--image_size 96]
+Command: python -m tests.benchmarks.beam FOLDER [--images FOLDER] [--count 10000]
+[--backbone mobilenet_v2] [--image_size 96] [--ways predict saved_model openvino]
 
-Tags `count` small JPEGs, copies of the folder's images with another mark in a corner
-each, every hundredth cut off in the middle, with an untrained model. Compares what
-comes out with `predict_paths` and prints how long each way took, start included.
+Writes into FOLDER, where they are not there yet, `count` small JPEGs, copies of the
+images with another mark in a corner each, every hundredth cut off in the middle, and an
+untrained model with its exports. Tags them with `predict_paths` in four runtimes, and
+on Beam with one worker process and with two, and prints how long each way took, its
+start included, and how far Beam's scores are from those of `predict_paths`.
 """
 
 import argparse
@@ -24,27 +26,37 @@ from kmlic.labels import Labels
 from kmlic.models import build_classifier
 from kmlic.predict import load_scorer, predict_paths
 from kmlic.predict.tag_images import tag_images
+from kmlic.run_folder import atomic_write
 
 LABELS = 20
 BATCH = 64
 BROKEN_EVERY = 100
+RUNTIMES = ("saved_model", "openvino")
+WAYS = ("predict", *RUNTIMES)
 
 
 def main():
     """Prints rows, differences and images per second of every way."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("folder", type=Path)
     parser.add_argument(
         "--images", type=Path, default=Path("../shared/data/coco_subset/images")
     )
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--backbone", default="mobilenet_v2")
     parser.add_argument("--image_size", type=int, default=96)
+    parser.add_argument("--ways", nargs="*", choices=WAYS, default=WAYS)
     settings = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        write_images(settings.images, folder / "images", settings)
-        write_run(folder / "run", settings)
-        compare(folder, settings.count)
+    if not settings.folder.exists():
+        with atomic_write(settings.folder) as folder:
+            folder.mkdir()
+            write_images(settings.images, folder / "images", settings)
+            write_run(folder / "run", settings)
+    if "predict" in settings.ways:
+        measure_predict(settings.folder, settings.count)
+    for runtime in RUNTIMES:
+        if runtime in settings.ways:
+            measure_beam(settings.folder, settings.count, runtime)
 
 
 def write_images(source, target, settings):
@@ -81,29 +93,30 @@ def write_run(run, settings):
     export_openvino(model, run / "openvino", labels=labels)
 
 
-def compare(folder, count):
-    """Tags the images in every way and compares it with the plain loop."""
-    run, images = folder / "run", folder / "images"
-    expected = {}
-    for runtime in ("keras", "saved_model", "openvino", "openvino_float32"):
-        scorer = load_scorer(run, runtime=runtime)
+def measure_predict(folder, count):
+    """Tags the images in the plain loop and keeps the scores."""
+    for runtime in ("keras", *RUNTIMES, "openvino_float32"):
+        scorer = load_scorer(folder / "run", runtime=runtime)
         began = time.perf_counter()
-        rows = list(predict_paths(scorer, [images], batch_size=BATCH))
+        rows = list(predict_paths(scorer, [folder / "images"], batch_size=BATCH))
         report(f"predict_paths, {runtime}", count, began)
-        expected[runtime] = {
-            str(row.path): row.probabilities for row in rows if row.error is None
-        }
         assert len(rows) == count
-        assert len(expected[runtime]) == count - len(range(0, count, BROKEN_EVERY))
-    for runtime in ("saved_model", "openvino"):
-        for workers in (1, 2):
-            name = f"Beam, {runtime}, {workers} worker{'s' * (workers > 1)}"
-            output = folder / f"{runtime}{workers}.parquet"
+        whole = {str(row.path): row.probabilities for row in rows if not row.error}
+        assert len(whole) == count - len(range(0, count, BROKEN_EVERY))
+        np.savez(folder / f"{runtime}.npz", **whole)
+
+
+def measure_beam(folder, count, runtime):
+    """Tags the images on Beam and compares with what the plain loop gave."""
+    with np.load(folder / f"{runtime}.npz") as kept:
+        expected = {path: kept[path] for path in kept}
+    for workers in (1, 2):
+        with tempfile.TemporaryDirectory() as output:
             began = time.perf_counter()
             found, broken = tag_images(
-                run,
-                [images],
-                output,
+                folder / "run",
+                [folder / "images"],
+                Path(output) / "tags.parquet",
                 runtime=runtime,
                 batch_size=BATCH,
                 options=[
@@ -111,23 +124,22 @@ def compare(folder, count):
                     "--direct_running_mode=multi_processing",
                 ],
             )
-            report(name, count, began)
-            shards = folder.glob(f"{output.stem}-0*.parquet")
+            report(f"Beam, {runtime}, {workers} worker(s)", count, began)
             rows = [
-                row for shard in shards for row in parquet.read_table(shard).to_pylist()
+                row
+                for shard in Path(output).glob("tags-0*.parquet")
+                for row in parquet.read_table(shard).to_pylist()
             ]
-            scores = {
-                row["path"]: np.array(list(row["probabilities"].values()))
-                for row in rows
-            }
-            same = expected[runtime]
-            assert scores.keys() == same.keys() and len(rows) == len(same)
-            difference = max(np.abs(scores[path] - same[path]).max() for path in same)
-            print(
-                f"  {found:,} images, {broken:,} broken, {len(rows):,} rows; largest "
-                f"difference to predict_paths, {runtime}: {difference:.1e}",
-                flush=True,
-            )
+        scores = {
+            row["path"]: np.array(list(row["probabilities"].values())) for row in rows
+        }
+        assert scores.keys() == expected.keys() and len(rows) == len(expected)
+        worst = max(np.abs(scores[path] - expected[path]).max() for path in scores)
+        print(
+            f"  {found:,} images, {broken:,} broken, {len(rows):,} rows; largest "
+            f"difference to predict_paths, {runtime}: {worst:.1e}",
+            flush=True,
+        )
 
 
 def report(name, count, began):
