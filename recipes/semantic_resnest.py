@@ -261,9 +261,9 @@ def rows_of(settings: Settings) -> dict[str, Settings]:
     if settings.ablations:
         changes |= {
             "resized": {"embedding": "resize", "embedding_channels": 1},
+            "end to end": {"generator": "joint"},
             "plain backbone": {"backbone": settings.plain_backbone},
             "3 channels": {"embedding_channels": 3},
-            "end to end": {"generator": "joint"},
         }
     return {n: dataclasses.replace(settings, **each) for n, each in changes.items()}
 
