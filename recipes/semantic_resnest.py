@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import keras
 import numpy as np
@@ -59,6 +59,9 @@ from kmlic.training import (
 CONSOLE = Console(highlight=False)
 MAIN = "semantic_resnest"
 LONGER = "baseline, longer"
+Row = Literal[
+    "baseline, longer", "resized", "end to end", "plain backbone", "3 channels"
+]
 # A label of more than this share of the training images is a majority label.
 MAJORITY = 0.05
 NUM_EXAMPLES = 8
@@ -165,6 +168,8 @@ class Settings:
     ablations: bool = False
     """Adds the rows of the paper's Table III, the end-to-end model, and the baseline
     trained for as long as generator and classifier together; resumable."""
+    rows: tuple[Row, ...] = get_args(Row)
+    """Which of these rows."""
 
 
 PRESETS = {
@@ -216,11 +221,12 @@ PRESETS = {
 
 def main(settings: Settings) -> Run:
     """Trains generator, baseline and guided classifiers, compares and exports."""
+    # Before the run folder is begun: a refusal leaves nothing behind.
+    stages = {seed: find_generator(settings, seed) for seed in settings.seeds}
     experiment = Experiment(MAIN, settings)
     baselines, rows = baselines_of(settings), rows_of(settings)
     trainings = Countdown(len(settings.seeds) * (len(baselines) + len(rows)))
     for seed in settings.seeds:
-        stage = find_generator(settings, seed)
         for name, row in baselines.items():
             data = load(row, seed)
             plain = functools.partial(build_baseline, row, data)
@@ -228,10 +234,10 @@ def main(settings: Settings) -> Run:
                 train(experiment, name, seed, row, plain, data)
         for name, row in rows.items():
             data = load(row, seed)
-            guided = functools.partial(build, row, data, stage)
+            guided = functools.partial(build, row, data, stages[seed])
             with trainings:
                 train(experiment, name, seed, row, guided, data)
-        add_generator(experiment, data, stage, seed)
+        add_generator(experiment, data, stages[seed], seed)
     measure_maps(experiment)
     compare_areas(experiment)
     experiment.show()
@@ -248,7 +254,7 @@ def main(settings: Settings) -> Run:
 def baselines_of(settings: Settings) -> dict[str, Settings]:
     """Gives the settings of every classifier without guidance, by name."""
     baselines = {"baseline": settings}
-    if settings.ablations:
+    if settings.ablations and LONGER in settings.rows:
         # Is it the maps that help, or the epochs spent on learning to draw them?
         both = settings.epochs + settings.generator_epochs
         baselines[LONGER] = dataclasses.replace(settings, epochs=both)
@@ -259,12 +265,13 @@ def rows_of(settings: Settings) -> dict[str, Settings]:
     """Gives the settings of every guided classifier to train, by name."""
     changes: dict[str, dict[str, Any]] = {MAIN: {}}
     if settings.ablations:
-        changes |= {
+        added: dict[str, dict[str, Any]] = {
             "resized": {"embedding": "resize", "embedding_channels": 1},
             "end to end": {"generator": "joint"},
             "plain backbone": {"backbone": settings.plain_backbone},
             "3 channels": {"embedding_channels": 3},
         }
+        changes |= {name: added[name] for name in added if name in settings.rows}
     return {n: dataclasses.replace(settings, **each) for n, each in changes.items()}
 
 

@@ -88,6 +88,9 @@ def test_the_ablations_are_the_paper_s_and_its_next_step():
         "end to end": {"generator"},
     }
     assert list(recipe.rows_of(SETTINGS)) == [recipe.MAIN]
+    few = dataclasses.replace(SETTINGS, ablations=True, rows=("resized",))
+    assert list(recipe.rows_of(few)) == [recipe.MAIN, "resized"]
+    assert list(recipe.baselines_of(few)) == ["baseline"]
 
 
 def test_the_ablations_have_a_baseline_that_trains_as_long_as_both_stages():
