@@ -26,10 +26,12 @@ from kmlic.run_folder import replace
 Format = Literal["saved_model", "tflite", "onnx", "openvino"]
 Quantization = Literal["float16", "dynamic", "int8"]
 
-# How far a probability may stray; float32 forms only round otherwise.
+# How far a probability may stray. float32 forms only round otherwise; the others must
+# not be garbage: a trained MobileNetV2 of 224 pixels strays by 0.012 with its weights
+# in float16 and by 0.15 in bfloat16. What a form costs in precision, `compare` tells.
 TOLERANCES: dict[str, float] = {
     "float32": 1e-4,
-    "float16": 1e-2,
+    "float16": 5e-2,
     "bfloat16": 0.2,
     "dynamic": 0.1,
     "int8": 0.2,
