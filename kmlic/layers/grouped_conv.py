@@ -14,8 +14,9 @@ class GroupedConv2D(keras.layers.Layer):
     Computes what `keras.layers.Conv2D(groups=...)` computes. On TensorFlow that one
     runs inside XLA, whose gradient on a CPU took 17 (2 groups) to 340 times (32 groups)
     as long as TensorFlow's own grouped convolution, which this layer calls. Where the
-    whole step is compiled by XLA for a CPU it convolves a few blocks of groups instead;
-    where TensorFlow cannot differentiate it (float16 on most CPUs), in float32.
+    whole step is compiled by XLA for a CPU, or TensorFlow has no such gradient (without
+    oneDNN), it convolves a few blocks of groups instead; where it only lacks that of a
+    low precision (float16 on most CPUs), it convolves in float32.
 
     Paper: Xie et al., "Aggregated Residual Transformations for Deep Neural Networks",
     CVPR 2017, figure 3c, https://arxiv.org/abs/1611.05431.
@@ -92,13 +93,15 @@ class GroupedConv2D(keras.layers.Layer):
 
     def call(self, inputs):
         kernel = tf.convert_to_tensor(self.kernel)
-        if self.groups > 1 and _is_compiled_for_cpu():
-            outputs = self._convolve_blocks(inputs, kernel)
-        elif self.groups > 1 and not _has_gradient(inputs.dtype):
-            wide = tf.cast(inputs, tf.float32), tf.cast(kernel, tf.float32)
-            outputs = tf.cast(self._convolve(*wide), inputs.dtype)
-        else:
-            outputs = self._convolve(inputs, kernel)
+        dtype = inputs.dtype
+        if dtype.size < 4 and not _has_gradient(dtype):
+            dtype = tf.float32
+        whole = self.groups == 1 or (
+            _has_gradient(dtype) and not _is_compiled_for_cpu()
+        )
+        convolve = self._convolve if whole else self._convolve_blocks
+        outputs = convolve(tf.cast(inputs, dtype), tf.cast(kernel, dtype))
+        outputs = tf.cast(outputs, inputs.dtype)
         if self.bias is None:
             return outputs
         return tf.nn.bias_add(outputs, tf.convert_to_tensor(self.bias))
@@ -108,7 +111,8 @@ class GroupedConv2D(keras.layers.Layer):
 
     def _convolve_blocks(self, inputs, kernel):
         # XLA's gradient of a grouped convolution is slow on a CPU, that of a plain one
-        # is not. Four blocks, whose kernels are zero between groups, were fastest.
+        # is not, and every TensorFlow has it. Four blocks, whose kernels are zero
+        # between groups, were fastest.
         blocks = max(n for n in (1, 2, 3, 4) if self.groups % n == 0)
         inside = self.groups // blocks
         outputs = [

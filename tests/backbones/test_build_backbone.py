@@ -3,6 +3,9 @@ import numpy as np
 import pytest
 
 from kmlic.backbones import build_backbone
+from kmlic.backbones.build_backbone import NETWORKS
+from tests.backbones.exports import check_exports
+from tests.backbones.test_residual_network import randomise
 from tests.shared import shared_path
 
 MOBILENET = "data/weights/mobilenet_v2_imagenet_notop.weights.h5"
@@ -125,3 +128,14 @@ def test_says_which_applications_take_rgb_alone():
 def test_says_how_extra_channels_may_start():
     with pytest.raises(ValueError, match="extra_channels='copy'"):
         build_backbone("resnet18", channels=4, extra_channels="copy")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*NETWORKS, "mobilenet_v2"])
+def test_exports_at_full_size(name, tmp_path, record_property):
+    model = build_backbone(name, image_size=64, include_top=True)
+    if name in NETWORKS:
+        randomise(model)
+    images = IMAGES[:1].astype("float32")
+    errors = check_exports(model, images, tmp_path)
+    record_property("largest difference of SavedModel and LiteRT", errors)

@@ -7,6 +7,7 @@ import tensorflow as tf
 from kmlic.backbones import ResidualNetwork
 from kmlic.backbones.load_weights import load_weights
 from kmlic.layers import SpatialGroupEnhance, SqueezeExcite
+from tests.backbones.exports import check_exports
 from tests.shared import shared_path
 
 WIDTHS = (16, 32, 48, 64)
@@ -116,22 +117,7 @@ def test_exports_with_builtin_operators_only(family, tmp_path):
         "tiny", image_size=64, include_top=True, num_classes=5
     )
     randomise(model)
-    expected = model(IMAGES[:1])
-
-    model.export(tmp_path / "saved_model", verbose=False)
-    served = tf.saved_model.load(str(tmp_path / "saved_model"))
-    _assert_close(served.serve(tf.constant(IMAGES[:1])), expected)
-
-    model.export(
-        tmp_path / "model.tflite",
-        format="litert",
-        verbose=False,
-        target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]},
-    )
-    run = tf.lite.Interpreter(str(tmp_path / "model.tflite")).get_signature_runner()
-    (name,) = run.get_input_details()
-    (logits,) = run(**{name: IMAGES[:1]}).values()
-    _assert_close(logits, expected)
+    check_exports(model, IMAGES[:1], tmp_path)
 
 
 def randomise(model):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from kmlic.backbones import build_backbone
+from kmlic.backbones.imagenet import CHECKPOINTS
 from kmlic.backbones.load_weights import load_weights
 from tests.backbones.timm_peer import import_timm
 
@@ -106,6 +107,17 @@ def test_gives_the_gradients_of_timm(name, tmp_path, record_property):
     worst = max(errors, key=errors.get)
     record_property(f"largest relative error, of {worst}", f"{errors[worst]:.1e}")
     assert errors[worst] < 1e-4
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_knows_the_checkpoints_of_timm_and_their_pixels(name):
+    timm = import_timm()
+    checkpoint = CHECKPOINTS[name]
+    owner, tag = checkpoint.repository.split("/")
+    config = timm.models.get_pretrained_cfg(tag)
+    assert config is not None
+    assert config.hf_hub_id in (f"{owner}/", checkpoint.repository)
+    assert (config.mean, config.std) == (checkpoint.mean, checkpoint.std)
 
 
 def torch_tensor(array):

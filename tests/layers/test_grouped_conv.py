@@ -87,7 +87,7 @@ def test_convolves_in_float32_what_has_no_gradient(monkeypatch):
     keras.utils.set_random_seed(0)
     layer = GroupedConv2D(24, 3, groups=6, dtype="mixed_bfloat16")
     layer.build(IMAGES.shape)
-    monkeypatch.setattr(grouped_conv, "_has_gradient", lambda dtype: False)
+    monkeypatch.setattr(grouped_conv, "_has_gradient", lambda dtype: dtype.size == 4)
     convolve, seen = tf.nn.conv2d, []
 
     def look(inputs, kernel, *arguments):
@@ -97,6 +97,25 @@ def test_convolves_in_float32_what_has_no_gradient(monkeypatch):
     monkeypatch.setattr(tf.nn, "conv2d", look)
     assert layer(IMAGES).dtype == tf.bfloat16
     assert seen == [(tf.float32, tf.float32)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_convolves_blocks_without_groups_where_no_type_has_a_gradient(
+    monkeypatch, dtype
+):
+    keras.utils.set_random_seed(0)
+    layer = GroupedConv2D(24, 3, groups=6, strides=2, padding="same", dtype=dtype)
+    expected = layer(IMAGES)
+    monkeypatch.setattr(grouped_conv, "_has_gradient", lambda dtype: False)
+    convolve = tf.nn.conv2d
+
+    def look(inputs, kernel, *arguments):
+        assert inputs.shape[-1] == kernel.shape[2]
+        assert inputs.dtype == dtype
+        return convolve(inputs, kernel, *arguments)
+
+    monkeypatch.setattr(tf.nn, "conv2d", look)
+    np.testing.assert_allclose(layer(IMAGES), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_says_which_groups_do_not_fit():
