@@ -116,7 +116,9 @@ def test_knows_the_checkpoints_of_timm_and_their_pixels(name):
     owner, tag = checkpoint.repository.split("/")
     config = timm.models.get_pretrained_cfg(tag)
     assert config is not None
-    assert config.hf_hub_id in (f"{owner}/", checkpoint.repository)
+    # timm takes the weights of Caffe from its releases, not from its copies on the Hub.
+    from_release = name.startswith("legacy_") and config.url
+    assert from_release or config.hf_hub_id in (f"{owner}/", checkpoint.repository)
     assert (config.mean, config.std) == (checkpoint.mean, checkpoint.std)
 
 

@@ -6,7 +6,7 @@ Each network runs alone in a process; batch 8, 224 px, best of the steps.
 Seen on 2026-11-27 on two cores of an AMD EPYC with nothing else running, in images/s
 (inference / training), timm 1.0.31 in eager mode and its faster layout:
 
-resnest50d         float32         kmlic 30.3 /  8.5   timm 19.9 /  6.9
+resnest50d         float32         kmlic 33.1 /  9.4   timm 21.8 /  7.2
 resnest50d         mixed_bfloat16  kmlic 46.0 / 13.9   timm 32.5 / 11.6
 seresnext50_32x4d  float32         kmlic 34.3 /  9.7   timm 27.8 /  8.1
 seresnext50_32x4d  mixed_bfloat16  kmlic 48.5 / 15.8   timm 50.5 / 13.9
