@@ -67,6 +67,7 @@ class Run:
         exports: file to the largest difference between its probabilities and the
             model's.
         seconds: wall-clock time by stage.
+        weights: which ones were scored, saved and exported.
         peak_memory_gb: largest resident memory of the process, in 1e9 bytes.
         environment: versions, git commit and machine; filled in when left out.
     """
@@ -85,6 +86,7 @@ class Run:
     tuned: Mapping[str, Mapping[str, Mapping[str, float | None]]] = dataclasses.field(
         default_factory=dict
     )
+    weights: str = "those of the epoch best on the validation split"
     peak_memory_gb: float = dataclasses.field(default_factory=lambda: peak_memory_gb())
     environment: Mapping[str, Any] = dataclasses.field(
         default_factory=lambda: describe_environment()

@@ -30,7 +30,14 @@ from kmlic.evaluation.tune_thresholds import tune_thresholds
 from kmlic.export import export_checked
 from kmlic.labels import Labels
 from kmlic.run_folder import Run, RunFolder, atomic_write
-from kmlic.training import fit, predict_scores
+from kmlic.training import (
+    TrainingSettings,
+    fit,
+    is_chief,
+    largest,
+    predict_scores,
+)
+from kmlic.training.as_float32 import as_float32
 from kmlic.training.callbacks import Metrics
 
 SPLITS = ("validation", "test")
@@ -105,7 +112,14 @@ class Experiment:
         self.reports: dict[str, dict[str, dict[int, Report]]] = {}
         self.console = Console(highlight=False)
         self._start = time.monotonic()
-        if self.folder.begin(dataclasses.asdict(settings)):
+        self._options = TrainingSettings()
+        if isinstance(settings, TrainingSettings):
+            self._options = settings
+        goes_on = False
+        if is_chief():
+            goes_on = self.folder.begin(dataclasses.asdict(settings))
+        # The other workers read what the chief has written.
+        if largest(int(goes_on)):
             self._say(f"Going on with the run in {self.folder.working}.")
 
     def train(
@@ -138,16 +152,23 @@ class Experiment:
 
         Raises:
             RuntimeError: if the loss is not finite.
-            ValueError: if the labels are not those of the trainings before.
+            ValueError: if the labels are not those of the trainings before, or the data
+                is not that of an interrupted training of this name.
         """
         self._require_same(data, seed)
         folder = self.folder.working / "trainings" / f"{name}-{seed}"
+        self._require_same_data(folder / "data.txt", data)
         result = folder / "result"
         if not result.exists():
             start = time.monotonic()
             keras.backend.clear_session()
             keras.utils.set_random_seed(seed)
-            model = build()
+            policy = keras.config.dtype_policy()
+            keras.config.set_dtype_policy(self._options.precision)
+            try:
+                model = build()
+            finally:
+                keras.config.set_dtype_policy(policy)
             if training is not None:
                 history = training(model, folder / "state")
             else:
@@ -161,25 +182,30 @@ class Experiment:
                     metrics=self.metrics_of(data),
                     monitor=self.monitor,
                     callbacks=callbacks,
+                    **self._options.fit_options(),
                 )
             scores = {
                 split: self.score(model, getattr(data, split), data.labels)
                 for split in SPLITS
             }
+            if self._options.precision != "float32":
+                model = as_float32(model)
             if whole is not None:
                 model = whole(model)
-            with atomic_write(result) as temporary:
-                temporary.mkdir()
-                model.save(temporary / "model.keras")
-                self._write_scores(temporary / "scores.npz", scores)
-                record = {
-                    "epochs": history,
-                    "parameters": model.count_params(),
-                    "seconds": time.monotonic() - start,
-                }
-                (temporary / "result.json").write_text(json.dumps(record))
+            if is_chief():
+                with atomic_write(result) as temporary:
+                    temporary.mkdir()
+                    model.save(temporary / "model.keras")
+                    self._write_scores(temporary / "scores.npz", scores)
+                    record = {
+                        "epochs": history,
+                        "parameters": model.count_params(),
+                        "seconds": time.monotonic() - start,
+                    }
+                    (temporary / "result.json").write_text(json.dumps(record))
             del model
             gc.collect()
+            largest(0)  # until the chief has written
         return self._add(name, seed, result)
 
     def metrics_of(self, data: MultiLabelData) -> Metrics | None:
@@ -280,6 +306,9 @@ class Experiment:
                 each one's path there with its largest difference from the model; None
                 for a SavedModel and a LiteRT file of probabilities.
         """
+        if not is_chief():
+            largest(0)
+            return Run.read(self.folder.path / "run.json")
         working = self.folder.working
         data = self.data[self.settings.seeds[0]]
         best = self.best_of(exported) if exported else None
@@ -318,10 +347,12 @@ class Experiment:
                 for each in results
             }
             | {"all": round(time.monotonic() - self._start, 1)},
+            weights=self._describe_weights(),
         )
         run.write(working / "run.json")
         self._write_report(run, best, labels, sections)
         self.folder.finish(remove=("settings.json", "trainings"))
+        largest(0)
         self._say(
             f"{self.folder.path}: {run.seconds['all']:.0f} s, "
             f"{run.peak_memory_gb} GB of memory at most."
@@ -330,6 +361,15 @@ class Experiment:
 
     def _say(self, text: str) -> None:
         self.console.print(text, soft_wrap=True)
+
+    def _describe_weights(self) -> str:
+        kept = "those of the epoch best on the validation split"
+        if self._options.ema is None:
+            return kept
+        return (
+            f"moving averages (momentum {self._options.ema}), batch normalization's "
+            f"statistics computed anew; {kept}"
+        )
 
     def _tune(self, trained: Trained) -> Labels:
         labels = self.data[trained.seed].labels
@@ -384,6 +424,17 @@ class Experiment:
         for other in self.data.values():
             other.labels.require_same_names(data.labels)
         self.data[seed] = data.source or data
+
+    def _require_same_data(self, record: Path, data: MultiLabelData) -> None:
+        if record.exists() and record.read_text() != data.fingerprint:
+            raise ValueError(
+                f"{record.parent} holds an interrupted training on other data (labels, "
+                "paths, targets or their splits have changed). Remove "
+                f"{self.folder.working} to begin anew."
+            )
+        if is_chief():
+            with atomic_write(record) as temporary:
+                temporary.write_text(data.fingerprint)
 
     def _add(self, name: str, seed: int, result: Path) -> Trained:
         record = json.loads((result / "result.json").read_text())

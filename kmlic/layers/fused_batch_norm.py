@@ -21,7 +21,7 @@ class FusedBatchNorm(keras.layers.BatchNormalization):
 
     Args:
         **kwargs: of `keras.layers.BatchNormalization`, but for `axis`, `center`,
-            `scale`, `synchronized` and `renorm`, which must keep their defaults.
+            `scale` and `renorm`, which must keep their defaults.
 
     Raises:
         ValueError: if one of those differs, or the input is no feature map.
@@ -43,7 +43,6 @@ class FusedBatchNorm(keras.layers.BatchNormalization):
             "axis": (self.axis, (-1, 3)),
             "center": (self.center, (True,)),
             "scale": (self.scale, (True,)),
-            "synchronized": (self.synchronized, (False,)),
             "renorm": (self.renorm, (False,)),
         }
         for name, (value, allowed) in fixed.items():
@@ -58,6 +57,8 @@ class FusedBatchNorm(keras.layers.BatchNormalization):
         if mask is not None:
             raise ValueError("Feature maps have no mask; got one.")
         learning = bool(training) and self.trainable
+        if learning and self.synchronized:
+            return self._normalize_over_replicas(inputs)
         # Statistics to use; the operator wants none when it computes its own. It is
         # called as it is because tf.nn raises epsilon to 1.001e-5.
         mean, variance = (
@@ -75,9 +76,25 @@ class FusedBatchNorm(keras.layers.BatchNormalization):
             is_training=learning,
         )
         if learning:
-            share = 1 - self.momentum
-            self.moving_mean.assign(self.moving_mean * self.momentum + mean * share)
-            self.moving_variance.assign(
-                self.moving_variance * self.momentum + variance * share
-            )
+            self._follow(mean, variance)
         return outputs
+
+    def _follow(self, mean, variance):
+        share = 1 - self.momentum
+        self.moving_mean.assign(self.moving_mean * self.momentum + mean * share)
+        self.moving_variance.assign(
+            self.moving_variance * self.momentum + variance * share
+        )
+
+    def _normalize_over_replicas(self, inputs):
+        """Does the same with the statistics of all replicas' batches together."""
+        values = tf.cast(inputs, "float32")
+        mean, variance = keras.ops.moments(values, (0, 1, 2), synchronized=True)
+        context = tf.distribute.get_replica_context()
+        replicas = context.num_replicas_in_sync if context else 1
+        count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:3]) * replicas, "float32")
+        self._follow(mean, variance * count / (count - 1.0))
+        outputs = tf.nn.batch_normalization(
+            values, mean, variance, self.beta, self.gamma, self.epsilon
+        )
+        return tf.cast(outputs, inputs.dtype)

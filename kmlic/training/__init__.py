@@ -1,10 +1,14 @@
 """What a recipe needs to train a model."""
 
+from kmlic.training.accumulate_gradients import accumulate_gradients
 from kmlic.training.augmented_model import AugmentedModel
+from kmlic.training.averaged_weights import AveragedWeights, recompute_batch_norm
 from kmlic.training.cached_features import CachedFeatures
 from kmlic.training.callbacks import TrainingProgress, ValidationScores
 from kmlic.training.fit import fit
 from kmlic.training.initialise_bias import initialise_bias
+from kmlic.training.multi_worker import is_chief, largest, start_workers
+from kmlic.training.one_cycle import OneCycle
 from kmlic.training.optimizers import (
     CoupledSGD,
     LayerwiseAdamW,
@@ -13,7 +17,7 @@ from kmlic.training.optimizers import (
 )
 from kmlic.training.plateau_decay import PlateauDecay
 from kmlic.training.scoring import predict_scores
-from kmlic.training.settings import parse_settings, run_recipe
+from kmlic.training.settings import TrainingSettings, parse_settings, run_recipe
 from kmlic.training.strategies import make_strategy
 from kmlic.training.training_state import STOPPED, TrainingState
 from kmlic.training.transfer import transfer_weights
@@ -21,20 +25,28 @@ from kmlic.training.transfer import transfer_weights
 __all__ = [
     "STOPPED",
     "AugmentedModel",
+    "AveragedWeights",
     "CachedFeatures",
     "CoupledSGD",
     "LayerwiseAdamW",
+    "OneCycle",
     "PlateauDecay",
     "TrainingProgress",
+    "TrainingSettings",
     "TrainingState",
     "ValidationScores",
+    "accumulate_gradients",
     "fit",
     "initialise_bias",
+    "is_chief",
+    "largest",
     "learning_rate_multiplier",
     "make_strategy",
     "parse_settings",
     "part_multipliers",
     "predict_scores",
+    "recompute_batch_norm",
     "run_recipe",
+    "start_workers",
     "transfer_weights",
 ]

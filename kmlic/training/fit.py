@@ -13,7 +13,10 @@ import keras
 import tensorflow as tf
 
 from kmlic.data.training_batches import TrainingBatches
+from kmlic.training.accumulate_gradients import accumulate_gradients
+from kmlic.training.averaged_weights import AveragedWeights
 from kmlic.training.callbacks import Metrics, TrainingProgress, ValidationScores
+from kmlic.training.multi_worker import distribute
 from kmlic.training.training_state import TrainingState
 
 
@@ -29,6 +32,8 @@ def fit(
     monitor: str = "mAP",
     callbacks: Sequence[keras.callbacks.Callback] = (),
     save_seconds: float = 300.0,
+    ema: float | None = None,
+    accumulate: int = 1,
 ) -> list[dict[str, float]]:
     """Trains with `model.fit` and leaves the epoch best on the validation split.
 
@@ -55,6 +60,10 @@ def fit(
             with a method `resume` is given the values of the epochs done before.
         save_seconds: what an interruption within an epoch costs at most, beside the
             step that runs.
+        ema: momentum of the moving average of the weights, for instance 0.999, which is
+            scored and kept in their place, see `AveragedWeights`; None for the weights
+            themselves.
+        accumulate: parts that a batch is computed in, see `accumulate_gradients`.
 
     Returns:
         For each epoch its values by name: loss, learning_rate, and the metrics after
@@ -63,8 +72,9 @@ def fit(
     Raises:
         RuntimeError: if the loss or a weight is not finite, naming the batch.
         SystemExit: with code 75, after SIGTERM.
-        ValueError: if the number of batches of `train` is not known, or the folder
-            holds the state of a training with other settings.
+        ValueError: if the number of batches of `train` is not known, a batch does not
+            divide into the replicas, or the folder holds the state of a training with
+            other settings.
     """
     steps = int(train.cardinality())
     if steps < 1:
@@ -72,6 +82,13 @@ def fit(
             f"`train` must have a known number of batches; got cardinality={steps}. "
             "Use `train.apply(tf.data.experimental.assert_cardinality(number))`."
         )
+    _require_parts(model, train)
+    scores: keras.callbacks.Callback = ValidationScores(validation, model.loss, metrics)
+    averaged = None
+    if ema is not None:
+        _keep_average(model, ema)
+        averaged = scores = AveragedWeights(scores, train)
+    accumulate_gradients(model, accumulate)
     _build(model, train)
     state = TrainingState(
         folder,
@@ -79,6 +96,7 @@ def fit(
         monitor=f"val_{monitor}",
         seconds=save_seconds,
         rows=train.rows if isinstance(train, TrainingBatches) else None,
+        best_weights=averaged and (lambda: averaged.weights),
     )
     state.restore(model, _settings(model, steps))
     for callback in callbacks:
@@ -92,12 +110,13 @@ def fit(
     with (
         contextlib.closing(progress),
         _on_sigterm(state.stop),
+        _synchronised(model),
         _without(model, state.step - done * steps),
     ):
         # One iterator for all epochs: where one ends, TensorFlow may wait up to 20 s
         # for a thread of tf.data that slept through the call to stop.
         model.fit(
-            _from_step(train, state.step),
+            _from_step(model, train, state.step),
             steps_per_epoch=steps,
             epochs=epochs,
             initial_epoch=done,
@@ -105,7 +124,7 @@ def fit(
             verbose=0,
             callbacks=[
                 *callbacks,
-                ValidationScores(validation, model.loss, metrics),
+                scores,
                 progress,
                 state,
             ],
@@ -113,10 +132,32 @@ def fit(
     return state.epochs
 
 
-def _from_step(train: tf.data.Dataset, step: int) -> tf.data.Dataset:
-    if isinstance(train, TrainingBatches):
-        return train.from_step(step)
-    return train.repeat().skip(step)
+def _from_step(model: keras.Model, train: tf.data.Dataset, step: int) -> Any:
+    strategy = model.distribute_strategy
+    if not isinstance(train, TrainingBatches):
+        return train.repeat().skip(step)
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return distribute(strategy, train, step)
+    return train.from_step(step)
+
+
+def _require_parts(model: keras.Model, train: tf.data.Dataset) -> None:
+    size = tf.nest.flatten(train.element_spec)[0].shape[0]
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    if size is not None and size % replicas:
+        raise ValueError(
+            f"`batch_size` must divide into the {replicas} replicas of the model, so "
+            f"that all weigh the same; got batch_size={size}."
+        )
+
+
+def _keep_average(model: keras.Model, momentum: float) -> None:
+    if not 0 < momentum < 1:
+        raise ValueError(f"`ema` must be between 0 and 1; got ema={momentum}.")
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    if optimizer.built and not optimizer.use_ema:
+        raise ValueError("`ema` needs an optimizer that is new; compile the model.")
+    optimizer.use_ema, optimizer.ema_momentum = True, momentum
 
 
 def _build(model: keras.Model, train: tf.data.Dataset) -> None:
@@ -164,10 +205,30 @@ def _on_sigterm(stop: Callable[[], None]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _synchronised(model: keras.Model) -> Iterator[None]:
+    """Lets batch normalization see whole batches, wherever their parts are."""
+    layers = [
+        layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+        and not layer.synchronized
+        and model.distribute_strategy.num_replicas_in_sync > 1
+    ]
+    for layer in layers:
+        layer.synchronized = True
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.synchronized = False
+
+
+@contextlib.contextmanager
 def _without(model: keras.Model, steps: int) -> Iterator[None]:
     """Leaves out the steps of the first epoch that an interrupted training had done.
 
-    Keras begins with whole epochs only. Its callbacks see these steps go by.
+    Keras begins with whole epochs only. Its callbacks see these steps go by. Nor does
+    Keras build the model from a first batch: it is built, and several workers cannot.
     """
     model.make_train_function()
     train = model.train_function
@@ -181,7 +242,9 @@ def _without(model: keras.Model, steps: int) -> Iterator[None]:
         return train(iterator)
 
     model.train_function = function
+    model._maybe_symbolic_build = lambda **_: None
     try:
         yield
     finally:
         model.train_function = train
+        del model._maybe_symbolic_build

@@ -16,9 +16,11 @@ import keras
 import numpy as np
 
 from kmlic.run_folder import atomic_write, list_changes
+from kmlic.training.multi_worker import is_chief, largest
 
 STOPPED = 75  # sysexits.h: a temporary failure, the user is invited to retry
 _KEPT = 2
+_STOP = 2  # what a worker asks for after a step; 1 is to save
 _TORN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 _log = logging.getLogger(__name__)
@@ -51,13 +53,16 @@ class TrainingState(keras.callbacks.Callback):
     newest turns out to be torn. The weights of the epoch best on the validation split
     are a file of their own, and are put into the model when the training ends.
 
+    Of several workers only the chief writes; all save, and stop, after the same step.
+
     Args:
-        folder: of the states.
+        folder: of the states, on a disk that all workers share.
         steps: training steps an epoch.
         monitor: name in the logs, higher is better. Must be of a validation split.
         seconds: between two saves within an epoch, at most.
         rows: a step to the rows of its images, to name them in an error.
-        writes: whether to write at all; of several workers only the chief does.
+        best_weights: gives the weights that an epoch was scored with; None for those of
+            its last step.
 
     Raises:
         RuntimeError: if the loss or a weight is not finite, after which the last state
@@ -74,7 +79,7 @@ class TrainingState(keras.callbacks.Callback):
         monitor: str = "val_mAP",
         seconds: float = 300.0,
         rows: Callable[[int], np.ndarray] | None = None,
-        writes: bool = True,
+        best_weights: Callable[[], list[np.ndarray]] | None = None,
     ):
         super().__init__()
         self.folder = Path(folder)
@@ -82,7 +87,7 @@ class TrainingState(keras.callbacks.Callback):
         self.monitor = monitor
         self.seconds = seconds
         self.rows = rows
-        self.writes = writes
+        self.best_weights = best_weights
         self._record = _Record()
         self._metrics: list[np.ndarray] = []
         self._stop = False
@@ -111,10 +116,18 @@ class TrainingState(keras.callbacks.Callback):
 
         Raises:
             ValueError: if the state is of a training with other settings, listing
-                them, or if every state is torn.
+                them, if every state is torn, or if the workers see different ones.
         """
         self.set_model(model)
         self._record.settings = json.loads(json.dumps(dict(settings), default=str))
+        self._load_newest()
+        if largest(int(largest(self.step) != self.step)):
+            raise ValueError(
+                f"{self.folder} must be on a disk that all workers share; step "
+                f"{self.step} is the last one here, {largest(self.step)} elsewhere."
+            )
+
+    def _load_newest(self) -> None:
         states = self._states()
         for path in states:
             try:
@@ -153,19 +166,26 @@ class TrainingState(keras.callbacks.Callback):
         loss = float((logs or {}).get("loss", 0.0))
         if not np.isfinite(loss):
             self._fail(f"loss={loss}")
-        if self._stop or time.monotonic() - self._saved >= self.seconds:
+        due = time.monotonic() - self._saved >= self.seconds
+        wish = largest(_STOP if self._stop else int(due))
+        if wish:
             self.save()
-        self._leave_if_asked()
+        if wish == _STOP:
+            raise SystemExit(STOPPED)
 
     def on_epoch_end(self, epoch, logs=None):
         self.epochs.append({name: float(value) for name, value in logs.items()})
         if self.best_epoch() == len(self.epochs) - 1:
             self._record.best = f"best-{len(self.epochs):06d}.npz"
-            if self.writes:
-                path = self.folder / self._record.best
-                _write_arrays(path, [_read(v) for v in self.model.variables])
+            if self.best_weights is not None:
+                weights = self.best_weights()
+            else:
+                weights = [_read(variable) for variable in self.model.variables]
+            if is_chief():
+                _write_arrays(self.folder / self._record.best, weights)
         self.save()
-        self._leave_if_asked()
+        if largest(_STOP if self._stop else 0) == _STOP:
+            raise SystemExit(STOPPED)
 
     def on_train_end(self, logs=None):
         arrays = _read_arrays(self.folder / str(self._record.best))
@@ -184,7 +204,7 @@ class TrainingState(keras.callbacks.Callback):
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 self._fail(f"a value of {variable.path} that is not")
         self._saved = time.monotonic()
-        if not self.writes:
+        if not is_chief():
             return
         record = json.dumps(dataclasses.asdict(self._record)).encode()
         path = self.folder / f"step-{self.step:09d}.npz"
@@ -215,10 +235,6 @@ class TrainingState(keras.callbacks.Callback):
             partial = re.fullmatch(r"\..*\.partial\.npz", path.name)
             if state or weights or partial:
                 path.unlink(missing_ok=True)
-
-    def _leave_if_asked(self) -> None:
-        if self._stop:
-            raise SystemExit(STOPPED)
 
     def _fail(self, found: str) -> None:
         states = self._states()

@@ -17,7 +17,7 @@ from kmlic.evaluation import (
 from kmlic.labels import Labels
 from kmlic.losses import PartialBinaryCrossentropy
 from kmlic.run_folder import Run
-from kmlic.training import CachedFeatures, predict_scores
+from kmlic.training import CachedFeatures, TrainingSettings, predict_scores
 from tests.evaluation.toys import LABELS, toy_data, toy_model
 
 
@@ -142,6 +142,13 @@ def test_other_labels_than_before_are_refused(tmp_path):
         experiment.train("model", 1, toy_model, other, epochs=1)
 
 
+def test_other_data_than_an_interrupted_training_had_is_refused(tmp_path):
+    settings = Settings(tmp_path / "run")
+    Experiment("toy", settings).train("model", 0, toy_model, toy_data(), epochs=1)
+    with pytest.raises(ValueError, match=r"model-0 holds .* on other data"):
+        Experiment("toy", settings).train("model", 0, toy_model, toy_data(48), epochs=1)
+
+
 def test_other_settings_than_the_interrupted_run_are_refused(tmp_path):
     Experiment("toy", Settings(tmp_path / "run"))
     with pytest.raises(ValueError, match="epochs: 2 there, 3 here"):
@@ -233,3 +240,31 @@ def test_a_training_of_ones_own_leaves_what_it_says(tmp_path):
     assert trained.epochs == [{"loss": 0.5}]
     assert trained.scores["test"][1].min() > 0.5
     assert folders == [tmp_path / ".run.working/trainings/own-0/state"]
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_trains_as_the_settings_of_all_recipes_say(tmp_path, precision):
+    @dataclasses.dataclass(frozen=True)
+    class Own(TrainingSettings):
+        folder: Path = tmp_path / "run"
+        seeds: tuple[int, ...] = (0,)
+        dataset: str = "toy"
+
+    experiment = Experiment("toy", Own(precision=precision, ema=0.5, accumulate=2))
+    seen = []
+
+    def build():
+        model = toy_model()
+        seen.append((model, model.layers[1].compute_dtype))
+        return model
+
+    experiment.train("model", 0, build, toy_data(), epochs=2)
+    run = experiment.finish(exported="model")
+    model, dtype = seen[0]
+    assert f"mixed_{dtype}" == precision
+    assert int(model.optimizer.iterations) == 10
+    assert keras.config.dtype_policy().name == "float32"
+    kept = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    assert {layer.compute_dtype for layer in kept.layers} == {"float32"}
+    assert run.weights.startswith("moving averages (momentum 0.5), batch norm")
+    assert all(difference < 1e-4 for difference in run.exports.values())

@@ -53,6 +53,18 @@ def test_moving_variance_follows_the_unbiased_one_as_in_torch():
     np.testing.assert_allclose(layer.moving_variance, expected, rtol=1e-4)
 
 
+def test_is_the_same_layer_when_synchronized():
+    alone = _with_random_weights(FusedBatchNorm(epsilon=1e-3))
+    together = _with_random_weights(FusedBatchNorm(epsilon=1e-3, synchronized=True))
+    outputs, gradients = _step(together)
+    expected_outputs, expected_gradients = _step(alone)
+    np.testing.assert_allclose(outputs, expected_outputs, rtol=1e-4, atol=1e-5)
+    for actual, expected in zip(gradients, expected_gradients, strict=True):
+        np.testing.assert_allclose(actual, expected, atol=1e-4 * np.abs(expected).max())
+    for actual, expected in zip(together.weights, alone.weights, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-4)
+
+
 def test_leaves_its_statistics_alone_when_frozen():
     layer = FusedBatchNorm()
     layer.trainable = False

@@ -1,9 +1,11 @@
 import dataclasses
+import types
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
-from kmlic.training import parse_settings
+from kmlic.training import OneCycle, parse_settings
 from recipes import msrn
 
 
@@ -26,6 +28,18 @@ def test_every_row_of_the_ablations_changes_one_setting():
         row = dataclasses.replace(msrn.Settings(), **changes)
         assert name == "msrn" or row != msrn.Settings()
         assert len(changes) == (name != "msrn")
+
+
+def test_one_cycle_lasts_the_whole_training():
+    settings = msrn.Settings(schedule="one_cycle", image_size=32, epochs=5)
+    data = types.SimpleNamespace(
+        labels=("dog", "sofa"),
+        sizes={"train": 70},
+        train_targets=np.eye(2, dtype="int8"),
+    )
+    schedule = msrn.build_baseline(settings, data).optimizer._learning_rate
+    assert isinstance(schedule, OneCycle)
+    assert (schedule.highest, schedule.steps) == (2e-3, 10)
 
 
 def test_a_folder_without_labels_is_named(tmp_path):

@@ -1,9 +1,16 @@
 import dataclasses
+import inspect
 
 import pytest
 
 from kmlic.labels import Labels
-from kmlic.training import parse_settings, run_recipe
+from kmlic.training import (
+    STOPPED,
+    TrainingSettings,
+    fit,
+    parse_settings,
+    run_recipe,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,3 +65,26 @@ def test_ctrl_c_says_that_nothing_is_lost(capsys):
 
     assert run_recipe(main, Settings, arguments=[]) == 130
     assert "goes on from here" in capsys.readouterr().err
+
+
+def test_sigterm_has_a_code_of_its_own(capsys):
+    def main(settings):
+        raise SystemExit(STOPPED)
+
+    with pytest.raises(SystemExit) as stopped:
+        run_recipe(main, Settings, arguments=[])
+    assert stopped.value.code == 75
+    assert "stopped and saved" in capsys.readouterr().err
+
+
+def test_the_settings_of_every_training_are_flags_and_arguments_of_fit():
+    @dataclasses.dataclass(frozen=True)
+    class Own(TrainingSettings):
+        epochs: int = 3
+
+    flags = ["--ema", "0.9", "--accumulate", "2", "--epochs", "4"]
+    settings = parse_settings(Own, arguments=flags)
+    assert settings == Own(ema=0.9, accumulate=2, epochs=4)
+    options = settings.fit_options()
+    assert options == {"ema": 0.9, "accumulate": 2, "save_seconds": 300.0}
+    assert set(options) <= set(inspect.signature(fit).parameters)

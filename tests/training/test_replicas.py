@@ -1,0 +1,87 @@
+"""Two replicas divide the work of one and change nothing else."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kmlic.data.pipeline import build_batches
+from kmlic.losses import PartialBinaryCrossentropy
+from kmlic.models import (
+    build_cam_generator,
+    build_classifier,
+    build_decouplenet,
+    build_msrn,
+    build_semantic_resnest,
+)
+from kmlic.training import CoupledSGD, fit, make_strategy
+
+SIZE, LABELS, BATCH = 64, 3, 8
+BACKBONE = {"backbone": "small_resnet", "image_size": SIZE}
+RANDOM = np.random.default_rng(0)
+WORDS = RANDOM.normal(size=(LABELS, 8)).astype("float32")
+GRAPH = np.full((LABELS, LABELS), 1 / LABELS, "float32")
+
+
+def build_guided():
+    generator = build_cam_generator(LABELS, **BACKBONE)
+    return build_semantic_resnest(LABELS, cam_generator=generator, **BACKBONE)
+
+
+MODELS = {
+    "classifier": lambda: build_classifier(LABELS, **BACKBONE),
+    "msrn": lambda: build_msrn(
+        WORDS, GRAPH, num_groups=2, embedding_size=8, hidden_units=16, **BACKBONE
+    ),
+    "decouplenet": lambda: build_decouplenet(LABELS, **BACKBONE),
+    "semantic_resnest": build_guided,
+}
+
+
+def make_batches(count, training):
+    images = tf.constant(RANDOM.integers(0, 256, (count, SIZE, SIZE, 3), np.uint8))
+    targets = np.random.default_rng(1).integers(0, 2, (count, LABELS)).astype("int8")
+    return build_batches(
+        tf.data.Dataset.from_tensor_slices((np.arange(count), targets)),
+        lambda row: images[row],
+        image_size=SIZE,
+        batch_size=BATCH,
+        training=training,
+    )
+
+
+def train(strategy, build, batches, folder):
+    keras.utils.set_random_seed(0)
+    with make_strategy(strategy).scope():
+        model = build()
+        optimizer = CoupledSGD(1e-3, l2=1e-4, global_clipnorm=1.0)
+        model.compile(optimizer, PartialBinaryCrossentropy())
+    epochs = fit(model, *batches, epochs=2, folder=folder / strategy)
+    return epochs, [keras.ops.convert_to_numpy(v) for v in model.variables]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "classifier",
+        *(pytest.param(x, marks=pytest.mark.slow) for x in MODELS if x != "classifier"),
+    ],
+)
+def test_two_replicas_have_the_loss_and_the_weights_of_one(tmp_path, name):
+    # 43 images fill neither the last batch nor the replicas evenly.
+    batches = make_batches(43, training=True), make_batches(43, training=False)
+    epochs, weights = train("single", MODELS[name], batches, tmp_path)
+    both_epochs, both = train("mirrored", MODELS[name], batches, tmp_path)
+    assert len(epochs) == 2 and batches[0].steps == 5
+    for one, two in zip(epochs, both_epochs, strict=True):
+        assert two["loss"] == pytest.approx(one["loss"], abs=1e-5)
+    for one, two in zip(weights, both, strict=True):
+        np.testing.assert_allclose(two, one, atol=1e-5, rtol=1e-5)
+
+
+def test_a_batch_that_does_not_divide_is_refused(tmp_path):
+    images = tf.zeros((6, SIZE, SIZE, 3))
+    odd = tf.data.Dataset.from_tensor_slices((images, tf.zeros((6, LABELS))))
+    odd = odd.batch(3, drop_remainder=True)
+    with pytest.raises(ValueError, match=r"2 replicas .* got batch_size=3"):
+        train("mirrored", MODELS["classifier"], (odd, odd), tmp_path)
