@@ -36,6 +36,8 @@ from kmlic.run_folder import Run
 from kmlic.training import (
     CoupledSGD,
     LayerwiseAdamW,
+    OneCycle,
+    TrainingSettings,
     initialise_bias,
     make_strategy,
     part_multipliers,
@@ -50,7 +52,7 @@ LABEL_LAYERS = ("word_vectors", "adjacency", "hidden", "logits")
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(TrainingSettings):
     """What is trained on what, and how.
 
     The defaults fit two CPU cores; `--paper` stands for the paper's configuration.
@@ -101,15 +103,15 @@ class Settings:
     """Decoupled for adamw, coupled as torch means it for sgd."""
     clip_norm: float = 10.0
     """Largest norm of all gradients together, taken after they are computed."""
-    schedule: Literal["cosine", "step"] = "cosine"
-    """cosine: to zero after one epoch of warm-up; step: 0.1 after each third."""
+    schedule: Literal["cosine", "one_cycle", "step"] = "cosine"
+    """cosine: to zero after one epoch of warm-up; one_cycle: rises for three tenths of
+    the steps, then falls; step: 0.1 after each third."""
 
     seeds: tuple[int, ...] = (0,)
     linear_probe: bool = False
     """Adds logistic regression on the frozen backbone to the table."""
     init_from: Path | None = None
     """Run folder of an MSRN whose weights, label-dependent ones apart, are taken."""
-    strategy: Literal["mirrored", "single"] = "mirrored"
     folder: Path = Path("saved_models/msrn")
     paper: bool = False
     """The paper's configuration: ResNet-101, 448 pixels, GloVe, SGD, 90 epochs."""
@@ -302,6 +304,8 @@ def compile_model(settings: Settings, data: MultiLabelData, model: keras.Model) 
             warmup_target=settings.learning_rate,
             warmup_steps=steps,
         )
+    elif settings.schedule == "one_cycle":
+        rate = OneCycle(settings.learning_rate, steps * settings.epochs)
     else:
         third = steps * settings.epochs // 3
         rate = keras.optimizers.schedules.PiecewiseConstantDecay(
