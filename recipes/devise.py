@@ -6,8 +6,10 @@ Paper:   Nishimura et al., "A Combined Deep Learning and Semantic Embedding Mode
 Command: python -m recipes.devise
 Paper's: python -m recipes.devise --paper --data_dir tiny-imagenet-200
 Trial:   python -m recipes.devise --trial
-Cost:    5 minutes and 2 GB on two cores; 25 for 20,000 images of Tiny-ImageNet
-Result:  tried with --trial alone; no figures to quote so far
+Cost:    20,000 images of Tiny-ImageNet on frozen features, two seeds and four losses: 8
+         minutes and 3.5 GB on two busy cores
+Result:  saved_models/devise_imagenet_pair/run.json: hit@5 0.767 beside the softmax
+         model's 0.802 on frozen ImageNet features; not yet run from scratch
 """
 
 import dataclasses
@@ -985,6 +987,7 @@ def draw_hits(experiment: Experiment) -> Section:
         )
         axes.plot(ks, 100 * hits, marker=".", label=name)
         rows.append([name, *(f"{100 * hit:.1f}" for hit in hits)])
+    axes.set_xticks([1, 5, 10, 15, 20])
     axes.set(xlabel="k", ylabel="hit@k in percent", title="Labels found among k")
     axes.legend()
     header = ["model", *(str(k) for k in range(1, len(rows[0])))]
