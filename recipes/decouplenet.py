@@ -7,8 +7,9 @@ Command: python -m recipes.decouplenet --ablations --seeds 0 1 2
 Paper's: python -m recipes.decouplenet --paper --ablations --dataset coco2014
 Photos:  python -m recipes.decouplenet --photos --ablations --seeds 0 1 2 --data_dir DIR
 Trial:   python -m recipes.decouplenet --trial
-Cost:    70 minutes and 3 GB on two cores for all rows and three seeds; 5 for one row
-Result:  tried with --trial alone; no figures to quote so far
+Cost:    7 s an epoch of a row on two cores beside other work, so about 40 minutes for
+         all rows and three seeds; a row of --photos 2 to 30 s
+Result:  no whole run so far, and no figures to quote
 """
 
 import dataclasses
