@@ -17,8 +17,8 @@ def accumulate_gradients(model: keras.Model, parts: int) -> None:
         parts: number of parts, at least 1.
 
     Raises:
-        ValueError: if `parts` is below 1; in training, if a replica's batch does not
-            divide into them.
+        ValueError: if `parts` is below 1 or the model has a training step of its own;
+            in training, if a replica's batch does not divide into them.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
@@ -32,6 +32,11 @@ def accumulate_gradients(model: keras.Model, parts: int) -> None:
         raise ValueError(f"`parts` must be at least 1; got parts={parts}.")
     if parts == 1:
         return
+    if type(model).train_step is not keras.Model.train_step:
+        raise ValueError(
+            f"`parts` must be 1 for a {type(model).__name__}, which has a training "
+            f"step of its own; got parts={parts}."
+        )
 
     def train_step(data):
         rows = tf.nest.flatten(data)[0].shape[0]
