@@ -45,6 +45,7 @@ from kmlic.training import (
     CachedFeatures,
     CoupledSGD,
     LayerwiseAdamW,
+    TrainingSettings,
     initialise_bias,
     make_strategy,
     part_multipliers,
@@ -98,7 +99,7 @@ CLAIMS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(TrainingSettings):
     """What is trained on what, and how.
 
     The defaults fit two CPU cores; `--paper` stands for the paper's configuration.
@@ -177,7 +178,6 @@ class Settings:
     loss: Literal["crossentropy", "asymmetric"] = "crossentropy"
 
     seeds: tuple[int, ...] = (0,)
-    strategy: Literal["mirrored", "single"] = "mirrored"
     folder: Path = Path("saved_models/decouplenet")
     export_maps: bool = False
     """Gives the exports a second output, a map for every label."""

@@ -26,6 +26,7 @@ from kmlic.run_folder import Run, atomic_write
 from kmlic.training import (
     CachedFeatures,
     LayerwiseAdamW,
+    TrainingSettings,
     fit,
     make_strategy,
     parse_settings,
@@ -36,7 +37,7 @@ GROUP_WEIGHTS = (0.95, 0.85, 0.85, 0.9, 1.0, 0.9)
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(TrainingSettings):
     """What is trained on what, and how.
 
     The defaults fit two CPU cores; `--photos` stands for the challenge's images on a
@@ -107,7 +108,6 @@ class Settings:
     clip_norm: float = 10.0
 
     seeds: tuple[int, ...] = (0,)
-    strategy: Literal["mirrored", "single"] = "mirrored"
     folder: Path = Path("saved_models/deepfashion_attributes")
     submission: Path | None = None
     """File for the challenge's answers to split/test, one line per image."""
@@ -459,6 +459,7 @@ def train_member(
             title=f"{title}, {stage}",
             metrics=experiment.metrics_of(data),
             monitor=experiment.monitor,
+            **settings.fit_options(),
         )
     return values
 

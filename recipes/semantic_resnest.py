@@ -51,6 +51,7 @@ from kmlic.run_folder import Run
 from kmlic.training import (
     LayerwiseAdamW,
     PlateauDecay,
+    TrainingSettings,
     initialise_bias,
     make_strategy,
     part_multipliers,
@@ -91,12 +92,12 @@ class GeneratorSettings:
     clip_norm: float | None
     schedule: Literal["cosine", "plateau"]
     seeds: tuple[int, ...]
-    strategy: Literal["mirrored", "single"]
+    strategy: Literal["mirrored", "single", "multi_worker"]
     folder: Path
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(TrainingSettings):
     """What is trained on what, and how.
 
     The defaults fit two CPU cores; `--paper` stands for the paper's configuration.
@@ -154,7 +155,6 @@ class Settings:
     has not fallen for 4 epochs."""
 
     seeds: tuple[int, ...] = (0,)
-    strategy: Literal["mirrored", "single"] = "mirrored"
     stage_one: Path | None = None
     """Folder with the generators of a run before, one per seed; `folder`_generator
     when left out. They are taken when labels, data and settings match."""
