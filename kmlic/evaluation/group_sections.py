@@ -78,7 +78,8 @@ def _accuracy_over_epochs(trained: Trained, labels: Labels) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     axes.set_ylabel("accuracy")
-    axes.legend(frameon=False, fontsize=8)
+    # Beside the lines, which may end in any corner.
+    figure.legend(loc="outside right upper", frameon=False, fontsize=8)
     return figure
 
 
