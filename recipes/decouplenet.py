@@ -9,7 +9,7 @@ Photos:  python -m recipes.decouplenet --photos --ablations --seeds 0 1 2 --data
 Trial:   python -m recipes.decouplenet --trial
 Cost:    7 s an epoch of a row on two cores beside other work, so about 40 minutes for
          all rows and three seeds; a row of --photos 2 to 30 s
-Result:  no whole run so far, and no figures to quote
+Result:  63.48 mAP of arch1, 50.80 of average pooling (five epochs, one seed)
 """
 
 import dataclasses
