@@ -108,6 +108,7 @@ class Experiment:
         self.data: dict[int, MultiLabelData] = {}
         self.folder = RunFolder(settings.folder)
         self.trained: dict[str, list[Trained]] = {}
+        self._read_with: dict[str, dict[str, Any]] = {}
         self._added: dict[tuple[str, int, str], dict[str, float]] = {}
         self.reports: dict[str, dict[str, dict[int, Report]]] = {}
         self.console = Console(highlight=False)
@@ -156,6 +157,7 @@ class Experiment:
                 is not that of an interrupted training of this name.
         """
         self._require_same(data, seed)
+        self._read_with[name] = dict(data.options)
         folder = self.folder.working / "trainings" / f"{name}-{seed}"
         self._require_same_data(folder / "data.txt", data)
         result = folder / "result"
@@ -331,7 +333,8 @@ class Experiment:
                 },
                 "sizes": data.sizes,
                 "skipped": len(data.skipped),
-                "options": dict(data.options),
+                # Rows may read the images differently, and this is what is reloaded.
+                "options": self._read_with.get(exported or "", dict(data.options)),
                 "labels": labels.hash,
             },
             results=_select(averages, 0, "metrics"),

@@ -268,3 +268,13 @@ def test_trains_as_the_settings_of_all_recipes_say(tmp_path, precision):
     assert {layer.compute_dtype for layer in kept.layers} == {"float32"}
     assert run.weights.startswith("moving averages (momentum 0.5), batch norm")
     assert all(difference < 1e-4 for difference in run.exports.values())
+
+
+def test_records_how_the_exported_row_reads_its_images(tmp_path, monkeypatch):
+    experiment = Experiment("toy", Settings(tmp_path / "run", seeds=(0,)))
+    for name, margin in (("model", 0.1), ("other", 0.0)):
+        data = dataclasses.replace(toy_data(), options={"margin": margin})
+        experiment.train(name, 0, toy_model, data, epochs=1)
+    monkeypatch.setattr(experiment, "_export", lambda *arguments: {})
+    run = experiment.finish(exported="model")
+    assert run.data["options"] == {"margin": 0.1}
