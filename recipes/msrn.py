@@ -5,7 +5,7 @@ Paper:   Che et al., "Multi-layered Semantic Representation Network for Multi-la
 Command: python -m recipes.msrn
 Paper's: python -m recipes.msrn --paper --dataset voc2007
 Trial:   python -m recipes.msrn --trial
-Cost:    13 CPU-minutes and 2 GB on two cores
+Cost:    5 to 13 CPU-minutes, by the age of the two cores, and 2 GB
 Result:  street_fashion, 34 labels, three seeds: mAP 72.8 ± 0.4, baseline 67.3 ± 0.9
 """
 
