@@ -1,9 +1,12 @@
 import dataclasses
 import json
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 
-from kmlic.run_folder import Run, RunFolder, atomic_write
+from kmlic.run_folder import Run, RunFolder, atomic_write, peak_memory_gb
 
 RUN = Run(
     recipe="msrn",
@@ -75,3 +78,14 @@ def test_a_finished_run_replaces_the_one_before(tmp_path):
         folder.finish()
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["second"]
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+def test_the_memory_of_the_process_that_started_one_does_not_count():
+    before = peak_memory_gb()
+    ballast = np.ones(60_000_000)
+    assert peak_memory_gb() > before + 0.4
+    script = "from kmlic.run_folder import peak_memory_gb; print(peak_memory_gb())"
+    found = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert float(found.stdout) < 0.4 < ballast.nbytes / 1e9

@@ -5,13 +5,13 @@ prints how many of each kind were refused and the most memory that this took.
 """
 
 import json
-import resource
 import sys
 from pathlib import Path
 
 import numpy as np
 
 from kmlic.data import from_csv, inspect_rows, read_image, read_listing
+from kmlic.run_folder import peak_memory_gb
 from tests.data.files import encode, picture
 
 IMAGES = ("JPEG", "PNG", "GIF", "WEBP")
@@ -137,7 +137,7 @@ def main(folder, count, seed):
     random = np.random.default_rng(seed)
     images = read_damaged_images(Path(folder) / "images", count // 2, random)
     tables = read_damaged_tables(Path(folder) / "tables", count - count // 2, random)
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    megabytes = 1000 * peak_memory_gb()
     sys.stdout.write(json.dumps([images, tables, megabytes]) + "\n")
 
 

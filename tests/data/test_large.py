@@ -8,13 +8,14 @@ import pytest
 
 ROWS, LABELS = 1_000_000, 500
 READ = """
-import json, resource, sys, time
+import json, sys, time
 import numpy as np
 from kmlic.evaluation import check_data
+from kmlic.run_folder import peak_memory_gb
 start = time.monotonic()
 check = check_data(sys.argv[1], images="none")
 check.write_splits(sys.argv[2])
-memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+memory = peak_memory_gb()
 sizes = {split: len(paths) for split, paths in check.paths.items()}
 counts = np.array([[int(n.replace(",", "")) for n in row[1:4]] for row in check.labels])
 shares = (counts / counts.sum(axis=1, keepdims=True)).round(4)
