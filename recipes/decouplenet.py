@@ -281,6 +281,7 @@ def load(settings: Settings, seed: int, **options: Any) -> MultiLabelData:
         batch_size=settings.batch_size,
         seed=seed,
         augmentation=settings.augmentation,
+        augment_on=settings.augment_on,
         **options,
     )
 

@@ -340,6 +340,7 @@ def train(experiment: Experiment, name: str, settings: Settings, seed: int) -> N
                 own,
                 parts[0],
                 number,
+                seed=order,
                 folder=folder / f"member_{number + 1}",
                 title=f"{name} (seed {seed}, member {number + 1})",
             )
@@ -368,6 +369,7 @@ def load(settings: Settings, seed: int) -> MultiLabelData:
         batch_size=settings.batch_size,
         seed=seed,
         augmentation=settings.augmentation,
+        augment_on=settings.augment_on,
         cache=not settings.cache_frozen,
         **options,
     )
@@ -432,6 +434,7 @@ def train_member(
     parts: Parts,
     number: int,
     *,
+    seed: int,
     folder: Path,
     title: str,
 ) -> list[dict[str, float]]:
@@ -460,6 +463,8 @@ def train_member(
             title=f"{title}, {stage}",
             metrics=experiment.metrics_of(data),
             monitor=experiment.monitor,
+            augmentation=data.device_augmentation,
+            seed=seed,
             **settings.fit_options(),
         )
     return values

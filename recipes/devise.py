@@ -59,13 +59,13 @@ from kmlic.run_folder import Run
 from kmlic.training import (
     CachedFeatures,
     LayerwiseAdamW,
+    TrainingSettings,
     make_strategy,
     part_multipliers,
     predict_scores,
     run_recipe,
     transfer_weights,
 )
-from kmlic.training.as_float32 import as_float32
 from kmlic.words import (
     WordReport,
     centre_word_vectors,
@@ -93,7 +93,7 @@ NUM_PICTURES = 24
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(TrainingSettings):
     """What is trained on what, and how.
 
     The defaults fit two CPU cores; `--paper` stands for the paper's configuration.
@@ -139,7 +139,7 @@ class Settings:
     hidden_units: tuple[int, ...] = ()
     """Layers between the backbone and the embedding."""
     dropout: float = 0.4
-    precision: Literal["float32", "mixed_bfloat16"] = "mixed_bfloat16"
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "mixed_bfloat16"
     """Of training; what is kept and exported is float32. On processors without bfloat16
     instructions float32 is faster."""
 
@@ -166,7 +166,6 @@ class Settings:
     conse_labels: int = 10
     """Labels whose vectors ConSE averages."""
     seeds: tuple[int, ...] = (0,)
-    strategy: Literal["mirrored", "single"] = "mirrored"
     folder: Path = Path("saved_models/devise")
     paper: bool = False
     """The paper's configuration: Tiny-ImageNet, CIFAR-100, 50 numbers a word."""
@@ -317,6 +316,7 @@ def load(settings: Settings, seed: int) -> MultiLabelData:
         batch_size=settings.batch_size,
         seed=seed,
         augmentation=settings.augmentation,
+        augment_on=settings.augment_on,
     )
 
 
@@ -447,15 +447,12 @@ def train_rows(
             functools.partial(build, row, data),
             data,
             epochs=epochs,
-            whole=whole,
+            whole=features.join if features else None,
         )
         for split, scores in trained.scores.items():
             others = {f"hit@{k}": hit_at_k(*scores, k) for k in range(1, 21)}
             experiment.add_metrics(name, seed, split, others)
         return row, trained, data
-
-    def whole(model: keras.Model) -> keras.Model:
-        return as_float32(features.join(model) if features else model)
 
     def keep(extractor: keras.Model) -> CachedFeatures:
         return CachedFeatures(
@@ -511,10 +508,6 @@ def head_of(model: keras.Model) -> keras.Model:
 
 def build_softmax(settings: Settings, data: MultiLabelData) -> keras.Model:
     """Builds the baseline, compiled: sigmoids instead where images have more labels."""
-    return in_precision(settings, functools.partial(_build_softmax, settings, data))
-
-
-def _build_softmax(settings: Settings, data: MultiLabelData) -> keras.Model:
     with make_strategy(settings.strategy).scope():
         model = build_classifier(
             len(data.labels),
@@ -535,14 +528,6 @@ def build_embedder(
     settings: Settings, data: MultiLabelData, words: Words, source: Path | None
 ) -> keras.Model:
     """Builds DeViSE, compiled, with the softmax model's backbone."""
-    return in_precision(
-        settings, functools.partial(_build_embedder, settings, data, words, source)
-    )
-
-
-def _build_embedder(
-    settings: Settings, data: MultiLabelData, words: Words, source: Path | None
-) -> keras.Model:
     with make_strategy(settings.strategy).scope():
         model = build_devise(
             words.vectors.shape[1],
@@ -565,15 +550,6 @@ def _build_embedder(
         loss = make_loss(settings, words.shared)
         compile_model(settings, data, model, loss, settings.embedding_epochs)
     return model
-
-
-def in_precision(settings: Settings, build: Callable[[], keras.Model]) -> keras.Model:
-    """Builds a model under the precision policy of the settings."""
-    keras.config.set_dtype_policy(settings.precision)
-    try:
-        return build()
-    finally:
-        keras.config.set_dtype_policy("float32")
 
 
 def make_backbone(settings: Settings) -> keras.Model:

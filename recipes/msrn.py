@@ -200,6 +200,7 @@ def load(settings: Settings, seed: int) -> MultiLabelData:
         batch_size=settings.batch_size,
         seed=seed,
         augmentation=settings.augmentation,
+        augment_on=settings.augment_on,
         **options,
     )
 

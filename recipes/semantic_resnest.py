@@ -85,6 +85,7 @@ class GeneratorSettings:
     image_size: int
     first_bias: Literal["frequency", "zero"]
     augmentation: Literal["none", "flip", "multi_scale_crop"]
+    augment_on: Literal["pipeline", "device"]
     batch_size: int
     epochs: int
     learning_rate: float
@@ -290,6 +291,7 @@ def load(
         batch_size=settings.batch_size,
         seed=seed,
         augmentation=settings.augmentation,
+        augment_on=settings.augment_on,
         **options,
     )
 

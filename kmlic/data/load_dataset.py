@@ -1,7 +1,8 @@
 """Datasets by name."""
 
+import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kmlic.data.from_coco import from_coco
 from kmlic.data.from_csv import from_csv
@@ -57,6 +58,7 @@ def load_dataset(
     data_dir: str | Path | None = None,
     seed: int = 0,
     augmentation: str = "flip",
+    augment_on: Literal["pipeline", "device"] = "pipeline",
     cache: bool = True,
     **options: Any,
 ) -> MultiLabelData:
@@ -78,6 +80,8 @@ def load_dataset(
         data_dir: the dataset's folder, or where tensorflow-datasets keeps its data.
         seed: of splits, order and augmentation.
         augmentation: of training images, see `Augmentation`.
+        augment_on: pipeline for tf.data, from the originals; device for the training
+            step of `kmlic.training.fit`, once images are resized.
         cache: whether to keep decoded images in memory while they fit.
         **options: what the dataset's own loader takes beside these.
 
@@ -90,15 +94,27 @@ def load_dataset(
             ...
         ValueError: .../photos/labels.csv must be a CSV file; there is no such file.
     """
+    if augment_on not in ("pipeline", "device"):
+        raise ValueError(
+            f'`augment_on` must be "pipeline" or "device"; got {augment_on=}.'
+        )
     arguments: dict[str, Any] = {
         "image_size": image_size,
         "batch_size": batch_size,
         "seed": seed,
-        "augmentation": augmentation,
+        "augmentation": augmentation if augment_on == "pipeline" else "none",
         "cache": cache,
         **options,
     }
-    name = _FORMER.get(name, name)
+    data = _load(_FORMER.get(name, name), data_dir, arguments)
+    if augment_on == "device":
+        data = dataclasses.replace(data, device_augmentation=augmentation)
+    return data
+
+
+def _load(
+    name: str, data_dir: str | Path | None, arguments: dict[str, Any]
+) -> MultiLabelData:
     if name in _STREET_FASHION:
         config, chosen = _STREET_FASHION[name]
         return load_street_fashion(

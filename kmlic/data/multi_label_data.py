@@ -72,6 +72,8 @@ class MultiLabelData:
         source: the images, where the batches hold features of them instead.
         synonyms: label to the names it goes by, where the dataset gives several.
         identifiers: label to its key in the dataset's own files, such as a WordNet id.
+        device_augmentation: what is left to `kmlic.training.fit` to do to the training
+            images, see `Augmentation`.
         options: of `load_dataset`, beside its own arguments, that give the same images
             and splits again.
 
@@ -103,6 +105,7 @@ class MultiLabelData:
     source: "MultiLabelData | None" = None
     synonyms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     identifiers: Mapping[str, str] = field(default_factory=dict)
+    device_augmentation: str = "none"
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -184,6 +184,8 @@ class Experiment:
                     metrics=self.metrics_of(data),
                     monitor=self.monitor,
                     callbacks=callbacks,
+                    augmentation=data.device_augmentation,
+                    seed=seed,
                     **self._options.fit_options(),
                 )
             scores = {

@@ -1,7 +1,7 @@
 """What a recipe needs to train a model."""
 
 from kmlic.training.accumulate_gradients import accumulate_gradients
-from kmlic.training.augmented_model import AugmentedModel
+from kmlic.training.augment_on_device import augment_on_device
 from kmlic.training.averaged_weights import AveragedWeights, recompute_batch_norm
 from kmlic.training.cached_features import CachedFeatures
 from kmlic.training.callbacks import TrainingProgress, ValidationScores
@@ -24,7 +24,6 @@ from kmlic.training.transfer import transfer_weights
 
 __all__ = [
     "STOPPED",
-    "AugmentedModel",
     "AveragedWeights",
     "CachedFeatures",
     "CoupledSGD",
@@ -36,6 +35,7 @@ __all__ = [
     "TrainingState",
     "ValidationScores",
     "accumulate_gradients",
+    "augment_on_device",
     "fit",
     "initialise_bias",
     "is_chief",

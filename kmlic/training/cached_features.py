@@ -142,6 +142,7 @@ class CachedFeatures:
             validation=self._batches("validation", batch_size),
             test=self._batches("test", batch_size),
             source=self._images,
+            device_augmentation="none",
         )
 
     def join(self, head: keras.Model) -> keras.Model:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from kmlic.data.training_batches import TrainingBatches
 from kmlic.training.accumulate_gradients import accumulate_gradients
+from kmlic.training.augment_on_device import augment_on_device
 from kmlic.training.averaged_weights import AveragedWeights
 from kmlic.training.callbacks import Metrics, TrainingProgress, ValidationScores
 from kmlic.training.multi_worker import distribute
@@ -34,6 +35,8 @@ def fit(
     save_seconds: float = 300.0,
     ema: float | None = None,
     accumulate: int = 1,
+    augmentation: str = "none",
+    seed: int = 0,
 ) -> list[dict[str, float]]:
     """Trains with `model.fit` and leaves the epoch best on the validation split.
 
@@ -64,6 +67,8 @@ def fit(
             scored and kept in their place, see `AveragedWeights`; None for the weights
             themselves.
         accumulate: parts that a batch is computed in, see `accumulate_gradients`.
+        augmentation: of images that come as they are, see `augment_on_device`.
+        seed: of that augmentation.
 
     Returns:
         For each epoch its values by name: loss, learning_rate, and the metrics after
@@ -89,6 +94,7 @@ def fit(
         _keep_average(model, ema)
         averaged = scores = AveragedWeights(scores, train)
     accumulate_gradients(model, accumulate)
+    augment_on_device(model, augmentation, seed=seed)
     _build(model, train)
     state = TrainingState(
         folder,
@@ -98,7 +104,8 @@ def fit(
         rows=train.rows if isinstance(train, TrainingBatches) else None,
         best_weights=averaged and (lambda: averaged.weights),
     )
-    state.restore(model, _settings(model, steps))
+    changes = {"augmentation on the device": augmentation, "its seed": seed}
+    state.restore(model, _settings(model, steps) | changes)
     for callback in callbacks:
         if hasattr(callback, "resume"):
             callback.resume(state.epochs)

@@ -38,6 +38,9 @@ class TrainingSettings:
     """Momentum of the weights' moving average, which is scored and kept, like 0.999."""
     accumulate: int = 1
     """Parts that a batch is computed in, for less memory."""
+    augment_on: Literal["pipeline", "device"] = "pipeline"
+    """Where training images are augmented: in tf.data, from the originals; or in the
+    training step, once they are resized."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """What layers compute in; what is saved computes in float32."""
     deterministic: bool = False

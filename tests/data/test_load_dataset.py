@@ -1,5 +1,6 @@
 import sys
 
+import numpy as np
 import pytest
 
 from kmlic.data import load_dataset
@@ -16,6 +17,19 @@ def test_csv_takes_the_order_of_labels_from_classes_txt(tmp_path):
     names = ["a", "b", "c"]
     data = load_dataset("csv", data_dir=tmp_path, label_names=names, **SIZES)
     assert data.labels.names == ("a", "b", "c")
+
+
+def test_augmentation_is_left_to_the_device_on_request(tmp_path):
+    write_dataset(tmp_path)
+    options = {"data_dir": tmp_path, "augmentation": "flip+cutout", **SIZES}
+    assert load_dataset("csv", **options).device_augmentation == "none"
+    data = load_dataset("csv", augment_on="device", **options)
+    assert data.device_augmentation == "flip+cutout"
+    plain = load_dataset("csv", **{**options, "augmentation": "none"})
+    for one, other in zip(data.train, plain.train, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+    with pytest.raises(ValueError, match="augment_on='gpu'"):
+        load_dataset("csv", augment_on="gpu", **options)
 
 
 def test_csv_needs_a_folder():
