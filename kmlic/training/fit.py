@@ -18,6 +18,7 @@ from kmlic.training.augment_on_device import augment_on_device
 from kmlic.training.averaged_weights import AveragedWeights
 from kmlic.training.callbacks import Metrics, TrainingProgress, ValidationScores
 from kmlic.training.multi_worker import distribute
+from kmlic.training.replica_losses import replica_losses
 from kmlic.training.training_state import TrainingState
 
 
@@ -118,6 +119,7 @@ def fit(
         contextlib.closing(progress),
         _on_sigterm(state.stop),
         _synchronised(model),
+        replica_losses(model),
         _without(model, state.step - done * steps),
     ):
         # One iterator for all epochs: where one ends, TensorFlow may wait up to 20 s
