@@ -1,12 +1,13 @@
 """Where in an image a model sees each label."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["activation_maps", "overlay"]
+__all__ = ["activation_maps", "map_places", "overlay"]
 
 _MAPS = "activation_maps"
 _POOL = "pool"
@@ -71,6 +72,65 @@ def activation_maps(
         for start in starts
     ]
     return np.concatenate(maps).astype("float32")
+
+
+def map_places(model: keras.Model) -> tuple[np.ndarray, np.ndarray]:
+    """Says where in the image the rows and columns of `activation_maps` look.
+
+    A place of a map sees the image through all windows before it. Where these are
+    padded on one side more than on the other, or by torch's rule (a window of 3 that
+    steps by 2 lies around each second pixel), the middle of what it sees is not the
+    middle of its share of the image, but up to half a place beside it: the first of
+    eight columns of a ResNet looks at the left edge.
+
+    Shapes: (H,) and (W,), in shares of the image's height and width.
+
+    Args:
+        model: as for `activation_maps`, of known image size.
+
+    Raises:
+        ValueError: if a layer on the way changes the size of the maps by other means
+            than windows and padding.
+
+    Example:
+        >>> from kmlic.models import build_classifier
+        >>> model = build_classifier(5, backbone="small_resnet", image_size=64)
+        >>> rows, columns = map_places(model)
+        >>> columns.round(3).tolist()
+        [0.008, 0.508]
+    """
+    named = {layer.name: layer for layer in model.layers}
+    attending = [layer for layer in model.layers if hasattr(layer, "attention")]
+    if _MAPS in named:
+        maps = named[_MAPS].output
+    elif attending:
+        feature_maps = [keras.tree.flatten(layer.input)[0] for layer in attending]
+        maps = max(feature_maps, key=lambda each: np.prod(each.shape[1:3]))
+    else:
+        parts = _split_at_pool(model)
+        if parts is None:
+            raise ValueError(
+                f"`model` must have maps; got {model.name!r} without a layer named "
+                f"{_MAPS!r} or {_POOL!r}."
+            )
+        model, maps = parts[0], parts[0].outputs[0]
+    (image, *_) = model.inputs
+    probe = keras.Model(model.inputs, maps)
+    start = _Grid(np.ones(2), np.zeros(2))
+    (grid,) = _trace(probe, [start] * len(model.inputs))
+    sides = np.array(image.shape[1:3], object)
+    if grid is None or None in sides:
+        raise ValueError(
+            f"Each step to the maps of {model.name!r} must be a window or a padding of "
+            f"known size; images are {tuple(sides)} and maps {tuple(maps.shape[1:3])}."
+        )
+    rows, columns = (
+        np.clip((first + step * np.arange(count) + 0.5) / side, 0.0, 1.0)
+        for first, step, count, side in zip(
+            grid.first, grid.step, maps.shape[1:3], sides.astype(int), strict=True
+        )
+    )
+    return rows, columns
 
 
 def overlay(
@@ -233,6 +293,85 @@ def _maps_of_gradients(
         )
 
     return explain
+
+
+class _Grid(NamedTuple):
+    """Where places look, in pixels from the first one: rows, then columns."""
+
+    step: np.ndarray
+    first: np.ndarray
+
+
+def _trace(model: keras.Model, grids: Sequence[_Grid | None]) -> Sequence[_Grid | None]:
+    """Follows the grids of a model's inputs to those of its outputs."""
+    known = {id(x): grid for x, grid in zip(model.inputs, grids, strict=True)}
+    for depth in sorted(model._nodes_by_depth, reverse=True):
+        for node in model._nodes_by_depth[depth]:
+            if node.is_input:
+                continue
+            operation = node.operation
+            before = [known[id(x)] for x in node.input_tensors]
+            if isinstance(operation, keras.Model):
+                after = _trace(operation, before)
+            else:
+                after = [
+                    _step(operation, node.input_tensors, before, y)
+                    for y in node.output_tensors
+                ]
+            for y, grid in zip(node.output_tensors, after, strict=True):
+                known[id(y)] = grid
+    return [known[id(y)] for y in model.outputs]
+
+
+def _step(
+    operation: keras.Operation,
+    inputs: Sequence[keras.KerasTensor],
+    grids: Sequence[_Grid | None],
+    output: keras.KerasTensor,
+) -> _Grid | None:
+    """Gives the grid of what one operation makes of its inputs, None where unknown."""
+    if len(output.shape) < 4:
+        return None
+    if isinstance(operation, keras.layers.ZeroPadding2D) and grids[0] is not None:
+        padding = np.array([pair[0] for pair in operation.padding])
+        return _Grid(grids[0].step, grids[0].first - padding * grids[0].step)
+    window = getattr(operation, "kernel_size", getattr(operation, "pool_size", None))
+    # Split attention has a window that neither strides nor pads unevenly.
+    slides = window is not None and hasattr(operation, "padding")
+    if slides and not isinstance(operation, keras.layers.Conv2DTranspose):
+        return _slide(operation, window, inputs[0].shape[1:3], grids[0])
+    same = [
+        grid
+        for x, grid in zip(inputs, grids, strict=True)
+        if grid is not None and x.shape[1:3] == output.shape[1:3]
+    ]
+    if not same:
+        return None
+    # A shortcut that strides by a pool looks half a pixel beside the way around it.
+    return _Grid(same[0].step, np.mean([grid.first for grid in same], axis=0))
+
+
+def _slide(
+    operation: keras.Operation,
+    window: Any,
+    sides: tuple[int | None, ...],
+    grid: _Grid | None,
+) -> _Grid | None:
+    strides = np.broadcast_to(operation.strides, 2)
+    dilation = np.broadcast_to(getattr(operation, "dilation_rate", 1), 2)
+    reach = dilation * (np.broadcast_to(window, 2) - 1)  # to the last of the window
+    padding = np.zeros(2)
+    if operation.padding == "same" and (strides == 1).all():
+        padding = reach // 2
+    elif operation.padding == "same":
+        if None in sides:
+            return None
+        known = np.array(sides)
+        total = (-(-known // strides) - 1) * strides + reach + 1 - known
+        padding = np.maximum(total, 0) // 2
+    if grid is None:
+        return None
+    return _Grid(grid.step * strides, grid.first + grid.step * (reach / 2 - padding))
 
 
 def _require_one_map_per_label(model: keras.Model, layer: str, maps: int) -> None:

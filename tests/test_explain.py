@@ -4,7 +4,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from kmlic.explain import activation_maps, overlay
+from kmlic.explain import activation_maps, map_places, overlay
+from kmlic.layers import GroupedConv2D
 from kmlic.models import (
     build_attribute_classifier,
     build_cam_generator,
@@ -276,3 +277,75 @@ def test_says_which_map_does_not_fit():
         overlay(image, np.full((2, 2), np.nan))
     with pytest.raises(ValueError, match="strength=2"):
         overlay(image, np.zeros((2, 2)), strength=2)
+
+
+def centre_of_sight(model, size, place):
+    """Gives the middle of the pixels that a place of the maps depends on."""
+    images = tf.Variable(tf.ones((1, size, size, 3)))
+    with tf.GradientTape() as tape:
+        seen = tf.reduce_sum(model(images)[:, place, place])
+    gradient = np.abs(tape.gradient(seen, images).numpy()[0]).sum(axis=-1)
+    rows, columns = np.nonzero(gradient)
+    return [(each.min() + each.max() + 1) / 2 / size for each in (rows, columns)]
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [
+        [layers.Conv2D(2, 3, 2, padding="same")] * 2,
+        [layers.ZeroPadding2D(1), layers.Conv2D(2, 3, 2)] * 2,
+        [layers.ZeroPadding2D(((0, 1), (2, 0))), layers.AveragePooling2D(2, 1)],
+        [layers.Conv2D(2, (3, 5), dilation_rate=2, padding="same")],
+        [layers.DepthwiseConv2D(4), layers.AveragePooling2D(2), layers.ReLU()],
+        [GroupedConv2D(4, 5, groups=1, strides=2, padding="same")],
+    ],
+    ids=["keras", "torch", "uneven", "dilated", "valid", "grouped"],
+)
+def test_a_place_looks_at_the_middle_of_what_it_depends_on(stack):
+    x = images = keras.Input((40, 40, 3))
+    for layer in stack:
+        config = {**layer.get_config(), "name": None}
+        if hasattr(layer, "kernel_size"):
+            kernel = "kernel" if hasattr(layer, "filters") else "depthwise"
+            config[f"{kernel}_initializer"] = "ones"
+        x = layer.__class__.from_config(config)(x)
+    maps = layers.Identity(name="activation_maps")(x)
+    model = keras.Model(images, maps)
+    rows, columns = map_places(model)
+    assert (len(rows), len(columns)) == maps.shape[1:3]
+    place = 4
+    expected = centre_of_sight(model, 40, place)
+    assert [rows[place], columns[place]] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("pooling", ["avg", "wildcat"])
+def test_looks_through_the_backbone_at_the_places_of_each_kind_of_map(pooling):
+    model = build_classifier(3, backbone="small_resnet", pooling=pooling, image_size=64)
+    rows, columns = map_places(model)
+    assert rows.tolist() == columns.tolist() == [0.5 / 64, 32.5 / 64]
+    network = build_decouplenet(3, backbone="small_resnet", stride=2, image_size=64)
+    assert map_places(network)[0].tolist() == rows.tolist()
+
+
+def test_the_places_of_attention_are_those_of_its_finest_feature_map():
+    adjacency = np.eye(6)
+    model = build_msrn(
+        RANDOM.normal(size=(6, 8)).astype("float32"),
+        adjacency,
+        backbone="small_resnet",
+        num_groups=2,
+        embedding_size=8,
+        hidden_units=8,
+        image_size=64,
+    )
+    maps = activation_maps(model, IMAGES)
+    assert tuple(map(len, map_places(model))) == maps.shape[1:3]
+
+
+def test_refuses_places_it_cannot_follow():
+    images = keras.Input((8, 8, 3))
+    resized = layers.Resizing(4, 4, name="activation_maps")(images)
+    with pytest.raises(ValueError, match=r"images are \(8, 8\) and maps \(4, 4\)"):
+        map_places(keras.Model(images, resized))
+    with pytest.raises(ValueError, match=r"must have maps"):
+        map_places(keras.Model(images, layers.Flatten()(images)))

@@ -7,6 +7,8 @@ import numpy as np
 
 from kmlic.data import Boxes
 
+_QUARTER = 0.25  # of the image
+
 
 class Pointing(NamedTuple):
     """Counts, label by label, how often a map points at what it is of.
@@ -32,12 +34,17 @@ class Pointing(NamedTuple):
 
 
 def pointing_game(
-    maps: np.ndarray, boxes: Sequence[Boxes], names: Sequence[str]
+    maps: np.ndarray,
+    boxes: Sequence[Boxes],
+    names: Sequence[str],
+    *,
+    places: tuple[np.ndarray, np.ndarray] | None = None,
+    difficult: bool = False,
 ) -> Pointing:
     """Looks whether the highest place of each map lies in a box of its label.
 
-    A place is the centre of its region of the image. Where several are highest their
-    mean counts, so that a map without any difference points at the image's centre.
+    Where several places are highest their mean counts, so that a map without any
+    difference points at the image's centre.
 
     Paper: Zhang et al., "Top-down Neural Attention by Excitation Backprop", ECCV 2016,
     section 4.2, https://arxiv.org/abs/1608.00507. Differs from the paper: no margin is
@@ -49,9 +56,15 @@ def pointing_game(
         maps: as `kmlic.explain.activation_maps` gives them.
         boxes: of each image; names that are no label are passed over.
         names: of the labels, in the order of the maps.
+        places: where in the image the rows and columns of the maps look, as
+            `kmlic.explain.map_places` gives them; None for the centres of equal
+            regions.
+        difficult: whether to play only where the label's boxes have less than a quarter
+            of the image's area together and another label has a box too, as the paper
+            does beside the whole game: what fills the image is hard to miss.
 
     Raises:
-        ValueError: if maps, boxes and names do not fit together.
+        ValueError: if maps, boxes and names, or the places, do not fit together.
 
     Example:
         >>> maps = np.zeros((1, 4, 4, 1))
@@ -66,27 +79,40 @@ def pointing_game(
             f"label; got shape {np.shape(maps)}, {len(boxes)} images with boxes and "
             f"{len(names)} names."
         )
+    if places is None:
+        height, width = maps.shape[1:3]
+        places = (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
+    if tuple(map(len, places)) != maps.shape[1:3]:
+        raise ValueError(
+            "`places` must be one for each row and each column of the maps; got "
+            f"{len(places[0])} and {len(places[1])} for shape {maps.shape}."
+        )
     column = {name: index for index, name in enumerate(names)}
     hits, images = np.zeros((2, len(names)), np.int64)
-    places = _highest_places(np.asarray(maps))
-    for points, each in zip(places, boxes, strict=True):
+    highest = _highest_places(np.asarray(maps), *places)
+    for points, each in zip(highest, boxes, strict=True):
         known = [(column[n], c) for n, c in zip(*each, strict=True) if n in column]
         inside: dict[int, bool] = {}
+        areas: dict[int, float] = {}
         for label, (top, left, bottom, right) in known:
             row, position = points[label]
             hit = top <= row <= bottom and left <= position <= right
             inside[label] = inside.get(label, False) or bool(hit)
+            areas[label] = areas.get(label, 0.0) + (bottom - top) * (right - left)
         for label, hit in inside.items():
+            if difficult and (areas[label] >= _QUARTER or len(inside) == 1):
+                continue
             images[label] += 1
             hits[label] += hit
     return Pointing(hits, images)
 
 
-def _highest_places(maps: np.ndarray) -> np.ndarray:
+def _highest_places(
+    maps: np.ndarray, rows: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
     """Gives the row and column of each highest value, in shares: (N, L, 2)."""
-    height, width = maps.shape[1:3]
     highest = maps == maps.max(axis=(1, 2), keepdims=True)
     count = highest.sum(axis=(1, 2))  # (N, L)
-    rows = np.einsum("nhwl,h->nl", highest, (np.arange(height) + 0.5) / height)
-    columns = np.einsum("nhwl,w->nl", highest, (np.arange(width) + 0.5) / width)
-    return np.stack([rows / count, columns / count], axis=-1)
+    row = np.einsum("nhwl,h->nl", highest, rows) / count
+    column = np.einsum("nhwl,w->nl", highest, columns) / count
+    return np.stack([row, column], axis=-1)

@@ -38,11 +38,33 @@ def test_a_box_holds_the_centre_of_the_region():
         assert pointing.hits.tolist() == [hit]
 
 
+def test_a_place_can_lie_beside_the_centre_of_its_region():
+    corner = _maps([(0, 3)], sides=(2, 4), labels=1)
+    boxes = [_boxes(dog=(0, 0.7, 0.1, 0.8))]
+    places = np.array([0.0, 0.5]), np.array([0.0, 0.25, 0.5, 0.75])
+    assert pointing_game(corner, boxes, ["dog"]).hits.tolist() == [0]
+    assert pointing_game(corner, boxes, ["dog"], places=places).hits.tolist() == [1]
+    with pytest.raises(ValueError, match=r"got 4 and 2 for shape \(1, 2, 4, 1\)"):
+        pointing_game(corner, boxes, ["dog"], places=places[::-1])
+
+
 def test_a_map_without_difference_points_at_the_centre():
     boxes = [_boxes(dog=(0.45, 0.45, 0.55, 0.55))]
     for sides in ((1, 1), (6, 5)):
         maps = np.zeros((1, *sides, 1))
         assert pointing_game(maps, boxes, ["dog"]).accuracy() == 1
+
+
+def test_what_fills_the_image_or_stands_alone_is_not_difficult():
+    maps = _maps([(0, 5), (3, 0)], [(0, 5), (3, 0)], [(0, 5), (3, 0)])
+    boxes = [
+        _boxes(dog=(0, 0.8, 0.2, 1), sofa=(0.4, 0, 1, 0.5)),
+        _boxes(dog=(0, 0.8, 0.2, 1)),
+        Boxes(("dog", "dog", "sofa"), np.array([[0, 0.5, 0.3, 1]] * 3)),
+    ]
+    pointing = pointing_game(maps, boxes, ["dog", "sofa"], difficult=True)
+    assert pointing.images.tolist() == [1, 1]
+    assert pointing.hits.tolist() == [1, 0]
 
 
 def test_labels_without_boxes_count_nowhere():

@@ -131,9 +131,11 @@ def test_all_rows_share_the_features_of_a_frozen_backbone(tmp_path):
 
 def test_counts_hits_batch_by_batch():
     data = make_data()
-    pointing = decouplenet.count_hits(None, data)
+    pointing, difficult = decouplenet.count_hits(None, data)
     # A map without difference points at the centre, which the box just holds.
     assert pointing.images.tolist() == pointing.hits.tolist() == [8, 0, 0]
+    # Its quarter of the image is too much, and the other box is of no label.
+    assert difficult.images.tolist() == [0, 0, 0]
 
 
 def test_where_the_maps_point_stands_in_the_record(tmp_path, monkeypatch):
@@ -156,7 +158,7 @@ def test_where_the_maps_point_stands_in_the_record(tmp_path, monkeypatch):
     section = decouplenet.point(experiment, {0: data})
     assert [row[0] for row in section.rows] == ["arch1", decouplenet.CENTRE]
     metrics = {name: each[0].metrics for name, each in experiment.compare().items()}
-    hits = decouplenet.count_hits(model, data).accuracy()
+    hits = decouplenet.count_hits(model, data)[0].accuracy()
     assert metrics["arch1"]["pointing"] == hits
     assert "pointing" not in metrics["arch1+arch2"]
     centre = experiment.reports["pointing"][decouplenet.CENTRE][0]
