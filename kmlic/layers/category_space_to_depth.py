@@ -5,8 +5,6 @@ from typing import Literal
 import keras
 from keras import layers, ops
 
-from kmlic.layers.grouped_conv import GroupedConv2D
-
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class CategorySpaceToDepth(keras.layers.Layer):
@@ -117,16 +115,17 @@ class CategorySpaceToDepth(keras.layers.Layer):
         self.expand.build(input_shape)
         if self.upsampling is None:
             return
-        self.split = GroupedConv2D(
-            self.num_labels * self.maps_per_label,
+        # L groups of one channel are a depthwise convolution, whose gradient costs half
+        # of a grouped one's. "fan_in" would count all channels; each map has one.
+        self.split = layers.DepthwiseConv2D(
             3,
-            groups=self.num_labels,
-            strides=self.stride,
-            kernel_initializer=_kernel_initializer(),
+            self.stride,
+            depth_multiplier=self.maps_per_label,
+            depthwise_initializer=keras.initializers.RandomUniform(-1 / 3, 1 / 3),
             dtype=self.dtype_policy,
             name="split",
         )
-        self.split.build((*input_shape[:-1], self.num_labels))
+        self.split.build((input_shape[0], None, None, self.num_labels))
 
     @property
     def bias(self):

@@ -1,9 +1,9 @@
 """The grouped convolution of 80 labels x 8 maps beside Keras' own.
 
-Run with `python -m tests.benchmarks.category_space_to_depth`. `kmlic` is GroupedConv2D,
-as CategorySpaceToDepth calls it; `keras` is keras.layers.Conv2D(groups=80), whose
-gradient XLA compiles; `depthwise` is keras.layers.DepthwiseConv2D, the same sums where
-each group has a single channel; `plain` is one convolution over all channels.
+Run with `python -m tests.benchmarks.category_space_to_depth`. `kmlic` is what
+CategorySpaceToDepth calls, keras.layers.DepthwiseConv2D, for each group has a single
+channel; `grouped` is kmlic's GroupedConv2D; `keras` is keras.layers.Conv2D(groups=80),
+whose gradient XLA compiles; `plain` is one convolution over all channels.
 """
 
 import statistics
@@ -24,9 +24,9 @@ def main() -> None:
     filters = LABELS * MAPS
     features = tf.random.stateless_normal((BATCH, SIDE + 2, SIDE + 2, LABELS), (0, 1))
     forms = {
-        "kmlic": GroupedConv2D(filters, 3, groups=LABELS),
+        "kmlic": layers.DepthwiseConv2D(3, depth_multiplier=MAPS),
+        "grouped": GroupedConv2D(filters, 3, groups=LABELS),
         "keras": layers.Conv2D(filters, 3, groups=LABELS),
-        "depthwise": layers.DepthwiseConv2D(3, depth_multiplier=MAPS),
         "plain": layers.Conv2D(filters, 3),
     }
     kernel = np.random.default_rng(0).normal(size=(3, 3, 1, filters))

@@ -50,7 +50,7 @@ def test_matches_the_paper_written_in_numpy(stride):
     finer = finer + layer.expand.bias.numpy()
     if stride == 2:
         finer = np.pad(finer, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    kernel = layer.split.kernel.numpy().reshape(3, 3, 3, 2)  # (3, 3, L, M)
+    kernel = layer.split.kernel.numpy()  # (3, 3, L, M)
     expected = np.zeros((2, 5, 4, 3, 2))
     for row, column in np.ndindex(5, 4):
         patch = finer[:, row * stride :, column * stride :][:, :3, :3]
@@ -74,9 +74,8 @@ def test_gives_the_development_codes_maps(arch):
     layer.expand.set_weights(
         [own["w/de_conv.weight"].transpose(2, 3, 1, 0), own["w/de_conv.bias"]]
     )
-    layer.split.set_weights(
-        [own["w/group_conv.weight"].transpose(2, 3, 1, 0), own["w/group_conv.bias"]]
-    )
+    kernel = own["w/group_conv.weight"].transpose(2, 3, 1, 0).reshape(3, 3, 5, 3)
+    layer.split.set_weights([kernel, own["w/group_conv.bias"]])
     outputs = layer(features)
     for output, key in zip(outputs, ("class_pooling", "group_conv"), strict=True):
         expected = own[f"act/{key}"].transpose(0, 2, 3, 1)

@@ -225,7 +225,9 @@ def _set_head(model, reference, arch):
 
     layer = model.get_layer("space_to_depth")
     layer.expand.set_weights(own("de_conv.weight", "de_conv.bias"))
-    layer.split.set_weights(own("group_conv.weight", "group_conv.bias"))
+    kernel, bias = own("group_conv.weight", "group_conv.bias")
+    # torch's one input channel in each of L groups is a channel of its own here.
+    layer.split.set_weights([kernel.reshape(layer.split.kernel.shape), bias])
     if arch != "noattn":
         attention = model.get_layer(arch)
         attention.relate.set_weights(own("attnlayer.conv_1.weight"))

@@ -36,7 +36,7 @@ def test_maps_of_a_label_share_its_frequency():
     images = keras.Input((4, 4, 3))
     maps = CategorySpaceToDepth(2, 3, name="maps")(images)
     model = keras.Model(images, WildcatPooling(0.999, alpha=0.7, name="logits")(maps))
-    model.get_layer("maps").split.kernel.assign(np.zeros((3, 3, 1, 6)))
+    model.get_layer("maps").split.kernel.assign(np.zeros((3, 3, 2, 3)))
     targets = np.array([[1, 0], [1, 0], [0, 0], [1, -1]])
 
     initialise_bias(model, targets, layer="maps", gain=0.85)
