@@ -228,6 +228,7 @@ PRESETS = {
         epochs=12,
         learning_rate=1e-3,
         upsampling_multiplier=0.3,
+        weight_decay=20.0,  # 2 % a step: what logistic regression's penalty is there
         folder=Path("saved_models/decouplenet_photos"),
         photos=True,
     ),
