@@ -34,6 +34,7 @@ from kmlic.evaluation import (
     Experiment,
     Picture,
     Section,
+    Trained,
     compare_curves,
     mass_in_boxes,
     predict_scores,
@@ -63,7 +64,12 @@ CONSOLE = Console(highlight=False)
 MAIN = "semantic_resnest"
 LONGER = "baseline, longer"
 Row = Literal[
-    "baseline, longer", "resized", "end to end", "plain backbone", "3 channels"
+    "baseline, longer",
+    "resized",
+    "from the baseline",
+    "end to end",
+    "plain backbone",
+    "3 channels",
 ]
 # A label of more than this share of the training images is a majority label.
 MAJORITY = 0.05
@@ -138,6 +144,9 @@ class Settings(TrainingSettings):
     """Of the generator's loss, end to end."""
     share: Literal["nothing", "stem"] = "nothing"
     """What generator and classifier share, end to end."""
+    start: Literal["weights", "baseline"] = "weights"
+    """What the guided classifier's backbone begins with: `weights`, or what the
+    baseline's has learned."""
     first_bias: Literal["frequency", "zero"] = "frequency"
     """frequency: the logits begin at how frequent each label is; zero: as the paper."""
 
@@ -237,6 +246,9 @@ def main(settings: Settings) -> Run:
                 train(experiment, name, seed, row, plain, data)
         for name, row in rows.items():
             data = load(row, seed)
+            if row.start == "baseline":
+                weights = write_backbone(settings, experiment.trained["baseline"][-1])
+                row = dataclasses.replace(row, weights=str(weights))
             guided = functools.partial(build, row, data, stages[seed])
             with trainings:
                 train(experiment, name, seed, row, guided, data)
@@ -270,6 +282,7 @@ def rows_of(settings: Settings) -> dict[str, Settings]:
     if settings.ablations:
         added: dict[str, dict[str, Any]] = {
             "resized": {"embedding": "resize", "embedding_channels": 1},
+            "from the baseline": {"start": "baseline"},
             "end to end": {"generator": "joint"},
             "plain backbone": {"backbone": settings.plain_backbone},
             "3 channels": {"embedding_channels": 3},
@@ -461,6 +474,16 @@ def build(settings: Settings, data: MultiLabelData, stage_one: Path) -> keras.Mo
         ends_in = "classifier_logits" if joint else "logits"
         compile_model(settings, data, model, ends_in=ends_in)
     return model
+
+
+def write_backbone(settings: Settings, baseline: Trained) -> Path:
+    """Writes the weights of a baseline's backbone beside its model."""
+    if baseline.model_path is None:
+        raise ValueError(f"`baseline` must have been trained; got {baseline.name!r}.")
+    path = baseline.model_path.with_name("backbone.weights.h5")
+    model = keras.saving.load_model(baseline.model_path, compile=False)
+    model.get_layer(settings.backbone).save_weights(path)
+    return path
 
 
 def make_backbone(

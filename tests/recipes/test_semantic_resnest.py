@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from kmlic.data import MultiLabelData
+from kmlic.evaluation import Trained
 from kmlic.labels import Labels
 from kmlic.run_folder import Run
 from recipes import semantic_resnest as recipe
@@ -83,6 +84,7 @@ def test_the_ablations_are_the_paper_s_and_its_next_step():
     }
     assert changed == {
         "resized": {"embedding"},
+        "from the baseline": {"start"},
         "plain backbone": {"backbone"},
         "3 channels": {"embedding_channels"},
         "end to end": {"generator"},
@@ -124,6 +126,23 @@ def test_slows_the_backbones_and_nothing_else():
         "classifier_logits",
     }
     assert set(slowed.values()) == {0.1} and "conv1/kernel" in slowed
+
+
+def test_a_guided_classifier_may_begin_with_what_the_baseline_has_learned(tmp_path):
+    settings = dataclasses.replace(SETTINGS, backbone="small_resnet")
+    baseline = recipe.build_baseline(settings, data())
+    baseline.save(tmp_path / "model.keras")
+    trained = Trained("baseline", 3, {}, [], 0, 0.0, tmp_path / "model.keras")
+    weights = recipe.write_backbone(settings, trained)
+    settings = dataclasses.replace(settings, weights=str(weights))
+    learned = baseline.get_layer("small_resnet").weights
+    guided = recipe.make_backbone(settings, "small_resnet", channels=4).weights
+    for before, after in zip(learned, guided, strict=True):
+        value = after.numpy()
+        if value.shape != before.shape:
+            assert value.shape[2] == 4 and not value[:, :, 3].any()
+            value = value[:, :, :3]
+        np.testing.assert_array_equal(value, before)
 
 
 def test_writes_a_deviation_only_of_several_seeds_and_nothing_of_the_unknown():
