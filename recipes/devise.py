@@ -37,7 +37,7 @@ from kmlic.evaluation import (
     Trained,
     tune_thresholds,
 )
-from kmlic.export import check_embedding_parity, export_embedding_model
+from kmlic.export import check_embedding_parity, export_checked
 from kmlic.labels import Labels
 from kmlic.losses import (
     CosineMargin,
@@ -870,11 +870,11 @@ def export(
     """Exports the embedding model with all candidate words, compared with the model."""
     embedder = embedding_part(model)
     images = next(iter(data.test.unbatch().batch(16)))[0].numpy()
-    path = export_embedding_model(
-        embedder, folder / "export", index=index, top_k=min(5, len(index))
+    (form,) = export_checked(
+        embedder, folder, "saved_model", labels=None, images=images, index=index
     )
-    difference = check_embedding_parity(embedder, path, images, index=index)
-    return {str(path.relative_to(folder)): difference}
+    difference = check_embedding_parity(embedder, form.path, images, index=index)
+    return {form.name_in(folder): difference}
 
 
 def tune(experiment: Experiment) -> None:

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from kmlic.data import MultiLabelData
 from kmlic.embedding_index import EmbeddingIndex
+from kmlic.export.warm_up import can_warm_up
 from kmlic.labels import Labels
 from kmlic.metrics import hit_at_k, top_similarity
 from kmlic.training import parse_settings
@@ -190,6 +191,8 @@ def test_export_gives_what_the_model_gives(tmp_path):
     )
     exports = devise.export(EmbeddingIndex(NAMES, vectors), model, tmp_path, data)
     assert list(exports) == ["export/1"] and exports["export/1"] < 1e-5
+    requests = tmp_path / "export/1/assets.extra/tf_serving_warmup_requests"
+    assert requests.is_file() == can_warm_up()
 
 
 @pytest.mark.slow
