@@ -309,14 +309,15 @@ def centre_word_vectors(vectors: KeyedVectors, centre: np.ndarray) -> KeyedVecto
 
 
 def write_word_vectors(
-    vectors: KeyedVectors, path: str | Path, *, most: int | None = None
+    vectors: KeyedVectors, path: str | Path, *, most: int | None = 100_000
 ) -> None:
     """Writes word vectors as `.npz`, whole or not at all, for `load_word_vectors`.
 
     Args:
         vectors: as `load_word_vectors` gives them.
         path: the file, ending with .npz.
-        most: only so many, the first ones; files list the frequent words first.
+        most: only so many, the first ones; files list the frequent words first. None
+            for all.
 
     Raises:
         ValueError: if the file has another suffix.

@@ -172,9 +172,11 @@ def main(settings: Settings) -> Run:
     """Trains the baseline and MSRN alike, compares, exports and leaves a run folder."""
     experiment = Experiment("msrn", settings)
     rows = ABLATIONS if settings.ablations else {"msrn": {}}
+    vocabularies: dict[int, Mapping[str, np.ndarray]] = {}
     for seed in settings.seeds:
         data = load(settings, seed)
-        words, graph = label_semantics(settings, data, seed)
+        vocabularies[seed] = find_vectors(settings, data, seed)
+        words, graph = label_semantics(settings, data, vocabularies[seed], seed)
         baseline = functools.partial(build_baseline, settings, data)
         experiment.train("baseline", seed, baseline, data, epochs=settings.epochs)
         for name, changes in rows.items():
@@ -185,7 +187,9 @@ def main(settings: Settings) -> Run:
             scores = linear_probe(make_backbone(settings), data)
             experiment.add_scores("logistic regression", seed, scores)
     experiment.show()
-    return experiment.finish(exported="msrn")
+    # Word vectors learned from captions are another seed's own.
+    vocabulary = vocabularies[experiment.best_of("msrn").seed]
+    return experiment.finish(exported="msrn", words=vocabulary)
 
 
 def load(settings: Settings, seed: int) -> MultiLabelData:
@@ -206,7 +210,10 @@ def load(settings: Settings, seed: int) -> MultiLabelData:
 
 
 def label_semantics(
-    settings: Settings, data: MultiLabelData, seed: int
+    settings: Settings,
+    data: MultiLabelData,
+    vocabulary: Mapping[str, np.ndarray],
+    seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Gives the labels' word vectors and their graph, and says what they lack."""
     names = data.labels.names
@@ -216,10 +223,7 @@ def label_semantics(
     CONSOLE.print(str(isolated_labels(graph, names)))
     learn = settings.word_vectors == "learn" or settings.missing_words == "learn"
     words, report = embed_labels(
-        names,
-        find_vectors(settings, data, seed),
-        missing="learn" if learn else "raise",
-        seed=seed,
+        names, vocabulary, missing="learn" if learn else "raise", seed=seed
     )
     CONSOLE.print(str(report))
     return words, normalised_adjacency(graph)

@@ -39,6 +39,7 @@ from kmlic.training import (
 )
 from kmlic.training.as_float32 import as_float32
 from kmlic.training.callbacks import Metrics
+from kmlic.words import write_word_vectors
 
 SPLITS = ("validation", "test")
 
@@ -294,6 +295,7 @@ class Experiment:
         sections: Sequence[Section] = (),
         maps: bool = False,
         export: Export | None = None,
+        words: Mapping[str, np.ndarray] | None = None,
     ) -> Run:
         """Exports one model, writes the run folder and puts it in its place.
 
@@ -309,6 +311,8 @@ class Experiment:
             export: writes the model's exports into the folder it is given and gives
                 each one's path there with its largest difference from the model; None
                 for a SavedModel and a LiteRT file of probabilities.
+            words: vectors of the words that labels are made of, kept in words.npz for
+                labels that were never trained; none where there are none.
         """
         if not is_chief():
             largest(0)
@@ -318,6 +322,8 @@ class Experiment:
         best = self.best_of(exported) if exported else None
         labels = self._tune(best) if best else data.labels
         labels.write(working / "labels.json")
+        if words:
+            write_word_vectors(words, working / "words.npz")
         self._write_history(working / "history.csv")
         exports = self._export(best, labels, maps, export) if best else {}
         several = len(self.settings.seeds) > 1

@@ -18,6 +18,7 @@ from kmlic.labels import Labels
 from kmlic.losses import PartialBinaryCrossentropy
 from kmlic.run_folder import Run
 from kmlic.training import CachedFeatures, TrainingSettings, predict_scores
+from kmlic.words import load_word_vectors, train_word_vectors
 from tests.evaluation.toys import LABELS, toy_data, toy_model
 
 
@@ -87,7 +88,10 @@ def test_takes_reports_on_other_images_and_an_export_of_ones_own(tmp_path, capsy
         return {"own.txt": 1e-7}
 
     experiment.show("zero_shot")
-    run = experiment.finish(exported="model", export=export)
+    vocabulary = train_word_vectors(["a red dress", "a blue dress"], size=4)
+    run = experiment.finish(exported="model", export=export, words=vocabulary)
+    kept = load_word_vectors(tmp_path / "run" / "words.npz")
+    np.testing.assert_array_equal(kept["dress"], vocabulary["dress"])
 
     assert "toy, zero_shot split: 7 images" in capsys.readouterr().out
     found = run.results["zero_shot"]["model"]
