@@ -10,6 +10,8 @@ from kmlic.losses._known_entries import check_reduction, per_entry
 
 # Below every logit, and finite in float32.
 _NOWHERE = -1e30
+# The most that is taken of one, for a finite logarithm of the rest.
+_ALMOST_ONE = 1 - 1e-6
 
 
 @keras.saving.register_keras_serializable(package="kmlic")
@@ -18,8 +20,9 @@ class GroupFocalLoss(keras.Loss):
 
     With p the softmax probability of an image's label within its group g, the group
     costs w_g (1 - p)^gamma (-log p); with `gamma=0` and no weights that is the plain
-    cross-entropy. All in float32 under every precision policy; 1 - p is taken from the
-    logits, so that loss and gradient stay finite for logits of any size.
+    cross-entropy. For mixed images, whose targets are shares, p and -log p are means
+    under the shares. All in float32 under every precision policy; 1 - p is taken from
+    the logits, so that loss and gradient stay finite for logits of any size.
 
     Paper: Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, equation 4,
     https://arxiv.org/abs/1708.02002; Li, "DeepFashion Attribute Prediction Challenge
@@ -29,7 +32,8 @@ class GroupFocalLoss(keras.Loss):
     costs exp(-s) L + s / 2. Priors: Menon et al., "Long-Tail Learning via Logit
     Adjustment", ICLR 2021, equation 10, https://arxiv.org/abs/2007.07314.
 
-    Shapes: targets (B, L) and logits (B, L) to a number; (B, G) with no reduction.
+    Shapes: targets (B, L), of shares 0-1 or -1 where unknown, and logits (B, L) to a
+    number; (B, G) with no reduction.
 
     Args:
         group_sizes: number of labels of each group, in the order of the logits.
@@ -110,7 +114,7 @@ class GroupFocalLoss(keras.Loss):
         logits = ops.cast(y_pred, "float32")
         if self.log_priors is not None:
             logits = logits + ops.convert_to_tensor(self.log_priors, "float32")
-        present = ops.cast(ops.equal(y_true, 1), "float32")
+        present = ops.maximum(ops.cast(y_true, "float32"), 0.0)
         weights = present
         if self.label_weights is not None:
             weights = present * ops.convert_to_tensor(self.label_weights, "float32")
@@ -119,7 +123,7 @@ class GroupFocalLoss(keras.Loss):
             own = slice(start, start + size)
             cost = self._cost(present[:, own], logits[:, own])
             costs.append(cost * ops.sum(weights[:, own], axis=1))
-            known.append(ops.max(present[:, own], axis=1))
+            known.append(ops.cast(ops.any(present[:, own] > 0, axis=1), "float32"))
             start += size
         losses, known = ops.stack(costs, axis=1), ops.stack(known, axis=1)  # (B, G)
         if self.log_variances is not None:
@@ -141,7 +145,9 @@ class GroupFocalLoss(keras.Loss):
         cost = ops.sum(shares * (total[:, None] - logits), axis=1)
         if not self.gamma:
             return cost
-        others = ops.logsumexp(ops.where(present > 0, _NOWHERE, logits), axis=1)
+        rest = ops.log1p(-ops.minimum(present, _ALMOST_ONE))
+        absent = ops.where(present < 1, rest, _NOWHERE)
+        others = ops.logsumexp(logits + absent, axis=1)
         return ops.exp(self.gamma * (others - total)) * cost
 
     def get_config(self):

@@ -113,6 +113,18 @@ def test_learned_weights_are_trained_by_fit():
     np.testing.assert_allclose(layer.log_variances, -0.1 * (0.5 - costs), rtol=1e-4)
 
 
+def test_mixed_images_cost_the_mean_under_their_shares():
+    shares = np.array([[0.3, 0, 0.7, 1, 0]])
+    log_p = np.concatenate([log_softmax(LOGITS[0, :3]), log_softmax(LOGITS[0, 3:])])
+    for gamma in (0, 2):
+        loss = GroupFocalLoss(SIZES, gamma=gamma, reduction=None)
+        p = (shares * np.exp(log_p))[0]
+        fade = (1 - np.array([p[:3].sum(), p[3:].sum()])) ** gamma
+        costs = -(shares * log_p)[0]
+        expected = fade * [costs[:3].sum(), costs[3:].sum()]
+        np.testing.assert_allclose(loss(shares, LOGITS[:1])[0], expected, rtol=1e-4)
+
+
 def test_a_batch_of_unknowns_costs_nothing():
     layer = GroupUncertainty(2)
     layer.log_variances.assign([0.5, -1.0])
