@@ -156,6 +156,7 @@ def predict(
     top_k: int | None = None,
     labels: str | None = None,
     word_vectors: str | None = None,
+    boxes: Path | None = None,
     on_error: Literal["skip", "raise"] = "skip",
     batch_size: int = 32,
     runtime: Runtime | None = None,
@@ -175,6 +176,8 @@ def predict(
             commas: "tiger, harbour". A score is a cosine, -1 to 1.
         word_vectors: where those names have their vectors: a word2vec or GloVe file, or
             a name of gensim.downloader; words.npz of the run when left out.
+        boxes: CSV with the columns path (relative to it), x1, y1, x2 and y2: what is
+            cut out of each image first, as a run on boxes did, with its margin.
         on_error: whether a broken image is shown as such or stops the command.
         batch_size: images the model sees at once.
         runtime: what computes: keras loads the model, all others what kmlic export
@@ -187,10 +190,11 @@ def predict(
             direct_running_mode=multi_processing".
     """
     if runner is not None:
-        if output is None or labels is not None or on_error == "raise":
+        if output is None or labels is not None or boxes or on_error == "raise":
             raise ValueError(
-                "`runner` must come with output, and without labels and on_error; got "
-                f"output={output}, labels={labels}, on_error={on_error}."
+                "`runner` must come with output, and without labels, boxes and "
+                f"on_error; got output={output}, labels={labels}, boxes={boxes}, "
+                f"on_error={on_error}."
             )
         from kmlic.predict.tag_images import tag_images
 
@@ -214,8 +218,10 @@ def predict(
         load_run_words,
         load_scorer,
         predict_paths,
+        read_boxes,
         write_predictions,
     )
+    from kmlic.run_folder import Run as Record
 
     paths = list_images(images)
     if labels is None:
@@ -231,9 +237,15 @@ def predict(
         scorer = OpenVocabulary(*load_run(run), names, words).scorer()
         # All of them: no cosine says that a label is there.
         top_k = len(names) if top_k is None and threshold is None else top_k
+    parts = None
+    if boxes is not None:
+        record = Path(run) / "run.json"
+        options = Record.read(record).data.get("options", {}) if record.exists() else {}
+        parts = read_boxes(boxes, margin=options.get("margin", 0.0))
     rows = predict_paths(
         scorer,
         paths,
+        boxes=parts,
         threshold=threshold,
         top_k=top_k,
         on_error=on_error,

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from kmlic import cli, evaluation
 from kmlic.evaluation import Report
@@ -49,6 +50,25 @@ def test_scores_labels_the_model_was_never_trained_on(run, image, capsys, tmp_pa
     command[-1] = "lemon, unicorn"
     assert cli.main([*command, "--word_vectors", str(words)]) == 2
     assert "1 of 2 have none: unicorn" in capsys.readouterr().err
+
+
+def test_cuts_boxes_out_first(run, tmp_path, capsys):
+    image = tmp_path / "images/two.png"
+    write_image(image, (255, 0, 0), size=(40, 20))
+    with Image.open(image) as picture:
+        picture.paste((0, 0, 255), (20, 0, 40, 20))
+        picture.save(image)
+    boxes = image.with_name("boxes.csv")
+    command = ["predict", str(run), str(image), "--boxes", str(boxes)]
+    boxes.write_text("path,x1,y1,x2,y2\ntwo.png,24,0,40,20\n")
+    assert cli.main(command) == 0
+    assert "blue 0.95" in capsys.readouterr().out
+    boxes.write_text("path,x1,y1,x2,y2\ntwo.png,40,0,60,20\n")
+    assert cli.main(command) == 1
+    assert "a part of its box" in " ".join(capsys.readouterr().out.split())
+    boxes.write_text("path,x1,y1,x2,y2\nother.png,0,0,8,8\n")
+    assert cli.main(command) == 2
+    assert "1 have none, the first is" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])

@@ -179,6 +179,7 @@ def read_resized(
     path: str | Path,
     image_size: int,
     *,
+    box: tuple[int, int, int, int] | None = None,
     max_bytes: int = MAX_BYTES,
     max_pixels: int = MAX_PIXELS,
 ) -> np.ndarray:
@@ -189,6 +190,8 @@ def read_resized(
     Args:
         path: the file.
         image_size: S in pixels.
+        box: left, top, right and bottom of the part that is taken, in pixels, cut off
+            where the image ends; None for all of it.
         max_bytes: most bytes of the file, known before it is read.
         max_pixels: most pixels, known before it is decoded.
 
@@ -199,10 +202,18 @@ def read_resized(
     pixels = decode_image(
         data,
         name=str(path),
-        image_size=image_size,
+        image_size=None if box else image_size,
         max_bytes=max_bytes,
         max_pixels=max_pixels,
     )
+    if box:
+        height, width = pixels.shape[:2]
+        pixels = pixels[box[1] : box[3], box[0] : box[2]]
+        if not pixels.size:
+            raise ValueError(
+                f"{path} must hold a part of its box; it has {width} x {height} pixels,"
+                f" the box is {box}."
+            )
     return resize_images(pixels, image_size).numpy()
 
 

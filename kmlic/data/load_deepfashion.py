@@ -39,8 +39,8 @@ def load_deepfashion(
 
     The images of split/val.txt are the test split: nothing should be chosen by them. A
     part of split/train.txt, stratified and with copies of an image kept together, is
-    the validation split. The images are for non-commercial research only; kmlic never
-    ships them.
+    the validation split. In a folder without split/train.txt, to judge models by, both
+    are empty. The images are for non-commercial research only; kmlic never ships them.
 
     Args:
         image_size: side in pixels that images are resized to. The challenge's report
@@ -80,20 +80,23 @@ def load_deepfashion(
         groups = dict(list(groups.items())[:1])
     names = tuple(name for members in groups.values() for name in members)
     exclusive = labels == "attributes"
+    to_judge = not (Path(data_dir) / "split" / "train.txt").exists()
     listed = {
-        split: read_deepfashion_rows(data_dir, split) for split in ("train", "val")
+        split: read_deepfashion_rows(data_dir, split)
+        for split in (["val"] if to_judge else ["train", "val"])
     }
     files = {
         split: _Files(data_dir, split, rows, crop=crop, margin=margin)
         for split, rows in listed.items()
     }
     targets = {split: _targets(rows, groups) for split, rows in listed.items()}
-    held_out = _hold_out(targets["train"], files["train"].digests, validation, seed)
-    chosen = {
-        "train": ("train", np.flatnonzero(~held_out)),
-        "validation": ("train", np.flatnonzero(held_out)),
-        "test": ("val", np.arange(len(listed["val"]))),
-    }
+    nothing = np.zeros(0, np.int64)
+    chosen = {"train": ("val", nothing), "validation": ("val", nothing)}
+    if not to_judge:
+        held_out = _hold_out(targets["train"], files["train"].digests, validation, seed)
+        chosen["train"] = "train", np.flatnonzero(~held_out)
+        chosen["validation"] = "train", np.flatnonzero(held_out)
+    chosen["test"] = "val", np.arange(len(listed["val"]))
     in_memory = cache and fits_in_cache(sum(own.pixels * 3 for own in files.values()))
     datasets = {}
     for name, (split, members) in chosen.items():
@@ -106,7 +109,7 @@ def load_deepfashion(
                 files[split].load,
                 image_size=image_size,
                 batch_size=batch_size,
-                training=key == "train",
+                training=key == "train" and len(members) > 0,
                 seed=seed,
                 augmentation=augmentation,
                 cache=in_memory and key != "train_in_order",

@@ -5,6 +5,7 @@ from kmlic.predict.load_run import load_run
 from kmlic.predict.load_scorer import load_scorer
 from kmlic.predict.open_vocabulary import OpenVocabulary, load_run_words
 from kmlic.predict.predict_paths import Prediction, predict_paths
+from kmlic.predict.read_boxes import read_boxes
 from kmlic.predict.scorer import Scorer
 from kmlic.predict.write_predictions import write_predictions
 
@@ -17,5 +18,6 @@ __all__ = [
     "load_run_words",
     "load_scorer",
     "predict_paths",
+    "read_boxes",
     "write_predictions",
 ]

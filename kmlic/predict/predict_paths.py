@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
@@ -17,6 +17,7 @@ from kmlic.data.decoding import read_resized
 from kmlic.labels import Labels
 from kmlic.predict.list_images import list_images
 from kmlic.predict.load_scorer import load_scorer
+from kmlic.predict.read_boxes import Box
 from kmlic.predict.scorer import Scorer
 
 _Decoded = tuple[Path, np.ndarray | None, str | None]
@@ -47,6 +48,7 @@ def predict_paths(
     *,
     threshold: float | None = None,
     top_k: int | None = None,
+    boxes: Mapping[str, Box] | None = None,
     batch_size: int = 32,
     on_error: Literal["skip", "raise"] = "skip",
     show_progress: bool = False,
@@ -64,6 +66,8 @@ def predict_paths(
             when None.
         top_k: gives the k likeliest labels: of those at the threshold when there is
             one, else of all (of exclusive groups: of the likeliest ones).
+        boxes: what is cut out of each image first, from `read_boxes`; None scores the
+            whole images.
         batch_size: images that are scored at once.
         on_error: "skip" gives a broken image as a row with its error; "raise" stops.
         show_progress: whether a bar on standard error tells how long it will take.
@@ -85,9 +89,17 @@ def predict_paths(
             f'`on_error` must be "skip" or "raise"; got on_error={on_error!r}.'
         )
     images = list_images(paths)
+    if boxes is not None:
+        lacking = [path for path in images if _key(path) not in boxes]
+        if lacking:
+            raise ValueError(
+                f"`boxes` must hold a box for every image; {len(lacking)} have none, "
+                f"the first is {lacking[0]}."
+            )
     if not isinstance(scorer, Scorer):
         scorer = load_scorer(scorer)
-    rows = _predict(scorer, images, threshold, top_k, batch_size, on_error)
+    batches = _decoded_batches(images, boxes or {}, scorer.image_size, batch_size)
+    rows = _predict(scorer, batches, threshold, top_k, batch_size, on_error)
     if not show_progress:
         return rows
     return iter(
@@ -103,14 +115,14 @@ def predict_paths(
 
 def _predict(
     scorer: Scorer,
-    images: Sequence[Path],
+    batches: Iterable[Sequence[_Decoded]],
     threshold: float | None,
     top_k: int | None,
     batch_size: int,
     on_error: str,
 ) -> Iterator[Prediction]:
     labels = scorer.labels
-    for batch in _decoded_batches(images, scorer.image_size, batch_size):
+    for batch in batches:
         for _, _, error in batch:
             if error is not None and on_error == "raise":
                 raise ValueError(error)
@@ -127,7 +139,7 @@ def _predict(
 
 
 def _decoded_batches(
-    images: Sequence[Path], size: int, batch_size: int
+    images: Sequence[Path], boxes: Mapping[str, Box], size: int, batch_size: int
 ) -> Iterator[list[_Decoded]]:
     remaining = iter(images)
     pending: collections.deque[list[Future[_Decoded]]] = collections.deque()
@@ -137,7 +149,12 @@ def _decoded_batches(
         def submit() -> None:
             batch = list(itertools.islice(remaining, batch_size))
             if batch:
-                pending.append([pool.submit(_decode, path, size) for path in batch])
+                pending.append(
+                    [
+                        pool.submit(_decode, path, size, boxes.get(_key(path)))
+                        for path in batch
+                    ]
+                )
 
         try:
             submit()
@@ -152,9 +169,13 @@ def _decoded_batches(
                     future.cancel()
 
 
-def _decode(path: Path, size: int) -> _Decoded:
+def _key(path: Path) -> str:
+    return os.path.abspath(path)  # noqa: PTH100
+
+
+def _decode(path: Path, size: int, box: Box | None) -> _Decoded:
     try:
-        return path, read_resized(path, size), None
+        return path, read_resized(path, size, box=box), None
     except ValueError as error:
         return path, None, str(error)
 

@@ -59,6 +59,21 @@ def test_images_are_cut_to_their_box(folder, options, rows, columns):
     np.testing.assert_allclose(images[0], resize_images(pixels, 16), atol=1e-3)
 
 
+def test_a_folder_to_judge_by_needs_no_training_images(tmp_path, data):
+    folder = write_challenge(tmp_path / "challenge")
+    change_line(folder / "split/val_attr.txt", 2, "1 -1 1 1 1 1")
+    for name in ("train", "train_bbox", "train_attr"):
+        (folder / f"split/{name}.txt").unlink()
+    alone = load_deepfashion(data_dir=folder, **SIZES)
+    assert alone.sizes == {"train": 0, "validation": 0, "test": 8}
+    for own, other in zip(
+        alone.test.as_numpy_iterator(), data.test.as_numpy_iterator(), strict=True
+    ):
+        np.testing.assert_array_equal(own[0], other[0])
+        np.testing.assert_array_equal(own[1], other[1])
+    assert not list(alone.validation.as_numpy_iterator())
+
+
 def test_the_seed_chooses_which_images_validate(folder, data):
     again = load_deepfashion(data_dir=folder, validation=0.25, **SIZES)
     other = load_deepfashion(data_dir=folder, validation=0.25, seed=1, **SIZES)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from kmlic.evaluation import evaluate_run
+from kmlic.evaluation.load_split import load_split
 from kmlic.labels import Labels
+from kmlic.predict import load_scorer, predict_paths, read_boxes
 from recipes.deepfashion_attributes import (
     PRESETS,
     TABLE,
@@ -99,3 +101,18 @@ def test_a_submission_has_one_class_per_group_for_each_test_image(tmp_path):
     assert model.output_shape == (None, 26)
     again = evaluate_run(tmp_path / "run")  # with the margin around the boxes
     assert again.metrics == pytest.approx(run.results["test"]["attributes"])
+    for name in ("train", "train_bbox", "train_attr"):
+        (folder / f"split/{name}.txt").unlink()
+    assert evaluate_run(tmp_path / "run").metrics == again.metrics
+    lines = (folder / "split/val.txt").read_text().splitlines()
+    boxes = "".join(f"{line},5,2,25,38\n" for line in lines)
+    (folder / "boxes.csv").write_text("path,x1,y1,x2,y2\n" + boxes)
+    rows = predict_paths(
+        tmp_path / "run",
+        [folder / line for line in lines],
+        boxes=read_boxes(folder / "boxes.csv", margin=0.2),
+    )
+    scores = load_scorer(tmp_path / "run").score_dataset(
+        load_split(tmp_path / "run", "test")
+    )[1]
+    np.testing.assert_allclose([row.probabilities for row in rows], scores, atol=1e-5)

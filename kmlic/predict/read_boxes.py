@@ -1,0 +1,61 @@
+"""What is to be cut out of each image before it is tagged."""
+
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+
+Box = tuple[int, int, int, int]
+
+_COLUMNS = ("path", "x1", "y1", "x2", "y2")
+
+
+def read_boxes(path: str | Path, *, margin: float = 0.0) -> dict[str, Box]:
+    r"""Reads a CSV of boxes, with the columns path, x1, y1, x2 and y2.
+
+    Args:
+        path: the CSV. Paths of images in it are relative to its folder, corners are in
+            pixels, x2 and y2 the first ones outside.
+        margin: share of a box's sides that is added on each side.
+
+    Returns:
+        By the absolute path of the image its left, top, right and bottom.
+
+    Raises:
+        ValueError: naming the file and the line that breaks a rule.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "boxes.csv"
+        ...     _ = file.write_text("path,x1,y1,x2,y2\na.jpg,5,10,25,50\n")
+        ...     list(read_boxes(file, margin=0.1).values())
+        [(3, 6, 27, 54)]
+    """
+    path = Path(path)
+    if margin < 0:
+        raise ValueError(f"`margin` must be at least 0; got margin={margin}.")
+    if not path.is_file():
+        raise ValueError(f"{path} must be a CSV of boxes; there is no such file.")
+    boxes: dict[str, Box] = {}
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file)
+        if not set(_COLUMNS) <= set(rows.fieldnames or ()):
+            raise ValueError(
+                f"{path} line 1: must have the columns {', '.join(_COLUMNS)}; got "
+                f"{rows.fieldnames}."
+            )
+        for row in rows:
+            corners = [(row[name] or "").strip() for name in _COLUMNS[1:]]
+            numbers = [int(each) for each in corners if each.isdecimal()]
+            if len(numbers) < 4 or numbers[0] >= numbers[2] or numbers[1] >= numbers[3]:
+                raise ValueError(
+                    f"{path} line {rows.line_num}: must be whole pixels with x1 < x2 "
+                    f"and y1 < y2; got {', '.join(corners)}."
+                )
+            box = np.array(numbers)
+            around = margin * np.tile(box[2:] - box[:2], 2) * [-1, -1, 1, 1]
+            wide = np.maximum(np.rint(box + around), 0).astype(int).tolist()
+            boxes[os.path.abspath(path.parent / row["path"])] = tuple(wide)  # noqa: PTH100
+    return boxes
