@@ -21,6 +21,7 @@ _MARKS = {
     **dict.fromkeys(("0", "0.0", "false"), 0),
     **dict.fromkeys(("", "-1", "-1.0"), -1),
 }
+_BLOCK_BYTES = 2**20
 _ROWS_A_BATCH = 8192
 _MAX_PARQUET_BYTES = 2 * 1024**3
 
@@ -119,9 +120,19 @@ def _read_text(path: str | Path) -> Iterator[tuple[int, list[Any]]]:
         tabs = os.fspath(path).endswith(".tsv")
         reader = csv.reader(file, delimiter="\t" if tabs else ",", strict=True)
         yield 1, next(reader, [])
-        for cells in with_progress(reader, f"reading {path}"):
+        lines = _count_lines(path)
+        for cells in with_progress(reader, f"reading {path}", lines):
             if cells:
                 yield reader.line_num, cells
+
+
+def _count_lines(path: str | Path) -> int | None:
+    """Counts the lines after the first, which a store would have to send for it."""
+    if not Path(path).is_file():
+        return None
+    with Path(path).open("rb") as file:
+        blocks = iter(lambda: file.read(_BLOCK_BYTES), b"")
+        return sum(block.count(b"\n") for block in blocks) - 1
 
 
 def _read_parquet(path: str | Path) -> Iterator[tuple[int, list[Any]]]:

@@ -1,9 +1,11 @@
 """Images dealt out so that every split gets its share of every label."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.sparse import csr_array
+
+from kmlic.data.progress import with_progress
 
 
 def stratify(
@@ -39,21 +41,25 @@ def stratify(
     wanted_labels = np.outer(fractions, left)
     images_of = present.tocsc()
     dealt = np.full(count, -1, np.int8)
-    while left.any():
-        rarest = _pick(np.flatnonzero(left == left[left > 0].min()), random)
-        images = images_of.indices[
-            images_of.indptr[rarest] : images_of.indptr[rarest + 1]
-        ]
-        for image in np.sort(images[dealt[images] < 0]):
-            labels = present.indices[present.indptr[image] : present.indptr[image + 1]]
-            split = _choose(wanted_labels[:, rarest], wanted, random)
-            dealt[image] = split
-            wanted_labels[split, labels] -= 1
-            wanted[split] -= 1
-            left[labels] -= 1
-    for image in np.flatnonzero(dealt < 0):
-        split = _pick(np.flatnonzero(wanted == wanted.max()), random)
+
+    def next_images() -> Iterator[tuple[int, int]]:
+        while left.any():
+            rarest = _pick(np.flatnonzero(left == left[left > 0].min()), random)
+            own = slice(images_of.indptr[rarest], images_of.indptr[rarest + 1])
+            images = images_of.indices[own]
+            yield from ((image, rarest) for image in np.sort(images[dealt[images] < 0]))
+
+    with_labels = int((np.diff(present.indptr) > 0).sum())
+    for image, rarest in with_progress(next_images(), "dealing out", with_labels):
+        labels = present.indices[present.indptr[image] : present.indptr[image + 1]]
+        split = _choose(wanted_labels[:, rarest], wanted, random)
         dealt[image] = split
+        wanted_labels[split, labels] -= 1
+        wanted[split] -= 1
+        left[labels] -= 1
+    for unlabelled in np.flatnonzero(dealt < 0):
+        split = _pick(np.flatnonzero(wanted == wanted.max()), random)
+        dealt[unlabelled] = split
         wanted[split] -= 1
     return dealt
 

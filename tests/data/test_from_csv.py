@@ -1,5 +1,6 @@
 import logging
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -334,3 +335,17 @@ def test_large_photographs_are_kept_at_a_part_of_their_size(tmp_path):
         for image, name in zip(images, data.paths[split], strict=True):
             expected = read_resized(tmp_path / name, 8)
             np.testing.assert_array_equal(image, np.rint(expected))
+
+
+def test_says_how_much_of_a_file_is_left(tmp_path, monkeypatch):
+    totals = []
+
+    def spy(items, title, total=None):
+        totals.append(total)
+        return items
+
+    module = sys.modules["kmlic.data.from_csv"]  # whose name the function hides
+    monkeypatch.setattr(module, "with_progress", spy)
+    write_dataset(tmp_path)
+    listing = module.read_csv(tmp_path / "labels.csv")
+    assert totals == [len(listing.rows)]
