@@ -146,9 +146,11 @@ class Settings(TrainingSettings):
     """Weight of the lowest places."""
     first_bias: Literal["frequency", "zero"] = "frequency"
     """frequency: the logits begin near how frequent each label is; zero: as torch."""
-    first_kernel: Literal["small", "random"] = "small"
+    first_kernel: Literal["centred", "small", "random"] = "small"
     """small: the logits begin nearly alike for all images, and each of a label's maps
-    nearly as the finer map it is made of; random: as torch."""
+    nearly as the finer map it is made of; centred: that map begins as a linear layer of
+    the features too, so that a label's maps move less to one side of it; random: as
+    torch."""
     dropout: float = 0.0
     """Share of the backbone's channels dropped in training."""
 
@@ -347,7 +349,7 @@ def build_compiled(
                 dropout=settings.dropout,
                 image_size=settings.image_size,
             )
-        if settings.first_kernel == "small":
+        if settings.first_kernel != "random":
             start_alike(settings, model)
         if settings.first_bias == "frequency":
             start_at_frequencies(settings, data, model)
@@ -370,7 +372,12 @@ def start_alike(settings: Settings, model: keras.Model) -> None:
     if settings.head != "decouplenet":
         layer.kernel.assign(0.1 * layer.kernel.numpy())
         return
-    layer.expand.kernel.assign(0.1 * layer.expand.kernel.numpy())
+    kernel = 0.1 * layer.expand.kernel.numpy()
+    if settings.first_kernel == "centred" and settings.upsampling == "transposed":
+        centre = kernel[1, 1].copy()
+        kernel[:] = 0
+        kernel[1, 1] = centre
+    layer.expand.kernel.assign(kernel)
     if settings.upsampling is not None:
         kernel = 0.1 * layer.split.kernel.numpy()
         kernel[1, 1] += 1  # the largest of random maps would be high everywhere
@@ -395,7 +402,7 @@ def start_at_frequencies(
         initialise_bias(model, data.train_targets, layer="label_maps", gain=gain)
         return
     attentions = {None: 0, "both": 2}.get(settings.attention, 1)
-    gate = 0.55 if settings.first_kernel == "small" else 0.9
+    gate = 0.9 if settings.first_kernel == "random" else 0.55
     initialise_bias(
         model,
         data.train_targets,

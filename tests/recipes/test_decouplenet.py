@@ -77,17 +77,31 @@ def test_the_logits_begin_nearly_alike_at_the_frequencies(name):
     data = make_data()
     images = next(iter(data.train_in_order))[0]
     spread = {}
-    for kernel in ("small", "random"):
+    for kernel in ("centred", "small", "random"):
         keras.utils.set_random_seed(0)
         settings = dataclasses.replace(row, first_kernel=kernel)
         model = decouplenet.build_compiled(settings, data)
         logits = model(images).numpy()
         spread[kernel] = np.ptp(logits, axis=0).max()
-        if kernel == "small":
+        if kernel != "random":
             present = data.train_targets.sum(axis=0) + 0.5
             expected = np.log(present / (len(data.train_targets) + 1 - present))
             np.testing.assert_allclose(logits.mean(axis=0), expected, atol=0.3)
-    assert spread["small"] < 0.5 * spread["random"]
+    assert max(spread["centred"], spread["small"]) < 0.5 * spread["random"]
+
+
+@pytest.mark.parametrize(("kernel", "reached"), [("centred", 1), ("small", 9)])
+def test_a_place_begins_with_its_own_features_or_those_around_it(kernel, reached):
+    settings = dataclasses.replace(SMALL, first_kernel=kernel)
+    layer = decouplenet.build_compiled(settings, make_data()).get_layer(
+        "space_to_depth"
+    )
+    features = np.zeros((1, 5, 5, 128), "float32")
+    features[0, 2, 2] = 1
+    changed = layer.expand(features) - layer.expand(0 * features)
+    places = np.argwhere(np.abs(changed).max(axis=(0, 3)) > 0)
+    assert len(places) == reached
+    assert places.mean(axis=0).tolist() == [3, 3]  # the finer map has a margin of 1
 
 
 def test_the_backbone_learns_at_a_rate_of_its_own():
