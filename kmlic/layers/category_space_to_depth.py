@@ -115,8 +115,8 @@ class CategorySpaceToDepth(keras.layers.Layer):
         self.expand.build(input_shape)
         if self.upsampling is None:
             return
-        # L groups of one channel are a depthwise convolution, whose gradient costs half
-        # of a grouped one's. "fan_in" would count all channels; each map has one.
+        # L groups of one channel are a depthwise convolution. "fan_in" would count all
+        # channels; each map has one.
         self.split = layers.DepthwiseConv2D(
             3,
             self.stride,
