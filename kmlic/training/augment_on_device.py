@@ -42,9 +42,12 @@ def augment_on_device(model: keras.Model, augmentation: str, *, seed: int = 0) -
         1
     """
     changes = Augmentation(augmentation)
-    if augmentation == "none":
-        return
     train_step = inspect.unwrap(model.train_step)
+    if augmentation == "none":
+        if train_step != model.train_step:
+            model.train_step = train_step
+            model.make_train_function(force=True)
+        return
 
     @functools.wraps(train_step)
     def augmented_train_step(data):

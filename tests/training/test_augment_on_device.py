@@ -88,6 +88,9 @@ def test_a_second_call_takes_the_place_of_the_first():
     np.testing.assert_array_equal(
         model.get_layer("spy").seen.numpy(), see("flip", seed=3)
     )
+    augment_on_device(model, "none")
+    model.train_on_batch(IMAGES[:4], TARGETS[:4])
+    np.testing.assert_array_equal(model.get_layer("spy").seen.numpy(), IMAGES[:4])
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
