@@ -19,6 +19,7 @@ from kmlic.data.deepfashion import (
 from kmlic.data.multi_label_data import MultiLabelData
 from kmlic.data.pipeline import build_batches, fits_in_cache
 from kmlic.data.splits import split_images
+from kmlic.data.widen_boxes import widen_boxes
 from kmlic.labels import Labels
 
 
@@ -193,12 +194,11 @@ class _Files:
         self._plain = np.array([header.plain for header in headers])
         sizes = np.array([(header.width, header.height) for header in headers])
         if crop:
-            boxes = np.array([row.box for row in rows], np.float64)
-            around = margin * (boxes[:, 2:] - boxes[:, :2])
-            start = np.maximum(np.rint(boxes[:, :2] - around), 0)
+            wide = widen_boxes(np.array([row.box for row in rows]), margin)
+            start, end = wide[:, :2], wide[:, 2:]
             # What is turned when it is decoded ends where TensorFlow's slice does.
             limits = np.where(self._plain[:, None], sizes, sizes.max(axis=1)[:, None])
-            end = np.minimum(np.rint(boxes[:, 2:] + around), limits)
+            end = np.minimum(end, limits)
         else:
             start, end = (
                 np.zeros_like(sizes),

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kmlic.data.widen_boxes import widen_boxes
+
 Box = tuple[int, int, int, int]
 
 _COLUMNS = ("path", "x1", "y1", "x2", "y2")
@@ -54,8 +56,6 @@ def read_boxes(path: str | Path, *, margin: float = 0.0) -> dict[str, Box]:
                     f"{path} line {rows.line_num}: must be whole pixels with x1 < x2 "
                     f"and y1 < y2; got {', '.join(corners)}."
                 )
-            box = np.array(numbers)
-            around = margin * np.tile(box[2:] - box[:2], 2) * [-1, -1, 1, 1]
-            wide = np.maximum(np.rint(box + around), 0).astype(int).tolist()
+            (wide,) = widen_boxes(np.array([numbers]), margin).astype(int).tolist()
             boxes[os.path.abspath(path.parent / row["path"])] = tuple(wide)  # noqa: PTH100
     return boxes
