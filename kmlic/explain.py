@@ -7,7 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["activation_maps", "map_places", "overlay"]
+__all__ = ["Places", "activation_maps", "fill_places", "map_places", "overlay"]
+
+Places = tuple[np.ndarray, np.ndarray]
+"""Where in an image, in shares of its sides, the rows and columns of a map look."""
 
 _MAPS = "activation_maps"
 _POOL = "pool"
@@ -74,7 +77,7 @@ def activation_maps(
     return np.concatenate(maps).astype("float32")
 
 
-def map_places(model: keras.Model) -> tuple[np.ndarray, np.ndarray]:
+def map_places(model: keras.Model) -> Places:
     """Says where in the image the rows and columns of `activation_maps` look.
 
     A place of a map sees the image through all windows before it. Where these are
@@ -137,19 +140,23 @@ def overlay(
     image: np.ndarray,
     map: np.ndarray,
     *,
+    places: Places | None = None,
     lowest: float | None = 0.0,
     highest: float | None = None,
     strength: float = 0.6,
 ) -> np.ndarray:
     """Lays a map over its image, from red over yellow to white.
 
-    Where the map is at its lowest value or below the image stays as it is.
+    Where the map is at its lowest value or below the image stays as it is. Between the
+    map's places it is interpolated, beyond the outermost it goes on as it is there.
 
     Shapes: (H, W, 3), (h, w) to (H, W, 3) uint8.
 
     Args:
         image: pixels 0-255.
-        map: of any size; it is resized to the image's.
+        map: of any size.
+        places: where in the image its rows and columns look, as `map_places` gives
+            them; None for the centres of equal regions.
         lowest: the value up to which nothing is shown; the map's own lowest when None,
             which says where most of it is however weak it is.
         highest: the value that gets the brightest colour; the map's own highest when
@@ -157,7 +164,8 @@ def overlay(
         strength: opacity of the highest value, 0 to 1.
 
     Raises:
-        ValueError: if a shape, the strength or a value of the map is not as it must.
+        ValueError: if a shape, the places, the strength or a value of the map is not as
+            it must.
 
     Example:
         >>> image = np.full((4, 4, 3), 100.0)
@@ -175,15 +183,43 @@ def overlay(
     if not 0 <= strength <= 1:
         raise ValueError(f"`strength` must be from 0 to 1; got strength={strength}.")
     image = np.asarray(image, "float32")
-    values = _resize(np.asarray(map, "float32")[None, ..., None], image.shape[:2])
+    rows, columns = fill_places(places, np.shape(map))
+    values = _between(rows, image.shape[0]).T @ map @ _between(columns, image.shape[1])
     low = float(np.min(map)) if lowest is None else lowest
     scale = (float(np.max(map)) if highest is None else highest) - low
-    heat = np.maximum(values.numpy()[0] - low, 0.0)  # (H, W, 1)
+    heat = np.maximum(values[..., None] - low, 0.0).astype("float32")  # (H, W, 1)
     heat = np.minimum(heat / scale, 1.0) if scale > 0 else np.zeros_like(heat)
     colours = 255 * np.clip(3 * heat - np.arange(3), 0, 1)  # red, then green, then blue
     opacity = strength * heat
     blended = image * (1 - opacity) + colours * opacity
     return np.clip(np.rint(blended), 0, 255).astype("uint8")
+
+
+def fill_places(places: Places | None, shape: tuple[int, ...]) -> Places:
+    """Gives the places of maps: those that came, or the centres of equal regions.
+
+    Args:
+        places: as `map_places` gives them, or None.
+        shape: of a map, (H, W).
+
+    Raises:
+        ValueError: if there is not a place for each row and each column.
+    """
+    height, width = shape
+    if places is None:
+        return (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
+    if tuple(map(len, places)) != shape:
+        raise ValueError(
+            "`places` must be one for each row and each column of the maps; got "
+            f"{len(places[0])} and {len(places[1])} for maps of {height} x {width}."
+        )
+    return places
+
+
+def _between(places: np.ndarray, pixels: int) -> np.ndarray:
+    """Gives the share that each place has in each pixel's value: (places, pixels)."""
+    centres = (np.arange(pixels) + 0.5) / pixels
+    return np.stack([np.interp(centres, places, own) for own in np.eye(len(places))])
 
 
 def _find_explanation(

@@ -36,7 +36,7 @@ from kmlic.evaluation import (
     pointing_game,
     report_scores,
 )
-from kmlic.explain import activation_maps, map_places, overlay
+from kmlic.explain import Places, activation_maps, map_places, overlay
 from kmlic.layers import CategorySpaceToDepth
 from kmlic.losses import AsymmetricLoss, PartialBinaryCrossentropy
 from kmlic.models import build_classifier, build_decouplenet
@@ -610,13 +610,16 @@ def draw_maps(
     }
     images = next(iter(data.test.unbatch().batch(settings.pictures)))[0].numpy()
     maps = {name: activation_maps(model, images) for name, model in models.items()}
+    places = {name: map_places(model) for name, model in models.items()}
     figures = []
     for index, image in enumerate(images):
         present = np.flatnonzero(data.targets["test"][index] == 1)
         if len(present):
             boxes = data.boxes["test"][index] if data.boxes else None
             own = {name: each[index] for name, each in maps.items()}
-            figures.append(draw_image(image, own, present, data.labels.names, boxes))
+            figures.append(
+                draw_image(image, own, places, present, data.labels.names, boxes)
+            )
     text = (
         "Test images under the maps of labels that they show, from each map's lowest "
         "value to its highest, with the labels' boxes where the dataset has them."
@@ -627,6 +630,7 @@ def draw_maps(
 def draw_image(
     image: np.ndarray,
     maps: Mapping[str, np.ndarray],
+    places: Mapping[str, Places],
     present: np.ndarray,
     names: tuple[str, ...],
     boxes: Boxes | None,
@@ -642,7 +646,7 @@ def draw_image(
         line[0].set_ylabel(model, fontsize=8)
         for axes, label in zip(line[1:], present, strict=True):
             own = each[..., label]
-            axes.imshow(overlay(image, own - own.min()))
+            axes.imshow(overlay(image, own, places=places[model], lowest=None))
             axes.set(xticks=(), yticks=())
             axes.set_title(names[label], fontsize=8)
             for name, (top, left, bottom, right) in zip(

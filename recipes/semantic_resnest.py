@@ -39,7 +39,7 @@ from kmlic.evaluation import (
     mass_in_boxes,
     predict_scores,
 )
-from kmlic.explain import activation_maps, overlay
+from kmlic.explain import activation_maps, map_places, overlay
 from kmlic.labels import Labels
 from kmlic.losses import PartialBinaryCrossentropy
 from kmlic.metrics import precision_recall_auc
@@ -565,7 +565,10 @@ def measure_maps(experiment: Experiment) -> None:
         for split in ("validation", "test"):
             maps = [activation_maps(model, x.numpy()) for x, _ in getattr(data, split)]
             mass = mass_in_boxes(
-                np.concatenate(maps), data.boxes[split], data.labels.names
+                np.concatenate(maps),
+                data.boxes[split],
+                data.labels.names,
+                places=map_places(model),
             )
             experiment.add_metrics(
                 each.name,
@@ -709,7 +712,7 @@ def example_section(experiment: Experiment) -> Section:
     rows = rows[:NUM_EXAMPLES]
     images = images_at(data, rows)
     model = keras.saving.load_model(best.model_path, compile=False)
-    maps = activation_maps(model, images)
+    maps, places = activation_maps(model, images), map_places(model)
 
     def named(marks: np.ndarray) -> str:
         present = np.flatnonzero(marks)
@@ -727,7 +730,7 @@ def example_section(experiment: Experiment) -> Section:
         pictures += [
             Picture(image, f"{truth}\n{guesses}"),
             Picture(
-                overlay(image, each[..., shown], lowest=None),
+                overlay(image, each[..., shown], places=places, lowest=None),
                 f"map of {data.labels.names[shown]}",
             ),
         ]

@@ -269,6 +269,18 @@ def test_compares_maps_on_one_scale():
     assert strong[0, 0].tolist() == [153, 153, 153]
 
 
+def test_lays_a_map_where_its_places_look():
+    image = np.zeros((1, 8, 3))
+    map = np.array([[1.0, 0.0]])
+    red = overlay(image, map, places=(np.array([0.5]), np.array([0.0, 0.5])))[0, :, 0]
+    # The first place at the left edge, the second at the middle: nothing beyond.
+    assert red[0] > red[1] > red[2] > red[3] > 0
+    np.testing.assert_array_equal(red[4:], 0)
+    assert (overlay(image, map)[0, :5, 0] > 0).all()
+    with pytest.raises(ValueError, match="got 1 and 1 for maps of 1 x 2"):
+        overlay(image, map, places=(np.array([0.5]), np.array([0.5])))
+
+
 def test_says_which_map_does_not_fit():
     image = np.zeros((4, 4, 3))
     with pytest.raises(ValueError, match=r"\(4, 4, 2\)"):

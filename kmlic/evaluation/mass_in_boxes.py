@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from kmlic.data import Boxes
+from kmlic.evaluation.check_maps import check_maps
+from kmlic.explain import Places
 
 _POINTS = 16  # a side, in each region of a map
 
@@ -38,12 +40,17 @@ class BoxMass(NamedTuple):
 
 
 def mass_in_boxes(
-    maps: np.ndarray, boxes: Sequence[Boxes], names: Sequence[str]
+    maps: np.ndarray,
+    boxes: Sequence[Boxes],
+    names: Sequence[str],
+    *,
+    places: Places | None = None,
 ) -> BoxMass:
     """Measures what share of each map's positive values its label's boxes hold.
 
-    Several boxes of a label count as their union. A map without positive values counts
-    as the same everywhere.
+    Each point of the image has the value of the place of the map that is nearest to it
+    in its row and column. Several boxes of a label count as their union. A map without
+    positive values counts as the same everywhere.
 
     Shapes: (N, H, W, L) to (N, L) twice.
 
@@ -51,9 +58,12 @@ def mass_in_boxes(
         maps: as `kmlic.explain.activation_maps` gives them.
         boxes: of each image; names that are no label are passed over.
         names: of the labels, in the order of the maps.
+        places: where in the image the rows and columns of the maps look, as
+            `kmlic.explain.map_places` gives them; None for the centres of equal
+            regions.
 
     Raises:
-        ValueError: if maps, boxes and names do not fit together.
+        ValueError: if maps, boxes and names, or the places, do not fit together.
 
     Example:
         >>> maps = np.zeros((1, 4, 4, 1))
@@ -63,34 +73,37 @@ def mass_in_boxes(
         >>> mass.share, mass.area, mass.concentration
         (0.75, 0.375, 2.0)
     """
-    if np.ndim(maps) != 4 or maps.shape[0] != len(boxes) or maps.shape[3] != len(names):
-        raise ValueError(
-            "`maps` must be (N, H, W, L) with boxes for each image and a name for each "
-            f"label; got shape {np.shape(maps)}, {len(boxes)} images with boxes and "
-            f"{len(names)} names."
-        )
+    down, across = (
+        _nearest(each, _POINTS * len(each))
+        for each in check_maps(maps, boxes, names, places)
+    )
     column = {name: index for index, name in enumerate(names)}
     shares, areas = np.full((2, len(maps), len(names)), np.nan)
     for image, (found, corners) in enumerate(boxes):
         labels = np.array([column.get(name, -1) for name in found])
         for label in set(labels.tolist()) - {-1}:
-            coverage = _coverage(corners[labels == label], *maps.shape[1:3])
-            mass = np.maximum(maps[image, ..., label], 0)
+            inside = _inside(corners[labels == label], len(down), len(across))
+            mass = np.maximum(maps[image, ..., label], 0)[down][:, across]
             if not mass.any():
                 mass = np.ones_like(mass)
-            shares[image, label] = (mass * coverage).sum() / mass.sum()
-            areas[image, label] = coverage.mean()
+            shares[image, label] = mass[inside].sum() / mass.sum()
+            areas[image, label] = inside.mean()
     return BoxMass(shares, areas)
 
 
-def _coverage(corners: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Gives the share of each region of a map that lies in any of the boxes."""
+def _nearest(places: np.ndarray, count: int) -> np.ndarray:
+    """Gives the place nearest to each of as many points across the image."""
+    return np.abs(_points(count)[:, None] - places).argmin(axis=1)
+
+
+def _inside(corners: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Says which points of the image lie in any of the boxes: (height, width)."""
     top, left, bottom, right = np.asarray(corners, "float64").T[..., None]  # (K, 1)
-    rows, columns = (
-        (np.arange(count * _POINTS) + 0.5) / (count * _POINTS)
-        for count in (height, width)
-    )
+    rows, columns = _points(height), _points(width)
     down = (top <= rows) & (rows < bottom)  # (K, rows)
     across = (left <= columns) & (columns < right)
-    inside = (down[:, :, None] & across[:, None, :]).any(axis=0)
-    return inside.reshape(height, _POINTS, width, _POINTS).mean(axis=(1, 3))
+    return (down[:, :, None] & across[:, None, :]).any(axis=0)
+
+
+def _points(count: int) -> np.ndarray:
+    return (np.arange(count) + 0.5) / count

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from kmlic.data import Boxes
+from kmlic.evaluation.check_maps import check_maps
+from kmlic.explain import Places
 
 _QUARTER = 0.25  # of the image
 
@@ -38,7 +40,7 @@ def pointing_game(
     boxes: Sequence[Boxes],
     names: Sequence[str],
     *,
-    places: tuple[np.ndarray, np.ndarray] | None = None,
+    places: Places | None = None,
     difficult: bool = False,
 ) -> Pointing:
     """Looks whether the highest place of each map lies in a box of its label.
@@ -73,23 +75,10 @@ def pointing_game(
         >>> pointing_game(maps, boxes, ["dog"]).accuracy()
         1.0
     """
-    if np.ndim(maps) != 4 or maps.shape[0] != len(boxes) or maps.shape[3] != len(names):
-        raise ValueError(
-            "`maps` must be (N, H, W, L) with boxes for each image and a name for each "
-            f"label; got shape {np.shape(maps)}, {len(boxes)} images with boxes and "
-            f"{len(names)} names."
-        )
-    if places is None:
-        height, width = maps.shape[1:3]
-        places = (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
-    if tuple(map(len, places)) != maps.shape[1:3]:
-        raise ValueError(
-            "`places` must be one for each row and each column of the maps; got "
-            f"{len(places[0])} and {len(places[1])} for shape {maps.shape}."
-        )
+    rows, columns = check_maps(maps, boxes, names, places)
     column = {name: index for index, name in enumerate(names)}
     hits, images = np.zeros((2, len(names)), np.int64)
-    highest = _highest_places(np.asarray(maps), *places)
+    highest = _highest_places(np.asarray(maps), rows, columns)
     for points, each in zip(highest, boxes, strict=True):
         known = [(column[n], c) for n, c in zip(*each, strict=True) if n in column]
         inside: dict[int, bool] = {}

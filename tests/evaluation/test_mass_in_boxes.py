@@ -49,6 +49,10 @@ def test_passes_over_boxes_of_what_is_no_label():
     assert mass.area == 0.5
 
 
-def test_says_what_does_not_fit():
-    with pytest.raises(ValueError, match=r"\(1, 4, 4, 3\), 1 images .* 2 names"):
-        mass_in_boxes(np.ones((1, 4, 4, 3)), [boxes_of(("dot", (0, 0, 1, 1)))], NAMES)
+def test_a_place_has_the_points_that_are_nearest_to_it():
+    maps = np.zeros((1, 1, 2, 1))
+    maps[..., 1, :] = 1  # at the middle: nearest from a quarter on
+    boxes = [boxes_of(("dot", (0, 0.25, 1, 0.625)))]
+    places = np.array([0.5]), np.array([0.0, 0.5])
+    assert mass_in_boxes(maps, boxes, ["dot"], places=places).share == 0.5
+    assert mass_in_boxes(maps, boxes, ["dot"]).share == 0.25

@@ -1,0 +1,35 @@
+"""What maps must be to be compared with boxes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kmlic.data import Boxes
+from kmlic.explain import Places, fill_places
+
+
+def check_maps(
+    maps: np.ndarray,
+    boxes: Sequence[Boxes],
+    names: Sequence[str],
+    places: Places | None,
+) -> Places:
+    """Gives the places of maps that fit to boxes and labels.
+
+    Args:
+        maps: (N, H, W, L).
+        boxes: of each image.
+        names: of the labels.
+        places: as `kmlic.explain.map_places` gives them; None for the centres of equal
+            regions.
+
+    Raises:
+        ValueError: if they do not fit together.
+    """
+    if np.ndim(maps) != 4 or maps.shape[0] != len(boxes) or maps.shape[3] != len(names):
+        raise ValueError(
+            "`maps` must be (N, H, W, L) with boxes for each image and a name for each "
+            f"label; got shape {np.shape(maps)}, {len(boxes)} images with boxes and "
+            f"{len(names)} names."
+        )
+    return fill_places(places, maps.shape[1:3])
