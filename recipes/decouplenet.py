@@ -312,7 +312,9 @@ def train(
         build = functools.partial(build_compiled, row, data)
         experiment.train(name, seed, build, data, epochs=row.epochs)
         return
-    data = features.load(batch_size=row.batch_size, seed=seed)
+    data = features.load(
+        batch_size=row.batch_size, seed=seed, augmentation=row.augmentation
+    )
     build = functools.partial(build_compiled, row, data, features.extractor)
     experiment.train(name, seed, build, data, epochs=row.epochs, whole=features.join)
 

@@ -98,7 +98,8 @@ class Settings(TrainingSettings):
     """Share of the labels' log frequency added to the logits in training, so that rare
     labels are given more often."""
 
-    augmentation: Literal["none", "flip", "multi_scale_crop"] = "flip"
+    augmentation: Literal["none", "flip", "flip+mixup", "multi_scale_crop"] = "flip"
+    """flip+mixup mixes images, or features that are kept, and their labels."""
     batch_size: int = 32
     head_epochs: int = 0
     """Epochs in which only what follows the backbone is trained, before all is."""
@@ -332,7 +333,7 @@ def train(experiment: Experiment, name: str, settings: Settings, seed: int) -> N
                 own = features[zoom].load(
                     batch_size=settings.batch_size,
                     seed=order,
-                    flip=settings.augmentation == "flip",
+                    augmentation=settings.augmentation,
                 )
             epochs = train_member(
                 experiment,

@@ -434,8 +434,9 @@ def train_rows(
         if features is None:
             data = keep_labels(load(row, seed), words.names, drop_images=True)
         else:
-            flip = row.augmentation != "none"
-            data = features.load(batch_size=row.batch_size, seed=seed, flip=flip)
+            data = features.load(
+                batch_size=row.batch_size, seed=seed, augmentation=row.augmentation
+            )
         trained = experiment.train(
             name,
             seed,
@@ -493,7 +494,7 @@ def keep_features(
     kept = CachedFeatures(
         features.extractor, unseen, settings.cache_dir, mirrored=False
     )
-    return kept.load(batch_size=settings.batch_size, flip=False)
+    return kept.load(batch_size=settings.batch_size, augmentation="none")
 
 
 def head_of(model: keras.Model) -> keras.Model:

@@ -21,10 +21,12 @@ from rich.progress import (
 )
 
 from kmlic.data import MultiLabelData
+from kmlic.data.keras_augmentation import mix
 from kmlic.data.training_batches import ShuffledRows, TrainingBatches
 from kmlic.run_folder import atomic_write
 
 SPLITS = ("train", "validation", "test")
+AUGMENTATIONS = ("none", "flip", "mixup", "flip+mixup")
 
 
 class CachedFeatures:
@@ -113,7 +115,7 @@ class CachedFeatures:
         self._mirrored = self._open("mirrored") if mirrored else []
 
     def load(
-        self, *, batch_size: int, seed: int = 0, flip: bool = True
+        self, *, batch_size: int, seed: int = 0, augmentation: str = "flip"
     ) -> MultiLabelData:
         """Gives the features in place of the images, in the same splits.
 
@@ -123,21 +125,33 @@ class CachedFeatures:
 
         Args:
             batch_size: images a batch; each training batch has it.
-            seed: of the order and of the mirroring of training images.
-            flip: whether a training image is mirrored with probability one half.
+            seed: of the order and of the augmentation of training images.
+            augmentation: "none"; "flip", which takes a training image's mirror image
+                with probability one half; "mixup", which mixes the features of each
+                with another's, and their targets alike; or "flip+mixup".
+
+        Raises:
+            ValueError: if the batch size does not fit, or features cannot be augmented
+                so.
         """
+        if augmentation not in AUGMENTATIONS:
+            raise ValueError(
+                f"`augmentation` of computed features must be one of {AUGMENTATIONS}; "
+                f"got augmentation={augmentation!r}."
+            )
         if not 1 <= batch_size <= len(self._rows["train"]):
             raise ValueError(
                 "`batch_size` must be from 1 to the number of training images; got "
                 f"batch_size={batch_size} for {len(self._rows['train'])} images."
             )
-        if flip and not self._mirrored:
+        if "flip" in augmentation and not self._mirrored:
             raise ValueError(
-                "`flip` must be False where `mirrored` was False; got flip=True."
+                "`augmentation` must not flip where `mirrored` was False; got "
+                f"augmentation={augmentation!r}."
             )
         return dataclasses.replace(
             self._images,
-            train=self._batches("train", batch_size, seed, flip, training=True),
+            train=self._batches("train", batch_size, seed, augmentation),
             train_in_order=self._batches("train", batch_size),
             validation=self._batches("validation", batch_size),
             test=self._batches("test", batch_size),
@@ -248,18 +262,18 @@ class CachedFeatures:
         split: str,
         batch_size: int,
         seed: int = 0,
-        flip: bool = False,
-        *,
-        training: bool = False,
+        augmentation: str | None = None,
     ) -> tf.data.Dataset:
+        """Gives training batches where augmentation is named, else all in order."""
         rows = self._rows[split]
         targets = self._images.targets[split].astype(np.float32)
+        augmentations = (augmentation or "none").split("+")
 
         def read(
             images: tf.Tensor, numbers: tf.Tensor | None = None
         ) -> tuple[tf.Tensor | tuple[tf.Tensor, ...], tf.Tensor]:
             mirror = tf.zeros_like(images, tf.bool)
-            if numbers is not None and flip:
+            if numbers is not None and "flip" in augmentations:
                 mirror = numbers[:, 0] % 2 == 1
             kept = tf.numpy_function(
                 self._gather,
@@ -270,17 +284,17 @@ class CachedFeatures:
                 tf.ensure_shape(tf.cast(each, tf.float32), (images.shape[0], *shape))
                 for each, shape in zip(kept, self.shapes, strict=True)
             )
-            return (
-                features if len(features) > 1 else features[0],
-                tf.gather(targets, images),
-            )
+            own = tf.gather(targets, images)
+            if numbers is not None and "mixup" in augmentations:
+                features, own = _mix(features, own, numbers[0])
+            return features if len(features) > 1 else features[0], own
 
         def load(draws: tf.data.Dataset) -> tf.data.Dataset:
             options = tf.data.Options()
             options.deterministic = True
             return draws.map(read, tf.data.AUTOTUNE).prefetch(2).with_options(options)
 
-        if not training:
+        if augmentation is None:
             return load(tf.data.Dataset.range(len(rows)).batch(batch_size))
         features = tuple(
             tf.TensorSpec((batch_size, *shape), tf.float32) for shape in self.shapes
@@ -302,6 +316,19 @@ class CachedFeatures:
                 features[mirror] = self._mirrored[index][rows[mirror]]
             gathered.append(features)
         return gathered
+
+
+def _mix(
+    features: tuple[tf.Tensor, ...], targets: tf.Tensor, seed: tf.Tensor
+) -> tuple[tuple[tf.Tensor, ...], tf.Tensor]:
+    """Mixes each image with another one in all its features, and their targets."""
+    mixed, shares = [], targets
+    for each in features:
+        # MixUp takes images; of them it only asks how many there are.
+        as_images = tf.reshape(each, (each.shape[0], 1, 1, -1))
+        as_images, shares = mix(as_images, targets, seed, "mixup")
+        mixed.append(tf.reshape(as_images, each.shape))
+    return tuple(mixed), shares
 
 
 def _describe(model: keras.Model) -> bytes:

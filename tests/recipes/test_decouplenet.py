@@ -183,7 +183,8 @@ def test_draws_a_line_for_each_model_and_the_boxes_of_its_labels():
     image = np.full((32, 32, 3), 100.0)
     maps = {name: np.random.default_rng(0).normal(size=(2, 2, 3)) for name in "ab"}
     boxes = make_data().boxes["test"][0]
-    figure = decouplenet.draw_image(image, maps, np.array([0, 2]), NAMES, boxes)
+    places = dict.fromkeys("ab", (np.array([0.0, 0.5]), np.array([0.0, 0.5])))
+    figure = decouplenet.draw_image(image, maps, places, np.array([0, 2]), NAMES, boxes)
     assert [axes.get_title() for axes in figure.axes] == ["", "dog", "hat"] * 2
     assert [len(axes.patches) for axes in figure.axes] == [0, 1, 0] * 2
 

@@ -99,6 +99,28 @@ def test_mirrors_half_of_the_training_images_anew_each_epoch(tmp_path):
     np.testing.assert_array_equal(numbers, [np.arange(12)] * 4)
 
 
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_mixes_features_and_targets_alike(tmp_path, outputs):
+    features = CachedFeatures(make_extractor(outputs), make_data(), tmp_path)
+
+    def epoch(augmentation):
+        data = features.load(batch_size=12, seed=3, augmentation=augmentation)
+        (batch,) = data.train.as_numpy_iterator()
+        parts = keras.tree.flatten(batch)
+        return np.concatenate([part.reshape(12, -1) for part in parts], axis=1)
+
+    plain, mixed = epoch("flip"), epoch("flip+mixup")
+    assert (plain != mixed).any(axis=1).sum() > 6
+    # All of an image is on the line between itself and one other.
+    along = plain[None] - plain[:, None]
+    moved = (mixed - plain)[:, None]
+    share = (along * moved).sum(-1) / np.maximum((along**2).sum(-1), 1e-9)
+    off = np.abs(np.clip(share, 0, 1)[..., None] * along - moved).max(axis=-1)
+    np.testing.assert_allclose(off.min(axis=1), 0, atol=1e-4)
+    with pytest.raises(ValueError, match="augmentation='cutmix'"):
+        epoch("cutmix")
+
+
 def test_the_seed_orders_the_batches(tmp_path):
     features = CachedFeatures(make_extractor(), make_data(), tmp_path)
 
@@ -141,12 +163,12 @@ def test_mirror_images_can_be_left_out(tmp_path):
     data, extractor = make_data(), make_extractor()
     features = CachedFeatures(extractor, data, tmp_path, mirrored=False)
     assert [path.name for path in features.path.iterdir()] == ["plain_0.npy"]
-    train = features.load(batch_size=12, flip=False).train
+    train = features.load(batch_size=12, augmentation="none").train
     expected = extractor.predict(_images(data.train_in_order), verbose=0)
     np.testing.assert_allclose(
         np.sort(_images(train), axis=0), np.sort(expected, axis=0), atol=1e-3
     )
-    with pytest.raises(ValueError, match="got flip=True"):
+    with pytest.raises(ValueError, match=r"must not flip .* augmentation='flip'"):
         features.load(batch_size=4)
     with_them = CachedFeatures(extractor, data, tmp_path)
     assert with_them.path != features.path
