@@ -81,6 +81,7 @@ ROWS: dict[Row, dict[str, Any]] = {
     "without upsampling": {"attention": "arch1", "upsampling": None, "stride": 1},
 }
 ENSEMBLE = "arch1+arch2"
+MEASURED = 256  # validation images that say where a map looks
 CENTRE = "centre of the image"  # what a map without any difference points at
 # Better row, worse row, and the points of mAP between them in the paper's table.
 CLAIMS = (
@@ -548,9 +549,10 @@ def point(experiment: Experiment, data: Mapping[int, MultiLabelData]) -> Section
             model = load_row(experiment, name, seed)
             if model is None and name != CENTRE:
                 continue  # no maps: the ensemble, logistic regression
-            pointing, difficult = count_hits(model, each)
+            pointing, difficult, by_windows = count_hits(model, each)
             values = {key: pointing.accuracy(own) for key, own in columns.items()}
             values["pointing/difficult"] = difficult.accuracy()
+            values["pointing/by windows"] = by_windows.accuracy()
             if name == CENTRE:
                 report = Report(values, {}, len(each.boxes["test"]))
                 experiment.add_report("pointing", name, seed, report)
@@ -562,11 +564,13 @@ def point(experiment: Experiment, data: Mapping[int, MultiLabelData]) -> Section
     text = (
         "How often a label's map is highest in one of the label's boxes, on test "
         "images that show it, in percent and averaged over labels; difficult: where "
-        "those boxes have less than a quarter of the image's area. The maps of the "
+        "those boxes have less than a quarter of the image's area. Where a label's map "
+        "looks is measured on validation images by gradients; by windows: all labels, "
+        "with places as they follow from the network's windows alone. The maps of the "
         "rows with average and maximum pooling are class activation maps. No image was "
         "trained on, and no box at all."
     )
-    header = ("row", "all labels", *(labels.groups or ()), "difficult")
+    header = ("row", "all labels", *(labels.groups or ()), "difficult", "by windows")
     return Section("Pointing game", text, header, rows)
 
 
@@ -580,25 +584,38 @@ def load_row(experiment: Experiment, name: str, seed: int) -> keras.Model | None
 
 def count_hits(
     model: keras.Model | None, data: MultiLabelData
-) -> tuple[Pointing, Pointing]:
-    """Counts the hits on all test images, and on the difficult labels alone.
+) -> tuple[Pointing, Pointing, Pointing]:
+    """Counts the hits on all test images, on the difficult labels, and by windows.
 
-    Without a model the maps are flat: they point at the image's centre.
+    The last are of all labels, with places as they follow from the model's windows
+    alone. Without a model the maps are flat: they point at the image's centre.
     """
     counts, start = [], 0
-    places = None if model is None else map_places(model)
+    places, unmeasured = None, None
+    if model is not None:
+        places, unmeasured = measure_places(model, data), map_places(model)
     for images, _ in data.test.as_numpy_iterator():
         boxes = data.boxes["test"][start : start + len(images)]
         maps = np.zeros((len(images), 1, 1, len(data.labels)))
         if model is not None:
             maps = activation_maps(model, images)
-        game = functools.partial(
-            pointing_game, maps, boxes, data.labels.names, places=places
+        game = functools.partial(pointing_game, maps, boxes, data.labels.names)
+        counts.append(
+            (
+                game(places=places),
+                game(places=places, difficult=True),
+                game(places=unmeasured),
+            )
         )
-        counts.append((game(), game(difficult=True)))
         start += len(images)
-    every, difficult = np.sum(counts, axis=0)
-    return Pointing(*every), Pointing(*difficult)
+    every, difficult, by_windows = np.sum(counts, axis=0)
+    return Pointing(*every), Pointing(*difficult), Pointing(*by_windows)
+
+
+def measure_places(model: keras.Model, data: MultiLabelData) -> Places:
+    """Measures where a model's maps look, on validation images."""
+    batches = [images for images, _ in data.validation.as_numpy_iterator()]
+    return map_places(model, np.concatenate(batches)[:MEASURED])
 
 
 def draw_maps(
@@ -612,7 +629,7 @@ def draw_maps(
     }
     images = next(iter(data.test.unbatch().batch(settings.pictures)))[0].numpy()
     maps = {name: activation_maps(model, images) for name, model in models.items()}
-    places = {name: map_places(model) for name, model in models.items()}
+    places = {name: measure_places(model, data) for name, model in models.items()}
     figures = []
     for index, image in enumerate(images):
         present = np.flatnonzero(data.targets["test"][index] == 1)
@@ -648,7 +665,8 @@ def draw_image(
         line[0].set_ylabel(model, fontsize=8)
         for axes, label in zip(line[1:], present, strict=True):
             own = each[..., label]
-            axes.imshow(overlay(image, own, places=places[model], lowest=None))
+            rows, across = (each[:, label] for each in places[model])
+            axes.imshow(overlay(image, own, places=(rows, across), lowest=None))
             axes.set(xticks=(), yticks=())
             axes.set_title(names[label], fontsize=8)
             for name, (top, left, bottom, right) in zip(

@@ -354,6 +354,47 @@ def test_the_places_of_attention_are_those_of_its_finest_feature_map():
     assert tuple(map(len, map_places(model))) == maps.shape[1:3]
 
 
+def test_measures_that_a_kernel_looks_to_one_side():
+    images = keras.Input((32, 32, 3))
+    coarse = layers.AveragePooling2D(4)(images)
+    looking = layers.Conv2D(
+        3, 3, padding="same", use_bias=False, name="activation_maps"
+    )
+    model = keras.Model(images, looking(coarse))
+    kernel = np.zeros((3, 3, 3, 3))
+    kernel[0, 1, :, 0] = 1  # above
+    kernel[1, 2, :, 1] = 1  # to the right; the third label's map is zero
+    looking.kernel.assign(kernel)
+    random = RANDOM.uniform(0, 255, (40, 32, 32, 3))
+
+    (rows, columns), places = map_places(model, random), map_places(model)
+
+    one = 1 / 8  # a place
+    below, right = np.array([-one, 0, 0]), np.array([0, one, 0])
+    np.testing.assert_allclose(rows, np.clip(places[0][:, None] + below, 0, 1))
+    np.testing.assert_allclose(columns, np.clip(places[1][:, None] + right, 0, 1))
+
+
+@pytest.mark.parametrize("kind", ["gradients", "attention"])
+def test_measures_the_places_of_each_kind_of_map(kind):
+    if kind == "gradients":
+        model = build_classifier(4, backbone="small_resnet", image_size=64)
+    else:
+        model = build_msrn(
+            RANDOM.normal(size=(4, 8)).astype("float32"),
+            np.eye(4),
+            backbone="small_resnet",
+            num_groups=2,
+            embedding_size=8,
+            hidden_units=8,
+            image_size=64,
+        )
+    rows, columns = map_places(model, IMAGES)
+    height, width = activation_maps(model, IMAGES).shape[1:3]
+    assert rows.shape == (height, 4) and columns.shape == (width, 4)
+    assert np.isfinite(rows).all() and np.isfinite(columns).all()
+
+
 def test_refuses_places_it_cannot_follow():
     images = keras.Input((8, 8, 3))
     resized = layers.Resizing(4, 4, name="activation_maps")(images)

@@ -14,7 +14,7 @@ def check_maps(
     names: Sequence[str],
     places: Places | None,
 ) -> Places:
-    """Gives the places of maps that fit to boxes and labels.
+    """Gives the places of maps that fit to boxes and labels: (H, L) and (W, L).
 
     Args:
         maps: (N, H, W, L).
@@ -32,4 +32,8 @@ def check_maps(
             f"label; got shape {np.shape(maps)}, {len(boxes)} images with boxes and "
             f"{len(names)} names."
         )
-    return fill_places(places, maps.shape[1:3])
+    rows, columns = (
+        np.broadcast_to(np.reshape(each, (len(each), -1)), (len(each), len(names)))
+        for each in fill_places(places, maps.shape[1:3])
+    )
+    return rows, columns

@@ -74,16 +74,17 @@ def mass_in_boxes(
         (0.75, 0.375, 2.0)
     """
     down, across = (
-        _nearest(each, _POINTS * len(each))
+        [_nearest(own, _POINTS * len(own)) for own in each.T]
         for each in check_maps(maps, boxes, names, places)
-    )
+    )  # of each label
     column = {name: index for index, name in enumerate(names)}
     shares, areas = np.full((2, len(maps), len(names)), np.nan)
     for image, (found, corners) in enumerate(boxes):
         labels = np.array([column.get(name, -1) for name in found])
         for label in set(labels.tolist()) - {-1}:
-            inside = _inside(corners[labels == label], len(down), len(across))
-            mass = np.maximum(maps[image, ..., label], 0)[down][:, across]
+            rows, columns = down[label], across[label]
+            inside = _inside(corners[labels == label], len(rows), len(columns))
+            mass = np.maximum(maps[image, ..., label], 0)[rows][:, columns]
             if not mass.any():
                 mass = np.ones_like(mass)
             shares[image, label] = mass[inside].sum() / mass.sum()

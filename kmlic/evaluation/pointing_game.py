@@ -102,6 +102,6 @@ def _highest_places(
     """Gives the row and column of each highest value, in shares: (N, L, 2)."""
     highest = maps == maps.max(axis=(1, 2), keepdims=True)
     count = highest.sum(axis=(1, 2))  # (N, L)
-    row = np.einsum("nhwl,h->nl", highest, rows) / count
-    column = np.einsum("nhwl,w->nl", highest, columns) / count
+    row = np.einsum("nhwl,hl->nl", highest, rows) / count
+    column = np.einsum("nhwl,wl->nl", highest, columns) / count
     return np.stack([row, column], axis=-1)

@@ -145,9 +145,10 @@ def test_all_rows_share_the_features_of_a_frozen_backbone(tmp_path):
 
 def test_counts_hits_batch_by_batch():
     data = make_data()
-    pointing, difficult = decouplenet.count_hits(None, data)
+    pointing, difficult, by_windows = decouplenet.count_hits(None, data)
     # A map without difference points at the centre, which the box just holds.
     assert pointing.images.tolist() == pointing.hits.tolist() == [8, 0, 0]
+    assert by_windows.hits.tolist() == pointing.hits.tolist()
     # Its quarter of the image is too much, and the other box is of no label.
     assert difficult.images.tolist() == [0, 0, 0]
 
@@ -183,7 +184,7 @@ def test_draws_a_line_for_each_model_and_the_boxes_of_its_labels():
     image = np.full((32, 32, 3), 100.0)
     maps = {name: np.random.default_rng(0).normal(size=(2, 2, 3)) for name in "ab"}
     boxes = make_data().boxes["test"][0]
-    places = dict.fromkeys("ab", (np.array([0.0, 0.5]), np.array([0.0, 0.5])))
+    places = dict.fromkeys("ab", (np.full((2, 3), [[0.0], [0.5]]),) * 2)
     figure = decouplenet.draw_image(image, maps, places, np.array([0, 2]), NAMES, boxes)
     assert [axes.get_title() for axes in figure.axes] == ["", "dog", "hat"] * 2
     assert [len(axes.patches) for axes in figure.axes] == [0, 1, 0] * 2
