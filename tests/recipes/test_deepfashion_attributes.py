@@ -85,6 +85,7 @@ def test_a_submission_has_one_class_per_group_for_each_test_image(tmp_path):
         members=2,
         zooms=(1.0, 0.8),
         average_flips=True,
+        augmentation="flip+mixup",
         folder=tmp_path / "run",
         submission=tmp_path / "answers.txt",
     )
