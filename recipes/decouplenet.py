@@ -9,7 +9,8 @@ Photos:  python -m recipes.decouplenet --photos --ablations --seeds 0 1 2 --data
 Trial:   python -m recipes.decouplenet --trial
 Cost:    10 s an epoch of a row on two cores beside other work, so 45 minutes for all
          rows, three seeds and six epochs; a row of --photos 2 to 30 s
-Result:  70.36 mAP of arch1, 51.63 of average pooling (six epochs, three seeds)
+Result:  70.36 mAP of arch1, 51.63 of average pooling; their maps point right in
+         82.74 % and 72.00 % (six epochs, three seeds)
 """
 
 import dataclasses
