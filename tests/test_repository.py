@@ -131,6 +131,15 @@ def test_the_readme_quotes_what_a_committed_run_holds():
         assert text.strip("*") == expected, f"{path}: {metric} of {model} is {expected}"
 
 
+def test_no_initializer_is_made_at_import():
+    """It draws its seed where it is made: before any seed is set."""
+    for path in ROOT.glob("kmlic/**/*.py"):
+        made = re.findall(
+            r"^\w+ = keras\.initializers\.[A-Z].*", path.read_text(), re.M
+        )
+        assert not made, f"{path}: {made}"
+
+
 def test_every_extra_is_in_the_readme():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")

@@ -11,9 +11,6 @@ from numpy.typing import ArrayLike
 from kmlic.backbones import resolve_backbone
 from kmlic.layers import Constant, LabelGroupEmbedding, SemanticGuidedAttention
 
-# torch's default for linear layers and convolutions.
-_KERNEL_INITIALIZER = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
-
 
 def build_msrn(
     word_vectors: ArrayLike,
@@ -150,7 +147,7 @@ def build_msrn(
         x = layers.Conv2D(
             embedding_size,
             1,
-            kernel_initializer=_KERNEL_INITIALIZER,
+            kernel_initializer=_torch_uniform(),
             name=f"project_{stage}",
         )(x)  # (B, H, W, D)
         representations.append(_represent(x, embeddings, pooling, stage))
@@ -163,14 +160,14 @@ def build_msrn(
     x = layers.Flatten(dtype="float32", name="flatten")(x)  # label after label
     x = layers.Dense(
         hidden_units,
-        kernel_initializer=_KERNEL_INITIALIZER,
+        kernel_initializer=_torch_uniform(),
         dtype="float32",
         name="hidden",
     )(x)
     x = layers.LeakyReLU(negative_slope, dtype="float32", name="leaky_relu")(x)
     logits = layers.Dense(
         num_labels,
-        kernel_initializer=_KERNEL_INITIALIZER,
+        kernel_initializer=_torch_uniform(),
         dtype="float32",
         name="logits",
     )(x)
@@ -250,3 +247,12 @@ def _represent(
         return attend(x, embeddings)
     pool = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
     return pool[pooling](dtype="float32", name=f"attend_{stage}")(x)
+
+
+def _torch_uniform() -> keras.initializers.Initializer:
+    """Gives torch's default for linear layers and convolutions.
+
+    Made anew for each layer: it draws its seed where it is made, and one that was made
+    at import would not follow `keras.utils.set_random_seed`.
+    """
+    return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")

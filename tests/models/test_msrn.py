@@ -36,6 +36,21 @@ def test_keeps_the_model_contract():
     check_model(build_small(), IMAGES, num_labels=5)
 
 
+def test_every_random_weight_follows_the_seed():
+    def kernels(seed):
+        keras.utils.set_random_seed(seed)
+        own = build_small().weights
+        return [(each.path, each.numpy()) for each in own if "kernel" in each.path]
+
+    first, again, other = kernels(0), kernels(0), kernels(1)
+    assert len(first) > 10
+    for (path, kernel), (_, same), (_, different) in zip(
+        first, again, other, strict=True
+    ):
+        np.testing.assert_array_equal(kernel, same, err_msg=path)
+        assert (kernel != different).any(), path
+
+
 @pytest.fixture(scope="module")
 def reference():
     with np.load(shared_path("parity/msrn.npz"), allow_pickle=False) as arrays:
