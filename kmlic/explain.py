@@ -7,7 +7,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["Places", "activation_maps", "fill_places", "map_places", "overlay"]
+__all__ = [
+    "Places",
+    "activation_maps",
+    "fill_places",
+    "map_places",
+    "middles",
+    "overlay",
+]
 
 Places = tuple[np.ndarray, np.ndarray]
 """Where in an image, in shares of its sides, the rows and columns of a map look: (H,)
@@ -165,7 +172,7 @@ def _look_beside(
         pixels = tf.constant(images[best], "float32")
         gradients = differentiate(pixels, tf.constant(chosen)).numpy()
         weights = np.square(gradients, dtype="float64").sum(axis=-1) ** 2
-        looks = _centre(weights, *map(_middles, weights.shape[1:]))
+        looks = _centre(weights, *map(middles, weights.shape[1:]))
         shifts = looks - _centre(chosen[..., label], rows, columns)
         # Without a gradient there is no centre, and nothing to be said.
         known = np.isfinite(shifts).all(axis=1)
@@ -180,7 +187,8 @@ def _centre(weights: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.nd
     return np.stack([shares.sum(axis=2) @ rows, shares.sum(axis=1) @ columns], axis=1)
 
 
-def _middles(count: int) -> np.ndarray:
+def middles(count: int) -> np.ndarray:
+    """Gives the middles of equal parts of a side, in shares of it."""
     return (np.arange(count) + 0.5) / count
 
 
@@ -290,7 +298,7 @@ def fill_places(places: Places | None, shape: tuple[int, ...]) -> Places:
     """
     height, width = shape
     if places is None:
-        return _middles(height), _middles(width)
+        return middles(height), middles(width)
     if tuple(map(len, places)) != shape:
         raise ValueError(
             "`places` must be one for each row and each column of the maps; got "
@@ -302,7 +310,7 @@ def fill_places(places: Places | None, shape: tuple[int, ...]) -> Places:
 def _between(places: np.ndarray, pixels: int) -> np.ndarray:
     """Gives the share that each place has in each pixel's value: (places, pixels)."""
     return np.stack(
-        [np.interp(_middles(pixels), places, own) for own in np.eye(len(places))]
+        [np.interp(middles(pixels), places, own) for own in np.eye(len(places))]
     )
 
 

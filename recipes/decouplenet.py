@@ -7,8 +7,8 @@ Command: python -m recipes.decouplenet --ablations --seeds 0 1 2
 Paper's: python -m recipes.decouplenet --paper --ablations --dataset coco2014
 Photos:  python -m recipes.decouplenet --photos --ablations --seeds 0 1 2 --data_dir DIR
 Trial:   python -m recipes.decouplenet --trial
-Cost:    10 s an epoch of a row on two cores beside other work, so 45 minutes for all
-         rows, three seeds and six epochs; a row of --photos 2 to 30 s
+Cost:    33 CPU-minutes for all rows, three seeds and six epochs, 55 minutes on two
+         cores beside other work; a row of --photos 2 to 30 s
 Result:  70.36 mAP of arch1, 51.63 of average pooling; their maps point right in
          82.74 % and 72.00 % (six epochs, three seeds)
 """

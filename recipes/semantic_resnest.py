@@ -9,7 +9,8 @@ Paper's: python -m recipes.semantic_resnest --paper --dataset csv --data_dir my_
 Photos:  python -m recipes.semantic_resnest --photos --data_dir FOLDER
          --weights mobilenet_v2_imagenet_notop.weights.h5
 Trial:   python -m recipes.semantic_resnest --trial
-Cost:    3 minutes for one seed, 15 CPU-minutes with all rows; 5 for one of --photos
+Cost:    about 5 CPU-minutes for one seed, 17 with all rows (estimated from three seeds
+         in parts); 5 minutes for one of --photos beside other work
 Result:  three seeds, mean relative change of the area under the precision-recall curves
          by the maps: +25.8 % on street_fashion's 11 patterns, -2.0 % on DeepFashion's
          7, where the paper has +16.4 % on its images

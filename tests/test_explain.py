@@ -378,20 +378,12 @@ def test_measures_that_a_kernel_looks_to_one_side():
 @pytest.mark.parametrize("kind", ["gradients", "attention"])
 def test_measures_the_places_of_each_kind_of_map(kind):
     if kind == "gradients":
-        model = build_classifier(4, backbone="small_resnet", image_size=64)
+        model = build_classifier(5, backbone="small_resnet", image_size=64)
     else:
-        model = build_msrn(
-            RANDOM.normal(size=(4, 8)).astype("float32"),
-            np.eye(4),
-            backbone="small_resnet",
-            num_groups=2,
-            embedding_size=8,
-            hidden_units=8,
-            image_size=64,
-        )
+        model = build_small_msrn()
     rows, columns = map_places(model, IMAGES)
     height, width = activation_maps(model, IMAGES).shape[1:3]
-    assert rows.shape == (height, 4) and columns.shape == (width, 4)
+    assert rows.shape == (height, 5) and columns.shape == (width, 5)
     assert np.isfinite(rows).all() and np.isfinite(columns).all()
 
 

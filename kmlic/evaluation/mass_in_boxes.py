@@ -7,7 +7,7 @@ import numpy as np
 
 from kmlic.data import Boxes
 from kmlic.evaluation.check_maps import check_maps
-from kmlic.explain import Places
+from kmlic.explain import Places, middles
 
 _POINTS = 16  # a side, in each region of a map
 
@@ -94,17 +94,13 @@ def mass_in_boxes(
 
 def _nearest(places: np.ndarray, count: int) -> np.ndarray:
     """Gives the place nearest to each of as many points across the image."""
-    return np.abs(_points(count)[:, None] - places).argmin(axis=1)
+    return np.abs(middles(count)[:, None] - places).argmin(axis=1)
 
 
 def _inside(corners: np.ndarray, height: int, width: int) -> np.ndarray:
     """Says which points of the image lie in any of the boxes: (height, width)."""
     top, left, bottom, right = np.asarray(corners, "float64").T[..., None]  # (K, 1)
-    rows, columns = _points(height), _points(width)
+    rows, columns = middles(height), middles(width)
     down = (top <= rows) & (rows < bottom)  # (K, rows)
     across = (left <= columns) & (columns < right)
     return (down[:, :, None] & across[:, None, :]).any(axis=0)
-
-
-def _points(count: int) -> np.ndarray:
-    return (np.arange(count) + 0.5) / count
