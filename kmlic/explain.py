@@ -432,6 +432,8 @@ class _Grid(NamedTuple):
 
 def _trace(model: keras.Model, grids: Sequence[_Grid | None]) -> Sequence[_Grid | None]:
     """Follows the grids of a model's inputs to those of its outputs."""
+    # A Sequential keeps its graph in a functional model inside.
+    model = getattr(model, "_functional", model)
     known = {id(x): grid for x, grid in zip(model.inputs, grids, strict=True)}
     for depth in sorted(model._nodes_by_depth, reverse=True):
         for node in model._nodes_by_depth[depth]:

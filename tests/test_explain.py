@@ -339,6 +339,14 @@ def test_looks_through_the_backbone_at_the_places_of_each_kind_of_map(pooling):
     assert map_places(network)[0].tolist() == rows.tolist()
 
 
+def test_looks_through_a_sequential_part():
+    images = keras.Input((32, 32, 3))
+    stem = keras.Sequential([layers.Conv2D(2, 4, strides=4), layers.ReLU()])
+    maps = layers.Identity(name="activation_maps")(stem(images))
+    rows, _ = map_places(keras.Model(images, maps))
+    np.testing.assert_allclose(rows, (np.arange(8) + 0.5) / 8)
+
+
 def test_the_places_of_attention_are_those_of_its_finest_feature_map():
     adjacency = np.eye(6)
     model = build_msrn(
