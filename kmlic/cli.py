@@ -105,7 +105,7 @@ def data(
         write_splits: CSV to write the splits to.
         report: HTML file to write everything to.
     """
-    from kmlic.evaluation import check_data
+    from kmlic.data_check import check_data
 
     del action
     check = check_data(
@@ -283,7 +283,8 @@ def evaluate(
         batch_size: images the model sees at once; as in the training when left out.
         runtime: what computes, as in kmlic predict.
     """
-    from kmlic.evaluation import comparison_table, evaluate_run
+    from kmlic.evaluation import comparison_table
+    from kmlic.experiments import evaluate_run
 
     report = evaluate_run(
         run,
@@ -338,7 +339,7 @@ def export(
         data_dir: where the dataset lies; the run's own when left out.
         split: which of its images.
     """
-    from kmlic.evaluation import export_run
+    from kmlic.experiments import export_run
 
     forms = export_run(
         run,

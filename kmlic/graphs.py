@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kmlic.labels import read_arrays, write_arrays
+from kmlic.labelled_arrays import read_arrays, write_arrays
 
 __all__ = [
     "IsolatedLabels",

@@ -8,41 +8,12 @@ import json
 import os
 import platform
 import resource
-import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-
-@contextlib.contextmanager
-def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Gives a path to write to, which takes the place of `path` once it is whole.
-
-    A crash or an error inside leaves the old file or folder as it was. The new one may
-    be a file or a folder; it is flushed to the disk before it gets its name.
-
-    Args:
-        path: the file or folder to write. Its parent is made when missing.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     with atomic_write(Path(folder) / "a.txt") as temporary:
-        ...         _ = temporary.write_text("whole")
-        ...     (Path(folder) / "a.txt").read_text()
-        'whole'
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-    _remove(temporary)
-    try:
-        yield temporary
-        _flush(temporary)
-        replace(temporary, path)
-    finally:
-        _remove(temporary)
+from kmlic.atomic_write import atomic_write, flush, remove, replace
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,16 +126,16 @@ class RunFolder:
                     "folder to begin anew, or choose another --folder."
                 )
             return True
-        _remove(self.working)
+        remove(self.working)
         with atomic_write(record) as temporary:
             temporary.write_text(json.dumps(mine, indent=1))
         return False
 
-    def finish(self, remove: Sequence[str] = ("settings.json",)) -> None:
+    def finish(self, without: Sequence[str] = ("settings.json",)) -> None:
         """Puts the working folder in its final place, without the files named."""
-        for name in remove:
-            _remove(self.working / name)
-        _flush(self.working)
+        for name in without:
+            remove(self.working / name)
+        flush(self.working)
         replace(self.working, self.path)
 
 
@@ -235,29 +206,3 @@ def _git_commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return f"{commit} with uncommitted changes" if changes else commit
-
-
-def replace(new: Path, old: Path) -> None:
-    """Puts a file or folder in the place of another, of which none or one remains."""
-    if not old.is_dir():
-        new.replace(old)
-        return
-    aside = old.with_name(f".{old.name}.{os.getpid()}.replaced")
-    _remove(aside)
-    old.rename(aside)
-    new.rename(old)
-    _remove(aside)
-
-
-def _flush(path: Path) -> None:
-    for file in [path, *path.rglob("*")] if path.is_dir() else [path]:
-        if file.is_file():
-            with file.open("rb") as stream:
-                os.fsync(stream.fileno())
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

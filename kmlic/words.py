@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kmlic.labels import read_arrays, write_arrays
+from kmlic.labelled_arrays import read_arrays, write_arrays
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors

@@ -27,17 +27,18 @@ from matplotlib.patches import Rectangle
 from rich.table import Table
 
 from kmlic.backbones import build_backbone, freeze_batch_norm
-from kmlic.data import Boxes, MultiLabelData, load_dataset
+from kmlic.data import Boxes, MultiLabelData
+from kmlic.datasets import load_dataset
 from kmlic.evaluation import (
-    Experiment,
     Pointing,
     Report,
-    Section,
     linear_probe,
     pointing_game,
     report_scores,
 )
+from kmlic.experiments import Experiment, TrainingSettings, run_recipe
 from kmlic.explain import Places, activation_maps, map_places, overlay
+from kmlic.html_report import Section
 from kmlic.layers import CategorySpaceToDepth
 from kmlic.losses import AsymmetricLoss, PartialBinaryCrossentropy
 from kmlic.models import build_classifier, build_decouplenet
@@ -46,11 +47,9 @@ from kmlic.training import (
     CachedFeatures,
     CoupledSGD,
     LayerwiseAdamW,
-    TrainingSettings,
     initialise_bias,
     make_strategy,
     part_multipliers,
-    run_recipe,
 )
 
 Head = Literal["avg", "max", "wildcat", "decouplenet"]

@@ -18,20 +18,20 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from kmlic.atomic_write import atomic_write
 from kmlic.backbones import build_backbone, freeze_batch_norm, split_backbone
-from kmlic.data import MultiLabelData, load_dataset, load_deepfashion_images
-from kmlic.evaluation import Experiment, group_sections
-from kmlic.losses import GroupFocalLoss, class_balanced_weights
-from kmlic.models import average_models, build_attribute_classifier
-from kmlic.run_folder import Run, atomic_write
-from kmlic.training import (
-    CachedFeatures,
-    LayerwiseAdamW,
+from kmlic.data import MultiLabelData
+from kmlic.datasets import load_dataset, load_deepfashion_images
+from kmlic.experiments import (
+    Experiment,
     TrainingSettings,
-    fit,
-    make_strategy,
+    group_sections,
     parse_settings,
 )
+from kmlic.losses import GroupFocalLoss, class_balanced_weights
+from kmlic.models import average_models, build_attribute_classifier
+from kmlic.run_folder import Run
+from kmlic.training import CachedFeatures, LayerwiseAdamW, fit, make_strategy
 
 # Of the report's equation 7, "set based on experience".
 GROUP_WEIGHTS = (0.95, 0.85, 0.85, 0.9, 1.0, 0.9)

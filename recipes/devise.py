@@ -27,17 +27,13 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from kmlic.backbones import build_backbone, freeze_batch_norm
-from kmlic.data import MultiLabelData, keep_labels, load_dataset
+from kmlic.data import MultiLabelData, keep_labels
+from kmlic.datasets import load_dataset
 from kmlic.embedding_index import EmbeddingIndex, conse
-from kmlic.evaluation import (
-    Experiment,
-    Picture,
-    Report,
-    Section,
-    Trained,
-    tune_thresholds,
-)
+from kmlic.evaluation import Report, tune_thresholds
+from kmlic.experiments import Experiment, Trained, TrainingSettings, run_recipe
 from kmlic.export import check_embedding_parity, export_checked
+from kmlic.html_report import Picture, Section
 from kmlic.labels import Labels
 from kmlic.losses import (
     CosineMargin,
@@ -59,11 +55,9 @@ from kmlic.run_folder import Run
 from kmlic.training import (
     CachedFeatures,
     LayerwiseAdamW,
-    TrainingSettings,
     make_strategy,
     part_multipliers,
     predict_scores,
-    run_recipe,
     transfer_weights,
 )
 from kmlic.words import (

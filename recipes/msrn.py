@@ -21,8 +21,10 @@ import numpy as np
 from rich.console import Console
 
 from kmlic.backbones import build_backbone, freeze_batch_norm
-from kmlic.data import MultiLabelData, load_dataset
-from kmlic.evaluation import Experiment, linear_probe
+from kmlic.data import MultiLabelData
+from kmlic.datasets import load_dataset
+from kmlic.evaluation import linear_probe
+from kmlic.experiments import Experiment, TrainingSettings, run_recipe
 from kmlic.graphs import (
     adjacency,
     cooccurrence,
@@ -37,11 +39,9 @@ from kmlic.training import (
     CoupledSGD,
     LayerwiseAdamW,
     OneCycle,
-    TrainingSettings,
     initialise_bias,
     make_strategy,
     part_multipliers,
-    run_recipe,
     transfer_weights,
 )
 from kmlic.words import embed_labels, load_word_vectors, train_word_vectors

@@ -30,17 +30,12 @@ import numpy as np
 from rich.console import Console
 
 from kmlic.backbones import build_backbone, freeze_batch_norm
-from kmlic.data import MultiLabelData, load_dataset
-from kmlic.evaluation import (
-    Experiment,
-    Picture,
-    Section,
-    Trained,
-    compare_curves,
-    mass_in_boxes,
-    predict_scores,
-)
+from kmlic.data import MultiLabelData
+from kmlic.datasets import load_dataset
+from kmlic.evaluation import compare_curves, mass_in_boxes, predict_scores
+from kmlic.experiments import Experiment, Trained, TrainingSettings, run_recipe
 from kmlic.explain import activation_maps, map_places, overlay
+from kmlic.html_report import Picture, Section
 from kmlic.labels import Labels
 from kmlic.losses import PartialBinaryCrossentropy
 from kmlic.metrics import precision_recall_auc
@@ -54,11 +49,9 @@ from kmlic.run_folder import Run
 from kmlic.training import (
     LayerwiseAdamW,
     PlateauDecay,
-    TrainingSettings,
     initialise_bias,
     make_strategy,
     part_multipliers,
-    run_recipe,
 )
 
 CONSOLE = Console(highlight=False)

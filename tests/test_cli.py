@@ -6,7 +6,7 @@ import sys
 import pytest
 from PIL import Image
 
-from kmlic import cli, evaluation
+from kmlic import cli, experiments
 from kmlic.evaluation import Report
 from tests.data.files import write_dataset
 from tests.predict.toys import write_broken, write_image, write_run
@@ -164,7 +164,7 @@ def test_prints_the_metrics_of_a_run(run, monkeypatch, capsys):
         asked.update(options, folder=folder)
         return Report({"mAP": 0.5}, {"red": 0.25, "green": float("nan")}, 7)
 
-    monkeypatch.setattr(evaluation, "evaluate_run", evaluate_run)
+    monkeypatch.setattr(experiments, "evaluate_run", evaluate_run)
     assert cli.main(["evaluate", str(run), "--split", "validation"]) == 0
     output = capsys.readouterr().out
     assert asked["folder"] == run and asked["split"] == "validation"

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from kmlic.run_folder import Run, RunFolder, atomic_write, peak_memory_gb
+from kmlic.run_folder import Run, RunFolder, peak_memory_gb
 
 RUN = Run(
     recipe="msrn",
@@ -21,25 +21,6 @@ RUN = Run(
     exports={},
     seconds={},
 )
-
-
-def test_an_error_while_writing_leaves_the_old_file(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-    with pytest.raises(OSError, match="disk full"), atomic_write(path) as temporary:
-        temporary.write_text("half")
-        raise OSError("disk full")
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
-
-
-def test_a_folder_takes_the_place_of_a_folder(tmp_path):
-    for content in ("old", "new"):
-        with atomic_write(tmp_path / "export") as temporary:
-            temporary.mkdir()
-            (temporary / content).touch()
-    assert [p.name for p in (tmp_path / "export").iterdir()] == ["new"]
-    assert [p.name for p in tmp_path.iterdir()] == ["export"]
 
 
 def test_run_json_is_read_as_it_was_written(tmp_path):

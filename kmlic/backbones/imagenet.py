@@ -6,8 +6,8 @@ import json
 import logging
 import pathlib
 
+from kmlic.atomic_write import atomic_write
 from kmlic.backbones.residual_network import IMAGENET_MEAN, IMAGENET_STD
-from kmlic.run_folder import atomic_write
 
 _LOGGER = logging.getLogger(__name__)
 _FILE = "model.safetensors"

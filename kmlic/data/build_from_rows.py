@@ -9,6 +9,7 @@ from typing import Literal, TypedDict, Unpack
 import numpy as np
 import tensorflow as tf
 
+from kmlic.data.build_batches import CACHE_LIMIT, build_batches, fits_in_cache
 from kmlic.data.decoding import (
     MAX_BYTES,
     MAX_PIXELS,
@@ -22,7 +23,6 @@ from kmlic.data.decoding import (
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
 from kmlic.data.multi_label_data import SPLITS, Boxes, MultiLabelData, SkippedRow
-from kmlic.data.pipeline import CACHE_LIMIT, build_batches, fits_in_cache
 from kmlic.data.storage import join
 from kmlic.labels import Labels
 

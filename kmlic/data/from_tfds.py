@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from kmlic.data.build_batches import build_batches, fits_in_cache
 from kmlic.data.decoding import decode_plain
 from kmlic.data.multi_label_data import SPLITS, Boxes, MultiLabelData
-from kmlic.data.pipeline import build_batches, fits_in_cache
 from kmlic.labels import Labels
 
 # Encoded images held to shuffle a stream; tensorflow-datasets wrote it shuffled.

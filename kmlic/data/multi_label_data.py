@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from kmlic.atomic_write import atomic_write
 from kmlic.labels import Labels
-from kmlic.run_folder import atomic_write
 
 SPLITS = ("train", "validation", "test")
 

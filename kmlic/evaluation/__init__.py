@@ -1,13 +1,7 @@
 """Judging a trained model."""
 
-from kmlic.evaluation.check_data import DataCheck, Finding, check_data
 from kmlic.evaluation.compare_curves import compare_curves
-from kmlic.evaluation.evaluate_run import evaluate_run
-from kmlic.evaluation.experiment import Experiment, Trained
-from kmlic.evaluation.export_run import export_run
 from kmlic.evaluation.fit_calibration import Calibration, fit_calibration
-from kmlic.evaluation.group_sections import group_sections
-from kmlic.evaluation.html_report import Picture, Section, write_report
 from kmlic.evaluation.linear_probe import linear_probe
 from kmlic.evaluation.mass_in_boxes import BoxMass, mass_in_boxes
 from kmlic.evaluation.pointing_game import Pointing, pointing_game
@@ -25,23 +19,13 @@ from kmlic.training import predict_scores
 __all__ = [
     "BoxMass",
     "Calibration",
-    "DataCheck",
-    "Experiment",
-    "Finding",
-    "Picture",
     "Pointing",
     "Report",
-    "Section",
-    "Trained",
     "average_reports",
-    "check_data",
     "compare_curves",
     "comparison_table",
     "evaluate",
-    "evaluate_run",
-    "export_run",
     "fit_calibration",
-    "group_sections",
     "linear_probe",
     "mass_in_boxes",
     "pointing_game",
@@ -49,5 +33,4 @@ __all__ = [
     "reliability_figure",
     "report_scores",
     "tune_thresholds",
-    "write_report",
 ]

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kmlic.atomic_write import atomic_write
 from kmlic.data.decoding import MAX_BYTES, MAX_PIXELS, resize_images
 from kmlic.embedding_index import EmbeddingIndex
 from kmlic.export.decode_bytes import decode_bytes
@@ -16,7 +17,6 @@ from kmlic.export.parity import check_parity
 from kmlic.export.saved_model import images_spec, next_version, rows_spec
 from kmlic.export.serving_readme import FILES, PIXELS, write_readme
 from kmlic.export.warm_up import write_warm_up
-from kmlic.run_folder import atomic_write
 
 
 def export_embedding_model(

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from kmlic.atomic_write import replace
 from kmlic.data.decoding import read_resized, resize_images
 from kmlic.embedding_index import EmbeddingIndex
 from kmlic.export.embedding_saved_model import export_embedding_model
@@ -21,7 +22,6 @@ from kmlic.export.saved_model import export_saved_model, next_version
 from kmlic.export.tflite import export_tflite
 from kmlic.export.warm_up import can_warm_up
 from kmlic.labels import Labels
-from kmlic.run_folder import replace
 
 Format = Literal["saved_model", "tflite", "onnx", "openvino"]
 Quantization = Literal["float16", "dynamic", "int8"]

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import keras
 
+from kmlic.atomic_write import atomic_write
 from kmlic.export.extras import import_extra
 from kmlic.export.plain_graph import PlainGraph
 from kmlic.labels import Labels
-from kmlic.run_folder import atomic_write
 
 LABELS = "labels.json"
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from kmlic.atomic_write import atomic_write
 from kmlic.data.decoding import MAX_BYTES, MAX_PIXELS, resize_images
 from kmlic.export.decode_bytes import decode_bytes
 from kmlic.export.freeze import freeze, image_size_of, require_one_label_per_logit
 from kmlic.export.serving_readme import FILES, PIXELS, write_readme
 from kmlic.export.warm_up import write_warm_up
 from kmlic.labels import Labels
-from kmlic.run_folder import atomic_write
 
 
 def export_saved_model(

@@ -10,11 +10,11 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
+from kmlic.atomic_write import atomic_write
 from kmlic.export.freeze import image_size_of
 from kmlic.export.plain_graph import PlainGraph
 from kmlic.export.tflite_file import foreign_operators, with_labels
 from kmlic.labels import Labels
-from kmlic.run_folder import atomic_write
 
 # Computed in float32 by "int8": these make and apply attention weights.
 _FLOAT_OPERATORS = ["BATCH_MATMUL", "DIV", "EXP", "LOGISTIC", "MUL", "SOFTMAX", "SUM"]

@@ -1,8 +1,8 @@
 """The papers' models: one builder per file."""
 
-from kmlic.models.attributes import build_attribute_classifier
+from kmlic.models.attribute_classifier import build_attribute_classifier
 from kmlic.models.average_models import average_models
-from kmlic.models.baseline import build_classifier
+from kmlic.models.classifier import build_classifier
 from kmlic.models.decouplenet import build_decouplenet
 from kmlic.models.devise import (
     build_devise,

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from kmlic.atomic_write import atomic_write
 from kmlic.labels import Labels
 from kmlic.predict.predict_paths import Prediction
-from kmlic.run_folder import atomic_write
 
 
 def write_predictions(

@@ -17,7 +17,6 @@ from kmlic.training.optimizers import (
 )
 from kmlic.training.plateau_decay import PlateauDecay
 from kmlic.training.scoring import predict_scores
-from kmlic.training.settings import TrainingSettings, parse_settings, run_recipe
 from kmlic.training.strategies import make_strategy
 from kmlic.training.training_state import STOPPED, TrainingState
 from kmlic.training.transfer import transfer_weights
@@ -31,7 +30,6 @@ __all__ = [
     "OneCycle",
     "PlateauDecay",
     "TrainingProgress",
-    "TrainingSettings",
     "TrainingState",
     "ValidationScores",
     "accumulate_gradients",
@@ -42,11 +40,9 @@ __all__ = [
     "largest",
     "learning_rate_multiplier",
     "make_strategy",
-    "parse_settings",
     "part_multipliers",
     "predict_scores",
     "recompute_batch_norm",
-    "run_recipe",
     "start_workers",
     "transfer_weights",
 ]

@@ -20,10 +20,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from kmlic.atomic_write import atomic_write
 from kmlic.data import MultiLabelData
 from kmlic.data.keras_augmentation import mix
 from kmlic.data.training_batches import ShuffledRows, TrainingBatches
-from kmlic.run_folder import atomic_write
 
 SPLITS = ("train", "validation", "test")
 AUGMENTATIONS = ("none", "flip", "mixup", "flip+mixup")

@@ -15,7 +15,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from kmlic.run_folder import atomic_write, list_changes
+from kmlic.atomic_write import atomic_write
+from kmlic.run_folder import list_changes
 from kmlic.training.multi_worker import is_chief, largest
 
 STOPPED = 75  # sysexits.h: a temporary failure, the user is invited to retry

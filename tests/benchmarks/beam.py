@@ -21,12 +21,12 @@ import numpy as np
 from PIL import Image
 from pyarrow import parquet
 
+from kmlic.atomic_write import atomic_write
 from kmlic.export import export_openvino, export_saved_model
 from kmlic.labels import Labels
 from kmlic.models import build_classifier
 from kmlic.predict import load_scorer, predict_paths
 from kmlic.predict.tag_images import tag_images
-from kmlic.run_folder import atomic_write
 
 LABELS = 20
 BATCH = 64

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from kmlic.data import TrainingBatches
-from kmlic.data.pipeline import build_batches
+from kmlic.data.build_batches import build_batches
 from kmlic.data.training_batches import ShuffledRows, ShuffledStream
 from kmlic.training import CachedFeatures
 from tests.training.test_cached_features import make_data, make_extractor

@@ -7,7 +7,7 @@ from sklearn.preprocessing import StandardScaler
 
 from kmlic.evaluation import linear_probe
 from kmlic.metrics import average_precision
-from tests.evaluation.toys import toy_data
+from tests.toys import toy_data
 
 
 def test_separates_what_is_linear_in_the_mean_features():

@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 from kmlic.data import Boxes, MultiLabelData
-from kmlic.evaluation import Experiment
+from kmlic.experiments import Experiment, parse_settings
 from kmlic.labels import Labels
-from kmlic.training import learning_rate_multiplier, parse_settings
+from kmlic.training import learning_rate_multiplier
 from recipes import decouplenet
 
 SMALL = decouplenet.Settings(image_size=32, maps_per_label=2, batch_size=2)

@@ -5,8 +5,8 @@ import keras
 import numpy as np
 import pytest
 
-from kmlic.evaluation import evaluate_run
-from kmlic.evaluation.load_split import load_split
+from kmlic.experiments import evaluate_run
+from kmlic.experiments.load_split import load_split
 from kmlic.labels import Labels
 from kmlic.predict import load_scorer, predict_paths, read_boxes
 from recipes.deepfashion_attributes import (
@@ -17,7 +17,7 @@ from recipes.deepfashion_attributes import (
     make_loss,
     make_rows,
 )
-from tests.data.deepfashion_files import write_challenge
+from tests.datasets.deepfashion_files import write_challenge
 
 
 def test_rows_are_the_model_its_anchor_and_what_flags_add():

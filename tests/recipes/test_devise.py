@@ -7,15 +7,15 @@ import tensorflow as tf
 
 from kmlic.data import MultiLabelData
 from kmlic.embedding_index import EmbeddingIndex
+from kmlic.experiments import parse_settings
 from kmlic.export.warm_up import can_warm_up
 from kmlic.labels import Labels
 from kmlic.metrics import hit_at_k, top_similarity
-from kmlic.training import parse_settings
 from kmlic.words import load_word_vectors
 from recipes import devise
-from tests.data.test_load_cifar100 import NAMES as CIFAR_NAMES
-from tests.data.test_load_cifar100 import write_binary
-from tests.data.test_load_tiny_imagenet import write_tiny_imagenet
+from tests.datasets.test_load_cifar100 import NAMES as CIFAR_NAMES
+from tests.datasets.test_load_cifar100 import write_binary
+from tests.datasets.test_load_tiny_imagenet import write_tiny_imagenet
 
 RANDOM = np.random.default_rng(0)
 NAMES = ("dog", "hound", "cat", "car", "bus", "unicorn")

@@ -4,9 +4,10 @@ import types
 import numpy as np
 import pytest
 
-from kmlic.data import load_street_fashion
-from kmlic.data.street_fashion import StreetFashionConfig
-from kmlic.training import OneCycle, parse_settings
+from kmlic.datasets import load_street_fashion
+from kmlic.datasets.street_fashion.builder import StreetFashionConfig
+from kmlic.experiments import parse_settings
+from kmlic.training import OneCycle
 from recipes import msrn
 
 

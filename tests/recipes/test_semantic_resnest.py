@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from kmlic.data import MultiLabelData
-from kmlic.evaluation import Trained
+from kmlic.experiments import Trained
 from kmlic.labels import Labels
 from kmlic.run_folder import Run
 from recipes import semantic_resnest as recipe

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kmlic.data.pipeline import build_batches
+from kmlic.data.build_batches import build_batches
 from kmlic.layers import FusedBatchNorm
 from kmlic.losses import PartialBinaryCrossentropy
 from kmlic.training import CoupledSGD, fit, make_strategy

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kmlic.data.pipeline import build_batches
+from kmlic.data.build_batches import build_batches
 from kmlic.losses import GroupFocalLoss, HingeRank, PartialBinaryCrossentropy
 from kmlic.models import (
     build_attribute_classifier,

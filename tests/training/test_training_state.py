@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kmlic.data.pipeline import build_batches
+from kmlic.data.build_batches import build_batches
 from kmlic.training import STOPPED, LayerwiseAdamW, fit, make_strategy
 
 RANDOM = np.random.default_rng(0)

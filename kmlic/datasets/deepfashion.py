@@ -1,0 +1,333 @@
+"""The folder of DeepFashion's attribute challenge, as it is distributed."""
+
+import collections
+import io
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from kmlic.data.check_images import ImageCheck, check_images
+from kmlic.data.decoding import inspect_and_decode, read_bytes
+
+# Bad lines that an error spells out; the others it counts.
+_SHOWN = 20
+
+Box = tuple[int, int, int, int]
+
+# The 26 attributes of DeepFashion's fine-grained benchmark, in its order; the groups
+# are the attribute types 1 to 6 of its list_attr_cloth.txt.
+ATTRIBUTE_GROUPS: dict[str, tuple[str, ...]] = {
+    "texture": (
+        "floral",
+        "graphic",
+        "striped",
+        "embroidered",
+        "pleated",
+        "solid",
+        "lattice",
+    ),
+    "sleeve": ("long_sleeve", "short_sleeve", "sleeveless"),
+    "length": ("maxi_length", "mini_length", "no_dress"),
+    "neckline": ("crew_neckline", "v_neckline", "square_neckline", "no_neckline"),
+    "fabric": ("denim", "chiffon", "cotton", "leather", "faux", "knit"),
+    "fit": ("tight", "loose", "conventional"),
+}
+
+
+class DeepfashionRow(NamedTuple):
+    """Holds one image as the challenge lists it.
+
+    Args:
+        path: of the image, relative to the challenge's folder.
+        box: left, top, right and bottom of the garment in pixels.
+        classes: of each group the index of its attribute, -1 where it is unknown; none
+            at all where the challenge keeps them to itself.
+    """
+
+    path: str
+    box: Box
+    classes: tuple[int, ...]
+
+
+def read_deepfashion_groups(folder: str | Path) -> dict[str, tuple[str, ...]]:
+    """Reads which attributes there are, from split/list_attr_cloth.txt.
+
+    Args:
+        folder: the challenge's folder.
+
+    Returns:
+        The six groups, named as in `ATTRIBUTE_GROUPS`, and their attributes in order.
+
+    Raises:
+        ValueError: naming the file and the line that breaks a rule.
+    """
+    path = Path(folder) / "split" / "list_attr_cloth.txt"
+    lines = _read_lines(path)
+    members: dict[int, list[str]] = collections.defaultdict(list)
+    last: dict[int, int] = {}
+    for number, line in enumerate(lines[2:], start=3):
+        *name, group = line.split() or [""]
+        if len(name) != 1 or not group.isdecimal() or int(group) < 1:
+            raise ValueError(
+                f"{path} line {number}: must be an attribute and the number of its "
+                f"group; got {line!r}."
+            )
+        if any(name[0] in names for names in members.values()):
+            raise ValueError(
+                f"{path} line {number}: an attribute must stand once; {name[0]!r} "
+                "stands twice."
+            )
+        members[int(group)].append(name[0])
+        last[int(group)] = number
+    count = lines[0].strip() if lines else ""
+    if not members or count != str(sum(map(len, members.values()))):
+        raise ValueError(
+            f"{path} line 1: must count the attributes listed from line 3 on; got "
+            f"{count!r} for {sum(map(len, members.values()))}."
+        )
+    for index in range(1, max(members) + 1):
+        if index not in members:
+            raise ValueError(
+                f"{path} line {last[max(members)]}: groups must be numbered without "
+                f"gaps; group {index} is empty beside group {max(members)}."
+            )
+        if len(members[index]) < 2:
+            raise ValueError(
+                f"{path} line {last[index]}: a group must have at least two "
+                f"attributes; group {index} has {members[index]}."
+            )
+    names = [*ATTRIBUTE_GROUPS, *(f"group {i}" for i in range(7, max(members) + 1))]
+    return {names[index - 1]: tuple(members[index]) for index in sorted(members)}
+
+
+def read_deepfashion_rows(
+    folder: str | Path, split: str, *, with_classes: bool = True
+) -> list[DeepfashionRow]:
+    """Reads the images of a split, their boxes and their attributes.
+
+    Args:
+        folder: the challenge's folder.
+        split: "train", "val" or "test": reads split/<split>.txt, <split>_bbox.txt and
+            <split>_attr.txt.
+        with_classes: False leaves <split>_attr.txt out, which test has not.
+
+    Raises:
+        ValueError: naming the files and the lines that break a rule.
+    """
+    files = Path(folder) / "split"
+    listing, boxes = files / f"{split}.txt", files / f"{split}_bbox.txt"
+    sources = [listing, boxes]
+    if with_classes:
+        sources.append(files / f"{split}_attr.txt")
+    lines = [_read_lines(source) for source in sources]
+    for source, own in zip(sources[1:], lines[1:], strict=True):
+        if len(own) != len(lines[0]):
+            raise ValueError(
+                f"{source} must have one line per image of {listing}; it ends with "
+                f"line {len(own)} and the other with line {len(lines[0])}."
+            )
+    if not lines[0]:
+        raise ValueError(f"{listing} must list at least one image; it is empty.")
+    groups = read_deepfashion_groups(folder) if with_classes else {}
+    problems: list[str] = []
+    rows: list[DeepfashionRow] = []
+    seen: dict[str, int] = {}
+    for number, (path, box, *classes) in enumerate(zip(*lines, strict=True), start=1):
+        for source, problem in (
+            (listing, _path_problem(path, seen)),
+            (boxes, _box_problem(box)),
+            (sources[-1], _class_problem(classes[0], groups) if classes else ""),
+        ):
+            if problem:
+                problems.append(f"{source} line {number}: {problem}")
+        seen.setdefault(path, number)
+        if not problems:
+            left, top, right, bottom = map(int, box.split())
+            known = tuple(map(int, classes[0].split())) if classes else ()
+            rows.append(DeepfashionRow(path, (left, top, right, bottom), known))
+    _raise(listing, problems)
+    return rows
+
+
+def check_deepfashion_images(
+    folder: str | Path, split: str, rows: Sequence[DeepfashionRow]
+) -> list[ImageCheck]:
+    """Looks at the header of every image and holds the boxes against its size.
+
+    Args:
+        folder: the challenge's folder.
+        split: "train", "val" or "test", for errors.
+        rows: from `read_deepfashion_rows`.
+
+    Raises:
+        ValueError: naming the files and the lines that break a rule.
+    """
+    folder = Path(folder)
+    checks = check_images([folder / row.path for row in rows], depth="header")
+    problems = []
+    for number, (row, check) in enumerate(zip(rows, checks, strict=True), start=1):
+        if check.header is None:
+            source = folder / "split" / f"{split}.txt"
+            problems.append(f"{source} line {number}: {check.problem}")
+            continue
+        width, height = check.header.width, check.header.height
+        if not check.header.plain:  # it may be turned when it is decoded
+            data = read_bytes(folder / row.path)
+            height, width = inspect_and_decode(data, name=row.path)[1].shape[:2]
+        if row.box[2] > width or row.box[3] > height:
+            source = folder / "split" / f"{split}_bbox.txt"
+            problems.append(
+                f"{source} line {number}: the box must lie in its image of {width} x "
+                f"{height} pixels; got {row.box}."
+            )
+    _raise(folder / "split" / f"{split}.txt", problems)
+    return checks
+
+
+class Deepfashion(tfds.core.GeneratorBasedBuilder):
+    """Makes a tensorflow-datasets dataset of the challenge's folder.
+
+    `load_deepfashion` reads the folder in place and needs no copy; this is for programs
+    that speak tensorflow-datasets. Images stay as they are, uncropped.
+
+    Example:
+        >>> builder = Deepfashion(data_dir="unused")
+        >>> builder.info.features["attributes"]["sleeve"].names
+        ['long_sleeve', 'short_sleeve', 'sleeveless']
+    """
+
+    name = "deepfashion"
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "26 attributes in 6 groups."}  # noqa: RUF012
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "Ask for the images at https://mmlab.ie.cuhk.edu.hk/projects/DeepFashion.html; "
+        "`manual_dir` must hold the challenge's img/ and split/."
+    )
+
+    url_infos = None  # nothing is downloaded: no checksums
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=(
+                "Garments with one of each of six groups of attributes: DeepFashion's "
+                "attribute prediction challenge. The images are for non-commercial "
+                "research only and are never shipped with kmlic: they are read from "
+                "the folder that their authors give to those who ask."
+            ),
+            homepage="https://mmlab.ie.cuhk.edu.hk/projects/DeepFashion.html",
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(encoding_format="jpeg"),
+                    "path": tfds.features.Text(),
+                    "box": tfds.features.Tensor(shape=(4,), dtype=np.int32),
+                    "attributes": {
+                        group: tfds.features.ClassLabel(names=list(names))
+                        for group, names in ATTRIBUTE_GROUPS.items()
+                    },
+                }
+            ),
+            citation=(
+                "@inproceedings{liu2016deepfashion, title={DeepFashion: Powering "
+                "Robust Clothes Recognition and Retrieval with Rich Annotations}, "
+                "author={Liu, Ziwei and Luo, Ping and Qiu, Shi and Wang, Xiaogang and "
+                "Tang, Xiaoou}, booktitle={CVPR}, year={2016}}"
+            ),
+        )
+
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
+        folder = Path(dl_manager.manual_dir)
+        groups = read_deepfashion_groups(folder)
+        if groups != ATTRIBUTE_GROUPS:
+            raise ValueError(
+                f"{folder / 'split' / 'list_attr_cloth.txt'} must list DeepFashion's "
+                f"26 attributes; got {groups}."
+            )
+        return {
+            "train": self._generate_examples(folder, "train"),
+            "validation": self._generate_examples(folder, "val"),
+        }
+
+    def _generate_examples(
+        self, folder: Path, split: str
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        rows = read_deepfashion_rows(folder, split)
+        check_deepfashion_images(folder, split, rows)
+        for row in rows:
+            classes = dict(zip(ATTRIBUTE_GROUPS, row.classes, strict=True))
+            yield (
+                row.path,
+                {
+                    "image": io.BytesIO((folder / row.path).read_bytes()),
+                    "path": row.path,
+                    "box": row.box,
+                    "attributes": classes,
+                },
+            )
+
+
+def _read_lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise ValueError(
+            f"{path} must exist; there is no such file. `data_dir` must be the "
+            "challenge's folder, with img/ and split/."
+        )
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be UTF-8 text; got {error}.") from error
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return [line.strip() for line in lines]
+
+
+def _path_problem(path: str, seen: dict[str, int]) -> str:
+    place = os.path.normpath(path)
+    if not path or "\0" in path or os.path.isabs(path) or place.startswith(".."):  # noqa: PTH117
+        return f"must be the path of an image inside the folder; got {path!r}"
+    if path in seen:
+        return f"an image must stand once; {path!r} stands in line {seen[path]} already"
+    return ""
+
+
+def _box_problem(line: str) -> str:
+    numbers = line.split()
+    if len(numbers) != 4 or not all(number.isdecimal() for number in numbers):
+        return f"must be x1 y1 x2 y2, 4 columns of pixels; got {line!r}"
+    left, top, right, bottom = map(int, numbers)
+    if left >= right or top >= bottom:
+        return f"the box must have x1 < x2 and y1 < y2; got {line!r}"
+    return ""
+
+
+def _class_problem(line: str, groups: dict[str, tuple[str, ...]]) -> str:
+    numbers = line.split()
+    if len(numbers) != len(groups) or not all(
+        number.removeprefix("-").isdecimal() for number in numbers
+    ):
+        return f"must have one class per group, {len(groups)} columns; got {line!r}"
+    for (group, names), number in zip(groups.items(), numbers, strict=True):
+        if not -1 <= int(number) < len(names):
+            return (
+                f"the class of {group!r} must be 0 to {len(names) - 1}, or -1 for "
+                f"unknown; got {number}"
+            )
+    return ""
+
+
+def _raise(source: Path, problems: Sequence[str]) -> None:
+    if not problems:
+        return
+    shown = [f"{problem}." for problem in problems[:_SHOWN]]
+    if len(problems) > _SHOWN:
+        shown.append(f"... and {len(problems) - _SHOWN} more")
+    if len(problems) == 1:
+        raise ValueError(shown[0])
+    head = f"{source} and its companions must list usable images; {len(problems)} lines"
+    raise ValueError("\n".join([f"{head} are not.", *shown]))

@@ -1,0 +1,237 @@
+"""DeepFashion's attribute challenge, read in place."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+from kmlic.data.build_batches import build_batches, fits_in_cache
+from kmlic.data.build_from_rows import FileLoader
+from kmlic.data.decoding import MAX_BYTES, MAX_PIXELS
+from kmlic.data.multi_label_data import MultiLabelData
+from kmlic.data.splits import split_images
+from kmlic.data.widen_boxes import widen_boxes
+from kmlic.datasets.deepfashion import (
+    DeepfashionRow,
+    check_deepfashion_images,
+    read_deepfashion_groups,
+    read_deepfashion_rows,
+)
+from kmlic.labels import Labels
+
+
+def load_deepfashion(
+    *,
+    image_size: int,
+    batch_size: int,
+    data_dir: str | Path | None,
+    labels: Literal["attributes", "patterns"] = "attributes",
+    seed: int = 0,
+    augmentation: str = "flip",
+    cache: bool = True,
+    crop: bool = True,
+    margin: float = 0.0,
+    validation: float = 0.1,
+) -> MultiLabelData:
+    """Loads the attribute challenge of DeepFashion from its folder.
+
+    The images of split/val.txt are the test split: nothing should be chosen by them. A
+    part of split/train.txt, stratified and with copies of an image kept together, is
+    the validation split. In a folder without split/train.txt, to judge models by, both
+    are empty. The images are for non-commercial research only; kmlic never ships them.
+
+    Args:
+        image_size: side in pixels that images are resized to. The challenge's report
+            takes 224.
+        batch_size: images a batch.
+        data_dir: the challenge's folder, with img/ and split/.
+        labels: "attributes" for all groups, of which an image has one label each;
+            "patterns" for the first group as ordinary labels.
+        seed: of the validation split, of order and augmentation.
+        augmentation: of training images, see `Augmentation`.
+        cache: whether to keep decoded images in memory while they fit in 2 GiB.
+        crop: whether to cut each image to its box first.
+        margin: share of the box's sides that is kept around it on each side, as far as
+            the image goes.
+        validation: share 0-1 of split/train.txt that validates.
+
+    Raises:
+        ValueError: naming the file and the line that breaks a rule, or the argument.
+    """
+    if data_dir is None:
+        raise ValueError(
+            "`data_dir` must be the challenge's folder, with img/ and split/, for the "
+            'dataset "deepfashion_attributes"; got data_dir=None. The images are not '
+            "downloaded: their authors give them to those who ask, for non-commercial "
+            "research."
+        )
+    if labels not in ("attributes", "patterns"):
+        raise ValueError(
+            f'`labels` must be "attributes" or "patterns"; got labels={labels!r}.'
+        )
+    if not 0 < validation < 1:
+        raise ValueError(
+            f"`validation` must be a share between 0 and 1; got {validation}."
+        )
+    groups = read_deepfashion_groups(data_dir)
+    if labels == "patterns":
+        groups = dict(list(groups.items())[:1])
+    names = tuple(name for members in groups.values() for name in members)
+    exclusive = labels == "attributes"
+    to_judge = not (Path(data_dir) / "split" / "train.txt").exists()
+    listed = {
+        split: read_deepfashion_rows(data_dir, split)
+        for split in (["val"] if to_judge else ["train", "val"])
+    }
+    files = {
+        split: _Files(data_dir, split, rows, crop=crop, margin=margin)
+        for split, rows in listed.items()
+    }
+    targets = {split: _targets(rows, groups) for split, rows in listed.items()}
+    nothing = np.zeros(0, np.int64)
+    chosen = {"train": ("val", nothing), "validation": ("val", nothing)}
+    if not to_judge:
+        held_out = _hold_out(targets["train"], files["train"].digests, validation, seed)
+        chosen["train"] = "train", np.flatnonzero(~held_out)
+        chosen["validation"] = "train", np.flatnonzero(held_out)
+    chosen["test"] = "val", np.arange(len(listed["val"]))
+    in_memory = cache and fits_in_cache(sum(own.pixels * 3 for own in files.values()))
+    datasets = {}
+    for name, (split, members) in chosen.items():
+        elements = tf.data.Dataset.from_tensor_slices(
+            (files[split].references(members), targets[split][members])
+        )
+        for key in (name, "train_in_order") if name == "train" else (name,):
+            datasets[key] = build_batches(
+                elements,
+                files[split].load,
+                image_size=image_size,
+                batch_size=batch_size,
+                training=key == "train" and len(members) > 0,
+                seed=seed,
+                augmentation=augmentation,
+                cache=in_memory and key != "train_in_order",
+            )
+    return MultiLabelData(
+        **datasets,
+        labels=Labels(
+            names,
+            groups=groups if exclusive else None,
+            image_size=image_size,
+            exclusive=exclusive,
+        ),
+        targets={key: targets[split][own] for key, (split, own) in chosen.items()},
+        paths={
+            key: tuple(listed[split][index].path for index in own)
+            for key, (split, own) in chosen.items()
+        },
+        options={"crop": crop, "margin": margin, "validation": validation},
+    )
+
+
+def load_deepfashion_images(
+    split: str,
+    *,
+    data_dir: str | Path,
+    image_size: int,
+    batch_size: int,
+    crop: bool = True,
+    margin: float = 0.0,
+) -> tf.data.Dataset:
+    """Loads the images of a split whose attributes nobody knows, for a submission.
+
+    Shapes: batches (B, S, S, 3) float32, pixels 0-255, in the order of
+    split/<split>.txt.
+
+    Args:
+        split: "test", or any other of which split/ has a list and boxes.
+        data_dir: the challenge's folder.
+        image_size: S in pixels.
+        batch_size: B; the last batch may be smaller.
+        crop: as in `load_deepfashion`.
+        margin: as in `load_deepfashion`.
+
+    Raises:
+        ValueError: naming the file and the line that breaks a rule.
+    """
+    rows = read_deepfashion_rows(data_dir, split, with_classes=False)
+    files = _Files(data_dir, split, rows, crop=crop, margin=margin)
+    nothing = np.zeros((len(rows), 0), np.int8)
+    batches = build_batches(
+        tf.data.Dataset.from_tensor_slices(
+            (files.references(np.arange(len(rows))), nothing)
+        ),
+        files.load,
+        image_size=image_size,
+        batch_size=batch_size,
+        training=False,
+        cache=False,
+    )
+    return batches.map(lambda images, _: images)
+
+
+class _Files:
+    """Holds where the images of one split lie and what is cut out of them."""
+
+    def __init__(
+        self,
+        folder: str | Path,
+        split: str,
+        rows: Sequence[DeepfashionRow],
+        *,
+        crop: bool,
+        margin: float,
+    ) -> None:
+        if margin < 0:
+            raise ValueError(f"`margin` must be at least 0; got margin={margin}.")
+        checks = check_deepfashion_images(folder, split, rows)
+        headers = [check.header for check in checks if check.header is not None]
+        self.digests = [check.digest for check in checks]
+        self._paths = np.array([os.fspath(Path(folder) / row.path) for row in rows])
+        self._plain = np.array([header.plain for header in headers])
+        sizes = np.array([(header.width, header.height) for header in headers])
+        if crop:
+            wide = widen_boxes(np.array([row.box for row in rows]), margin)
+            start, end = wide[:, :2], wide[:, 2:]
+            # What is turned when it is decoded ends where TensorFlow's slice does.
+            limits = np.where(self._plain[:, None], sizes, sizes.max(axis=1)[:, None])
+            end = np.minimum(end, limits)
+        else:
+            start, end = (
+                np.zeros_like(sizes),
+                np.full_like(sizes, np.iinfo("int32").max),
+            )
+        self._boxes = np.concatenate([start, end], axis=1).astype(np.int32)
+        kept = np.minimum(end, sizes) - start
+        self.pixels = int(kept.prod(axis=1).sum())
+        self._loader = FileLoader(MAX_BYTES, MAX_PIXELS)
+
+    def references(self, members: np.ndarray) -> tuple[np.ndarray, ...]:
+        return self._paths[members], self._plain[members], self._boxes[members]
+
+    def load(self, reference: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        path, plain, box = reference
+        load = self._loader.plain if self._plain.all() else self._loader.any
+        return load((path, plain))[box[1] : box[3], box[0] : box[2]]
+
+
+def _targets(
+    rows: Sequence[DeepfashionRow], groups: Mapping[str, Sequence[str]]
+) -> np.ndarray:
+    classes = np.array([row.classes for row in rows])
+    marks = []
+    for index, names in enumerate(groups.values()):
+        own = (classes[:, index, None] == np.arange(len(names))).astype(np.int8)
+        own[classes[:, index] == -1] = -1
+        marks.append(own)
+    return np.concatenate(marks, axis=1)
+
+
+def _hold_out(
+    targets: np.ndarray, digests: Sequence[bytes], share: float, seed: int
+) -> np.ndarray:
+    fractions = (1 - share, share / 2, share / 2)
+    return split_images(targets, fractions=fractions, groups=(digests,), seed=seed) > 0

@@ -1,0 +1,126 @@
+"""The embedded dataset, drawn on first use."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+from kmlic.data.from_tfds import Example, from_tfds
+from kmlic.data.multi_label_data import Boxes, MultiLabelData
+from kmlic.datasets.deepfashion import ATTRIBUTE_GROUPS
+from kmlic.datasets.street_fashion.builder import (
+    StreetFashionConfig,
+    load_street_fashion_builder,
+)
+from kmlic.datasets.street_fashion.outfits import (
+    ACCESSORIES,
+    COLOURS,
+    GARMENTS,
+    PATTERNS,
+    dress_figure,
+)
+from kmlic.labels import Labels
+
+_ALL = {"patterns": PATTERNS, "garments": GARMENTS, "colours": COLOURS}
+_SPLITS = {"train": "train", "validation": "validation", "test": "test"}
+
+
+def load_street_fashion(
+    *,
+    image_size: int,
+    batch_size: int,
+    labels: Literal["all", "patterns", "attributes"] = "all",
+    config: str | StreetFashionConfig = "default",
+    data_dir: str | Path | None = None,
+    seed: int = 0,
+    augmentation: str = "flip",
+    cache: bool = True,
+    boxes: bool = False,
+) -> MultiLabelData:
+    """Loads the embedded dataset, drawing its images when they are not there yet.
+
+    The captions of the training images come along, for word vectors.
+
+    Args:
+        image_size: side in pixels that images are resized to.
+        batch_size: images a batch.
+        labels: "all" for 34 patterns, garments and colours, which are also the groups,
+            "patterns" for the 11 patterns, "attributes" for 26 in 6 groups of which an
+            image has one each.
+        config: "default", "tiny" (the first 160 images of it) or a
+            `StreetFashionConfig` with a name of its own.
+        data_dir: where tensorflow-datasets keeps its data; its own choice when None.
+        seed: of order and augmentation; the images stay the same.
+        augmentation: of training images, see `Augmentation`.
+        cache: whether to keep decoded images in memory.
+        boxes: whether to give the boxes too, of every garment and, the same box again,
+            of its patterns and its colours.
+
+    Raises:
+        ValueError: if there is no such choice of labels.
+    """
+    groups: Mapping[str, tuple[str, ...]]
+    targets: Callable[[Example, str], tf.Tensor]
+    if labels == "all":
+        groups, targets = _ALL, _marks
+    elif labels == "patterns":
+        groups, targets = {"patterns": PATTERNS}, _patterns
+    elif labels == "attributes":
+        groups, targets = ATTRIBUTE_GROUPS, _attributes
+    else:
+        raise ValueError(
+            '`labels` must be "all", "patterns" or "attributes"; got '
+            f"labels={labels!r}."
+        )
+    names = tuple(name for members in groups.values() for name in members)
+    return from_tfds(
+        load_street_fashion_builder(data_dir, config),
+        splits=_SPLITS,
+        labels=Labels(
+            names,
+            groups=groups,
+            image_size=image_size,
+            exclusive=labels == "attributes",
+        ),
+        targets=targets,
+        image_size=image_size,
+        batch_size=batch_size,
+        seed=seed,
+        augmentation=augmentation,
+        cache=cache,
+        caption="caption",
+        name="index",
+        boxes=_boxes if boxes else None,
+    )
+
+
+def _boxes(example: Example) -> Boxes:
+    outfit = dress_figure(int(example["seed"]), int(example["index"]))
+    names, corners = [], []
+    for garment, box in zip(outfit.garments, example["boxes"]["box"], strict=True):
+        patterns = () if garment.kind in ACCESSORIES else garment.patterns
+        for name in (garment.kind, *patterns, *garment.colours):
+            names.append(name)
+            corners.append(box)
+    return Boxes(tuple(names), np.stack(corners))
+
+
+def _marks(example: Example, split: str) -> tf.Tensor:
+    del split  # the same in all
+    return tf.concat([example[group] for group in _ALL], axis=0)
+
+
+def _patterns(example: Example, split: str) -> tf.Tensor:
+    del split
+    return example["patterns"]
+
+
+def _attributes(example: Example, split: str) -> tf.Tensor:
+    del split
+    marks = [
+        tf.one_hot(example["attributes"][group], len(names), dtype=tf.int8)
+        for group, names in ATTRIBUTE_GROUPS.items()
+    ]
+    return tf.concat(marks, axis=0)

@@ -1,0 +1,288 @@
+"""A report as one HTML file that needs nothing beside it."""
+
+import base64
+import dataclasses
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+import markupsafe
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from kmlic.atomic_write import atomic_write
+
+_PICTURE_SIDE = 256
+_DPI = 144
+# What may stand around the digits of a number: signs, units, deviations.
+_NUMBER = re.compile(r"[-+±]?[\d.,]+(e[-+]?\d+)?( ?(%|s|MB|GB|ms))?( ± [\d.,]+)?")
+_EMPTY = ("", "-")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Picture:
+    """Holds an image to be shown small, and what is said below it.
+
+    Args:
+        image: (H, W, 3) pixels 0-255, uint8 or float.
+        caption: lines of text.
+    """
+
+    image: np.ndarray
+    caption: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Section:
+    """Holds one part of a report: a text, a table, figures and pictures, in that order.
+
+    Texts are shown as they are; a `markupsafe.Markup` keeps its HTML, in cells too.
+
+    Args:
+        title: the heading.
+        text: paragraphs with an empty line between them.
+        header: one cell per column; none for a table without.
+        rows: cells of text. Columns of numbers are set to the right.
+        figures: made with `matplotlib.figure.Figure`, not through pyplot; drawn dark
+            on white, whatever the page has.
+        pictures: images side by side.
+
+    Raises:
+        ValueError: if a row has another number of cells than the header.
+
+    Example:
+        >>> Section("Sizes", header=("split", "images"), rows=[("train", "3000")]).title
+        'Sizes'
+    """
+
+    title: str
+    text: str = ""
+    header: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    figures: Sequence[Figure] = ()
+    pictures: Sequence[Picture] = ()
+
+    def __post_init__(self) -> None:
+        width = len(self.header or (self.rows[0] if self.rows else ()))
+        for row in self.rows:
+            if len(row) != width:
+                raise ValueError(
+                    f"`rows` must have {width} cells each; got {len(row)} in "
+                    f"{tuple(row)} of the section {self.title!r}."
+                )
+
+
+def write_report(path: str | Path, title: str, sections: Sequence[Section]) -> None:
+    """Writes a page of sections, whole or not at all.
+
+    The page loads nothing: style, figures and pictures are inside it, and its policy
+    forbids browsers to ask for anything else.
+
+    Args:
+        path: the HTML file.
+        title: of the page.
+        sections: in order; those without any content are left out.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     page = Path(folder) / "report.html"
+        ...     write_report(page, "A run", [Section("Labels", "dog, sofa")])
+        ...     "dog, sofa" in page.read_text(encoding="utf-8")
+        True
+    """
+    shown = [
+        {
+            "id": f"section-{number}",
+            "title": section.title,
+            "paragraphs": [part for part in section.text.split("\n\n") if part.strip()],
+            "header": section.header,
+            "rows": section.rows,
+            "numeric": _numeric_columns(section.rows),
+            "figures": [_figure(figure, section.title) for figure in section.figures],
+            "pictures": [
+                {"source": _picture(picture.image), "caption": picture.caption}
+                for picture in section.pictures
+            ],
+        }
+        for number, section in enumerate(sections, start=1)
+        if section.text or section.rows or section.figures or section.pictures
+    ]
+    page = _TEMPLATE.render(title=title, sections=shown)
+    with atomic_write(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _numeric_columns(rows: Sequence[Sequence[str]]) -> list[bool]:
+    columns = zip(*rows, strict=True)
+    return [all(map(_is_number, column)) for column in columns]
+
+
+def _is_number(cell: str) -> bool:
+    text = str(markupsafe.Markup(cell).striptags()).strip()
+    return text in _EMPTY or _NUMBER.fullmatch(text) is not None
+
+
+def _figure(figure: Figure, title: str) -> dict[str, object]:
+    names = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]
+    photographs = any(axes.images for axes in figure.axes)
+    file = io.BytesIO()
+    figure.savefig(
+        file,
+        format="png" if photographs else "svg",
+        bbox_inches="tight",
+        facecolor="white",
+        dpi=_DPI if photographs else "figure",
+    )
+    width = None  # a drawing says its own
+    if photographs:
+        # CSS counts 96 pixels an inch.
+        width = round(Image.open(file).width * 96 / _DPI)
+    return {
+        "source": _data_url(
+            file.getvalue(), "image/png" if photographs else "image/svg+xml"
+        ),
+        "text": "; ".join(name for name in names if name) or title,
+        "width": width,
+    }
+
+
+def _picture(pixels: np.ndarray) -> str:
+    image = Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8))
+    image.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=88)
+    return _data_url(file.getvalue(), "image/jpeg")
+
+
+def _data_url(content: bytes, media: str) -> str:
+    return f"data:{media};base64,{base64.b64encode(content).decode()}"
+
+
+_TEMPLATE = jinja2.Environment(
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+).from_string("""\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>{{ title }}</title>
+<style>
+:root { --line: #8885; --soft: #8881; --link: #2563c9; }
+@media (prefers-color-scheme: dark) { :root { --link: #8ab4f8; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 72rem; padding: 1rem; line-height: 1.5;
+  font-family: system-ui, sans-serif; overflow-wrap: break-word; }
+h1 { font-size: 1.6rem; line-height: 1.2; margin: .5rem 0 1rem; }
+h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; padding-top: .5rem;
+  border-top: 1px solid var(--line); }
+a { color: var(--link); }
+p { max-width: 46rem; margin: .5rem 0 1rem; }
+nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none;
+  margin: 0; padding: 0; }
+.table { overflow: auto; max-height: 80vh; border: 1px solid var(--line);
+  border-radius: .4rem; width: fit-content; max-width: 100%; margin-bottom: 1rem; }
+table { border-collapse: separate; border-spacing: 0; font-size: .9rem;
+  font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .7rem; text-align: left; vertical-align: top;
+  border-bottom: 1px solid var(--soft); }
+tbody tr:last-child > * { border-bottom: 0; }
+tbody tr:nth-child(even) { background: var(--soft); }
+thead th { position: sticky; top: 0; background: Canvas; white-space: nowrap;
+  border-bottom: 1px solid var(--line); }
+tbody th { font-weight: 500; min-width: 6rem; background: Canvas; }
+thead th:first-child, tbody th { position: sticky; left: 0; z-index: 1; }
+tbody tr:nth-child(even) th {
+  background: linear-gradient(var(--soft), var(--soft)) Canvas; }
+td { min-width: 3rem; }
+.number { text-align: right; white-space: nowrap; }
+.figures { display: flex; flex-wrap: wrap; gap: 1rem; margin-bottom: 1rem; }
+.figures img { background: #fff; border: 1px solid var(--line); padding: .5rem;
+  border-radius: .4rem; max-width: 100%; height: auto; }
+.pictures { display: grid; gap: 1rem; margin-bottom: 1rem;
+  grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); }
+figure { margin: 0; }
+figure img { width: 100%; border-radius: .4rem; display: block; }
+figcaption { font-size: .85rem; white-space: pre-line; padding-top: .3rem; }
+@media print { .table { max-height: none; overflow: visible; } }
+</style>
+</head>
+<body>
+<header>
+<h1>{{ title }}</h1>
+<nav aria-label="Sections">
+<ul>
+{% for section in sections %}
+<li><a href="#{{ section.id }}">{{ section.title }}</a></li>
+{% endfor %}
+</ul>
+</nav>
+</header>
+<main>
+{% for section in sections %}
+<section aria-labelledby="{{ section.id }}">
+<h2 id="{{ section.id }}">{{ section.title }}</h2>
+{% for paragraph in section.paragraphs %}
+<p>{{ paragraph }}</p>
+{% endfor %}
+{% if section.rows %}
+<div class="table" role="region" aria-labelledby="{{ section.id }}" tabindex="0">
+<table>
+{% if section.header %}
+<thead><tr>
+{% for cell in section.header %}
+<th scope="col"{% if section.numeric[loop.index0] %} class="number"{% endif %}>\
+{{ cell }}</th>
+{% endfor %}
+</tr></thead>
+{% endif %}
+<tbody>
+{% for row in section.rows %}
+<tr>
+{% for cell in row %}
+{% if loop.first %}
+<th scope="row"{% if section.numeric[0] %} class="number"{% endif %}>{{ cell }}</th>
+{% else %}
+<td{% if section.numeric[loop.index0] %} class="number"{% endif %}>{{ cell }}</td>
+{% endif %}
+{% endfor %}
+</tr>
+{% endfor %}
+</tbody>
+</table>
+</div>
+{% endif %}
+{% if section.figures %}
+<div class="figures">
+{% for figure in section.figures %}
+<img src="{{ figure.source }}" alt="{{ figure.text }}"\
+{% if figure.width %} width="{{ figure.width }}"{% endif %}>
+{% endfor %}
+</div>
+{% endif %}
+{% if section.pictures %}
+<div class="pictures">
+{% for picture in section.pictures %}
+<figure>
+<img src="{{ picture.source }}" alt="">
+<figcaption>{{ picture.caption }}</figcaption>
+</figure>
+{% endfor %}
+</div>
+{% endif %}
+</section>
+{% endfor %}
+</main>
+</body>
+</html>
+""")

@@ -1,0 +1,280 @@
+import csv
+import dataclasses
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from kmlic.evaluation import Report, report_scores, tune_thresholds
+from kmlic.experiments import Experiment, TrainingSettings
+from kmlic.html_report import Section
+from kmlic.labels import Labels
+from kmlic.losses import PartialBinaryCrossentropy
+from kmlic.run_folder import Run
+from kmlic.training import CachedFeatures, predict_scores
+from kmlic.words import load_word_vectors, train_word_vectors
+from tests.toys import LABELS, toy_data, toy_model
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    folder: Path
+    seeds: tuple[int, ...] = (0, 1)
+    dataset: str = "toy"
+    epochs: int = 2
+
+
+def _train(experiment, name="model", build=toy_model):
+    for seed in experiment.settings.seeds:
+        experiment.train(name, seed, build, toy_data(), epochs=2)
+
+
+def test_leaves_a_whole_run_folder(tmp_path, capsys):
+    experiment = Experiment("toy", Settings(tmp_path / "run"))
+    _train(experiment)
+    experiment.show()
+    own = Section("Ablation", "What the recipe adds.")
+    run = experiment.finish(exported="model", sections=[own])
+
+    assert (
+        "toy on toy, test split: 40 images, 2 seeds, in percent"
+        in capsys.readouterr().out
+    )
+    assert Run.read(tmp_path / "run" / "run.json").results == run.results
+    values = [run.seeds[seed]["test"]["model"]["mAP"] for seed in ("0", "1")]
+    assert run.results["test"]["model"]["mAP"] == pytest.approx(np.mean(values))
+    assert run.deviations["test"]["model"]["mAP"] == pytest.approx(
+        np.std(values, ddof=1)
+    )
+    assert run.results["test"]["model"]["mAP"] > 0.7
+    labels = Labels.read(tmp_path / "run" / "labels.json")
+    labels.require_same_names(LABELS)
+    best = experiment.best_of("model")
+    np.testing.assert_allclose(
+        labels.thresholds, tune_thresholds(*best.scores["validation"])
+    )
+    expected = report_scores(*best.scores["test"], labels).metrics
+    assert run.tuned["test"]["model"] == expected
+    with (tmp_path / "run" / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["model"], row["seed"], row["epoch"]) for row in rows] == [
+        ("model", seed, epoch) for seed in "01" for epoch in "12"
+    ]
+    report = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "toy on toy" in report and "What the recipe adds." in report
+    assert set(run.exports) == {"export/1", "model.tflite"}
+    assert all(difference < 1e-4 for difference in run.exports.values())
+    assert (
+        keras.saving.load_model(tmp_path / "run" / "model.keras").count_params() == 12
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_takes_reports_on_other_images_and_an_export_of_ones_own(tmp_path, capsys):
+    experiment = Experiment("toy", Settings(tmp_path / "run"))
+    _train(experiment)
+    for seed, value in ((0, 0.5), (1, 0.7)):
+        both = {"similarity": value, "bias": np.nan}
+        experiment.add_report("zero_shot", "model", seed, Report(both, {}, 7))
+
+    def export(model, folder, data):
+        (folder / "own.txt").write_text(f"{model.count_params()} {data.sizes['test']}")
+        return {"own.txt": 1e-7}
+
+    experiment.show("zero_shot")
+    vocabulary = train_word_vectors(["a red dress", "a blue dress"], size=4)
+    run = experiment.finish(exported="model", export=export, words=vocabulary)
+    kept = load_word_vectors(tmp_path / "run" / "words.npz")
+    np.testing.assert_array_equal(kept["dress"], vocabulary["dress"])
+
+    assert "toy, zero_shot split: 7 images" in capsys.readouterr().out
+    found = run.results["zero_shot"]["model"]
+    assert found == {"similarity": pytest.approx(0.6), "bias": None}
+    spread = run.deviations["zero_shot"]["model"]["similarity"]
+    assert spread == pytest.approx(0.2 / 2**0.5)
+    assert run.seeds["1"]["zero_shot"]["model"] == {"similarity": 0.7}
+    assert run.exports == {"own.txt": 1e-7}
+    assert (tmp_path / "run" / "own.txt").read_text() == "12 40"
+    assert not (tmp_path / "run" / "export").exists()
+
+
+def test_goes_on_with_the_trainings_that_are_missing(tmp_path):
+    settings = Settings(tmp_path / "run")
+    interrupted = Experiment("toy", settings)
+    interrupted.train("model", 0, toy_model, toy_data(), epochs=2)
+    built = []
+
+    def build():
+        built.append(1)
+        return toy_model()
+
+    again = Experiment("toy", settings)
+    _train(again, build=build)
+    assert len(built) == 1
+    assert len(again.trained["model"]) == 2
+    first, second = interrupted.trained["model"][0], again.trained["model"][0]
+    np.testing.assert_array_equal(first.scores["test"][1], second.scores["test"][1])
+
+
+def test_the_seed_exported_is_the_best_on_validation(tmp_path):
+    experiment = Experiment("toy", Settings(tmp_path / "run"))
+    _train(experiment)
+    targets = np.array([[1, 0, 1], [0, 1, 0]])
+    good, bad = (targets * 0.8, targets), (1 - targets * 0.8, targets)
+    experiment.trained["model"] = [
+        dataclasses.replace(
+            trained, scores={"validation": validation[::-1], "test": test[::-1]}
+        )
+        for trained, validation, test in zip(
+            experiment.trained["model"], (bad, good), (good, bad), strict=True
+        )
+    ]
+    assert experiment.best_of("model").seed == 1
+
+
+def test_other_labels_than_before_are_refused(tmp_path):
+    experiment = Experiment("toy", Settings(tmp_path / "run"))
+    experiment.train("model", 0, toy_model, toy_data(), epochs=1)
+    other = toy_data(labels=Labels(("red", "green", "violet")))
+    with pytest.raises(ValueError, match="label 2 is 'blue' here and 'violet' there"):
+        experiment.train("model", 1, toy_model, other, epochs=1)
+
+
+def test_other_data_than_an_interrupted_training_had_is_refused(tmp_path):
+    settings = Settings(tmp_path / "run")
+    Experiment("toy", settings).train("model", 0, toy_model, toy_data(), epochs=1)
+    with pytest.raises(ValueError, match=r"model-0 holds .* on other data"):
+        Experiment("toy", settings).train("model", 0, toy_model, toy_data(48), epochs=1)
+
+
+def test_other_settings_than_the_interrupted_run_are_refused(tmp_path):
+    Experiment("toy", Settings(tmp_path / "run"))
+    with pytest.raises(ValueError, match="epochs: 2 there, 3 here"):
+        Experiment("toy", Settings(tmp_path / "run", epochs=3))
+    assert json.loads((tmp_path / ".run.working" / "settings.json").read_text())
+
+
+def test_what_was_trained_on_features_is_exported_with_what_computes_them(tmp_path):
+    images = keras.Input((8, 8, 3), name="images")
+    lower = keras.Model(images, keras.layers.Rescaling(1 / 255)(images))
+    data = toy_data()
+    features = CachedFeatures(lower, data, tmp_path / "features")
+
+    def build():
+        maps = keras.Input(features.shapes[0])
+        pooled = keras.layers.GlobalAveragePooling2D()(maps)
+        model = keras.Model(maps, keras.layers.Dense(3, name="logits")(pooled))
+        model.compile(keras.optimizers.SGD(0.5), PartialBinaryCrossentropy())
+        return model
+
+    experiment = Experiment("toy", Settings(tmp_path / "run", seeds=(0,)))
+    loaded = features.load(batch_size=8)
+    trained = experiment.train("m", 0, build, loaded, epochs=1, whole=features.join)
+    assert experiment.data[0] is data
+    run = experiment.finish(exported="m")
+
+    model = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    assert model.input_shape == (None, 8, 8, 3)
+    assert all(difference < 1e-4 for difference in run.exports.values())
+    _, expected = predict_scores(model, data.test)
+    np.testing.assert_allclose(trained.scores["test"][1], expected, atol=1e-3)
+
+
+def test_other_scores_and_metrics_judge_epochs_seeds_and_splits(tmp_path):
+    calls = []
+
+    def score(model, dataset, labels):
+        calls.append(labels)
+        targets, scores = predict_scores(model, dataset)
+        return targets, -scores
+
+    def report(targets, scores, labels):
+        closeness = float(1 - np.abs(targets + scores).mean())
+        return Report({"closeness": closeness}, {}, len(targets))
+
+    experiment = Experiment(
+        "toy",
+        Settings(tmp_path / "run"),
+        score=score,
+        report=report,
+        monitor="closeness",
+    )
+    _train(experiment)
+    run = experiment.finish()
+    assert set(run.results["test"]["model"]) == {"closeness"}
+    epochs = experiment.trained["model"][0].epochs
+    assert [set(values) for values in epochs] == [{"loss", "val_closeness"}] * 2
+    assert experiment.trained["model"][0].scores["test"][1].max() <= 0
+    best = max(
+        run.seeds, key=lambda s: run.seeds[s]["validation"]["model"]["closeness"]
+    )
+    assert experiment.best_of("model").seed == int(best)
+    assert set(calls) == {LABELS}
+
+
+def test_values_beside_the_scores_are_averaged_over_the_seeds(tmp_path):
+    experiment = Experiment("toy", Settings(tmp_path / "run"))
+    _train(experiment)
+    for seed in (0, 1):
+        experiment.add_metrics("model", seed, "test", {"in box": 0.5 + seed})
+    run = experiment.finish()
+    assert run.results["test"]["model"]["in box"] == 1.0
+    assert run.deviations["test"]["model"]["in box"] == pytest.approx(0.5**0.5)
+    assert "in box" not in run.results["validation"]["model"]
+
+
+def test_a_training_of_ones_own_leaves_what_it_says(tmp_path):
+    experiment = Experiment("toy", Settings(tmp_path / "run", seeds=(0,)))
+    folders = []
+
+    def training(model, folder):
+        folders.append(folder)
+        model.get_layer("logits").bias.assign([9.0, 9.0, 9.0])
+        return [{"loss": 0.5}]
+
+    trained = experiment.train(
+        "own", 0, toy_model, toy_data(), epochs=1, training=training
+    )
+    assert trained.epochs == [{"loss": 0.5}]
+    assert trained.scores["test"][1].min() > 0.5
+    assert folders == [tmp_path / ".run.working/trainings/own-0/state"]
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_trains_as_the_settings_of_all_recipes_say(tmp_path, precision):
+    @dataclasses.dataclass(frozen=True)
+    class Own(TrainingSettings):
+        folder: Path = tmp_path / "run"
+        seeds: tuple[int, ...] = (0,)
+        dataset: str = "toy"
+
+    experiment = Experiment("toy", Own(precision=precision, ema=0.5, accumulate=2))
+    seen = []
+
+    def build():
+        model = toy_model()
+        seen.append((model, model.layers[1].compute_dtype))
+        return model
+
+    experiment.train("model", 0, build, toy_data(), epochs=2)
+    run = experiment.finish(exported="model")
+    model, dtype = seen[0]
+    assert f"mixed_{dtype}" == precision
+    assert int(model.optimizer.iterations) == 10
+    assert keras.config.dtype_policy().name == "float32"
+    kept = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    assert {layer.compute_dtype for layer in kept.layers} == {"float32"}
+    assert run.weights.startswith("moving averages (momentum 0.5), batch norm")
+    assert all(difference < 1e-4 for difference in run.exports.values())
+
+
+def test_records_how_the_exported_row_reads_its_images(tmp_path, monkeypatch):
+    experiment = Experiment("toy", Settings(tmp_path / "run", seeds=(0,)))
+    for name, margin in (("model", 0.1), ("other", 0.0)):
+        data = dataclasses.replace(toy_data(), options={"margin": margin})
+        experiment.train(name, 0, toy_model, data, epochs=1)
+    monkeypatch.setattr(experiment, "_export", lambda *arguments: {})
+    run = experiment.finish(exported="model")
+    assert run.data["options"] == {"margin": 0.1}

@@ -1,0 +1,146 @@
+import importlib
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.metrics import average_precision_score
+
+from kmlic.experiments import export_run
+from kmlic.export import has_bfloat16, load_export
+from kmlic.labels import Labels
+from kmlic.models import build_devise, score_labels
+from kmlic.run_folder import Run
+from kmlic.words import LabelVectors
+from tests.export.toys import random_images
+from tests.predict.toys import LABELS, write_image, write_run
+
+# The rooms' names for the functions hide the modules of the same names.
+loading = importlib.import_module("kmlic.experiments.load_split")
+checked = importlib.import_module("kmlic.export.export_checked")
+
+
+@pytest.fixture
+def run(tmp_path):
+    return write_run(tmp_path / "run")
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    for index, colour in enumerate(("red", "lime", (20, 90, 250))):
+        write_image(tmp_path / f"photographs/{index}.png", colour)
+    return tmp_path / "photographs"
+
+
+def record(run):
+    Run(
+        recipe="msrn",
+        command="python -m recipes.msrn",
+        settings={
+            "dataset": "street_fashion",
+            "data_dir": None,
+            "batch_size": 4,
+            "seeds": [3],
+        },
+        data={},
+        results={},
+        deviations={},
+        seeds={},
+        per_label={},
+        parameters={},
+        exports={"model.tflite": 0.5},
+        seconds={},
+    ).write(run / "run.json")
+
+
+def test_exports_what_is_asked_for_and_records_the_differences(run, photographs):
+    record(run)
+    forms = export_run(
+        run, formats=("saved_model",), quantize=("float16",), images=[photographs]
+    )
+    names = [str(form.path.relative_to(run)) for form in forms]
+    assert names == ["export/1", "model.float16.tflite"]
+    exports = json.loads((run / "run.json").read_text())["exports"]
+    assert set(exports) == {"model.tflite", *names}
+    assert exports["export/1"] == forms[0].difference < 1e-6
+
+
+def test_checks_with_the_runs_own_dataset(run, monkeypatch):
+    record(run)
+    asked = {}
+
+    images = tf.random.stateless_uniform((4, 8, 8, 3), (1, 2), 0, 255)
+    targets = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]])
+    means = images.numpy().mean(axis=(1, 2))
+    expected = average_precision_score(targets, means, average="macro")
+
+    class Data:
+        labels = LABELS
+        validation = tf.data.Dataset.from_tensors((images, targets))
+
+    def load(name, **options):
+        asked.update(options, name=name)
+        return Data()
+
+    monkeypatch.setattr(loading, "load_dataset", load)
+    model, form = export_run(run, formats=("tflite",), compare=True)
+    assert (asked["name"], asked["seed"], asked["image_size"]) == (
+        "street_fashion",
+        3,
+        8,
+    )
+    assert (model.name_in(run), form.name_in(run)) == ("model.keras", "model.tflite")
+    assert model.difference == 0 and form.difference < 1e-6
+    for each in (model, form):
+        assert each.megabytes > 0 and each.milliseconds > 0
+        assert each.mean_average_precision == pytest.approx(expected)
+
+
+def test_exports_the_embeddings_of_a_model_trained_on_word_vectors(
+    tmp_path, photographs, run
+):
+    embedder = build_devise(3, image_size=32)
+    labels = Labels(("red", "lime", "blue"), image_size=32)
+    folder = tmp_path / "devise"
+    folder.mkdir()
+    score_labels(embedder, np.eye(3)).save(folder / "model.keras")
+    labels.write(folder / "labels.json")
+    LabelVectors(labels.names, np.eye(3)).write(folder / "words.npz")
+    options = {"images": [photographs], "embeddings": True}
+    forms = export_run(folder, formats=("saved_model", "onnx", "openvino"), **options)
+    names = [form.name_in(folder) for form in forms if form.precision == "float32"]
+    assert names == [f"embedding/{x}" for x in ("export/1", "model.onnx", "openvino")]
+    images = random_images(2, 32)
+    expected = np.asarray(embedder(images))
+    for form in forms[:3]:
+        given = load_export(form.path)(images)
+        np.testing.assert_allclose(given, expected, atol=1e-4 * np.abs(expected).max())
+    with pytest.raises(ValueError, match="`embeddings` must be False"):
+        export_run(run, **options)
+
+
+def test_says_which_form_strays(run, photographs, monkeypatch):
+    monkeypatch.setitem(checked.TOLERANCES, "float32", -1.0)
+    with pytest.raises(ValueError, match=r"model\.tflite must give the model's"):
+        export_run(run, formats=("tflite",), images=[photographs])
+    assert not (run / "model.tflite").exists()
+
+
+def test_refuses_to_export_nothing(run):
+    with pytest.raises(ValueError, match="at least one form"):
+        export_run(run, formats=())
+
+
+def test_says_which_model_has_no_maps_to_export(run, photographs):
+    with pytest.raises(ValueError, match="`maps` must be False"):
+        export_run(run, images=[photographs], maps=True)
+
+
+def test_compares_with_images_alone_where_there_is_no_dataset(run, photographs):
+    model, form, *others = export_run(
+        run, formats=("openvino",), images=[photographs], compare=True
+    )
+    assert form.name_in(run) == "openvino" and form.milliseconds > 0
+    assert np.isnan(model.mean_average_precision)
+    names = [other.name_in(run) for other in others]
+    assert names == ["openvino (bfloat16)"] * has_bfloat16()

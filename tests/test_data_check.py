@@ -1,0 +1,181 @@
+import csv
+
+import numpy as np
+import pytest
+from PIL import ImageEnhance
+
+from kmlic.data import from_csv
+from kmlic.data_check import check_data
+from tests.data.files import encode, picture, write_csv, write_dataset
+
+
+def found(check):
+    return {finding.title: finding for finding in check.findings}
+
+
+def test_a_dataset_without_faults_spoils_nothing(tmp_path):
+    check = check_data(write_dataset(tmp_path, 60, kind="JPEG"))
+    assert not check.spoils_a_training
+    assert check.facts["usable images"] == "60" and check.facts["formats"] == "60 JPEG"
+    assert check.facts["splits"].endswith("(made here)")
+    assert check.facts["width, pixels"] == "32 to 32, median 32"
+    counts = [sum(map(int, row[1:4])) for row in check.labels]
+    assert [row[0] for row in check.labels] == ["a", "b", "c"]
+    assert counts == [30, 20, 15]
+    assert check.labels[0][4:] == ["50.00", "0.00"]
+
+
+def test_the_splits_are_those_of_the_training(tmp_path):
+    path = write_dataset(tmp_path, 60)
+    check = check_data(path, seed=3)
+    data = from_csv(path, image_size=8, batch_size=4, seed=3)
+    assert check.paths == data.paths
+    check.write_splits(tmp_path / "splits.csv")
+    with (tmp_path / "splits.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 60
+    again = check_data(path, splitting=tmp_path / "splits.csv")
+    assert again.paths == data.paths
+    assert again.facts["splits"].endswith("(given)")
+
+
+def test_finds_images_that_do_not_decode_and_rows_that_are_wrong(tmp_path):
+    path = write_dataset(tmp_path, 60)
+    (tmp_path / "004.png").write_bytes(b"")
+    lines = path.read_text().splitlines()
+    lines[6] = "005.png,a|"
+    write_csv(tmp_path, lines)
+    check = check_data(path)
+    assert check.spoils_a_training
+    finding = found(check)["Rows that cannot be used"]
+    assert finding.level == "error" and finding.count == 2
+    assert [row[:2] for row in finding.rows] == [["6", "004.png"], ["7", "005.png"]]
+    assert "is empty" in finding.rows[0][2]
+    assert "must not be empty" in finding.rows[1][2]
+
+
+def give_splits(path, row_splits):
+    lines = path.read_text().splitlines()
+    lines[0] += ",split"
+    splits = ("train", "validation", "test")
+    for row, line in enumerate(lines[1:]):
+        lines[row + 1] = f"{line},{row_splits.get(row, splits[row % 3])}"
+    return write_csv(path.parent, lines)
+
+
+def test_copies_across_given_splits_are_errors_and_in_made_ones_notes(tmp_path):
+    path = write_dataset(tmp_path, 60, kind="JPEG")
+    (tmp_path / "001.jpeg").write_bytes((tmp_path / "000.jpeg").read_bytes())
+    check = check_data(path)
+    assert not check.spoils_a_training
+    assert found(check)["Sets of exact copies"].count == 1
+    conflict = found(check)["Exact copies with other labels"]
+    assert conflict.rows == [["000.jpeg", "a, b, c", "001.jpeg", "none"]]
+    check = check_data(give_splits(path, {}))
+    assert check.spoils_a_training
+    across = found(check)["Exact copies in several splits"]
+    assert [row[:3] for row in across.rows] == [
+        ["1", "000.jpeg", "train"],
+        ["1", "001.jpeg", "validation"],
+    ]
+
+
+def test_finds_images_that_look_alike(tmp_path):
+    path = write_dataset(tmp_path, 60)
+    for row, factor in ((0, 1), (6, 1.05), (20, 0.95)):
+        image = picture(90, 120, cells=12)
+        image = ImageEnhance.Brightness(image).enhance(factor)
+        (tmp_path / f"{row:03}.png").write_bytes(encode(image, "PNG"))
+    check = check_data(give_splits(path, {0: "train", 6: "train", 20: "test"}))
+    across = found(check)["Images that look alike in several splits"]
+    assert across.level == "warning"
+    assert [row[1] for row in across.rows] == ["000.png", "006.png", "020.png"]
+    assert "look alike" not in "".join(found(check_data(path, near=None)))
+
+
+def test_judges_labels_by_the_training_split(tmp_path):
+    path = write_dataset(tmp_path, 60)
+    lines = path.read_text().splitlines()
+    lines = [lines[0], *(f"{line}|always" for line in lines[1:])]
+    lines = [line.replace(",|", ",") for line in lines]
+    lines[3] += "|rare"
+    lines[10] += "|other"
+    names = ["a", "b", "c", "always", "rare", "other", "never"]
+    path = give_splits(write_csv(tmp_path, lines), {2: "train", 9: "test"})
+    check = check_data(path, label_names=names)
+    assert check.spoils_a_training
+    assert found(check)["Labels without a training image"].rows == [
+        ["other"],
+        ["never"],
+    ]
+    assert found(check)["Labels that every training image has"].rows[0][0] == "always"
+    few = found(check)["Labels with fewer than 5 training images"]
+    assert few.rows == [["rare", "1"]]
+    untested = found(check)["Labels without a validation or test image"]
+    assert untested.rows[-1] == ["rare", "1", "0", "0"]
+
+
+def test_counts_unknown_targets_and_images_without_labels(tmp_path):
+    write_dataset(tmp_path, 60)
+    lines = ["path,dog,cat,owl"]
+    for row in range(60):
+        cat = "" if row % 3 else row % 2
+        lines.append(f"{row:03}.png,{row % 2},{cat},{row % 2}")
+    check = check_data(write_csv(tmp_path, lines))
+    assert [row[0] for row in check.labels] == ["dog", "cat", "owl"]
+    assert check.labels[1][4:] == ["50.00", "66.67"]
+    assert found(check)["Labels that are unknown for most images"].rows == [
+        ["cat", "66.7"]
+    ]
+    assert found(check)["Images without labels"].count == 30
+    together = found(check)["Labels that always stand together"]
+    assert together.rows == [["dog", "owl", "30"]]
+    pairs = found(check)["Pairs of labels that go together"]
+    assert pairs.rows[0] == ["dog", "owl", "30", "100.0", "100.0"]
+    assert pairs.rows[1] == ["dog", "cat", "10", "33.3", "100.0"]
+
+
+def test_names_labels_alone_in_the_graph(tmp_path):
+    write_dataset(tmp_path, 60)
+    lines = ["path,labels"]
+    lines += [f"{row:03}.png,{['a|b', 'c'][row % 2]}" for row in range(60)]
+    finding = found(check_data(write_csv(tmp_path, lines)))[
+        "Labels alone in the label graph"
+    ]
+    assert finding.rows == [["c", "30"]]
+
+
+def test_images_need_not_be_opened(tmp_path):
+    lines = ["path,labels", *(f"{row}.jpg,{'ab'[row % 2]}" for row in range(60))]
+    check = check_data(write_csv(tmp_path, lines), images="none")
+    assert not check.spoils_a_training
+    assert "formats" not in check.facts
+
+
+def test_the_page_holds_every_finding(tmp_path):
+    path = write_dataset(tmp_path, 60, kind="JPEG")
+    (tmp_path / "001.jpeg").write_bytes((tmp_path / "000.jpeg").read_bytes())
+    check = check_data(path)
+    check.write_report(tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for finding in check.findings:
+        assert finding.title in text
+    assert text.count("<img") == 2
+
+
+def test_says_when_nothing_is_usable(tmp_path):
+    lines = ["path,labels", *(f"{row}.png,a" for row in range(9))]
+    with pytest.raises(ValueError, match=r"9 of 9 rows are not usable\. .*must exist"):
+        check_data(write_csv(tmp_path, lines))
+
+
+def test_counts_equal_those_of_dense_targets(tmp_path):
+    write_dataset(tmp_path, 60)
+    random = np.random.default_rng(0)
+    marks = random.choice(["1", "0", ""], (60, 4))
+    lines = ["path,w,x,y,z"]
+    lines += [f"{row:03}.png,{','.join(marks[row])}" for row in range(60)]
+    check = check_data(write_csv(tmp_path, lines))
+    pairs = found(check)["Pairs of labels that go together"].rows
+    for one, other, count, *_ in pairs:
+        i, j = "wxyz".index(one), "wxyz".index(other)
+        assert int(count) == ((marks[:, i] == "1") & (marks[:, j] == "1")).sum()

@@ -1,0 +1,132 @@
+import html.parser
+
+import markupsafe
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from kmlic.html_report import Picture, Section, write_report
+
+
+class Page(html.parser.HTMLParser):
+    """Collects the elements of a page and refuses one whose tags do not match."""
+
+    EMPTY = ("meta", "img")
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open, self.texts = [], [], []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append((self.open[-1] if self.open else None, data.strip()))
+
+    def of(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def page(folder, *sections):
+    write_report(folder / "report.html", "A <run>", sections)
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    return text, Page(text)
+
+
+def test_the_page_holds_every_section_and_links_to_it(tmp_path):
+    _, read = page(
+        tmp_path, Section("One", "First.\n\nSecond."), Section("Two", rows=[["a", "b"]])
+    )
+    ids = [heading["id"] for heading in read.of("h2")]
+    assert [link["href"] for link in read.of("a")] == [f"#{x}" for x in ids]
+    assert [text for tag, text in read.texts if tag == "p" and text] == [
+        "First.",
+        "Second.",
+    ]
+    assert read.of("html") == [{"lang": "en"}]
+
+
+def test_sections_without_content_are_left_out(tmp_path):
+    _, read = page(tmp_path, Section("Empty", header=["a"]), Section("Full", "x"))
+    assert [text for tag, text in read.texts if tag == "h2" and text] == ["Full"]
+
+
+def test_the_page_asks_for_nothing_outside_itself(tmp_path):
+    figure = Figure()
+    figure.add_subplot(title="curve").plot([1, 2])
+    picture = Picture(np.zeros((4, 4, 3)), "black")
+    _, read = page(tmp_path, Section("x", figures=[figure], pictures=[picture]))
+    policy = [m["content"] for m in read.of("meta") if "http-equiv" in m]
+    assert policy == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+    assert not read.of("script") and not read.of("link")
+    sources = [image["src"] for image in read.of("img")]
+    assert sources[0].startswith("data:image/svg+xml;base64,")
+    assert sources[1].startswith("data:image/jpeg;base64,")
+    assert read.of("img")[0]["alt"] == "curve"
+
+
+def test_columns_of_numbers_are_set_to_the_right(tmp_path):
+    header = ["model", "mAP", "note", "weights"]
+    rows = [
+        ["msrn", markupsafe.Markup("<strong>72.6 ± 0.3</strong>"), "3 runs", "1,234"],
+        ["baseline", "66.5 ± 0.5", "-", "-"],
+    ]
+    _, read = page(tmp_path, Section("Results", header=header, rows=rows))
+    columns = [cell.get("class") for cell in read.of("th") if cell["scope"] == "col"]
+    assert columns == [None, "number", None, "number"]
+    assert [cell.get("class") for cell in read.of("td")] == [
+        "number",
+        None,
+        "number",
+    ] * 2
+    assert [cell["scope"] for cell in read.of("th")] == ["col"] * 4 + ["row"] * 2
+
+
+@pytest.mark.parametrize(
+    ("cell", "number"),
+    [
+        ("1.2e-06", True),
+        ("-0.5", True),
+        ("12.3 %", True),
+        ("1,234", True),
+        ("4.5 MB", True),
+        ("", True),
+        ("2 of 3", False),
+        ("resnet50", False),
+        ("2026-11-22", False),
+    ],
+)
+def test_tells_numbers_from_texts(tmp_path, cell, number):
+    _, read = page(tmp_path, Section("x", rows=[["name", cell]]))
+    assert read.of("td") == [{"class": "number"} if number else {}]
+
+
+def test_what_looks_like_html_is_shown_as_it_is(tmp_path):
+    nasty = "<script>alert(1)</script>"
+    picture = Picture(np.zeros((4, 4, 3)), nasty)
+    sections = Section(nasty, nasty, [nasty], [[nasty]], pictures=[picture])
+    _, read = page(tmp_path, sections)
+    assert not read.of("script")
+    assert [text for tag, text in read.texts if tag == "h2" and text] == [nasty]
+
+
+def test_figures_with_photographs_become_pixels(tmp_path):
+    figure = Figure(figsize=(2, 1))
+    figure.add_subplot().imshow(np.zeros((4, 4, 3)))
+    _, read = page(tmp_path, Section("Maps", figures=[figure]))
+    (image,) = read.of("img")
+    assert image["src"].startswith("data:image/png;base64,")
+    assert 60 < int(image["width"]) <= 210
+    assert image["alt"] == "Maps"
+
+
+def test_says_which_row_has_too_many_cells():
+    with pytest.raises(ValueError, match=r"2 cells each; got 3 in .* section 'Sizes'"):
+        Section("Sizes", header=["split", "images"], rows=[["train", "3", "4"]])
