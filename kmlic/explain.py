@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kmlic.models import ACTIVATION_MAPS, ATTENTION, POOL
+
 __all__ = [
     "Places",
     "activation_maps",
@@ -20,8 +22,6 @@ Places = tuple[np.ndarray, np.ndarray]
 """Where in an image, in shares of its sides, the rows and columns of a map look: (H,)
 and (W,), or (H, L) and (W, L) where each label's map looks elsewhere."""
 
-_MAPS = "activation_maps"
-_POOL = "pool"
 _GLOBAL_POOLS = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
 
 
@@ -194,9 +194,9 @@ def middles(count: int) -> np.ndarray:
 
 def _places_of_windows(model: keras.Model) -> Places:
     named = {layer.name: layer for layer in model.layers}
-    attending = [layer for layer in model.layers if hasattr(layer, "attention")]
-    if _MAPS in named:
-        maps = named[_MAPS].output
+    attending = [layer for layer in model.layers if hasattr(layer, ATTENTION)]
+    if ACTIVATION_MAPS in named:
+        maps = named[ACTIVATION_MAPS].output
     elif attending:
         feature_maps = [keras.tree.flatten(layer.input)[0] for layer in attending]
         maps = max(feature_maps, key=lambda each: np.prod(each.shape[1:3]))
@@ -205,7 +205,7 @@ def _places_of_windows(model: keras.Model) -> Places:
         if parts is None:
             raise ValueError(
                 f"`model` must have maps; got {model.name!r} without a layer named "
-                f"{_MAPS!r} or {_POOL!r}."
+                f"{ACTIVATION_MAPS!r} or {POOL!r}."
             )
         model, maps = parts[0], parts[0].outputs[0]
     (image, *_) = model.inputs
@@ -319,22 +319,23 @@ def _find_explanation(
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     named = {layer.name: layer for layer in model.layers}
     attending = [
-        layer for layer in model.layers if callable(getattr(layer, "attention", None))
+        layer for layer in model.layers if callable(getattr(layer, ATTENTION, None))
     ]
-    if score is not None and (_MAPS in named or attending):
+    if score is not None and (ACTIVATION_MAPS in named or attending):
         raise ValueError(
             f"`score` must be None for {model.name!r}, which has maps of its own."
         )
-    if _MAPS in named:
-        return _maps_of_layer(model, named[_MAPS])
+    if ACTIVATION_MAPS in named:
+        return _maps_of_layer(model, named[ACTIVATION_MAPS])
     if attending:
         return _maps_of_attention(model, attending)
     parts = _split_at_pool(model)
     if parts is not None:
         return _maps_of_gradients(*parts, score)
     raise ValueError(
-        f"`model` must have a layer named {_MAPS!r} or {_POOL!r}, or one with a method "
-        f"`attention`; got {model.name!r} with the layers {list(named)}."
+        f"`model` must have a layer named {ACTIVATION_MAPS!r} or {POOL!r}, or one "
+        f"with a method `{ATTENTION}`; got {model.name!r} with the layers "
+        f"{list(named)}."
     )
 
 
@@ -361,7 +362,7 @@ def _maps_of_attention(
 
     def explain(images: tf.Tensor) -> tf.Tensor:
         maps = [
-            layer.attention(*inputs)[..., :num_labels]
+            getattr(layer, ATTENTION)(*inputs)[..., :num_labels]
             for layer, inputs in zip(layers, probe(images, training=False), strict=True)
         ]
         finest = max((tuple(each.shape[1:3]) for each in maps), key=np.prod)
@@ -380,7 +381,7 @@ def _split_at_pool(
 ) -> tuple[keras.Model, keras.Model] | None:
     """Gives what comes before the global pooling and what comes from there on."""
     for layer in reversed(model.layers):
-        if layer.name == _POOL or (inside and isinstance(layer, _GLOBAL_POOLS)):
+        if layer.name == POOL or (inside and isinstance(layer, _GLOBAL_POOLS)):
             return (
                 keras.Model(model.inputs, layer.input),
                 keras.Model(layer.input, model.outputs[0]),

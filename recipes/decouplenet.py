@@ -41,7 +41,7 @@ from kmlic.explain import Places, activation_maps, map_places, overlay
 from kmlic.html_report import Section
 from kmlic.layers import CategorySpaceToDepth
 from kmlic.losses import AsymmetricLoss, PartialBinaryCrossentropy
-from kmlic.models import build_classifier, build_decouplenet
+from kmlic.models import LOGITS, build_classifier, build_decouplenet
 from kmlic.run_folder import Run
 from kmlic.training import (
     CachedFeatures,
@@ -371,7 +371,7 @@ def start_alike(settings: Settings, model: keras.Model) -> None:
     not zero, for a label's maps would stay the same for ever.
     """
     ends_in = {"decouplenet": "space_to_depth", "wildcat": "label_maps"}
-    layer = model.get_layer(ends_in.get(settings.head, "logits"))
+    layer = model.get_layer(ends_in.get(settings.head, LOGITS))
     if settings.head != "decouplenet":
         layer.kernel.assign(0.1 * layer.kernel.numpy())
         return

@@ -50,7 +50,14 @@ from kmlic.metrics import (
     top_similarity,
     zero_shot_hits,
 )
-from kmlic.models import build_classifier, build_devise, embedding_part, score_labels
+from kmlic.models import (
+    EMBEDDING,
+    POOL,
+    build_classifier,
+    build_devise,
+    embedding_part,
+    score_labels,
+)
 from kmlic.run_folder import Run
 from kmlic.training import (
     CachedFeatures,
@@ -454,7 +461,7 @@ def train_rows(
 
     if settings.cache_features and settings.weights is not None:
         backbone = make_backbone(settings)
-        pool = keras.layers.GlobalAveragePooling2D(name="pool")
+        pool = keras.layers.GlobalAveragePooling2D(name=POOL)
         features = keep(keras.Model(backbone.input, pool(backbone.outputs[-1])))
     rows = {"softmax": train("softmax", settings, build_softmax, settings.epochs)}
     for name, changes in SOFTMAX_ABLATIONS.items() if settings.ablations else ():
@@ -463,7 +470,7 @@ def train_rows(
     source = rows["softmax"][1].model_path
     if settings.cache_features and features is None:
         softmax = keras.saving.load_model(source, compile=False)
-        pooled = softmax.get_layer("pool").output
+        pooled = softmax.get_layer(POOL).output
         features = keep(keras.Model(softmax.input, pooled))
     others = {
         name: changes
@@ -493,7 +500,7 @@ def keep_features(
 
 def head_of(model: keras.Model) -> keras.Model:
     """Gives the part of a model that stands on the pooled features."""
-    return keras.Model(model.get_layer("pool").output, model.output, name=model.name)
+    return keras.Model(model.get_layer(POOL).output, model.output, name=model.name)
 
 
 def build_softmax(settings: Settings, data: MultiLabelData) -> keras.Model:
@@ -797,9 +804,9 @@ def choose_devise_bias(
     """
     keras.utils.set_random_seed(seed)
     seen = pretend_unseen(words, seed)
-    pooled = model.get_layer("pool").output
+    pooled = model.get_layer(POOL).output
     head = keras.models.clone_model(
-        keras.Model(pooled, model.get_layer("embedding").output)
+        keras.Model(pooled, model.get_layer(EMBEDDING).output)
     )
     extractor = keras.Model(model.input, pooled)
     features = {

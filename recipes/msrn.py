@@ -32,7 +32,7 @@ from kmlic.graphs import (
     normalised_adjacency,
 )
 from kmlic.losses import PartialBinaryCrossentropy
-from kmlic.models import build_classifier, build_msrn
+from kmlic.models import LOGITS, build_classifier, build_msrn
 from kmlic.predict import load_run
 from kmlic.run_folder import Run
 from kmlic.training import (
@@ -48,7 +48,7 @@ from kmlic.words import embed_labels, load_word_vectors, train_word_vectors
 
 CONSOLE = Console(highlight=False)
 # Their weights depend on the labels, in number or in meaning.
-LABEL_LAYERS = ("word_vectors", "adjacency", "hidden", "logits")
+LABEL_LAYERS = ("word_vectors", "adjacency", "hidden", LOGITS)
 
 
 @dataclasses.dataclass(frozen=True)

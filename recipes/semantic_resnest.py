@@ -40,6 +40,8 @@ from kmlic.labels import Labels
 from kmlic.losses import PartialBinaryCrossentropy
 from kmlic.metrics import precision_recall_auc
 from kmlic.models import (
+    ACTIVATION_MAPS,
+    LOGITS,
     build_cam_generator,
     build_classifier,
     build_semantic_resnest,
@@ -429,7 +431,7 @@ def build_generator(
             feature_map=settings.feature_map,
             image_size=settings.image_size,
         )
-        compile_model(settings, data, model, ends_in="activation_maps")
+        compile_model(settings, data, model, ends_in=ACTIVATION_MAPS)
     return model
 
 
@@ -467,7 +469,7 @@ def build(settings: Settings, data: MultiLabelData, stage_one: Path) -> keras.Mo
             share=settings.share,
         )
         joint = settings.generator == "joint"
-        ends_in = "classifier_logits" if joint else "logits"
+        ends_in = "classifier_logits" if joint else LOGITS
         compile_model(settings, data, model, ends_in=ends_in)
     return model
 
@@ -501,7 +503,7 @@ def compile_model(
     settings: Settings | GeneratorSettings,
     data: MultiLabelData,
     model: keras.Model,
-    ends_in: str = "logits",
+    ends_in: str = LOGITS,
 ) -> None:
     """Gives a model its first bias, loss, optimizer and learning rate schedule."""
     if settings.first_bias == "frequency":

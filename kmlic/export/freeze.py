@@ -6,9 +6,7 @@ import keras
 
 from kmlic.labels import Labels
 from kmlic.layers import GroupSoftmax
-
-# The layer that gives a model's maps, as `kmlic.explain.activation_maps` finds it.
-MAPS_LAYER = "activation_maps"
+from kmlic.models import ACTIVATION_MAPS, EXPORT_LAYER
 
 
 def freeze(
@@ -139,12 +137,13 @@ def _require_one_image_to_logits(model: keras.Model) -> None:
 
 def _with_maps(model: keras.Model) -> keras.Model:
     layers = {layer.name: layer for layer in model.layers}
-    if MAPS_LAYER not in layers:
+    if ACTIVATION_MAPS not in layers:
         raise ValueError(
-            f"`maps` must be False for a model without a layer named {MAPS_LAYER!r}, "
+            f"`maps` must be False for a model without a layer {ACTIVATION_MAPS!r}, "
             f"which gives one map per label; got {model.name!r}."
         )
-    return keras.Model(model.inputs[0], [model.outputs[0], layers[MAPS_LAYER].output])
+    maps = layers[ACTIVATION_MAPS].output
+    return keras.Model(model.inputs[0], [model.outputs[0], maps])
 
 
 def _replaced_or_shared() -> Callable[[keras.Layer], keras.Layer]:
@@ -152,10 +151,10 @@ def _replaced_or_shared() -> Callable[[keras.Layer], keras.Layer]:
     replacements: dict[int, keras.Layer] = {}
 
     def clone(layer: keras.Layer) -> keras.Layer:
-        if not hasattr(layer, "export_layer"):
+        if not hasattr(layer, EXPORT_LAYER):
             return layer
         if id(layer) not in replacements:
-            replacements[id(layer)] = layer.export_layer()
+            replacements[id(layer)] = getattr(layer, EXPORT_LAYER)()
         return replacements[id(layer)]
 
     return clone

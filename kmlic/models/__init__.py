@@ -1,5 +1,13 @@
 """The papers' models: one builder per file."""
 
+from kmlic.models._names import (
+    ACTIVATION_MAPS,
+    ATTENTION,
+    EMBEDDING,
+    EXPORT_LAYER,
+    LOGITS,
+    POOL,
+)
 from kmlic.models.attribute_classifier import build_attribute_classifier
 from kmlic.models.average_models import average_models
 from kmlic.models.classifier import build_classifier
@@ -15,6 +23,12 @@ from kmlic.models.msrn import build_msrn
 from kmlic.models.semantic_resnest import build_cam_generator, build_semantic_resnest
 
 __all__ = [
+    "ACTIVATION_MAPS",
+    "ATTENTION",
+    "EMBEDDING",
+    "EXPORT_LAYER",
+    "LOGITS",
+    "POOL",
     "JointModel",
     "average_models",
     "build_attribute_classifier",

@@ -9,6 +9,7 @@ from keras import layers
 
 from kmlic.backbones import build_backbone, resolve_backbone
 from kmlic.layers import GroupAttentionPooling, GroupUncertainty
+from kmlic.models._names import LOGITS, POOL
 
 
 def build_attribute_classifier(
@@ -104,7 +105,7 @@ def build_attribute_classifier(
     if not joined:
         return keras.Model(images, heads, name=name)
     parts = list(heads.values())
-    join = layers.Concatenate(dtype="float32", name="logits")
+    join = layers.Concatenate(dtype="float32", name=LOGITS)
     logits = join(parts) if len(parts) > 1 else parts[0]
     if learned_weights:
         weigh = GroupUncertainty(len(groups), dtype="float32", name="uncertainty")
@@ -173,7 +174,7 @@ def _pool(
     for depth, feature_map in enumerate(deepest_first, start=1):
         # `kmlic.explain.activation_maps` looks for the deepest pool under this name.
         suffix = f"_{depth}" if depth > 1 else ""
-        average = layers.GlobalAveragePooling2D(name=f"pool{suffix}")
+        average = layers.GlobalAveragePooling2D(name=f"{POOL}{suffix}")
         pooled.append(average(feature_map))
         if pooling == "avg+max":
             maximum = layers.GlobalMaxPooling2D(name=f"pool_max{suffix}")

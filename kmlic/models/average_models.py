@@ -6,6 +6,7 @@ import keras
 from keras import layers, ops
 
 from kmlic.layers import CenterZoom
+from kmlic.models._names import LOGITS
 
 
 def average_models(
@@ -72,5 +73,5 @@ def average_models(
             )
     if len(logits) == 1:
         return keras.Model(images, logits[0], name=name)
-    average = layers.Average(dtype="float32", name="logits")
+    average = layers.Average(dtype="float32", name=LOGITS)
     return keras.Model(images, average(logits), name=name)

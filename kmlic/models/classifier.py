@@ -7,6 +7,7 @@ from keras import layers
 
 from kmlic.backbones import resolve_backbone
 from kmlic.layers import WildcatPooling
+from kmlic.models._names import ACTIVATION_MAPS, LOGITS, POOL
 
 
 def build_classifier(
@@ -74,13 +75,13 @@ def build_classifier(
     images = keras.Input((image_size, image_size, 3), name="images")
     x = keras.tree.flatten(extractor(images))[-1]
     if pooling == "avg":
-        x = layers.GlobalAveragePooling2D(name="pool")(x)
+        x = layers.GlobalAveragePooling2D(name=POOL)(x)
     elif pooling == "max":
-        x = layers.GlobalMaxPooling2D(name="pool")(x)
+        x = layers.GlobalMaxPooling2D(name=POOL)(x)
     if dropout:
         x = layers.Dropout(dropout, name="dropout")(x)
     if pooling != "wildcat":
-        logits = layers.Dense(num_labels, dtype="float32", name="logits")(x)
+        logits = layers.Dense(num_labels, dtype="float32", name=LOGITS)(x)
         return keras.Model(images, logits, name=name)
     x = layers.Conv2D(
         num_labels * maps_per_label, 1, dtype="float32", name="label_maps"
@@ -88,6 +89,6 @@ def build_classifier(
     if maps_per_label > 1:
         x = layers.Reshape((*x.shape[1:3], num_labels, maps_per_label), name="maps")(x)
         x = keras.ops.mean(x, axis=-1)  # (B, H, W, L)
-    x = layers.Activation("linear", dtype="float32", name="activation_maps")(x)
-    pool = WildcatPooling(kmax, kmin, alpha, dtype="float32", name="logits")
+    x = layers.Activation("linear", dtype="float32", name=ACTIVATION_MAPS)(x)
+    pool = WildcatPooling(kmax, kmin, alpha, dtype="float32", name=LOGITS)
     return keras.Model(images, pool(x), name=name)

@@ -8,6 +8,7 @@ from keras import layers
 
 from kmlic.backbones import resolve_backbone
 from kmlic.layers import CategoryAttention, CategorySpaceToDepth, WildcatPooling
+from kmlic.models._names import ACTIVATION_MAPS, LOGITS
 
 
 def build_decouplenet(
@@ -123,6 +124,6 @@ def build_decouplenet(
     coupled = largest  # (B, H, W, L)
     for gate in gates:
         coupled = coupled + gate * largest
-    coupled = layers.Identity(dtype="float32", name="activation_maps")(coupled)
-    pool = WildcatPooling(kmax, kmin, alpha, halve, dtype="float32", name="logits")
+    coupled = layers.Identity(dtype="float32", name=ACTIVATION_MAPS)(coupled)
+    pool = WildcatPooling(kmax, kmin, alpha, halve, dtype="float32", name=LOGITS)
     return keras.Model(images, pool(coupled), name=name)

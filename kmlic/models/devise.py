@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from kmlic.backbones import resolve_backbone
 from kmlic.layers import Constant, LabelSimilarity
+from kmlic.models._names import EMBEDDING, POOL
 
 
 def build_devise(
@@ -56,7 +57,7 @@ def build_devise(
     extractor = resolve_backbone(backbone, image_size=image_size, weights=weights)
     images = keras.Input((image_size, image_size, 3), name="images")
     x = keras.tree.flatten(extractor(images))[-1]
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.GlobalAveragePooling2D(name=POOL)(x)
     embedding = _head(x, embedding_size, hidden_units, dropout)
     return keras.Model(images, embedding, name=name)
 
@@ -120,16 +121,16 @@ def embedding_part(model: keras.Model) -> keras.Model:
     """
     if not has_embedding(model):
         raise ValueError(
-            "`model` must have a layer named 'embedding', as `build_devise` makes it; "
-            f"got {model.name!r}."
+            f"`model` must have a layer named {EMBEDDING!r}, as `build_devise` makes "
+            f"it; got {model.name!r}."
         )
-    output = model.get_layer("embedding").output
+    output = model.get_layer(EMBEDDING).output
     return keras.Model(model.input, output, name=model.name)
 
 
 def has_embedding(model: keras.Model) -> bool:
     """Tells whether a model has a layer "embedding", as `build_devise` makes it."""
-    return any(layer.name == "embedding" for layer in model.layers)
+    return any(layer.name == EMBEDDING for layer in model.layers)
 
 
 def _head(
@@ -151,4 +152,4 @@ def _head(
         x = layers.Dense(units, "relu", name=f"hidden_{index}")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
     # Linear: word vectors lie on all sides of the origin.
-    return layers.Dense(embedding_size, dtype="float32", name="embedding")(x)
+    return layers.Dense(embedding_size, dtype="float32", name=EMBEDDING)(x)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from kmlic.backbones import resolve_backbone
 from kmlic.layers import Constant, LabelGroupEmbedding, SemanticGuidedAttention
+from kmlic.models._names import LOGITS
 
 
 def build_msrn(
@@ -169,7 +170,7 @@ def build_msrn(
         num_labels,
         kernel_initializer=_torch_uniform(),
         dtype="float32",
-        name="logits",
+        name=LOGITS,
     )(x)
     return keras.Model(images, logits, name=name)
 

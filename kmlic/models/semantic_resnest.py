@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike
 
 from kmlic.backbones import build_backbone, resolve_backbone
 from kmlic.layers import JointLogits, SemanticDeconvEmbedder, SemanticResizeEmbedder
+from kmlic.models._names import ACTIVATION_MAPS, LOGITS, POOL
 from kmlic.models.joint_model import JointModel
 
-_MAPS = "activation_maps"
 # Where a residual network's stem ends and its stages begin.
 _STEM_END = "maxpool"
 
@@ -69,8 +69,9 @@ def build_cam_generator(
         extractor.inputs[0], outputs[feature_map], name=extractor.name
     )
     images = keras.Input((image_size, image_size, 3), name="images")
-    maps = layers.Conv2D(num_labels, 1, dtype="float32", name=_MAPS)(extractor(images))
-    logits = layers.GlobalAveragePooling2D(dtype="float32", name="logits")(maps)
+    map_labels = layers.Conv2D(num_labels, 1, dtype="float32", name=ACTIVATION_MAPS)
+    maps = map_labels(extractor(images))
+    logits = layers.GlobalAveragePooling2D(dtype="float32", name=LOGITS)(maps)
     return keras.Model(images, logits, name=name)
 
 
@@ -191,7 +192,8 @@ def build_semantic_resnest(
     else:
         map_labels = _copy(_up_to_maps(cam_generator))
     map_labels.trainable = generator != "frozen"
-    maps = layers.Activation("linear", dtype="float32", name=_MAPS)(map_labels(seen))
+    name_maps = layers.Activation("linear", dtype="float32", name=ACTIVATION_MAPS)
+    maps = name_maps(map_labels(seen))
 
     side = seen.shape[1]
     if embedding == "deconv":
@@ -221,15 +223,15 @@ def build_semantic_resnest(
         guided = layers.Concatenate(dtype="float32", name="guided")([seen, guided])
 
     x = keras.tree.flatten(classifier(guided))[-1]
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.GlobalAveragePooling2D(name=POOL)(x)
     for index, units in enumerate(hidden_units, start=1):
         x = layers.Dense(units, activation="relu", name=f"hidden_{index}")(x)
     if generator != "joint":
-        logits = layers.Dense(num_labels, dtype="float32", name="logits")(x)
+        logits = layers.Dense(num_labels, dtype="float32", name=LOGITS)(x)
         return keras.Model(images, logits, name=name)
     logits = layers.Dense(num_labels, dtype="float32", name="classifier_logits")(x)
     means = layers.GlobalAveragePooling2D(dtype="float32", name="generator_logits")
-    join = JointLogits(generator_loss_weight, dtype="float32", name="logits")
+    join = JointLogits(generator_loss_weight, dtype="float32", name=LOGITS)
     return JointModel(images, join(logits, means(maps)), name=name)
 
 
@@ -248,13 +250,13 @@ def _check_choice(argument: str, value: str, *choices: str) -> None:
 
 def _require_maps(generator: keras.Model, num_labels: int, image_size: int) -> None:
     names = [layer.name for layer in generator.layers]
-    if _MAPS not in names:
+    if ACTIVATION_MAPS not in names:
         raise ValueError(
-            f"`cam_generator` must have a layer named {_MAPS!r}, as those of "
+            f"`cam_generator` must have a layer named {ACTIVATION_MAPS!r}, as those of "
             f"`build_cam_generator` have; got {generator.name!r} with the layers "
             f"{names}."
         )
-    maps = generator.get_layer(_MAPS).output.shape[-1]
+    maps = generator.get_layer(ACTIVATION_MAPS).output.shape[-1]
     if maps != num_labels:
         raise ValueError(
             "`cam_generator` must have been trained for the same labels; it has maps "
@@ -296,7 +298,7 @@ def _rgb(values: ArrayLike) -> str:
 
 
 def _up_to_maps(generator: keras.Model) -> keras.Model:
-    maps = generator.get_layer(_MAPS).output
+    maps = generator.get_layer(ACTIVATION_MAPS).output
     return keras.Model(generator.input, maps, name="generator")
 
 

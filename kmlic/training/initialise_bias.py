@@ -3,12 +3,14 @@
 import keras
 import numpy as np
 
+from kmlic.models import LOGITS
+
 
 def initialise_bias(
     model: keras.Model,
     targets: np.ndarray,
     *,
-    layer: str = "logits",
+    layer: str = LOGITS,
     gain: float = 1.0,
 ) -> None:
     """Sets the biases of the logits to the log-odds of the labels in the targets.
