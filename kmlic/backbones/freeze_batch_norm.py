@@ -2,6 +2,8 @@
 
 import keras
 
+from kmlic.layers.keras_internals import flatten_layers
+
 
 def freeze_batch_norm(model: keras.Model) -> int:
     """Keeps every batch normalization in inference mode and gives their number.
@@ -18,7 +20,7 @@ def freeze_batch_norm(model: keras.Model) -> int:
         12
     """
     frozen = 0
-    for layer in model._flatten_layers():
+    for layer in flatten_layers(model):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
             frozen += 1

@@ -2,6 +2,8 @@
 
 import keras
 
+from kmlic.layers.keras_internals import graph_nodes
+
 
 def split_backbone(backbone: keras.Model, at: str) -> tuple[keras.Model, keras.Model]:
     """Cuts a backbone behind one of its layers.
@@ -53,8 +55,7 @@ def _find(backbone: keras.Model, at: str) -> tuple[keras.Model, keras.Model | No
         return backbone, None
     for layer in backbone.layers:
         if isinstance(layer, keras.Model) and at in {x.name for x in layer.layers}:
-            nodes = [n for own in backbone._nodes_by_depth.values() for n in own]
-            (node,) = [node for node in nodes if node.operation is layer]
+            (node,) = [x for x in graph_nodes(backbone) if x.operation is layer]
             (inputs,) = node.input_tensors
             return layer, keras.Model(backbone.input, inputs, name="before")
     raise ValueError(
@@ -73,9 +74,8 @@ def _names(model: keras.Model) -> list[str]:
 def _ways(model: keras.Model, cut: keras.KerasTensor) -> dict[int, set[bool]]:
     """Tells of each tensor whether the ways to it go through the cut, or do not."""
     found: dict[int, set[bool]] = {}
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        for node in model._nodes_by_depth[depth]:
-            own = set().union(*(found[id(tensor)] for tensor in node.input_tensors))
-            for tensor in node.output_tensors:
-                found[id(tensor)] = {True} if tensor is cut else own or {False}
+    for node in graph_nodes(model):
+        own = set().union(*(found[id(tensor)] for tensor in node.input_tensors))
+        for tensor in node.output_tensors:
+            found[id(tensor)] = {True} if tensor is cut else own or {False}
     return found

@@ -4,7 +4,8 @@ import functools
 
 import keras
 import tensorflow as tf
-from tensorflow.python.ops import control_flow_util
+
+from kmlic.layers.keras_internals import is_traced_for_xla
 
 
 @keras.saving.register_keras_serializable(package="kmlic")
@@ -145,12 +146,7 @@ class GroupedConv2D(keras.layers.Layer):
 
 
 def _is_compiled_for_cpu():
-    # TensorFlow has no public question for "will XLA compile this function?"; it keeps
-    # the answer in the graph it traces with jit_compile=True.
-    if tf.executing_eagerly() or tf.config.list_logical_devices("GPU"):
-        return False
-    graph = tf.compat.v1.get_default_graph()
-    return control_flow_util.GraphOrParentsInXlaContext(graph)
+    return is_traced_for_xla() and not tf.config.list_logical_devices("GPU")
 
 
 @functools.cache

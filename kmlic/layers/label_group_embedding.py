@@ -5,6 +5,7 @@ from keras import ops
 
 from kmlic.layers.constant import Constant
 from kmlic.layers.diff_pool import DiffPool, residual_graph_attention
+from kmlic.layers.keras_internals import producer
 
 
 @keras.saving.register_keras_serializable(package="kmlic")
@@ -162,7 +163,7 @@ class LabelGroupEmbedding(keras.layers.Layer):
             ValueError: if the layer is not called once, on two `Constant` layers, in a
                 functional model.
         """
-        sources = [tensor._keras_history.operation for tensor in self.input]
+        sources = [producer(tensor) for tensor in self.input]
         if not all(isinstance(source, Constant) for source in sources):
             raise ValueError(
                 "`LabelGroupEmbedding` must be called on two `Constant` layers to be "

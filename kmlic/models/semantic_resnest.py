@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from kmlic.backbones import build_backbone, resolve_backbone
 from kmlic.layers import JointLogits, SemanticDeconvEmbedder, SemanticResizeEmbedder
+from kmlic.layers.keras_internals import flatten_layers
 from kmlic.models._names import ACTIVATION_MAPS, LOGITS, POOL
 from kmlic.models.joint_model import JointModel
 
@@ -286,7 +287,7 @@ def _normalisation(model: keras.Model) -> str:
     """Says what a network does to red, green and blue before its first convolution."""
     steps = [
         f"{_rgb(layer.scale)} pixel + {_rgb(layer.offset)}"
-        for layer in model._flatten_layers()
+        for layer in flatten_layers(model)
         if isinstance(layer, layers.Rescaling)
     ]
     return ", then ".join(steps) or "nothing"

@@ -1,0 +1,67 @@
+"""Fails when Keras or TensorFlow changes what `keras_internals` relies on."""
+
+import keras
+import pytest
+import tensorflow as tf
+
+from kmlic.layers.keras_internals import (
+    flatten_layers,
+    graph_nodes,
+    is_traced_for_xla,
+    producer,
+)
+
+
+class Composite(keras.layers.Layer):
+    def build(self, input_shape):
+        self.inner = keras.layers.Dense(2, name="inner")
+        self.inner.build(input_shape)
+
+    def call(self, inputs):
+        return self.inner(inputs)
+
+
+def build_nested():
+    part = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, name="dense")])
+    images = keras.Input((3,), name="images")
+    outputs = Composite(name="composite")(part(images))
+    return keras.Model(images, keras.layers.Add(name="add")([outputs, outputs]))
+
+
+def test_layers_inside_models_and_layers_are_listed():
+    names = {layer.name for layer in flatten_layers(build_nested())}
+    assert {"images", "dense", "composite", "inner", "add"} <= names
+
+
+def test_calls_come_in_the_order_in_which_they_run():
+    nodes = list(graph_nodes(build_nested()))
+    assert [node.is_input for node in nodes] == [True, False, False, False]
+    assert [node.operation.name for node in nodes[2:]] == ["composite", "add"]
+    (composite,) = nodes[2].output_tensors
+    assert [x is composite for x in nodes[3].input_tensors] == [True, True]
+
+
+@pytest.mark.parametrize("units", [(2,), (2, 5)])
+def test_a_sequential_model_has_calls_too(units):
+    dense = [keras.layers.Dense(each) for each in units]
+    model = keras.Sequential([keras.Input((3,)), *dense])
+    assert [node.operation for node in graph_nodes(model)][1:] == dense
+
+
+def test_a_tensor_knows_the_layer_that_made_it():
+    layer = keras.layers.Dense(2)
+    assert producer(layer(keras.Input((3,)))) is layer
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_function_knows_whether_xla_will_compile_it(jit_compile):
+    found = []
+
+    @tf.function(jit_compile=jit_compile)
+    def trace(x):
+        found.append(is_traced_for_xla())
+        return x
+
+    trace(tf.ones(()))
+    assert found == [jit_compile]
+    assert not is_traced_for_xla()
