@@ -8,6 +8,7 @@ import keras
 from keras import layers
 
 from kmlic.backbones import build_backbone, resolve_backbone
+from kmlic.check_choice import check_choice
 from kmlic.layers import GroupAttentionPooling, GroupUncertainty
 from kmlic.models._names import LOGITS, POOL
 
@@ -75,8 +76,8 @@ def build_attribute_classifier(
         (None, 5)
     """
     _check_groups(groups)
-    _check_choice("feature", feature, "output", "pooled")
-    _check_choice("pooling", pooling, "avg", "avg+max", "attention")
+    check_choice("feature", feature, "output", "pooled")
+    check_choice("pooling", pooling, "avg", "avg+max", "attention")
     if learned_weights and not joined:
         raise ValueError("`learned_weights` must come with joined logits.")
     shape = (image_size, image_size, 3)
@@ -182,8 +183,3 @@ def _pool(
     if len(pooled) == 1:
         return pooled[0]
     return layers.Concatenate(name="feature")(pooled)
-
-
-def _check_choice(name: str, value: str, *allowed: str) -> None:
-    if value not in allowed:
-        raise ValueError(f"`{name}` must be one of {allowed}; got {name}={value!r}.")

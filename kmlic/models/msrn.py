@@ -9,6 +9,7 @@ from keras import layers
 from numpy.typing import ArrayLike
 
 from kmlic.backbones import resolve_backbone
+from kmlic.check_choice import check_choice
 from kmlic.layers import Constant, LabelGroupEmbedding, SemanticGuidedAttention
 from kmlic.models._names import LOGITS
 
@@ -100,10 +101,10 @@ def build_msrn(
     """
     word_vectors, adjacency = _check_graph(word_vectors, adjacency)
     num_labels = len(word_vectors)
-    _check_choice("semantics", semantics, "labels+groups", "labels", "groups", "none")
-    _check_choice("group_loss", group_loss, "squared", "norm")
-    _check_choice("buffers", buffers, "lower", "last_two", "none")
-    _check_choice("pooling", pooling, "avg", "max")
+    check_choice("semantics", semantics, "labels+groups", "labels", "groups", "none")
+    check_choice("group_loss", group_loss, "squared", "norm")
+    check_choice("buffers", buffers, "lower", "last_two", "none")
+    check_choice("pooling", pooling, "avg", "max")
     if num_groups > num_labels and semantics in ("labels+groups", "groups"):
         raise ValueError(
             "`num_groups` must be at most the number of labels; got "
@@ -197,14 +198,6 @@ def _check_graph(
                 f"`{argument}` must be finite; got NaN or infinity in row {rows[0]}."
             )
     return words, graph
-
-
-def _check_choice(argument: str, value: str, *choices: str) -> None:
-    if value not in choices:
-        allowed = ", ".join(f'"{choice}"' for choice in choices)
-        raise ValueError(
-            f"`{argument}` must be one of {allowed}; got {argument}={value!r}."
-        )
 
 
 def _deepest_stages(

@@ -10,6 +10,7 @@ from keras import layers
 from numpy.typing import ArrayLike
 
 from kmlic.backbones import build_backbone, resolve_backbone
+from kmlic.check_choice import check_choice
 from kmlic.layers import JointLogits, SemanticDeconvEmbedder, SemanticResizeEmbedder
 from kmlic.layers.keras_internals import flatten_layers
 from kmlic.models._names import ACTIVATION_MAPS, LOGITS, POOL
@@ -156,9 +157,9 @@ def build_semantic_resnest(
     _require_positive("embedding_channels", embedding_channels)
     for units in hidden_units:
         _require_positive("hidden_units", units)
-    _check_choice("embedding", embedding, "deconv", "resize")
-    _check_choice("generator", generator, "frozen", "trainable", "joint")
-    _check_choice("share", share, "nothing", "stem")
+    check_choice("embedding", embedding, "deconv", "resize")
+    check_choice("generator", generator, "frozen", "trainable", "joint")
+    check_choice("share", share, "nothing", "stem")
     if embedding == "resize" and embedding_channels != 1:
         raise ValueError(
             '`embedding_channels` must be 1 for embedding="resize", which sums all '
@@ -239,14 +240,6 @@ def build_semantic_resnest(
 def _require_positive(argument: str, value: int) -> None:
     if value < 1:
         raise ValueError(f"`{argument}` must be at least 1; got {argument}={value}.")
-
-
-def _check_choice(argument: str, value: str, *choices: str) -> None:
-    if value not in choices:
-        allowed = ", ".join(f'"{choice}"' for choice in choices)
-        raise ValueError(
-            f"`{argument}` must be one of {allowed}; got {argument}={value!r}."
-        )
 
 
 def _require_maps(generator: keras.Model, num_labels: int, image_size: int) -> None:
