@@ -11,6 +11,8 @@ from kmlic.evaluation.report import (
     average_reports,
     comparison_table,
     evaluate,
+    format_mean,
+    mean_and_deviation,
     report_scores,
 )
 from kmlic.evaluation.tune_thresholds import tune_thresholds
@@ -26,8 +28,10 @@ __all__ = [
     "comparison_table",
     "evaluate",
     "fit_calibration",
+    "format_mean",
     "linear_probe",
     "mass_in_boxes",
+    "mean_and_deviation",
     "pointing_game",
     "predict_scores",
     "reliability_figure",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 from rich.table import Table
 
 from kmlic.labels import Labels
@@ -158,6 +159,47 @@ def average_reports(reports: Sequence[Report]) -> tuple[Report, Report]:
     return apply(np.mean), apply(lambda x: x[0] * 0 if single else np.std(x, ddof=1))
 
 
+def format_mean(
+    mean: float | None,
+    deviation: float | None = None,
+    *,
+    scale: float = 100,
+    digits: int = 2,
+    sign: str = "",
+) -> str:
+    """Formats a mean and its standard deviation, in percent by default.
+
+    Args:
+        mean: None or NaN is shown as "-".
+        deviation: of the seeds; None or NaN where there is one seed.
+        scale: factor of both numbers; 100 for percent.
+        digits: decimals.
+        sign: "+" to show the sign of positive numbers too.
+
+    Example:
+        >>> format_mean(0.728, 0.004), format_mean(0.728), format_mean(None)
+        ('72.80 ± 0.40', '72.80', '-')
+    """
+    if mean is None or np.isnan(mean):
+        return "-"
+    text = f"{scale * mean:{sign}.{digits}f}"
+    if deviation is None or np.isnan(deviation):
+        return text
+    return f"{text} ± {scale * deviation:.{digits}f}"
+
+
+def mean_and_deviation(values: ArrayLike) -> tuple[float, float | None]:
+    """Returns the mean of values and their sample deviation, None for one value.
+
+    Example:
+        >>> mean_and_deviation([0.5, 0.7])[0], mean_and_deviation([0.5])
+        (0.6, (0.5, None))
+    """
+    array = np.asarray(values, float)
+    deviation = float(array.std(ddof=1)) if len(array) > 1 else None
+    return float(array.mean()), deviation
+
+
 def comparison_table(
     reports: Mapping[str, Report],
     deviations: Mapping[str, Report] | None = None,
@@ -210,16 +252,10 @@ def _cell(
     key: str,
 ) -> str:
     values = getattr(reports[name], part)
-    cell = _percent(values.get(key, np.nan))
-    if name in spreads and key in values:
-        cell += f" ± {_percent(getattr(spreads[name], part)[key])}"
-    return cell
+    spread = getattr(spreads[name], part).get(key) if name in spreads else None
+    return format_mean(values.get(key), spread)
 
 
 def _mean(precisions: np.ndarray) -> float:
     known = precisions[~np.isnan(precisions)]
     return float(known.mean()) if len(known) else float("nan")
-
-
-def _percent(value: float) -> str:
-    return "-" if np.isnan(value) else f"{100 * value:.2f}"
