@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from kmlic.check_choice import check_choice
 from kmlic.words import WordReport, embed_labels, unit_vectors
 
 if TYPE_CHECKING:
@@ -74,10 +75,7 @@ class EmbeddingIndex:
         *,
         method: Literal["exact", "approximate"] = "exact",
     ):
-        if method not in ("exact", "approximate"):
-            raise ValueError(
-                f'`method` must be "exact" or "approximate"; got method={method!r}.'
-            )
+        check_choice("method", method, "exact", "approximate")
         if np.ndim(vectors) != 2 or not len(names):
             raise ValueError(
                 "`vectors` must be (L, D), one for each of one or more names; got "

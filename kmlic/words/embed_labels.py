@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from kmlic.check_choice import check_choice
+
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
@@ -102,14 +104,8 @@ def embed_labels(
         >>> array.tolist(), dict(report.missing_words)
         ([[0.5, 0.5], [0.0, 1.0]], {'light-blue': ('blue',)})
     """
-    for argument, value, allowed in (
-        ("missing", missing, ("raise", "learn", "leave_out")),
-        ("combine", combine, ("first", "mean")),
-    ):
-        if value not in allowed:
-            raise ValueError(
-                f"`{argument}` must be one of {allowed}; got {argument}={value!r}."
-            )
+    check_choice("missing", missing, "raise", "learn", "leave_out")
+    check_choice("combine", combine, "first", "mean")
     if not len(names):
         raise ValueError("`names` must hold at least one label; got none.")
     replacements = dict(replacements or {})
@@ -179,7 +175,8 @@ def _find_key(spellings: Sequence[str], vectors: WordVectors) -> str | None:
 
 
 def _mean(words: Sequence[str], vectors: WordVectors) -> np.ndarray:
-    mean: np.ndarray = np.mean([vectors[word] for word in words], 0, np.float64)
+    own = np.stack([vectors[word] for word in words])
+    mean: np.ndarray = own.mean(axis=0, dtype=np.float64)
     return mean
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from kmlic.check_choice import check_choice
 from kmlic.words.label_vectors import LabelVectors
 
 if TYPE_CHECKING:
@@ -57,10 +58,7 @@ def load_word_vectors(
         >>> vectors["dog"].tolist(), vectors.vector_size
         ([0.5, 0.5], 2)
     """
-    if on_error not in {"raise", "skip"}:
-        raise ValueError(
-            f"`on_error` must be 'raise' or 'skip'; got on_error={on_error!r}."
-        )
+    check_choice("on_error", on_error, "raise", "skip")
     path = Path(path_or_name)
     if not path.exists():
         if path.suffix or len(path.parts) > 1 or isinstance(path_or_name, Path):
