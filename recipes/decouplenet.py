@@ -37,7 +37,7 @@ from kmlic.evaluation import (
     report_scores,
 )
 from kmlic.experiments import Experiment, TrainingSettings, run_recipe
-from kmlic.explain import Places, activation_maps, map_places, overlay
+from kmlic.explain import Centers, activation_maps, overlay, receptive_field_centers
 from kmlic.html_report import Section
 from kmlic.layers import CategorySpaceToDepth
 from kmlic.losses import AsymmetricLoss, PartialBinaryCrossentropy
@@ -591,9 +591,10 @@ def count_hits(
     alone. Without a model the maps are flat: they point at the image's centre.
     """
     counts, start = [], 0
-    places, unmeasured = None, None
+    centers, unmeasured = None, None
     if model is not None:
-        places, unmeasured = measure_places(model, data), map_places(model)
+        centers = measure_centers(model, data)
+        unmeasured = receptive_field_centers(model)
     for images, _ in data.test.as_numpy_iterator():
         boxes = data.boxes["test"][start : start + len(images)]
         maps = np.zeros((len(images), 1, 1, len(data.labels)))
@@ -602,9 +603,9 @@ def count_hits(
         game = functools.partial(pointing_game, maps, boxes, data.labels.names)
         counts.append(
             (
-                game(places=places),
-                game(places=places, difficult=True),
-                game(places=unmeasured),
+                game(centers=centers),
+                game(centers=centers, difficult=True),
+                game(centers=unmeasured),
             )
         )
         start += len(images)
@@ -612,10 +613,10 @@ def count_hits(
     return Pointing(*every), Pointing(*difficult), Pointing(*by_windows)
 
 
-def measure_places(model: keras.Model, data: MultiLabelData) -> Places:
+def measure_centers(model: keras.Model, data: MultiLabelData) -> Centers:
     """Measures where a model's maps look, on validation images."""
     batches = [images for images, _ in data.validation.as_numpy_iterator()]
-    return map_places(model, np.concatenate(batches)[:MEASURED])
+    return receptive_field_centers(model, np.concatenate(batches)[:MEASURED])
 
 
 def draw_maps(
@@ -629,7 +630,7 @@ def draw_maps(
     }
     images = next(iter(data.test.unbatch().batch(settings.pictures)))[0].numpy()
     maps = {name: activation_maps(model, images) for name, model in models.items()}
-    places = {name: measure_places(model, data) for name, model in models.items()}
+    centers = {name: measure_centers(model, data) for name, model in models.items()}
     figures = []
     for index, image in enumerate(images):
         present = np.flatnonzero(data.targets["test"][index] == 1)
@@ -637,7 +638,7 @@ def draw_maps(
             boxes = data.boxes["test"][index] if data.boxes else None
             own = {name: each[index] for name, each in maps.items()}
             figures.append(
-                draw_image(image, own, places, present, data.labels.names, boxes)
+                draw_image(image, own, centers, present, data.labels.names, boxes)
             )
     text = (
         "Test images under the maps of labels that they show, from each map's lowest "
@@ -649,7 +650,7 @@ def draw_maps(
 def draw_image(
     image: np.ndarray,
     maps: Mapping[str, np.ndarray],
-    places: Mapping[str, Places],
+    centers: Mapping[str, Centers],
     present: np.ndarray,
     names: tuple[str, ...],
     boxes: Boxes | None,
@@ -665,8 +666,8 @@ def draw_image(
         line[0].set_ylabel(model, fontsize=8)
         for axes, label in zip(line[1:], present, strict=True):
             own = each[..., label]
-            rows, across = (each[:, label] for each in places[model])
-            axes.imshow(overlay(image, own, places=(rows, across), lowest=None))
+            rows, across = (each[:, label] for each in centers[model])
+            axes.imshow(overlay(image, own, centers=(rows, across), lowest=None))
             axes.set(xticks=(), yticks=())
             axes.set_title(names[label], fontsize=8)
             for name, (top, left, bottom, right) in zip(

@@ -34,7 +34,7 @@ from kmlic.data import MultiLabelData
 from kmlic.datasets import load_dataset
 from kmlic.evaluation import compare_curves, mass_in_boxes, predict_scores
 from kmlic.experiments import Experiment, Trained, TrainingSettings, run_recipe
-from kmlic.explain import activation_maps, map_places, overlay
+from kmlic.explain import activation_maps, overlay, receptive_field_centers
 from kmlic.html_report import Picture, Section
 from kmlic.labels import Labels
 from kmlic.losses import PartialBinaryCrossentropy
@@ -566,7 +566,7 @@ def measure_maps(experiment: Experiment) -> None:
                 np.concatenate(maps),
                 data.boxes[split],
                 data.labels.names,
-                places=map_places(model),
+                centers=receptive_field_centers(model),
             )
             experiment.add_metrics(
                 each.name,
@@ -710,7 +710,7 @@ def example_section(experiment: Experiment) -> Section:
     rows = rows[:NUM_EXAMPLES]
     images = images_at(data, rows)
     model = keras.saving.load_model(best.model_path, compile=False)
-    maps, places = activation_maps(model, images), map_places(model)
+    maps, centers = activation_maps(model, images), receptive_field_centers(model)
 
     def named(marks: np.ndarray) -> str:
         present = np.flatnonzero(marks)
@@ -728,7 +728,7 @@ def example_section(experiment: Experiment) -> Section:
         pictures += [
             Picture(image, f"{truth}\n{guesses}"),
             Picture(
-                overlay(image, each[..., shown], places=places, lowest=None),
+                overlay(image, each[..., shown], centers=centers, lowest=None),
                 f"map of {data.labels.names[shown]}",
             ),
         ]

@@ -5,23 +5,23 @@ from collections.abc import Sequence
 import numpy as np
 
 from kmlic.data import Boxes
-from kmlic.explain import Places, fill_places
+from kmlic.explain import Centers, check_centers
 
 
 def check_maps(
     maps: np.ndarray,
     boxes: Sequence[Boxes],
     names: Sequence[str],
-    places: Places | None,
-) -> Places:
-    """Gives the places of maps that fit to boxes and labels: (H, L) and (W, L).
+    centers: Centers | None,
+) -> Centers:
+    """Checks maps and returns their centers per label: (H, L) and (W, L).
 
     Args:
         maps: (N, H, W, L).
         boxes: of each image.
         names: of the labels.
-        places: as `kmlic.explain.map_places` gives them; None for the centres of equal
-            regions.
+        centers: as `kmlic.explain.receptive_field_centers` returns them; None for the
+            centers of equal cells.
 
     Raises:
         ValueError: if they do not fit together.
@@ -34,6 +34,6 @@ def check_maps(
         )
     rows, columns = (
         np.broadcast_to(np.reshape(each, (len(each), -1)), (len(each), len(names)))
-        for each in fill_places(places, maps.shape[1:3])
+        for each in check_centers(centers, maps.shape[1:3])
     )
     return rows, columns

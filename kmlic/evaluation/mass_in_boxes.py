@@ -7,7 +7,7 @@ import numpy as np
 
 from kmlic.data import Boxes
 from kmlic.evaluation.check_maps import check_maps
-from kmlic.explain import Places, middles
+from kmlic.explain import Centers, cell_centers
 
 _POINTS = 16  # a side, in each region of a map
 
@@ -44,11 +44,11 @@ def mass_in_boxes(
     boxes: Sequence[Boxes],
     names: Sequence[str],
     *,
-    places: Places | None = None,
+    centers: Centers | None = None,
 ) -> BoxMass:
     """Measures what share of each map's positive values its label's boxes hold.
 
-    Each point of the image has the value of the place of the map that is nearest to it
+    Each point of the image has the value of the cell of the map that is nearest to it
     in its row and column. Several boxes of a label count as their union. A map without
     positive values counts as the same everywhere.
 
@@ -58,12 +58,12 @@ def mass_in_boxes(
         maps: as `kmlic.explain.activation_maps` gives them.
         boxes: of each image; names that are no label are passed over.
         names: of the labels, in the order of the maps.
-        places: where in the image the rows and columns of the maps look, as
-            `kmlic.explain.map_places` gives them; None for the centres of equal
-            regions.
+        centers: of the maps' rows and columns in the image, as
+            `kmlic.explain.receptive_field_centers` returns them; None for the centers
+            of equal cells.
 
     Raises:
-        ValueError: if maps, boxes and names, or the places, do not fit together.
+        ValueError: if maps, boxes and names, or the centers, do not fit together.
 
     Example:
         >>> maps = np.zeros((1, 4, 4, 1))
@@ -75,7 +75,7 @@ def mass_in_boxes(
     """
     down, across = (
         [_nearest(own, _POINTS * len(own)) for own in each.T]
-        for each in check_maps(maps, boxes, names, places)
+        for each in check_maps(maps, boxes, names, centers)
     )  # of each label
     column = {name: index for index, name in enumerate(names)}
     shares, areas = np.full((2, len(maps), len(names)), np.nan)
@@ -92,15 +92,15 @@ def mass_in_boxes(
     return BoxMass(shares, areas)
 
 
-def _nearest(places: np.ndarray, count: int) -> np.ndarray:
-    """Gives the place nearest to each of as many points across the image."""
-    return np.abs(middles(count)[:, None] - places).argmin(axis=1)
+def _nearest(centers: np.ndarray, count: int) -> np.ndarray:
+    """Finds the cell nearest to each of `count` points across the image."""
+    return np.abs(cell_centers(count)[:, None] - centers).argmin(axis=1)
 
 
 def _inside(corners: np.ndarray, height: int, width: int) -> np.ndarray:
     """Says which points of the image lie in any of the boxes: (height, width)."""
     top, left, bottom, right = np.asarray(corners, "float64").T[..., None]  # (K, 1)
-    rows, columns = middles(height), middles(width)
+    rows, columns = cell_centers(height), cell_centers(width)
     down = (top <= rows) & (rows < bottom)  # (K, rows)
     across = (left <= columns) & (columns < right)
     return (down[:, :, None] & across[:, None, :]).any(axis=0)

@@ -7,7 +7,7 @@ import numpy as np
 
 from kmlic.data import Boxes
 from kmlic.evaluation.check_maps import check_maps
-from kmlic.explain import Places
+from kmlic.explain import Centers
 
 _QUARTER = 0.25  # of the image
 
@@ -16,7 +16,7 @@ class Pointing(NamedTuple):
     """Counts, label by label, how often a map points at what it is of.
 
     Args:
-        hits: (L,), images in which the highest place of the map lies in a box.
+        hits: (L,), images in which the highest cell of the map lies in a box.
         images: (L,), images with a box of the label.
     """
 
@@ -40,12 +40,12 @@ def pointing_game(
     boxes: Sequence[Boxes],
     names: Sequence[str],
     *,
-    places: Places | None = None,
+    centers: Centers | None = None,
     difficult: bool = False,
 ) -> Pointing:
-    """Looks whether the highest place of each map lies in a box of its label.
+    """Checks whether the highest cell of each map lies in a box of its label.
 
-    Where several places are highest their mean counts, so that a map without any
+    Where several cells are highest their mean counts, so that a map without any
     difference points at the image's centre.
 
     Paper: Zhang et al., "Top-down Neural Attention by Excitation Backprop", ECCV 2016,
@@ -58,27 +58,27 @@ def pointing_game(
         maps: as `kmlic.explain.activation_maps` gives them.
         boxes: of each image; names that are no label are passed over.
         names: of the labels, in the order of the maps.
-        places: where in the image the rows and columns of the maps look, as
-            `kmlic.explain.map_places` gives them; None for the centres of equal
-            regions.
+        centers: of the maps' rows and columns in the image, as
+            `kmlic.explain.receptive_field_centers` returns them; None for the centers
+            of equal cells.
         difficult: whether to play only where the label's boxes have less than a quarter
             of the image's area together and another label has a box too, as the paper
             does beside the whole game: what fills the image is hard to miss.
 
     Raises:
-        ValueError: if maps, boxes and names, or the places, do not fit together.
+        ValueError: if maps, boxes and names, or the centers, do not fit together.
 
     Example:
         >>> maps = np.zeros((1, 4, 4, 1))
-        >>> maps[0, 0, 3] = 1  # the place at the top right
+        >>> maps[0, 0, 3] = 1  # the cell at the top right
         >>> boxes = [Boxes(("dog",), np.array([[0.0, 0.5, 0.5, 1.0]]))]
         >>> pointing_game(maps, boxes, ["dog"]).accuracy()
         1.0
     """
-    rows, columns = check_maps(maps, boxes, names, places)
+    rows, columns = check_maps(maps, boxes, names, centers)
     column = {name: index for index, name in enumerate(names)}
     hits, images = np.zeros((2, len(names)), np.int64)
-    highest = _highest_places(np.asarray(maps), rows, columns)
+    highest = _highest_points(np.asarray(maps), rows, columns)
     for points, each in zip(highest, boxes, strict=True):
         known = [(column[n], c) for n, c in zip(*each, strict=True) if n in column]
         inside: dict[int, bool] = {}
@@ -96,7 +96,7 @@ def pointing_game(
     return Pointing(hits, images)
 
 
-def _highest_places(
+def _highest_points(
     maps: np.ndarray, rows: np.ndarray, columns: np.ndarray
 ) -> np.ndarray:
     """Gives the row and column of each highest value, in shares: (N, L, 2)."""

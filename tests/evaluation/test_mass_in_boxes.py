@@ -53,6 +53,6 @@ def test_a_place_has_the_points_that_are_nearest_to_it():
     maps = np.zeros((1, 1, 2, 1))
     maps[..., 1, :] = 1  # at the middle: nearest from a quarter on
     boxes = [boxes_of(("dot", (0, 0.25, 1, 0.625)))]
-    places = np.array([0.5]), np.array([0.0, 0.5])
-    assert mass_in_boxes(maps, boxes, ["dot"], places=places).share == 0.5
+    centers = np.array([0.5]), np.array([0.0, 0.5])
+    assert mass_in_boxes(maps, boxes, ["dot"], centers=centers).share == 0.5
     assert mass_in_boxes(maps, boxes, ["dot"]).share == 0.25

@@ -41,9 +41,9 @@ def test_a_box_holds_the_centre_of_the_region():
 def test_a_place_can_lie_beside_the_centre_of_its_region():
     corner = _maps([(0, 3)], sides=(2, 4), labels=1)
     boxes = [_boxes(dog=(0, 0.7, 0.1, 0.8))]
-    places = np.array([0.0, 0.5]), np.array([0.0, 0.25, 0.5, 0.75])
+    centers = np.array([0.0, 0.5]), np.array([0.0, 0.25, 0.5, 0.75])
     assert pointing_game(corner, boxes, ["dog"]).hits.tolist() == [0]
-    assert pointing_game(corner, boxes, ["dog"], places=places).hits.tolist() == [1]
+    assert pointing_game(corner, boxes, ["dog"], centers=centers).hits.tolist() == [1]
 
 
 def test_a_map_without_difference_points_at_the_centre():

@@ -1,0 +1,19 @@
+"""Maps of where in an image a model sees each label."""
+
+from kmlic.explain.activation_maps import activation_maps
+from kmlic.explain.overlay import overlay
+from kmlic.explain.receptive_field_centers import (
+    Centers,
+    cell_centers,
+    check_centers,
+    receptive_field_centers,
+)
+
+__all__ = [
+    "Centers",
+    "activation_maps",
+    "cell_centers",
+    "check_centers",
+    "overlay",
+    "receptive_field_centers",
+]
