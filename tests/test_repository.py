@@ -2,16 +2,35 @@
 
 import configparser
 import importlib
+import itertools
 import json
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+RESULTS = "saved_models/README.md"
+DOCUMENTS = sorted(
+    str(path.relative_to(ROOT))
+    for pattern in ("README.md", "*/README.md", "kmlic/*/README.md", ".github/*.md")
+    for path in ROOT.glob(pattern)
+)
+# Why a shell block of a document is not run, as its first line says after "no-test:".
+NOT_RUN = (
+    "installs",
+    "needs Docker",
+    "needs a cluster",
+    "needs data that is not free",
+    "takes days",
+)
 ROOMS = sorted(path.parent.name for path in ROOT.glob("kmlic/*/__init__.py"))
 SINGLE_FILES = sorted(path.stem for path in ROOT.glob("kmlic/[!_]*.py"))
 RECIPES = sorted(path.stem for path in ROOT.glob("recipes/[!_]*.py"))
@@ -26,6 +45,22 @@ TOP_LEVEL = {
     "tests",
     "saved_models",
 }
+
+
+def _tracked(pattern):
+    """Returns the committed paths of a pattern."""
+    result = subprocess.run(
+        ["git", "ls-files", pattern], cwd=ROOT, capture_output=True, text=True
+    )
+    if not result.stdout:
+        pytest.skip("not a git checkout")
+    return result.stdout.splitlines()
+
+
+def _blocks(document):
+    """Returns the info string and the code of each fenced block of a document."""
+    text = (ROOT / document).read_text()
+    return re.findall(r"^```([^\n]+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def _run(*command):
@@ -74,12 +109,7 @@ def test_every_public_name_exists_and_says_what_it_does(room):
 
 
 def test_the_top_level_holds_what_the_readme_says():
-    tracked = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True
-    ).stdout.split("\n")
-    if not tracked[0]:
-        pytest.skip("not a git checkout")
-    visible = {path.split("/")[0] for path in tracked if path} - {""}
+    visible = {path.split("/")[0] for path in _tracked("*")}
     assert {name for name in visible if not name.startswith(".")} <= TOP_LEVEL
 
 
@@ -91,44 +121,180 @@ def test_importing_kmlic_loads_neither_tensorflow_nor_keras():
     assert result.stdout.strip() == "set()"
 
 
-def test_readme_examples_run(tmp_path, monkeypatch):
-    examples = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert examples
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_code_block_runs_or_says_why_not(document):
+    for info, code in _blocks(document):
+        language, _, reason = info.partition(" no-test: ")
+        assert language in {"python", "bash", "yaml", "csv"}, f"{document}: {info!r}"
+        assert reason in {"", *NOT_RUN}, f"{document}: {info!r}"
+        assert not reason or language == "bash", f"{document}: {info!r}"
+        if language == "yaml":
+            assert yaml.safe_load(code)
+        elif language == "bash":
+            checked = subprocess.run(
+                ["bash", "-n"], input=code, capture_output=True, text=True
+            )
+            assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_python_examples_run(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict = {}
-    for example in examples:
-        exec(example, names)
+    for info, code in _blocks(document):
+        if info == "python":
+            exec(code, names)
 
 
-def _quoted_results():
-    """Gives file, model, metric and quoted text of every result in README's tables."""
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """A folder with what the commands of the documents name, and one trained run."""
+    folder = tmp_path_factory.mktemp("workspace")
+    random = np.random.default_rng(0)
+    photos = [folder / f"my_photos/images/{number}.png" for number in range(60)]
+    extra = [folder / "holiday.jpg", *(folder / f"more_photos/{i}.png" for i in (1, 2))]
+    rows = ["path,labels"]
+    for path in photos + extra:
+        present = random.integers(0, 2, 3)
+        pixels = random.integers(0, 100, (64, 64, 3)) + 150 * present
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.astype("uint8")).save(path)
+        labels = itertools.compress(("dog", "sofa", "person"), present)
+        rows.append(f"images/{path.name},{'|'.join(labels)}")
+    (folder / "my_photos/labels.csv").write_text("\n".join(rows[: len(photos) + 1]))
+    words = ("dog", "sofa", "person", "tiger", "harbour")
+    vectors = [f"{word} {i % 2} {i % 3} {i / 4}" for i, word in enumerate(words)]
+    (folder / "words.txt").write_text("\n".join([f"{len(words)} 3", *vectors]))
+    command = "--dataset csv --data_dir my_photos --word_vectors learn --trial"
+    _run_in_shell(
+        f"python -m recipes.msrn {command} --folder saved_models/mine", folder
+    )
+    return folder
+
+
+def _run_in_shell(code, folder):
+    """Runs commands as in a terminal, by this Python and this tree."""
+    tools = """
+    python() { "$PYTHON" "$@"; }
+    kmlic() { "$PYTHON" -m kmlic.cli "$@"; }
+    """
+    result = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", tools + code],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, code + result.stdout + result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        pytest.param(document, code, id=f"{document}-{code.split(chr(10))[0][:40]}")
+        for document in DOCUMENTS
+        for info, code in _blocks(document)
+        if info == "bash"
+    ],
+)
+def test_commands_run(document, code, workspace):
+    _run_in_shell(code, workspace)
+
+
+def _rows_of_results(document):
+    """Yields header and cells of every row that quotes a run.json."""
     header: list[str] = []
-    for line in README.splitlines():
+    for line in (ROOT / document).read_text().splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        path = re.search(r"\((saved_models/\S+/run\.json)\)", cells[0])
         if not line.startswith("|"):
             header = []
-        elif path:
-            for metric, text in zip(header[2:], cells[2:], strict=True):
-                yield path[1], cells[1], metric, text
         elif not header:
             header = cells
+        elif path := re.search(r"\((\S+/run\.json)\)", cells[0]):
+            yield header, [path[1], *cells[1:]]
 
 
-def test_the_readme_quotes_what_a_committed_run_holds():
-    quoted = list(_quoted_results())
-    assert quoted
-    for path, model, metric, text in quoted:
-        run = json.loads((ROOT / path).read_text())
-        # Of another split than test where the column says so: "zero_shot: unseen@5".
-        split, _, metric = metric.rpartition(": ")
-        split = split or "test"
-        results = run["results"][split][model]
-        expected = f"{100 * results[metric]:.2f}" if metric in results else "-"
-        if run["deviations"] and metric in results:
-            spread = run["deviations"][split][model][metric]
-            expected += f" ± {100 * spread:.2f}"
-        assert text.strip("*") == expected, f"{path}: {metric} of {model} is {expected}"
+def _quoted(run, split, model, metric):
+    """Formats a result, or the difference of two as "better - worse", in percent."""
+    if " - " in model:
+        better, worse = model.split(" - ")
+        differences = [
+            100 * (seed[split][better][metric] - seed[split][worse][metric])
+            for seed in run["seeds"].values()
+        ]
+        spread = np.std(differences, ddof=1)
+        return f"{np.mean(differences):+.2f} ± {spread:.2f}"
+    if metric not in run["results"][split][model]:
+        return "-"
+    text = f"{100 * run['results'][split][model][metric]:.2f}"
+    if run["deviations"]:
+        text += f" ± {100 * run['deviations'][split][model][metric]:.2f}"
+    return text
+
+
+def test_the_results_are_those_of_committed_runs():
+    rows = list(_rows_of_results(RESULTS))
+    quoted = {f"saved_models/{path}" for _, (path, *_) in rows}
+    assert quoted == set(_tracked("saved_models/*/run.json"))
+    for header, (path, model, *texts) in rows:
+        run = json.loads((ROOT / "saved_models" / path).read_text())
+        for column, text in zip(header[2:], texts, strict=True):
+            # Of another split than test where the column says so: "zero_shot: hit@5".
+            split, _, metric = column.rpartition(": ")
+            expected = _quoted(run, split or "test", model, metric)
+            assert text == expected, f"{path}: {metric} of {model} is {expected}"
+
+
+def _sections(document):
+    """Returns a document's text below each heading, by the anchor that GitHub makes."""
+    parts = re.split(r"^(#+ .+)$", (ROOT / document).read_text(), flags=re.MULTILINE)
+    sections = {"": "".join(parts)}
+    for heading, text in zip(parts[1::2], parts[2::2], strict=True):
+        name = re.sub(r"[^\w\- ]", "", heading.lstrip("# ").lower()).replace(" ", "-")
+        sections.setdefault(name, text)
+    return sections
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document):
+    text = (ROOT / document).read_text()
+    for link in re.findall(r"\]\((?!http)([^)\s]+)\)", text):
+        path, _, anchor = link.partition("#")
+        target = (ROOT / document).parent / path
+        assert target.exists(), f"{document}: {link}"
+        assert not anchor or anchor in _sections(target), f"{document}: {link}"
+
+
+def test_the_readme_quotes_the_measured_results():
+    measured = (ROOT / RESULTS).read_text()
+    figures = re.findall(
+        r"\d+\.\d\d(?: ± \d+\.\d\d)?", _sections("README.md")["results"]
+    )
+    assert figures
+    for figure in figures:
+        assert f"| {figure} |" in measured, f"{figure} is not in {RESULTS}"
+
+
+def test_the_readme_is_short():
+    assert len(README.encode()) <= 9_000
+
+
+def test_changes_are_one_line_each():
+    lines = (ROOT / "CHANGELOG.md").read_text().splitlines()
+    assert all(len(line) < 140 for line in lines)
+    assert next(line for line in lines if line.startswith("## ")) == "## Unreleased"
+    kinds = {line for line in lines if line.startswith("### ")}
+    assert kinds <= {"### Added", "### Changed", "### Fixed"}
+    assert all(line.startswith(("#", "- ")) or not line for line in lines[3:])
+
+
+def test_committed_runs_are_json_without_nan():
+    def refuse(constant):
+        raise ValueError(f"{constant} is not JSON")
+
+    for path in _tracked("saved_models/*/run.json"):
+        json.loads((ROOT / path).read_text(), parse_constant=refuse)
 
 
 def test_no_initializer_is_made_at_import():
