@@ -281,7 +281,7 @@ def build(
         if settings.init_from:
             source, labels = load_run(settings.init_from)
             anew = () if labels.names == data.labels.names else LABEL_LAYERS
-            _, fresh = transfer_weights(source, model, anew=anew)
+            _, fresh = transfer_weights(source, model, skip_layers=anew)
             CONSOLE.print(f"From {settings.init_from}; start anew: {', '.join(fresh)}.")
         compile_model(settings, data, model)
     return model

@@ -15,7 +15,7 @@ from rich.progress import (
 )
 
 _PATIENCE = 3.0
-_STEP = 512
+_REFRESH = 0.1
 
 _Item = TypeVar("_Item")
 
@@ -47,11 +47,13 @@ def with_progress(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    began = time.monotonic()
+    shown = time.monotonic()
     with Progress(*columns, console=console, transient=True) as bar:
         task = None
         for number, item in enumerate(items):
-            if number % _STEP == 0 and time.monotonic() - began > _PATIENCE:
+            now = time.monotonic()
+            if now - shown > (_PATIENCE if task is None else _REFRESH):
+                shown = now
                 if task is None:
                     task = bar.add_task(title, total=total)
                 bar.update(task, completed=number)

@@ -32,7 +32,7 @@ from kmlic.export import export_checked
 from kmlic.html_report import Section, write_report
 from kmlic.labels import Labels
 from kmlic.run_folder import Run, RunFolder
-from kmlic.training import fit, is_chief, largest, predict_scores
+from kmlic.training import all_reduce_max, fit, is_chief, predict_scores
 from kmlic.training.as_float32 import as_float32
 from kmlic.training.callbacks import Metrics
 from kmlic.words import write_word_vectors
@@ -117,7 +117,7 @@ class Experiment:
         if is_chief():
             goes_on = self.folder.begin(dataclasses.asdict(settings))
         # The other workers read what the chief has written.
-        if largest(int(goes_on)):
+        if all_reduce_max(int(goes_on)):
             self._say(f"Going on with the run in {self.folder.working}.")
 
     def train(
@@ -206,7 +206,7 @@ class Experiment:
                     (temporary / "result.json").write_text(json.dumps(record))
             del model
             gc.collect()
-            largest(0)  # until the chief has written
+            all_reduce_max(0)  # until the chief has written
         return self._add(name, seed, result)
 
     def metrics_of(self, data: MultiLabelData) -> Metrics | None:
@@ -311,7 +311,7 @@ class Experiment:
                 labels that were never trained; none where there are none.
         """
         if not is_chief():
-            largest(0)
+            all_reduce_max(0)
             return Run.read(self.folder.path / "run.json")
         working = self.folder.working
         data = self.data[self.settings.seeds[0]]
@@ -359,7 +359,7 @@ class Experiment:
         run.write(working / "run.json")
         self._write_report(run, best, labels, sections)
         self.folder.finish(without=("settings.json", "trainings"))
-        largest(0)
+        all_reduce_max(0)
         self._say(
             f"{self.folder.path}: {run.seconds['all']:.0f} s, "
             f"{run.peak_memory_gb} GB of memory at most."

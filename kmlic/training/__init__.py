@@ -1,4 +1,4 @@
-"""What a recipe needs to train a model."""
+"""Training: the loop, checkpoints, optimizers, schedules and strategies."""
 
 from kmlic.training.accumulate_gradients import accumulate_gradients
 from kmlic.training.augment_on_device import augment_on_device
@@ -7,7 +7,7 @@ from kmlic.training.cached_features import CachedFeatures
 from kmlic.training.callbacks import TrainingProgress, ValidationScores
 from kmlic.training.fit import fit
 from kmlic.training.initialise_bias import initialise_bias
-from kmlic.training.multi_worker import is_chief, largest, start_workers
+from kmlic.training.multi_worker import all_reduce_max, is_chief, start_workers
 from kmlic.training.one_cycle import OneCycle
 from kmlic.training.optimizers import (
     CoupledSGD,
@@ -33,11 +33,11 @@ __all__ = [
     "TrainingState",
     "ValidationScores",
     "accumulate_gradients",
+    "all_reduce_max",
     "augment_on_device",
     "fit",
     "initialise_bias",
     "is_chief",
-    "largest",
     "learning_rate_multiplier",
     "make_strategy",
     "part_multipliers",

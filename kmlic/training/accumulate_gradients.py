@@ -1,24 +1,26 @@
-"""A training step in parts, for batches that do not fit into the memory."""
+"""A training step in parts, for batches that do not fit into memory."""
 
 import keras
 import tensorflow as tf
 
+from kmlic.training.keras_internals import update_loss
+
 
 def accumulate_gradients(model: keras.Model, parts: int) -> None:
-    """Lets a model compute the gradients of a batch part by part and add them up.
+    """Replaces a model's training step by one that sums gradients over parts.
 
     The optimizer sees the mean over the parts once per batch, so clipping, schedule,
-    decay and averaged weights are those of the whole batch; batch normalization sees
+    decay and averaged weights are those of the complete batch; batch normalization sees
     one part at a time. Differs from `gradient_accumulation_steps` of Keras' optimizers,
     which fails under a `MirroredStrategy` and counts each part as a step.
 
     Args:
-        model: compiled; its batches must divide into the parts.
-        parts: number of parts, at least 1.
+        model: compiled.
+        parts: number of parts, at least 1; must divide the batch of each replica.
 
     Raises:
-        ValueError: if `parts` is below 1 or the model has a training step of its own;
-            in training, if a replica's batch does not divide into them.
+        ValueError: if `parts` is below 1 or the model has its own training step; in
+            training, if `parts` does not divide the batch of a replica.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
@@ -34,8 +36,8 @@ def accumulate_gradients(model: keras.Model, parts: int) -> None:
         return
     if type(model).train_step is not keras.Model.train_step:
         raise ValueError(
-            f"`parts` must be 1 for a {type(model).__name__}, which has a training "
-            f"step of its own; got parts={parts}."
+            f"`parts` must be 1 for a {type(model).__name__}, which has its own "
+            f"training step; got parts={parts}."
         )
 
     def train_step(data):
@@ -51,7 +53,7 @@ def accumulate_gradients(model: keras.Model, parts: int) -> None:
             own = tf.nest.map_structure(
                 lambda x, index=index: tf.split(x, parts)[index], data
             )
-            # One after the other: side by side they would need the memory of all.
+            # One after the other: in parallel they would need the memory of all parts.
             with tf.control_dependencies(sums or []):
                 gradients, results = _gradients(model, own, parts)
             sums = gradients if sums is None else _add(sums, gradients)
@@ -71,7 +73,7 @@ def _gradients(model, data, parts):
         # Keras divides a replica's loss by the number of replicas.
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         rows = tf.shape(tf.nest.flatten(x)[0])[0]
-        model._loss_tracker.update_state(loss * replicas, sample_weight=rows)
+        update_loss(model, loss * replicas, rows)
         scaled = model.optimizer.scale_loss(loss) / parts
     gradients = tape.gradient(scaled, model.trainable_weights)
     return gradients, model.compute_metrics(x, y, logits, sample_weight)

@@ -1,17 +1,17 @@
-"""A model trained in low precision, rewritten for full precision."""
+"""A copy in float32 of a model trained in mixed precision."""
 
 import keras
 
 
 def as_float32(model: keras.Model) -> keras.Model:
-    """Gives a copy that computes in float32, with the same weights.
+    """Returns a copy of a model that computes in float32 with the same weights.
 
-    Mixed precision keeps its weights in float32 and rounds in between. How it rounds
-    depends on how operators are fused, so an export in low precision would differ from
-    its model; that of the copy does not.
+    Mixed precision keeps weights in float32 and rounds in between. The rounding depends
+    on how operators are fused, so an export in low precision would differ from its
+    model; an export of the copy does not.
 
     Args:
-        model: functional; nested models are reached too.
+        model: functional; nested models are converted too.
 
     Example:
         >>> image = keras.Input((4,))

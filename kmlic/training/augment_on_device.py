@@ -10,26 +10,24 @@ from kmlic.data import Augmentation, resize_images
 
 
 def augment_on_device(model: keras.Model, augmentation: str, *, seed: int = 0) -> None:
-    """Lets a model change each training batch at random before it learns from it.
+    """Augments each training batch of a model inside its training step.
 
-    Where the CPU is what a training waits for, the changes move to the device. They
-    follow from the seed and the optimizer's step, so that a training that was resumed
-    sees what an undisturbed one does. Nothing is changed outside training, and what is
-    saved and exported is the model alone.
+    Useful when training waits for the CPU. The random changes follow from the seed and
+    the optimizer's step, so that a resumed training sees the same images as one without
+    interruption. Inference, saving and export are not affected. Called again, it
+    replaces the earlier augmentation.
 
-    Differs from augmentation in tf.data: crops are taken from images that were resized
-    already, not from the originals.
-
-    Called again, it changes batches in the new way only.
+    Differs from augmentation in tf.data: crops are taken from resized images, not from
+    the originals.
 
     Args:
-        model: compiled; it takes batches of images (B, H, W, 3), pixels 0-255, and
+        model: compiled; takes batches of images (B, H, W, 3), pixels 0-255, and
             targets (B, L).
         augmentation: see `kmlic.data.Augmentation`.
-        seed: of the changes.
+        seed: seed of the random changes.
 
     Raises:
-        ValueError: if there is no such augmentation.
+        ValueError: if the augmentation is unknown.
 
     Example:
         >>> images = keras.Input((8, 8, 3))

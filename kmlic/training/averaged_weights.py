@@ -1,4 +1,4 @@
-"""Scores and keeps the moving average of the weights in place of the last ones."""
+"""Scores and keeps the moving average of the weights instead of the last weights."""
 
 import itertools
 from collections.abc import Iterable
@@ -8,23 +8,30 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kmlic.layers.keras_internals import flatten_layers
+from kmlic.training.keras_internals import averages
+
 _BATCHES = 16
 
 
 class AveragedWeights(keras.callbacks.Callback):
-    """Puts the averaged weights into the model while an epoch is scored.
+    """Replaces the weights by their average while an epoch is scored.
 
-    The optimizer keeps the average (`use_ema`); with it the statistics of batch
-    normalization are computed anew, because those of the last weights do not belong to
-    it. After the scores the model is as it was, and `weights` holds what was scored.
+    The optimizer keeps the average (`use_ema`). The statistics of batch normalization
+    are recomputed for it, because those of the last weights do not fit. Afterwards the
+    model is restored, and `weights` holds the weights that were scored.
+
+    `keras.callbacks.SwapEMAWeights` is not used: it leaves the statistics of batch
+    normalization as they are, and swaps by adding and subtracting, which changes the
+    last bits of the weights, so that a resumed training would not be exact.
 
     Paper: Izmailov et al., "Averaging Weights Leads to Wider Optima and Better
     Generalization", UAI 2018, section 3.2, https://arxiv.org/abs/1803.05407. Differs
     from it: the average is exponential.
 
     Args:
-        scores: a callback that scores the model at the end of an epoch.
-        batches: training batches; the first 16 are gone through for the statistics.
+        scores: callback that scores the model at the end of an epoch.
+        batches: training batches; the first 16 are used for the statistics.
     """
 
     def __init__(self, scores: keras.callbacks.Callback, batches: Iterable):
@@ -42,10 +49,7 @@ class AveragedWeights(keras.callbacks.Callback):
         model = self.model
         optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
         last = [keras.ops.convert_to_numpy(v) for v in model.variables]
-        averages = optimizer._model_variables_moving_average
-        for variable, average in zip(
-            optimizer._trainable_variables, averages, strict=True
-        ):
+        for variable, average in averages(optimizer):
             variable.assign(keras.ops.convert_to_numpy(average))
         self._first = self._first or [
             batch[0] for batch in itertools.islice(self._batches, _BATCHES)
@@ -60,15 +64,15 @@ class AveragedWeights(keras.callbacks.Callback):
 def recompute_batch_norm(model: keras.Model, inputs: Iterable) -> None:
     """Sets the statistics of batch normalization to their means over batches.
 
-    Layers that are frozen keep theirs.
+    Frozen layers keep their statistics.
 
     Args:
-        model: its weights are left as they are.
-        inputs: batches of what the model takes.
+        model: any model; its other weights do not change.
+        inputs: batches of inputs of the model.
     """
     layers = [
         layer
-        for layer in model._flatten_layers()
+        for layer in flatten_layers(model)
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
     ]
     if not layers:

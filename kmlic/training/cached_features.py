@@ -1,4 +1,4 @@
-"""The outputs of a frozen model, computed once for every image of a dataset."""
+"""Features of a frozen model, computed once for each image of a dataset."""
 
 import dataclasses
 import hashlib
@@ -12,35 +12,30 @@ import keras
 import numpy as np
 import tensorflow as tf
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 from kmlic.atomic_write import atomic_write
+from kmlic.check_choice import check_choice
 from kmlic.data import MultiLabelData
 from kmlic.data.keras_augmentation import mix
+from kmlic.data.multi_label_data import SPLITS
+from kmlic.data.progress import with_progress
 from kmlic.data.training_batches import ShuffledRows, TrainingBatches
+from kmlic.layers.keras_internals import flatten_layers
 
-SPLITS = ("train", "validation", "test")
 AUGMENTATIONS = ("none", "flip", "mixup", "flip+mixup")
 
 
 class CachedFeatures:
-    """Trains what stands on a frozen model without running that model every epoch.
+    """Computes the outputs of a frozen model once, to train a head on them.
 
-    The frozen model sees each image, and its mirror image, once. Its outputs are kept
-    on the disk as float16, under a name that follows from its weights and from the
-    pixels of all images: another run, seed or split of the same images finds them
-    there, other weights or one other pixel do not. An interrupted computation leaves
-    nothing.
+    The frozen model is run on each image, and on its mirror image, once. Its outputs
+    are stored as float16 under a name that follows from its weights and the pixels of
+    all images: another run, seed or split of the same images reuses them; other
+    weights or a single other pixel do not. An interrupted computation leaves nothing.
 
-    A backbone is cut by its layers, for instance ``keras.Model(inner.input,
-    inner.get_layer("block_12_add").output)``. What stands on it takes the features and
-    is joined with it again, for exports and for everything else that takes images::
+    A backbone is cut at a layer, for instance ``keras.Model(inner.input,
+    inner.get_layer("block_12_add").output)``. The head takes the features and is joined
+    with the frozen model afterwards, for exports and anything else that takes images::
 
         features = CachedFeatures(lower, data, folder)
         experiment.train(
@@ -49,15 +44,16 @@ class CachedFeatures:
         )
 
     Args:
-        extractor: functional, from images (B, S, S, 3) of pixels 0-255 to one or more
-            tensors; run as in inference.
+        extractor: functional model, from images (B, S, S, 3) of pixels 0-255 to one or
+            more tensors; run in inference mode.
         data: the images; needs `train_in_order`.
-        folder: holds one folder for each cache.
-        mirrored: whether mirror images are seen too, without which `load` cannot flip.
+        folder: folder with one folder for each cache.
+        mirrored: whether to compute the features of mirror images, which `load` needs
+            to flip.
 
     Raises:
-        ValueError: if the training images cannot be gone through in order, a dimension
-            of an output is unknown, or an output does not fit into float16.
+        ValueError: if `train_in_order` is None, a dimension of an output is unknown, or
+            an output does not fit into float16.
 
     Example:
         >>> import tempfile
@@ -73,7 +69,7 @@ class CachedFeatures:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     features = CachedFeatures(lower, data, folder)
         ...     (maps, _), = features.load(batch_size=1).test
-        Computing the features of 3 images ...
+        Computing the features of 3 images
         >>> tuple(maps.shape)
         (1, 2, 2, 3)
     """
@@ -92,7 +88,7 @@ class CachedFeatures:
         self.shapes = [tuple(output.shape[1:]) for output in extractor.outputs]
         if None in sum(self.shapes, ()):
             raise ValueError(
-                "`extractor` must give features of a known shape; got "
+                "`extractor` must return features of a known shape; got "
                 f"{self.shapes}. Build it for one image size."
             )
         self._images = data
@@ -117,28 +113,24 @@ class CachedFeatures:
     def load(
         self, *, batch_size: int, seed: int = 0, augmentation: str = "flip"
     ) -> MultiLabelData:
-        """Gives the features in place of the images, in the same splits.
+        """Returns the dataset with features instead of images, in the same splits.
 
-        A batch holds one float32 array of features, or a tuple of them where the frozen
-        model has several outputs. To be called anew for each training, so that all of a
-        seed see the same batches.
+        A batch holds one float32 array of features, or a tuple of them if the frozen
+        model has several outputs. Call it again for each training, so that trainings
+        with the same seed see the same batches.
 
         Args:
-            batch_size: images a batch; each training batch has it.
-            seed: of the order and of the augmentation of training images.
-            augmentation: "none"; "flip", which takes a training image's mirror image
-                with probability one half; "mixup", which mixes the features of each
-                with another's, and their targets alike; or "flip+mixup".
+            batch_size: images per batch.
+            seed: seed of the order and the augmentation of training images.
+            augmentation: "none"; "flip", which replaces a training image by its mirror
+                image with probability one half; "mixup", which mixes the features and
+                targets of each image with those of another; or "flip+mixup".
 
         Raises:
-            ValueError: if the batch size does not fit, or features cannot be augmented
-                so.
+            ValueError: if there are fewer training images than `batch_size`, or the
+                augmentation is not possible.
         """
-        if augmentation not in AUGMENTATIONS:
-            raise ValueError(
-                f"`augmentation` of computed features must be one of {AUGMENTATIONS}; "
-                f"got augmentation={augmentation!r}."
-            )
+        check_choice("augmentation", augmentation, *AUGMENTATIONS)
         if not 1 <= batch_size <= len(self._rows["train"]):
             raise ValueError(
                 "`batch_size` must be from 1 to the number of training images; got "
@@ -146,7 +138,7 @@ class CachedFeatures:
             )
         if "flip" in augmentation and not self._mirrored:
             raise ValueError(
-                "`augmentation` must not flip where `mirrored` was False; got "
+                "`augmentation` must not flip if `mirrored` was False; got "
                 f"augmentation={augmentation!r}."
             )
         return dataclasses.replace(
@@ -160,17 +152,17 @@ class CachedFeatures:
         )
 
     def join(self, head: keras.Model) -> keras.Model:
-        """Gives a model from images to what a model of the features gives.
+        """Returns a model of images: the frozen model followed by a head.
 
-        It is a copy of both, their layers side by side and none nested.
+        It is a copy of both with all layers on one level.
 
         Args:
-            head: functional, takes as many inputs as the frozen model has outputs.
+            head: functional model with one input for each output of the frozen model.
         """
         features = self.extractor.outputs
         outputs = head.call(features if len(features) > 1 else features[0])
         joined = keras.Model(self.extractor.input, outputs, name=head.name)
-        # The layers now lie in two graphs, so that their `output` would be ambiguous.
+        # The layers are now in two graphs, which makes their `output` ambiguous.
         copy = keras.models.clone_model(joined)
         copy.set_weights(joined.get_weights())
         return copy
@@ -201,12 +193,17 @@ class CachedFeatures:
                 ]
                 for kind in self._kinds
             }
-            # Not `predict_on_batch`, which gives a batch once for each replica.
+            # Not `predict_on_batch`, which returns a batch once for each replica.
             extract = tf.function(
                 lambda images: self.extractor(images, training=False),
                 reduce_retracing=True,
             )
-            for rows, images in self._report_progress():
+            total = sum(map(len, self._rows.values()))
+            Console(highlight=False).print(f"Computing the features of {total} images")
+            counts = [int(self._in_order(split).cardinality()) for split in SPLITS]
+            known = sum(counts) if min(counts) >= 0 else None
+            batches = with_progress(self._numbered_batches(), "features", known)
+            for rows, images in batches:
                 self._write(arrays["plain"], rows, extract(images))
                 if "mirrored" in arrays:
                     self._write(arrays["mirrored"], rows, extract(images[:, :, ::-1]))
@@ -222,34 +219,16 @@ class CachedFeatures:
                 array[rows] = output
             if not np.isfinite(array[rows]).all():
                 raise ValueError(
-                    "`extractor` must give finite features below 65504, to be kept in "
-                    f"float16; got {np.abs(output).max():g} in output {index}."
+                    "`extractor` must return finite features below 65504, to be stored "
+                    f"in float16; got {np.abs(output).max():g} in output {index}."
                 )
 
-    def _report_progress(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Goes through the images of all splits and shows how many are left."""
-        total = sum(map(len, self._rows.values()))
-        console = Console(highlight=False)
-        console.print(f"Computing the features of {total} images ...")
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(
-            *columns,
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        ) as bar:
-            task = bar.add_task("features", total=total)
-            for split in SPLITS:
-                start = 0
-                for images, _ in self._in_order(split).as_numpy_iterator():
-                    yield self._rows[split][start : start + len(images)], images
-                    start += len(images)
-                    bar.advance(task, len(images))
+    def _numbered_batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for split in SPLITS:
+            start = 0
+            for images, _ in self._in_order(split).as_numpy_iterator():
+                yield self._rows[split][start : start + len(images)], images
+                start += len(images)
 
     def _open(self, kind: str) -> list[np.ndarray]:
         return [
@@ -264,7 +243,7 @@ class CachedFeatures:
         seed: int = 0,
         augmentation: str | None = None,
     ) -> tf.data.Dataset:
-        """Gives training batches where augmentation is named, else all in order."""
+        """Returns training batches if an augmentation is named, else all in order."""
         rows = self._rows[split]
         targets = self._images.targets[split].astype(np.float32)
         augmentations = (augmentation or "none").split("+")
@@ -321,10 +300,10 @@ class CachedFeatures:
 def _mix(
     features: tuple[tf.Tensor, ...], targets: tf.Tensor, seed: tf.Tensor
 ) -> tuple[tuple[tf.Tensor, ...], tf.Tensor]:
-    """Mixes each image with another one in all its features, and their targets."""
+    """Mixes the features and targets of each image with those of another image."""
     mixed, shares = [], targets
     for each in features:
-        # MixUp takes images; of them it only asks how many there are.
+        # `mix` takes images, but uses the size of the batch only.
         as_images = tf.reshape(each, (each.shape[0], 1, 1, -1))
         as_images, shares = mix(as_images, targets, seed, "mixup")
         mixed.append(tf.reshape(as_images, each.shape))
@@ -332,10 +311,10 @@ def _mix(
 
 
 def _describe(model: keras.Model) -> bytes:
-    """Gives what a model computes: its layers, under no name, and its weights."""
+    """Returns bytes that identify what a model computes, without layer names."""
     text = json.dumps(model.get_config(), sort_keys=True, default=str)
-    # Keras numbers layers without a name anew in each process.
-    for index, layer in enumerate(model._flatten_layers()):
+    # Keras numbers unnamed layers differently in each process.
+    for index, layer in enumerate(flatten_layers(model)):
         text = text.replace(json.dumps(layer.name), f'"{index}"')
     weights = b"".join(np.asarray(weight).tobytes() for weight in model.weights)
     return text.encode() + hashlib.sha256(weights).digest()

@@ -1,4 +1,4 @@
-"""What happens between the epochs of a training."""
+"""Callbacks that score a model and show the progress of its training."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -23,17 +23,17 @@ Metrics = Callable[[keras.Model, Iterable], Mapping[str, float]]
 
 
 class ValidationScores(keras.callbacks.Callback):
-    """Adds exact metrics of a dataset and its loss to an epoch's logs.
+    """Adds exact metrics and the loss of a dataset to the logs of each epoch.
 
     Every image is scored once, on the host: a metric inside the graph cannot keep all
-    scores, and one inside a replica would see a part of them.
+    scores, and a metric inside a replica sees only a part of them.
 
     Args:
         dataset: batches of images and targets 1, 0 or -1.
-        loss: gives the loss of targets and logits, as in `fit`; None leaves it out.
-        metrics: a model and a dataset to values by name; None for the loss and the mean
-            average precision of independent labels, `mAP`.
-        prefix: what the names in the logs begin with: `val_mAP`, `val_loss`.
+        loss: loss of targets and logits, as in `fit`; None leaves it out.
+        metrics: function of a model and a dataset that returns values by name; None
+            for the loss and the mean average precision of independent labels, `mAP`.
+        prefix: prefix of the names in the logs: `val_mAP`, `val_loss`.
     """
 
     def __init__(
@@ -63,13 +63,13 @@ class ValidationScores(keras.callbacks.Callback):
 
 
 class TrainingProgress(keras.callbacks.Callback):
-    """Shows the steps done, the values of each epoch and an estimate of what is left.
+    """Shows the progress of a training, the values of each epoch and the time left.
 
-    On a terminal a bar moves; elsewhere (a log file, CI) each epoch is one line.
+    Draws a progress bar on a terminal; elsewhere prints one line per epoch.
 
     Args:
-        title: what is trained, the first word of every line.
-        first_epoch: epochs done before, by a run that was interrupted.
+        title: name of what is trained, the first word of every line.
+        first_epoch: number of epochs done before an interruption.
     """
 
     def __init__(self, title: str, first_epoch: int = 0):
@@ -79,7 +79,7 @@ class TrainingProgress(keras.callbacks.Callback):
         self.console = Console(highlight=False)
 
     def close(self) -> None:
-        """Ends the bar, however the training ended."""
+        """Removes the bar, also after an error."""
         self._bar.stop()
 
     def on_train_begin(self, logs=None):
@@ -106,7 +106,7 @@ class TrainingProgress(keras.callbacks.Callback):
         epochs = self.params["epochs"]
         seconds = time.monotonic() - self._start
         left = seconds / (epoch + 1 - self.first_epoch) * (epochs - epoch - 1)
-        # The values of single groups, like `val_accuracy/sleeve`, would fill the line.
+        # Values of single groups, such as `val_accuracy/sleeve`, make lines too long.
         values = " ".join(
             f"{name} {value:.4f}" for name, value in logs.items() if "/" not in name
         )

@@ -1,4 +1,4 @@
-"""Trains a compiled model, in steps that survive an interruption."""
+"""Training of a compiled model that can be interrupted and resumed."""
 
 import contextlib
 import hashlib
@@ -13,10 +13,12 @@ import keras
 import tensorflow as tf
 
 from kmlic.data.training_batches import TrainingBatches
+from kmlic.layers.keras_internals import flatten_layers
 from kmlic.training.accumulate_gradients import accumulate_gradients
 from kmlic.training.augment_on_device import augment_on_device
 from kmlic.training.averaged_weights import AveragedWeights
 from kmlic.training.callbacks import Metrics, TrainingProgress, ValidationScores
+from kmlic.training.keras_internals import build_all, without_first_batch
 from kmlic.training.multi_worker import distribute
 from kmlic.training.replica_losses import replica_losses
 from kmlic.training.training_state import TrainingState
@@ -39,48 +41,47 @@ def fit(
     augmentation: str = "none",
     seed: int = 0,
 ) -> list[dict[str, float]]:
-    """Trains with `model.fit` and leaves the epoch best on the validation split.
+    """Trains with `model.fit` and restores the epoch best on the validation split.
 
-    Each epoch ends with exact metrics of the validation split and with a copy of the
-    whole state in `folder`; a long epoch leaves copies in between. Called again after
-    an interruption, the training goes on from the last copy and ends as if there had
-    been none: with the same weights, optimizer, order of images, augmentation and
-    values of the epochs. On SIGTERM the step that runs is finished and saved before
-    the process ends with code 75.
+    Computes exact metrics of the validation split after each epoch, and writes a
+    checkpoint to `folder` after each epoch and at intervals within it. Called again
+    after an interruption, it resumes from the last checkpoint and ends with the same
+    weights, optimizer, order of images, augmentation and values of the epochs as a
+    training without interruption. On SIGTERM it finishes and saves the current step,
+    then ends the process with status 75.
 
     Args:
         model: compiled.
-        train: batches of images and targets, one epoch long. Those of kmlic.data begin
-            at any step at once; others are gone through up to there, and must be the
-            same each time.
+        train: batches of images and targets of one epoch. The batches of kmlic.data
+            start at any step directly; any other dataset is iterated up to that step
+            and must be the same each time.
         validation: batches of images and targets, in order.
-        epochs: epochs in all, those before an interruption included.
-        folder: where the state is kept, one per training.
-        title: the model's name in the progress lines.
-        metrics: the model and the validation split to values by name; None for mAP and
-            loss.
-        monitor: the metric by which an epoch is the best, higher is better.
-        callbacks: further ones of Keras, called before the metrics are computed. One
-            with a method `resume` is given the values of the epochs done before.
-        save_seconds: what an interruption within an epoch costs at most, beside the
-            step that runs.
+        epochs: total number of epochs, including those before an interruption.
+        folder: folder of the checkpoints, one per training.
+        title: name of the model in the progress lines.
+        metrics: function of the model and the validation split that returns values by
+            name; None for mAP and loss.
+        monitor: name of the metric that chooses the best epoch; higher is better.
+        callbacks: further Keras callbacks, called before the metrics are computed. If
+            a callback has a method `resume`, it receives the values of earlier epochs.
+        save_seconds: longest time between checkpoints within an epoch, in seconds.
         ema: momentum of the moving average of the weights, for instance 0.999, which is
-            scored and kept in their place, see `AveragedWeights`; None for the weights
-            themselves.
-        accumulate: parts that a batch is computed in, see `accumulate_gradients`.
-        augmentation: of images that come as they are, see `augment_on_device`.
-        seed: of that augmentation.
+            scored and kept instead of the weights, see `AveragedWeights`; None for the
+            weights themselves.
+        accumulate: number of parts of a batch, see `accumulate_gradients`.
+        augmentation: augmentation of unaugmented batches, see `augment_on_device`.
+        seed: seed of that augmentation.
 
     Returns:
-        For each epoch its values by name: loss, learning_rate, and the metrics after
-        "val_".
+        The values of each epoch by name: loss, learning_rate, and the metrics prefixed
+        by "val_".
 
     Raises:
         RuntimeError: if the loss or a weight is not finite, naming the batch.
-        SystemExit: with code 75, after SIGTERM.
-        ValueError: if the number of batches of `train` is not known, a batch does not
-            divide into the replicas, or the folder holds the state of a training with
-            other settings.
+        SystemExit: with status 75, after SIGTERM.
+        ValueError: if the number of batches of `train` is unknown, a batch cannot be
+            split evenly over the replicas, or the folder holds checkpoints of a
+            training with other settings.
     """
     steps = int(train.cardinality())
     if steps < 1:
@@ -96,7 +97,7 @@ def fit(
         averaged = scores = AveragedWeights(scores, train)
     accumulate_gradients(model, accumulate)
     augment_on_device(model, augmentation, seed=seed)
-    _build(model, train)
+    build_all(model, train.element_spec)
     state = TrainingState(
         folder,
         steps,
@@ -105,8 +106,8 @@ def fit(
         rows=train.rows if isinstance(train, TrainingBatches) else None,
         best_weights=averaged and (lambda: averaged.weights),
     )
-    changes = {"augmentation on the device": augmentation, "its seed": seed}
-    state.restore(model, _settings(model, steps) | changes)
+    on_device = {"augmentation on the device": augmentation, "its seed": seed}
+    state.restore(model, _settings(model, steps) | on_device)
     for callback in callbacks:
         if hasattr(callback, "resume"):
             callback.resume(state.epochs)
@@ -118,12 +119,13 @@ def fit(
     with (
         contextlib.closing(progress),
         _on_sigterm(state.stop),
-        _synchronised(model),
+        _synchronized(model),
         replica_losses(model),
-        _without(model, state.step - done * steps),
+        _skip_steps(model, state.step - done * steps),
+        without_first_batch(model),  # the model is built
     ):
-        # One iterator for all epochs: where one ends, TensorFlow may wait up to 20 s
-        # for a thread of tf.data that slept through the call to stop.
+        # One iterator for all epochs: when an iterator ends, TensorFlow may wait up to
+        # 20 s for a thread of tf.data that missed the signal to stop.
         model.fit(
             _from_step(model, train, state.step),
             steps_per_epoch=steps,
@@ -131,12 +133,7 @@ def fit(
             initial_epoch=done,
             shuffle=False,
             verbose=0,
-            callbacks=[
-                *callbacks,
-                scores,
-                progress,
-                state,
-            ],
+            callbacks=[*callbacks, scores, progress, state],
         )
     return state.epochs
 
@@ -155,8 +152,8 @@ def _require_parts(model: keras.Model, train: tf.data.Dataset) -> None:
     replicas = model.distribute_strategy.num_replicas_in_sync
     if size is not None and size % replicas:
         raise ValueError(
-            f"`batch_size` must divide into the {replicas} replicas of the model, so "
-            f"that all weigh the same; got batch_size={size}."
+            f"`batch_size` must be a multiple of the {replicas} replicas of the model, "
+            f"so that all count the same; got batch_size={size}."
         )
 
 
@@ -165,23 +162,16 @@ def _keep_average(model: keras.Model, momentum: float) -> None:
         raise ValueError(f"`ema` must be between 0 and 1; got ema={momentum}.")
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     if optimizer.built and not optimizer.use_ema:
-        raise ValueError("`ema` needs an optimizer that is new; compile the model.")
+        raise ValueError("`ema` needs a new optimizer; compile the model again.")
     optimizer.use_ema, optimizer.ema_momentum = True, momentum
 
 
-def _build(model: keras.Model, train: tf.data.Dataset) -> None:
-    """Makes the variables that Keras would make from the first batch."""
-    strategy = model.distribute_strategy
-    with strategy.scope() if strategy else contextlib.nullcontext():
-        model._symbolic_build(data_batch=train.element_spec)
-
-
 def _settings(model: keras.Model, steps: int) -> dict[str, Any]:
-    """Gives what a state must have in common with the training that it is put into."""
-    # By their shapes: Keras numbers layers without a name anew in each process.
+    """Returns the settings that a checkpoint and the training must share."""
+    # Shapes, not paths: Keras numbers unnamed layers differently in each process.
     shapes = json.dumps([tuple(variable.shape) for variable in model.variables])
     settings = {
-        "steps an epoch": steps,
+        "steps per epoch": steps,
         "variables": hashlib.sha256(shapes.encode()).hexdigest()[:12],
     }
     optimizer = keras.saving.serialize_keras_object(model.optimizer)
@@ -204,7 +194,7 @@ def _flatten(config: dict[str, Any], prefix: str) -> dict[str, Any]:
 @contextlib.contextmanager
 def _on_sigterm(stop: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
-        yield  # Python lets no other thread handle signals
+        yield  # only the main thread may handle signals
         return
     before = signal.signal(signal.SIGTERM, lambda *_: stop())
     try:
@@ -214,11 +204,11 @@ def _on_sigterm(stop: Callable[[], None]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _synchronised(model: keras.Model) -> Iterator[None]:
-    """Lets batch normalization see whole batches, wherever their parts are."""
+def _synchronized(model: keras.Model) -> Iterator[None]:
+    """Lets batch normalization compute its statistics over all replicas."""
     layers = [
         layer
-        for layer in model._flatten_layers()
+        for layer in flatten_layers(model)
         if isinstance(layer, keras.layers.BatchNormalization)
         and not layer.synchronized
         and model.distribute_strategy.num_replicas_in_sync > 1
@@ -233,11 +223,10 @@ def _synchronised(model: keras.Model) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _without(model: keras.Model, steps: int) -> Iterator[None]:
-    """Leaves out the steps of the first epoch that an interrupted training had done.
+def _skip_steps(model: keras.Model, steps: int) -> Iterator[None]:
+    """Skips the steps of the first epoch that were done before an interruption.
 
-    Keras begins with whole epochs only. Its callbacks see these steps go by. Nor does
-    Keras build the model from a first batch: it is built, and several workers cannot.
+    Keras can start at the beginning of an epoch only; its callbacks see these steps.
     """
     model.make_train_function()
     train = model.train_function
@@ -251,9 +240,7 @@ def _without(model: keras.Model, steps: int) -> Iterator[None]:
         return train(iterator)
 
     model.train_function = function
-    model._maybe_symbolic_build = lambda **_: None
     try:
         yield
     finally:
         model.train_function = train
-        del model._maybe_symbolic_build

@@ -1,4 +1,4 @@
-"""A last layer that begins with the frequency of each label."""
+"""Initialises the output bias from label frequencies."""
 
 import keras
 import numpy as np
@@ -15,25 +15,26 @@ def initialise_bias(
 ) -> None:
     """Sets the biases of the logits to the log-odds of the labels in the targets.
 
-    A model that begins with every probability at one half spends its first epochs on
-    learning that most labels are rare, and bends its features for it.
+    Without it every probability starts near one half, and the first epochs change the
+    features only to learn that most labels are rare.
 
-    Paper: Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, section 4.1,
-    https://arxiv.org/abs/1708.02002, b = log(p / (1 - p)). Differs from the paper: p is
-    each label's own frequency, with half an image of each kind added.
+    Paper: Lin, Goyal, Girshick, He and Dollár, "Focal Loss for Dense Object Detection",
+    ICCV 2017, section 4.1, https://arxiv.org/abs/1708.02002, b = log(p / (1 - p)).
+    Differs from the paper: p is the frequency of each label, computed with half a
+    positive and half a negative image added.
 
     Shapes: targets (N, L).
 
     Args:
-        model: has a layer of that name with a bias.
-        targets: of the training split: 1 present, 0 absent, -1 unknown.
-        layer: its bias has one value per label, or as many for each, those of a label
-            side by side.
-        gain: how much a logit rises when all biases of its label rise by one, as where
-            maps are pooled after the layer.
+        model: has a layer with a bias.
+        targets: targets of the training split: 1 present, 0 absent, -1 unknown.
+        layer: name of the layer. Its bias has the same number of values for each label,
+            with those of a label adjacent.
+        gain: how much a logit rises when all biases of its label rise by one; differs
+            from 1 where maps are pooled after the layer.
 
     Raises:
-        ValueError: if the layer is missing or its bias has another number of labels.
+        ValueError: if the layer is missing or its bias does not fit the labels.
 
     Example:
         >>> images = keras.Input((4,))
@@ -48,8 +49,8 @@ def initialise_bias(
     shape = None if bias is None else tuple(bias.shape)
     if bias is None or bias.shape[0] % targets.shape[1]:
         raise ValueError(
-            f"`model` must have a layer {layer!r} with as many biases for each label; "
-            f"got a bias of shape {shape} for {targets.shape[1]} labels."
+            f"`model` must have a layer {layer!r} with the same number of biases for "
+            f"each label; got a bias of shape {shape} for {targets.shape[1]} labels."
         )
     present = np.sum(targets == 1, axis=0) + 0.5
     absent = np.sum(targets == 0, axis=0) + 0.5

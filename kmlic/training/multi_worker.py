@@ -1,11 +1,12 @@
-"""Several machines, each running the same program, as one."""
+"""Training on several machines that all run the same program."""
 
 import functools
 import json
 import os
 
-import keras
 import tensorflow as tf
+
+from kmlic.training.keras_internals import patch_reduce_per_replica
 
 _EXAMPLE = json.dumps(
     {
@@ -17,10 +18,10 @@ _EXAMPLE = json.dumps(
 
 @functools.cache
 def start_workers() -> tf.distribute.MultiWorkerMirroredStrategy:
-    """Joins the workers that the environment variable TF_CONFIG lists.
+    """Connects to the workers that the environment variable TF_CONFIG lists.
 
-    To be called before TensorFlow does anything else, once a process: the first call
-    waits for the other workers.
+    Must be called before any other use of TensorFlow. The first call waits for the
+    other workers; later calls return the same strategy.
 
     TF_CONFIG is JSON, for worker 1 of 2::
 
@@ -28,7 +29,7 @@ def start_workers() -> tf.distribute.MultiWorkerMirroredStrategy:
          "task": {"type": "worker", "index": 1}}
 
     Raises:
-        ValueError: if TF_CONFIG is missing or is no such text.
+        ValueError: if TF_CONFIG is missing or has another content.
     """
     text = os.environ.get("TF_CONFIG", "")
     try:
@@ -46,20 +47,20 @@ def start_workers() -> tf.distribute.MultiWorkerMirroredStrategy:
             f"type {config['task']['type']!r}."
         )
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    _mend_keras()
+    patch_reduce_per_replica()
     return strategy
 
 
 def is_chief() -> bool:
-    """Tells whether this process writes files: worker 0, or the only one."""
+    """Returns whether this process writes files: worker 0, or the only process."""
     strategy = _strategy()
     return strategy is None or strategy.cluster_resolver.task_id == 0
 
 
-def largest(number: int) -> int:
-    """Gives the largest of the numbers that all workers call this with.
+def all_reduce_max(number: int) -> int:
+    """Returns the largest of the numbers that all workers call it with.
 
-    All of them have to call it, and wait there for one another. With one worker it is
+    Every worker must call it, and waits for the others. With a single worker it returns
     the number itself.
     """
     strategy = _strategy()
@@ -76,7 +77,7 @@ def largest(number: int) -> int:
 def distribute(
     strategy: tf.distribute.Strategy, train: tf.data.Dataset, step: int
 ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
-    """Gives this worker its part of the batches of kmlic.data from a step on."""
+    """Returns this worker's part of the batches of kmlic.data from a step on."""
     replicas = strategy.num_replicas_in_sync
     size = train.element_spec[1].shape[0] // replicas
 
@@ -93,7 +94,7 @@ def _strategy() -> tf.distribute.MultiWorkerMirroredStrategy | None:
 
 @functools.cache
 def _sums(strategy: tf.distribute.Strategy, workers: int) -> tf.Variable:
-    """Makes a variable that adds up over all devices when it is read."""
+    """Creates a variable that is summed over all devices when it is read."""
     with strategy.scope():
         return tf.Variable(
             [0.0] * workers,
@@ -101,22 +102,3 @@ def _sums(strategy: tf.distribute.Strategy, workers: int) -> tf.Variable:
             synchronization=tf.VariableSynchronization.ON_READ,
             aggregation=tf.VariableAggregation.SUM,
         )
-
-
-def _mend_keras() -> None:
-    """Lets `fit` and `predict` of Keras 3 give what this worker has computed.
-
-    Keras reduces what a step returns over all workers along an axis that scalars do not
-    have (keras #20585). That is not needed: metrics add up over the workers by
-    themselves when they are read, and all workers score the same images.
-    """
-    from keras.src.backend.tensorflow import trainer
-
-    def reduce_per_replica(values, strategy, reduction):
-        def local(value):
-            results = strategy.experimental_local_results(value)
-            return trainer.concat(results) if reduction == "concat" else results[0]
-
-        return keras.tree.map_structure(local, values)
-
-    trainer.reduce_per_replica = reduce_per_replica

@@ -1,4 +1,4 @@
-"""A learning rate that rises and then falls far below where it began."""
+"""A learning rate schedule that rises once and falls once."""
 
 import math
 
@@ -8,22 +8,21 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
-    """Rises to the highest rate along a cosine, then falls along another one.
+    """Raises the learning rate along a cosine, then lowers it along another one.
 
     Paper: Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks
-    Using Large Learning Rates", 2018, https://arxiv.org/abs/1708.07120, as
-    `torch.optim.lr_scheduler.OneCycleLR` anneals it. Differs from both: the momentum
-    stays as it is.
+    Using Large Learning Rates", 2018, https://arxiv.org/abs/1708.07120, annealed as in
+    `torch.optim.lr_scheduler.OneCycleLR`. Differs from both: the momentum is constant.
 
     Args:
-        highest: the highest learning rate.
-        steps: training steps in all.
+        highest: highest learning rate.
+        steps: total number of training steps.
         rise: share of the steps in which the rate rises, 0-1.
-        start_factor: of the highest rate, the first one.
-        end_factor: of the highest rate, the last one.
+        start_factor: first rate, as a share of the highest one.
+        end_factor: last rate, as a share of the highest one.
 
     Raises:
-        ValueError: if `steps` is below 1 or `rise` not between 0 and 1.
+        ValueError: if `steps` is below 1 or `rise` is not between 0 and 1.
 
     Example:
         >>> schedule = OneCycle(0.1, steps=100, rise=0.3)

@@ -1,34 +1,42 @@
-"""Optimizers as the papers' code means them, with a learning rate for each part."""
+"""Optimizers of the papers' code, with a learning rate for each part of a model."""
 
 from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
 
+from kmlic.training.keras_internals import (
+    KernelDecay,
+    SummedClipping,
+    variable_index,
+    variable_path,
+)
+
 
 @keras.saving.register_keras_serializable(package="kmlic")
-class CoupledSGD(keras.optimizers.SGD):
-    """Moves weights against their gradients plus a share of themselves.
+class CoupledSGD(SummedClipping, keras.optimizers.SGD):
+    """Updates weights by SGD with an L2 penalty that is added to the gradients.
 
-    Paper: none; this is `torch.optim.SGD`, which the papers' code was run with. The
-    clipped gradient g of a weight w becomes g + l2 * w before it enters the momentum.
-    Differs from `keras.optimizers.SGD`: its `weight_decay` is decoupled, does not enter
-    the momentum and is about ten times weaker at momentum 0.9; and it clips the
-    gradients of each replica, where this one clips their sum.
+    Paper: none; this is `torch.optim.SGD`, which the papers' code uses. The clipped
+    gradient g of a weight w becomes g + l2 * w before it enters the momentum. Differs
+    from `keras.optimizers.SGD`, whose `weight_decay` does not enter the momentum and is
+    about ten times weaker at momentum 0.9, and which clips the gradients of each
+    replica instead of their sum.
 
     Args:
         learning_rate: step size, a number or a schedule.
         momentum: share of the last step that is kept, 0-1.
-        l2: weight decay per step, coupled with the gradient, on every trainable weight.
-        multipliers: path prefix of weights (`"logits"`) to the factor of their learning
-            rate; the longest matching prefix counts. `part_multipliers` gives those of
-            a backbone, whose name is no part of its weights' paths.
+        l2: factor of the L2 penalty, on every trainable weight.
+        multipliers: prefix of weight paths (`"logits"`) to the factor of their learning
+            rate; the longest matching prefix counts. For a backbone, whose name is not
+            part of the paths of its weights, use `part_multipliers`.
         name: name of the optimizer.
-        **kwargs: of `keras.optimizers.SGD`; `global_clipnorm` clips before the decay.
+        **kwargs: of `keras.optimizers.SGD`; `global_clipnorm` clips before the penalty
+            is added.
 
     Raises:
-        ValueError: if `l2` or a multiplier is negative; when the optimizer meets its
-            weights, if a prefix fits none of them.
+        ValueError: if `l2` or a multiplier is negative; when the optimizer is built, if
+            a prefix matches no weight.
 
     Example:
         >>> weight = keras.Variable([2.0])
@@ -61,8 +69,8 @@ class CoupledSGD(keras.optimizers.SGD):
         if self.nesterov or not self.momentum:
             super().update_step(gradient, variable, rate)
             return
-        # Fused: temporaries as large as MSRN's hidden layer would cost a gigabyte each.
-        momentum = self.momentums[self._get_variable_index(variable)]
+        # Fused: temporaries of the size of MSRN's hidden layer take a gigabyte each.
+        momentum = self.momentums[variable_index(self, variable)]
         tf.raw_ops.ResourceApplyKerasMomentum(
             var=variable.handle,
             accum=momentum.value.handle,
@@ -82,34 +90,27 @@ class CoupledSGD(keras.optimizers.SGD):
             "multipliers": self.multipliers,
         }
 
-    def _clip_gradients(self, grads):
-        return grads
-
-    def _all_reduce_sum_gradients(self, grads_and_vars):
-        return _clip(self, super()._all_reduce_sum_gradients(grads_and_vars))
-
 
 @keras.saving.register_keras_serializable(package="kmlic")
-class LayerwiseAdamW(keras.optimizers.AdamW):
-    """Adapts each weight's step to its gradients, at a learning rate for each part.
+class LayerwiseAdamW(SummedClipping, KernelDecay, keras.optimizers.AdamW):
+    """Updates weights by AdamW with a learning rate for each part of a model.
 
     Paper: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019,
-    https://arxiv.org/abs/1711.05101. A part's factor scales its step, where scaling its
-    gradients would change nothing (Adam divides it away).
-    Differs from `keras.optimizers.AdamW`: biases and the scales of normalisation are
-    not decayed; gradients are clipped after they were summed over replicas.
+    https://arxiv.org/abs/1711.05101. The factor of a part scales its step; scaling its
+    gradients would have no effect, since Adam normalises them.
+    Differs from `keras.optimizers.AdamW`: biases and the scales of normalization are
+    not decayed; gradients are clipped after they are summed over the replicas.
 
     Args:
         learning_rate: step size, a number or a schedule.
-        weight_decay: decoupled decay per unit of learning rate, of kernels only.
-        multipliers: path prefix of weights to the factor of their learning rate; the
-            longest matching prefix counts.
+        weight_decay: decay per unit of learning rate, of kernels only.
+        multipliers: as in `CoupledSGD`.
         name: name of the optimizer.
         **kwargs: of `keras.optimizers.AdamW`.
 
     Raises:
-        ValueError: if a multiplier is negative; when the optimizer meets its weights,
-            if a prefix fits none of them.
+        ValueError: if a multiplier is negative; when the optimizer is built, if a
+            prefix matches no weight.
 
     Example:
         >>> LayerwiseAdamW(1e-3, multipliers={"backbone": 0.1}).multipliers
@@ -130,7 +131,7 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
 
     def update_step(self, gradient, variable, learning_rate):
         rate = learning_rate * _multiplier(self, variable)
-        if self._use_weight_decay(variable):
+        if self.decays(variable):
             decay = tf.cast(self.weight_decay * rate, variable.dtype)
             variable.assign_sub(variable * decay)
         super().update_step(gradient, variable, rate)
@@ -142,21 +143,9 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
     def get_config(self):
         return {**super().get_config(), "multipliers": self.multipliers}
 
-    def _apply_weight_decay(self, variables):
-        """Leaves the decay to `update_step`, which knows each weight's factor."""
-
-    def _use_weight_decay(self, variable):
-        return len(variable.shape) > 1 and super()._use_weight_decay(variable)
-
-    def _clip_gradients(self, grads):
-        return grads
-
-    def _all_reduce_sum_gradients(self, grads_and_vars):
-        return _clip(self, super()._all_reduce_sum_gradients(grads_and_vars))
-
 
 def learning_rate_multiplier(path: str, multipliers: Mapping[str, float]) -> float:
-    """Gives the factor of the longest prefix of a weight's path, 1 without one.
+    """Returns the factor of the longest prefix of a weight's path, 1 without one.
 
     Example:
         >>> learning_rate_multiplier("resnet50/stem/kernel", {"resnet50": 0.1})
@@ -169,11 +158,11 @@ def learning_rate_multiplier(path: str, multipliers: Mapping[str, float]) -> flo
 
 
 def part_multipliers(part: keras.Layer, factor: float) -> dict[str, float]:
-    """Gives the same factor to every weight of a layer or of a model inside a model.
+    """Returns multipliers with the same factor for every weight of a layer or model.
 
     Args:
-        part: a layer, or a backbone that other models are built on.
-        factor: of the learning rate.
+        part: a layer, or a backbone inside a model.
+        factor: factor of the learning rate.
 
     Example:
         >>> from kmlic.backbones import build_backbone
@@ -191,9 +180,9 @@ def _require_matches(
     for prefix in multipliers:
         if not any(path == prefix or path.startswith(f"{prefix}/") for path in paths):
             raise ValueError(
-                f"`multipliers` must begin the paths of weights; got {prefix!r}, which "
-                f"begins none of {paths[:2] + paths[-2:]} and the others. Use "
-                "`part_multipliers` for a model inside the model."
+                "`multipliers` must be prefixes of weight paths; got "
+                f"{prefix!r}, which matches none of {paths[:2] + paths[-2:]} and the "
+                "others. Use `part_multipliers` for a model inside the model."
             )
 
 
@@ -207,22 +196,5 @@ def _check(multipliers: Mapping[str, float] | None) -> dict[str, float]:
 
 
 def _multiplier(optimizer: keras.Optimizer, variable: tf.Variable) -> float:
-    index = optimizer._get_variable_index(variable)
-    path = optimizer._trainable_variables[index].path
+    path = variable_path(optimizer, variable)
     return learning_rate_multiplier(path, optimizer.multipliers)
-
-
-def _clip(optimizer: keras.Optimizer, grads_and_vars):
-    grads_and_vars = list(grads_and_vars)
-    if not optimizer.global_clipnorm:
-        grads, variables = zip(*grads_and_vars, strict=True)
-        clipped = keras.Optimizer._clip_gradients(optimizer, list(grads))
-        return list(zip(clipped, variables, strict=True))
-    # l2_loss is half the sum of squares, without a copy of the gradient.
-    squares = [tf.nn.l2_loss(grad) for grad, _ in grads_and_vars if grad is not None]
-    norm = tf.sqrt(2.0 * tf.add_n([tf.cast(s, "float32") for s in squares]))
-    scale = optimizer.global_clipnorm / tf.maximum(norm, optimizer.global_clipnorm)
-    return [
-        (grad if grad is None else grad * tf.cast(scale, grad.dtype), variable)
-        for grad, variable in grads_and_vars
-    ]

@@ -1,4 +1,4 @@
-"""A learning rate that falls when the loss does not."""
+"""A learning rate that falls when the loss stops falling."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,17 +6,17 @@ import keras
 
 
 class PlateauDecay(keras.callbacks.Callback):
-    """Multiplies the learning rate when a value has not fallen for some epochs.
+    """Lowers the learning rate when a value has not fallen for some epochs.
 
-    Differs from `keras.callbacks.ReduceLROnPlateau`: what it decides follows from the
-    values alone, so that a training that was interrupted goes on as if it had not been;
-    see `resume`.
+    Differs from `keras.callbacks.ReduceLROnPlateau`: its decisions follow from the
+    values of the epochs alone, so that a resumed training makes the same ones; see
+    `resume`.
 
     Args:
-        monitor: name in the logs, lower is better.
-        factor: of the learning rate, 0 to 1.
+        monitor: name of the value in the logs; lower is better.
+        factor: factor of the learning rate, between 0 and 1.
         patience: epochs without a fall before each decay, at least 1.
-        least_fall: how much lower a value must be to count as a fall.
+        least_fall: smallest decrease that counts as a fall.
 
     Raises:
         ValueError: if a number is out of its limits.
@@ -45,7 +45,7 @@ class PlateauDecay(keras.callbacks.Callback):
         self.values: list[float] = []
 
     def resume(self, epochs: Sequence[Mapping[str, float]]) -> None:
-        """Takes over the values of the epochs before an interruption."""
+        """Restores the values of the epochs before an interruption."""
         self.values = [values[self.monitor] for values in epochs]
 
     def on_epoch_end(self, epoch, logs=None):
@@ -56,7 +56,7 @@ class PlateauDecay(keras.callbacks.Callback):
             rate.assign(rate * self.factor)
 
     def decays(self, values: Sequence[float]) -> bool:
-        """Tells whether the rate falls after the last of the epochs' values."""
+        """Returns whether the rate falls after the last of the epochs' values."""
         lowest, waited, due = float("inf"), 0, False
         for value in values:
             due = False

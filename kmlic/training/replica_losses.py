@@ -1,4 +1,4 @@
-"""Losses that layers add, told apart by the replica that computed them."""
+"""Losses that layers add, kept apart for each replica."""
 
 import contextlib
 import threading
@@ -7,18 +7,20 @@ from typing import Any
 
 import keras
 
+from kmlic.training.keras_internals import replace_losses
+
 
 @contextlib.contextmanager
 def replica_losses(model: keras.Model) -> Iterator[None]:
-    """Lets each replica see those of `add_loss` that its own forward pass added.
+    """Shows each replica only the `add_loss` losses of its own forward pass.
 
     Keras keeps them in one list per layer. The replicas of a `MirroredStrategy` take
-    turns wherever they wait for each other, as in synchronised batch normalization, so
-    that one finds, or clears, the other's: with two replicas such a loss weighs one
-    and a half times what it does with one.
+    turns wherever they wait for each other, as in synchronized batch normalization, so
+    that one reads or clears the losses of another: with two replicas such a loss weighs
+    one and a half times as much as with one.
 
     Args:
-        model: any; changed while the context lasts.
+        model: any model; changed within the context only.
 
     Example:
         >>> inputs = keras.Input((2,))
@@ -29,18 +31,15 @@ def replica_losses(model: keras.Model) -> Iterator[None]:
         ...     print([float(loss) for loss in model.losses])
         [2.0]
     """
-    layers = model._flatten_layers()
-    for layer in layers:
-        layer._losses = _OwnLosses()
+    replace_losses(model, _OwnLosses)
     try:
         yield
     finally:
-        for layer in layers:
-            layer._losses = []
+        replace_losses(model, list)
 
 
 class _OwnLosses(threading.local):
-    """Does what Keras does with a list of losses, for each replica's thread."""
+    """Acts as Keras' list of losses, with one list for each replica's thread."""
 
     def __init__(self) -> None:
         self._losses: list[Any] = []

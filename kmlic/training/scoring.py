@@ -1,4 +1,4 @@
-"""Every score of a dataset, gathered on the host."""
+"""The scores of all images of a dataset, gathered on the host."""
 
 from collections.abc import Iterable
 
@@ -14,15 +14,15 @@ def predict_scores(
     dataset: Iterable[tuple[np.ndarray, np.ndarray]],
     labels: Labels | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Gives the targets and the probabilities of every image of a dataset.
+    """Returns the targets and the probabilities of all images of a dataset.
 
     Shapes: batches of (B, S, S, 3) and (B, L) to (N, L) and (N, L).
 
     Args:
-        model: gives logits (B, L).
+        model: returns logits (B, L).
         dataset: batches of images and targets 1, 0 or -1.
-        labels: of the model; with exclusive groups the probabilities are a softmax
-            within each group.
+        labels: labels of the model; with exclusive groups the probabilities are a
+            softmax within each group.
 
     Raises:
         ValueError: if the dataset is empty.
@@ -34,18 +34,17 @@ def predict_scores(
 def predict_logits(
     model: keras.Model, dataset: Iterable[tuple[np.ndarray, np.ndarray]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Gives the targets and the logits of every image of a dataset.
+    """Returns the targets and the logits of all images of a dataset.
 
-    The last batch is filled up with copies of its first image, so that every replica of
-    a `MirroredStrategy` gets whole rows, and the copies' scores are dropped: as many
-    rows come back as the dataset holds, in its order.
+    The last batch is padded with copies of its first image, so that it can be split
+    evenly over the replicas of a `MirroredStrategy`; the scores of the copies are
+    dropped. The rows are those of the dataset, in its order.
 
     Shapes: batches of (B, S, S, 3) and (B, L) to (N, L) and (N, L).
 
     Args:
-        model: gives logits (B, L).
-        dataset: batches of images, or of whatever else the model takes, and targets 1,
-            0 or -1.
+        model: returns logits (B, L).
+        dataset: batches of inputs of the model and targets 1, 0 or -1.
 
     Raises:
         ValueError: if the dataset is empty.
@@ -55,7 +54,7 @@ def predict_logits(
     for images, batch_targets in dataset:
         count = len(batch_targets)
         rows = max(rows, count + -count % _num_replicas(model))
-        logits.append(np.asarray(model.predict_on_batch(_fill(images, rows)))[:count])
+        logits.append(np.asarray(model.predict_on_batch(_pad(images, rows)))[:count])
         targets.append(np.asarray(batch_targets))
     if not targets:
         raise ValueError("`dataset` must hold at least one batch; got none.")
@@ -67,12 +66,12 @@ def _num_replicas(model: keras.Model) -> int:
     return strategy.num_replicas_in_sync if strategy else 1
 
 
-def _fill(inputs, rows: int):
-    def fill(each: np.ndarray) -> tf.Tensor:
+def _pad(inputs, rows: int):
+    def pad(each: np.ndarray) -> tf.Tensor:
         each = tf.convert_to_tensor(each)
         missing = rows - len(each)
         if not missing:
             return each
         return tf.concat([each, tf.repeat(each[:1], missing, axis=0)], axis=0)
 
-    return keras.tree.map_structure(fill, inputs)
+    return keras.tree.map_structure(pad, inputs)

@@ -1,4 +1,4 @@
-"""All that a training needs to go on from the step where it was stopped."""
+"""Checkpoints from which a training resumes at the step where it stopped."""
 
 import contextlib
 import dataclasses
@@ -17,25 +17,25 @@ import numpy as np
 
 from kmlic.atomic_write import atomic_write
 from kmlic.run_folder import list_changes
-from kmlic.training.multi_worker import is_chief, largest
+from kmlic.training.multi_worker import all_reduce_max, is_chief
 
 STOPPED = 75  # sysexits.h: a temporary failure, the user is invited to retry
 _KEPT = 2
-_STOP = 2  # what a worker asks for after a step; 1 is to save
-_TORN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+_STOP = 2  # what a worker requests after a step; 1 is to save
+_CORRUPT = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 _log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass
 class _Record:
-    """Holds what a state is besides arrays.
+    """Holds the part of a checkpoint that is not arrays.
 
     Args:
-        step: training steps done, of all epochs.
-        epochs: values of the epochs that are whole.
-        best: file with the weights of the best of them.
-        settings: of the training, as it was begun.
+        step: number of training steps done in all epochs.
+        epochs: values of the complete epochs.
+        best: name of the file with the weights of the best epoch.
+        settings: settings with which the training was started.
     """
 
     step: int = 0
@@ -45,31 +45,35 @@ class _Record:
 
 
 class TrainingState(keras.callbacks.Callback):
-    """Saves a training's whole state, each epoch and by time within one.
+    """Saves the complete state of a training after each epoch and within epochs.
 
-    The state is every variable of the model (weights, batch statistics, states of
-    dropout), of its optimizer and of its metrics, the number of steps done and the
-    values of the epochs, in one file per save. A file is flushed to the disk before it
-    gets its name; the newest two are kept, so that the one before is there when the
-    newest turns out to be torn. The weights of the epoch best on the validation split
-    are a file of their own, and are put into the model when the training ends.
+    A checkpoint is one file with every variable of the model (weights, batch
+    statistics, states of dropout), of its optimizer and of its metrics, the number of
+    steps done and the values of the epochs. It is flushed to the disk before it gets
+    its name. The newest two are kept, so that the previous one can be used if the
+    newest is corrupt. The weights of the epoch best on the validation split are kept in
+    a separate file and are restored when the training ends.
 
-    Of several workers only the chief writes; all save, and stop, after the same step.
+    With several workers only the chief writes; all save, and stop, after the same step.
+
+    `keras.callbacks.BackupAndRestore` is not used: it resumes at the start of an epoch
+    only, keeps neither the values of the epochs nor the best weights, does not compare
+    settings, overwrites its file in place and deletes it when the training ends.
 
     Args:
-        folder: of the states, on a disk that all workers share.
-        steps: training steps an epoch.
-        monitor: name in the logs, higher is better. Must be of a validation split.
-        seconds: between two saves within an epoch, at most.
-        rows: a step to the rows of its images, to name them in an error.
-        best_weights: gives the weights that an epoch was scored with; None for those of
-            its last step.
+        folder: folder of the checkpoints, on a disk that all workers share.
+        steps: training steps per epoch.
+        monitor: name of a value of the validation split in the logs; higher is better.
+        seconds: longest time between two checkpoints within an epoch.
+        rows: function of a step that returns the rows of its images, which are named in
+            errors.
+        best_weights: function that returns the weights that an epoch was scored with;
+            None for those of its last step.
 
     Raises:
-        RuntimeError: if the loss or a weight is not finite, after which the last state
-            saved still is.
-        SystemExit: with code 75, if `stop` was asked for, once the step is done and the
-            state saved.
+        RuntimeError: if the loss or a weight is not finite; the last checkpoint is
+            from before.
+        SystemExit: with status 75, after `stop`, when the step is done and saved.
     """
 
     def __init__(
@@ -96,36 +100,37 @@ class TrainingState(keras.callbacks.Callback):
 
     @property
     def epochs(self) -> list[dict[str, float]]:
-        """Gives the values of the epochs that are whole."""
+        """Returns the values of the complete epochs."""
         return self._record.epochs
 
     @property
     def step(self) -> int:
-        """Counts the training steps done."""
+        """Returns the number of training steps done."""
         return self._record.step
 
     def stop(self) -> None:
-        """Asks for the training to end after the step that is running."""
+        """Requests the training to stop after the current step."""
         self._stop = True
 
     def restore(self, model: keras.Model, settings: Mapping[str, Any]) -> None:
-        """Puts the newest whole state into a model that is built, if there is one.
+        """Restores the newest intact checkpoint into a model, if there is one.
 
         Args:
-            model: the model, its optimizer and its metrics.
-            settings: what the training depends on.
+            model: built, with its optimizer and its metrics.
+            settings: the settings of the training.
 
         Raises:
-            ValueError: if the state is of a training with other settings, listing
-                them, if every state is torn, or if the workers see different ones.
+            ValueError: if the checkpoint is of a training with other settings, listing
+                them, if all are corrupt, or if the workers see different ones.
         """
         self.set_model(model)
         self._record.settings = json.loads(json.dumps(dict(settings), default=str))
         self._load_newest()
-        if largest(int(largest(self.step) != self.step)):
+        newest = all_reduce_max(self.step)
+        if all_reduce_max(int(newest != self.step)):
             raise ValueError(
-                f"{self.folder} must be on a disk that all workers share; step "
-                f"{self.step} is the last one here, {largest(self.step)} elsewhere."
+                f"{self.folder} must be on a disk that all workers share; the last "
+                f"step is {self.step} here and {newest} elsewhere."
             )
 
     def _load_newest(self) -> None:
@@ -135,8 +140,10 @@ class TrainingState(keras.callbacks.Callback):
                 record, arrays = self._read(path)
                 if record.best is not None:
                     _read_arrays(self.folder / record.best)
-            except _TORN as error:
-                _log.warning("%s is torn (%s): the state before is taken", path, error)
+            except _CORRUPT as error:
+                _log.warning(
+                    "%s is corrupt (%s); using the previous checkpoint", path, error
+                )
                 continue
             _require_same(record.settings, self._record.settings, path)
             self._record = record
@@ -147,8 +154,8 @@ class TrainingState(keras.callbacks.Callback):
             return
         if states:
             raise ValueError(
-                f"{self.folder} must hold a whole state of the training; all "
-                f"{len(states)} are torn. Remove the folder to begin anew."
+                f"{self.folder} must hold an intact checkpoint; all {len(states)} are "
+                "corrupt. Remove the folder to start again."
             )
 
     def on_train_begin(self, logs=None):
@@ -168,10 +175,10 @@ class TrainingState(keras.callbacks.Callback):
         if not np.isfinite(loss):
             self._fail(f"loss={loss}")
         due = time.monotonic() - self._saved >= self.seconds
-        wish = largest(_STOP if self._stop else int(due))
-        if wish:
+        request = all_reduce_max(_STOP if self._stop else int(due))
+        if request:
             self.save()
-        if wish == _STOP:
+        if request == _STOP:
             raise SystemExit(STOPPED)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -185,7 +192,7 @@ class TrainingState(keras.callbacks.Callback):
             if is_chief():
                 _write_arrays(self.folder / self._record.best, weights)
         self.save()
-        if largest(_STOP if self._stop else 0) == _STOP:
+        if all_reduce_max(_STOP if self._stop else 0) == _STOP:
             raise SystemExit(STOPPED)
 
     def on_train_end(self, logs=None):
@@ -193,12 +200,12 @@ class TrainingState(keras.callbacks.Callback):
         _assign(self.model.variables, arrays)
 
     def best_epoch(self) -> int:
-        """Gives the index of the epoch with the highest value, the first of equals."""
+        """Returns the index of the epoch with the highest value, the first of ties."""
         values = [logs[self.monitor] for logs in self.epochs]
         return values.index(max(values))
 
     def save(self) -> None:
-        """Writes the state of this step and removes all but the newest two."""
+        """Writes a checkpoint of this step and removes all but the newest two."""
         variables = [*self._kept_variables(), *self.model.metrics_variables]
         arrays = [_read(variable) for variable in variables]
         for variable, array in zip(variables, arrays, strict=True):
@@ -227,26 +234,30 @@ class TrainingState(keras.callbacks.Callback):
         kept = self._states()[:_KEPT]
         best = {self._record.best}
         for path in kept[1:]:
-            with contextlib.suppress(*_TORN):
+            with contextlib.suppress(*_CORRUPT):
                 best.add(_read_record(path).best)
         for path in self.folder.iterdir():
             state = path.name.startswith("step-") and path not in kept
             weights = path.name.startswith("best-") and path.name not in best
-            # What a process that was killed had begun to write.
+            # Left by a process that was killed while it wrote.
             partial = re.fullmatch(r"\..*\.partial\.npz", path.name)
             if state or weights or partial:
                 path.unlink(missing_ok=True)
 
     def _fail(self, found: str) -> None:
         states = self._states()
-        last = f"{states[0]} is the last good state" if states else "no state was saved"
-        epoch, place = divmod(self.step - 1, self.steps)
+        last = (
+            f"{states[0]} is the last good checkpoint"
+            if states
+            else "no checkpoint was saved"
+        )
+        epoch, batch = divmod(self.step - 1, self.steps)
         images = ""
         if self.rows is not None:
             images = f", training images {self.rows(self.step - 1).tolist()}"
         raise RuntimeError(
             f"The loss and the weights must be finite; got {found} after batch "
-            f"{place + 1} of {self.steps} of epoch {epoch + 1}{images}; {last}."
+            f"{batch + 1} of {self.steps} of epoch {epoch + 1}{images}; {last}."
         )
 
 
@@ -255,8 +266,8 @@ def _require_same(
 ) -> None:
     if changed := list_changes(theirs, mine):
         raise ValueError(
-            f"{path} is of a training with other settings ({changed}). Go on with its "
-            "settings, or remove its folder to begin anew."
+            f"{path} is of a training with other settings ({changed}). Resume with "
+            "its settings, or remove its folder to start again."
         )
 
 
@@ -275,7 +286,7 @@ def _write_arrays(path: Path, arrays: list[np.ndarray]) -> None:
 
 
 def _read_arrays(path: Path) -> list[np.ndarray]:
-    # Opened here: NumPy leaves a file open that turns out to be torn.
+    # Opened here: NumPy does not close a file that is corrupt.
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return [arrays[f"arr_{index}"] for index in range(len(arrays.files))]
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from kmlic.training import is_chief, largest, start_workers
+from kmlic.training import all_reduce_max, is_chief, start_workers
 
 
 def test_one_process_is_the_chief_and_waits_for_nobody():
     assert is_chief()
-    assert largest(3) == 3
+    assert all_reduce_max(3) == 3
 
 
 @pytest.mark.parametrize("text", [None, "host0:2222", '{"cluster": {}}'])

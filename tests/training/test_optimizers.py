@@ -55,7 +55,7 @@ def test_a_layers_factor_scales_adams_step():
 
 @pytest.mark.parametrize("optimizer_class", [CoupledSGD, LayerwiseAdamW])
 def test_a_prefix_that_fits_no_weight_is_refused(optimizer_class):
-    with pytest.raises(ValueError, match="got 'head', which begins none of"):
+    with pytest.raises(ValueError, match="got 'head', which matches none of"):
         _apply(optimizer_class(0.001, multipliers={"head": 0.1}))
 
 

@@ -129,23 +129,25 @@ def test_sigterm_ends_the_step_saves_and_has_a_code_of_its_own(
     require_same(train(tmp_path), undisturbed)
 
 
-@pytest.mark.parametrize("torn", ["cut", "flipped"])
-def test_a_torn_state_gives_way_to_the_one_before(tmp_path, undisturbed, torn, caplog):
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_a_corrupt_checkpoint_gives_way_to_the_previous(
+    tmp_path, undisturbed, damage, caplog
+):
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, At(6, interrupt), save_seconds=0)
     newest = tmp_path / "step-000000005.npz"
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 255
-    newest.write_bytes(content[: len(content) // 2] if torn == "cut" else content)
+    newest.write_bytes(content[: len(content) // 2] if damage == "cut" else content)
     require_same(train(tmp_path), undisturbed)
-    assert "step-000000005.npz is torn" in caplog.text
+    assert "step-000000005.npz is corrupt" in caplog.text
 
 
-def test_says_when_no_state_is_whole(tmp_path):
+def test_says_when_all_checkpoints_are_corrupt(tmp_path):
     train(tmp_path, epochs=1)
     for path in tmp_path.glob("step-*"):
         path.write_bytes(b"")
-    with pytest.raises(ValueError, match="all 1 are torn"):
+    with pytest.raises(ValueError, match="all 1 are corrupt"):
         train(tmp_path)
 
 

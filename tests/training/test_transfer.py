@@ -19,10 +19,10 @@ def test_copies_what_has_the_same_path_and_shape():
     np.testing.assert_array_equal(target.get_weights()[0], source.get_weights()[0])
 
 
-def test_layers_named_start_anew_even_where_they_would_fit():
+def test_skips_the_layers_named_even_where_they_would_fit():
     source, target = _model(2), _model(2)
     before = target.get_layer("logits").get_weights()[0]
-    _, fresh = transfer_weights(source, target, anew=["logits"])
+    _, fresh = transfer_weights(source, target, skip_layers=["logits"])
     assert fresh == ["logits/kernel", "logits/bias"]
     np.testing.assert_array_equal(target.get_layer("logits").get_weights()[0], before)
 
