@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line; of this process when None.
 
     Returns:
-        0; 1 if no image could be read or a dataset would spoil a training; 2 if the
+        0; 1 if no image could be read or a dataset has errors; 2 if the
         command cannot be done, after one sentence that says why.
     """
     # Before TensorFlow is imported: its start-up messages are not for users.
@@ -85,7 +85,7 @@ def data(
 ) -> int:
     """Checks a dataset of your own before a training: images, copies, labels, splits.
 
-    Ends with 1 if something would spoil a training.
+    Exits with status 1 if there are errors.
 
     Args:
         action: what to do with the dataset.
@@ -144,7 +144,7 @@ def data(
         check.write_splits(write_splits)
     if report is not None:
         check.write_report(report)
-    return int(check.spoils_a_training)
+    return int(check.has_errors)
 
 
 def predict(

@@ -1,4 +1,4 @@
-"""A dataset of one's own judged before a training."""
+"""A check of a dataset before a training."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -23,20 +23,24 @@ _MOST_DRAWN = 100
 _MOST_PAIRS = 30
 
 
+Level = Literal["error", "warning", "note"]
+
+
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """Holds one thing that is worth knowing of a dataset.
+    """Holds one kind of problem or property found in a dataset.
 
     Args:
-        level: "error" spoils a training, "warning" may, "note" does not.
+        level: "error" if it makes a training fail or its scores wrong, "warning" if it
+            may, "note" if it does not.
         title: what was found.
-        count: how often.
+        count: how often it was found.
         text: what it means and what to do.
-        header: of the rows.
-        rows: each place.
+        header: header of the rows.
+        rows: where it was found.
     """
 
-    level: Literal["error", "warning", "note"]
+    level: Level
     title: str
     count: int
     text: str = ""
@@ -46,15 +50,15 @@ class Finding:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class DataCheck:
-    """Holds what is known of a dataset: facts, labels, findings and splits.
+    """Holds the facts, labels, findings and splits of a checked dataset.
 
     Args:
         facts: name to text.
-        labels: a row per label: name, images with it in each split, share of the
-            images where it is known, share of the images where it is not.
-        findings: those that occur, errors first.
-        paths: split to the images in it.
-        figures: sizes of the images, and how labels go together.
+        labels: one row per label: name, images with it in each split, share of the
+            images where it is known that have it, share where it is unknown.
+        findings: the findings, errors first.
+        paths: split to the paths of its images.
+        figures: the sizes of the images, and which labels occur together.
     """
 
     facts: dict[str, str]
@@ -66,36 +70,33 @@ class DataCheck:
     LABEL_HEADER = ("label", *SPLITS, "share, %", "unknown, %")
 
     @property
-    def spoils_a_training(self) -> bool:
-        """Tells whether any finding is an error."""
+    def has_errors(self) -> bool:
+        """Returns whether any finding is an error."""
         return any(finding.level == "error" for finding in self.findings)
 
     def write_splits(self, path: str | Path) -> None:
-        """Writes which image is in which split, for `splitting` of the readers."""
+        """Writes the split of each image to a CSV for `splitting` of the readers."""
         write_splits(path, self.paths)
 
     def write_report(self, path: str | Path) -> None:
-        """Writes everything as one HTML file."""
+        """Writes facts, findings, labels and figures as one HTML file."""
         found = [[f.level, f"{f.count:,}", f.title] for f in self.findings]
         sections = [
             Section("Dataset", rows=[[k, v] for k, v in self.facts.items()]),
             Section(
                 "Findings",
-                "Errors spoil a training; warnings may." if found else "Nothing.",
+                "Correct errors before a training." if found else "No findings.",
                 ["level", "count", "finding"] if found else (),
                 found,
             ),
             *(
                 Section(
-                    f.title,
-                    f.text + _cut(len(f.rows)),
-                    f.header,
-                    f.rows[:_SHOWN_ROWS],
+                    f.title, f.text + _cut(len(f.rows)), f.header, f.rows[:_SHOWN_ROWS]
                 )
                 for f in self.findings
             ),
             Section("Labels", header=self.LABEL_HEADER, rows=self.labels),
-            Section("Pictures of the whole", figures=self.figures),
+            Section("Figures", figures=self.figures),
         ]
         write_report(path, f"Check of {self.facts['source']}", sections)
 
@@ -115,10 +116,10 @@ def check_data(
     seed: int = 0,
     graph_threshold: float = 0.4,
 ) -> DataCheck:
-    """Looks at every row, image and label of a dataset and tells what would go wrong.
+    """Checks all rows, images and labels of a dataset for problems before a training.
 
-    Splits that the dataset does not give are made, as the readers would make them, so
-    that what is said of them holds in the training.
+    If the dataset has no splits, they are made as the readers make them, so that the
+    findings hold in a training.
 
     Args:
         path: see `read_listing`.
@@ -127,18 +128,19 @@ def check_data(
         separator: see `read_listing`.
         difficult: see `read_listing`.
         label_names: names in the order of the model's outputs, or a text file with one
-            a line; those found when None.
-        images: "decode" every image, read each one's "header", or open "none".
-        near: most bits, of 64, in which the perceptual hashes of near duplicates
-            differ; None does not look for them. Needs images="decode".
+            name per line; None for the labels found.
+        images: "decode" to decode every image, "header" to read its header, "none" to
+            open no image.
+        near: largest number of bits, of 64, in which the perceptual hashes of similar
+            images differ; None does not search for them. Needs images="decode".
         splitting: "stratified", "random", or a CSV with columns path and split.
-        fractions: of training, validation and test images.
-        seed: of new splits.
-        graph_threshold: share of a label's images from which another one counts as its
-            neighbour in a label graph.
+        fractions: shares of training, validation and test images.
+        seed: seed of new splits.
+        graph_threshold: share of a label's images that must show another label to make
+            it a neighbour in the label graph.
 
     Raises:
-        ValueError: if the dataset cannot be read at all, or no image of it is usable.
+        ValueError: if the dataset cannot be read, or has no usable image or no label.
     """
     listing = read_listing(
         path, layout=layout, root=root, separator=separator, difficult=difficult
@@ -153,7 +155,7 @@ def check_data(
     if not rows.images or not rows.names:
         first = f" {rows.skipped[0].reason}." if rows.skipped else ""
         raise ValueError(
-            f"{path} must list a usable image, and give one a label; "
+            f"{path} must list at least one usable image with a label; "
             f"{len(rows.skipped)} of {len(listing.rows)} rows are not usable.{first}"
         )
     split = rows.split(splitting, fractions=fractions, seed=seed)
@@ -162,9 +164,9 @@ def check_data(
     findings = [
         _unusable(rows),
         *_copies(rows, split, given),
-        *(_alike(rows, split, near) if hashed and near is not None else ()),
+        *(_near_duplicates(rows, split, near) if near is not None and hashed else ()),
         *_labels(rows, counts),
-        *_companions(rows, counts, graph_threshold),
+        *_label_pairs(rows, counts, graph_threshold),
         *_images(rows),
     ]
     order = ("error", "warning", "note")
@@ -183,7 +185,7 @@ def check_data(
 
 
 class _Counts:
-    """Counts labels by split, and pairs of labels, without making targets dense."""
+    """Counts labels by split and pairs of labels without making targets dense."""
 
     def __init__(self, targets: csr_array, split: np.ndarray):
         present = (targets == 1).astype(np.int64)
@@ -214,9 +216,9 @@ def _facts(rows: InspectedRows, split: np.ndarray, given: bool) -> dict[str, str
         "rows": f"{len(rows.listing.rows):,}",
         "usable images": f"{len(rows.images):,}",
         "labels": f"{len(rows.names):,}",
-        "labels an image": f"{(rows.targets == 1).sum() / len(rows.images):.2f}",
+        "labels per image": f"{(rows.targets == 1).sum() / len(rows.images):.2f}",
         "splits": ", ".join(f"{n:,} {s}" for s, n in zip(SPLITS, sizes, strict=True))
-        + (" (given)" if given else " (made here)"),
+        + (" (given)" if given else " (new)"),
     }
     if headers:
         kinds = sorted({header.format for header in headers})
@@ -247,7 +249,7 @@ def _label_rows(rows: InspectedRows, counts: _Counts) -> list[list[str]]:
 def _unusable(rows: InspectedRows) -> Finding:
     return Finding(
         "error",
-        "Rows that cannot be used",
+        "Unusable rows",
         len(rows.skipped),
         'They stop a training unless on_error="skip" leaves them out.',
         ("row", "image", "reason"),
@@ -258,38 +260,41 @@ def _unusable(rows: InspectedRows) -> Finding:
 def _copies(rows: InspectedRows, split: np.ndarray, given: bool) -> list[Finding]:
     copies = rows.copies()
     conflicts = rows.conflicts(copies)
-    across = [m for m in copies if len(set(split[m].tolist())) > 1]
     return [
-        Finding(
+        _image_sets(
             "error",
             "Exact copies in several splits",
-            len(across),
-            "The model is tested on images it was trained on. Leave out the column "
-            "split, or the file of splits, and copies are kept together.",
-            *_image_sets(rows, split, across),
+            "The model is tested on images it was trained on. Without the column split "
+            "and without a file of splits, copies are kept in one split.",
+            rows,
+            split,
+            [members for members in copies if _splits(split, members) > 1],
         ),
         Finding(
             "warning",
-            "Exact copies with other labels",
+            "Exact copies with different labels",
             len(conflicts),
             "At most one of each pair is right.",
-            ("image", "labels", "copy", "its labels"),
+            ("image", "labels", "copy", "labels of the copy"),
             [
                 [text for i in pair for text in (rows.images[i].path, _marks(rows, i))]
                 for pair in conflicts
             ],
         ),
-        Finding(
+        _image_sets(
             "note",
             "Sets of exact copies",
-            len(copies),
             "" if given else "Each set is kept in one split.",
-            *_image_sets(rows, split, copies),
+            rows,
+            split,
+            copies,
         ),
     ]
 
 
-def _alike(rows: InspectedRows, split: np.ndarray, near: int) -> list[Finding]:
+def _near_duplicates(
+    rows: InspectedRows, split: np.ndarray, near: int
+) -> list[Finding]:
     hashes = np.array([check.description for check in rows.checks], np.uint64)
     digests = rows.digests
     sets = [
@@ -297,87 +302,82 @@ def _alike(rows: InspectedRows, split: np.ndarray, near: int) -> list[Finding]:
         for members in near_duplicates(hashes, distance=near)
         if len({digests[i] for i in members}) > 1
     ]
-    across = [m for m in sets if len(set(split[m].tolist())) > 1]
-    within = [m for m in sets if len(set(split[m].tolist())) == 1]
     return [
-        Finding(
+        _image_sets(
             "warning",
-            "Images that look alike in several splits",
-            len(across),
-            "Perceptual hashes that are close. If they show the same thing, scores are "
-            "too good: give them the same text in a column group.",
-            *_image_sets(rows, split, across),
+            "Similar images in several splits",
+            "Their perceptual hashes are close. If they show the same, test scores "
+            "are too high: give them the same value in a column named group.",
+            rows,
+            split,
+            [members for members in sets if _splits(split, members) > 1],
         ),
-        Finding(
+        _image_sets(
             "note",
-            "Images that look alike in one split",
-            len(within),
+            "Similar images in one split",
             "",
-            *_image_sets(rows, split, within),
+            rows,
+            split,
+            [members for members in sets if _splits(split, members) == 1],
         ),
     ]
 
 
 def _labels(rows: InspectedRows, counts: _Counts) -> list[Finding]:
-    names = rows.names
     train, known = counts.present[0], counts.known[0]
-    few = (train > 0) & (train < _FEW)
-    untested = (train > 0) & (counts.present[1:] == 0).any(axis=0)
-    mostly_unknown = counts.unknown > counts.images / 2
+    learned = train > 0
+
+    def finding(
+        level: Level, title: str, text: str, chosen: np.ndarray, **columns: np.ndarray
+    ) -> Finding:
+        found = [
+            [rows.names[i], *(str(column[i]) for column in columns.values())]
+            for i in np.flatnonzero(chosen)
+        ]
+        return Finding(level, title, len(found), text, ("label", *columns), found)
+
+    images = np.array([f"{count:,}" for count in counts.present.flat])
+    by_split = dict(zip(SPLITS, images.reshape(counts.present.shape), strict=True))
+    unknown = [f"{100 * count / counts.images:.1f}" for count in counts.unknown]
     return [
-        Finding(
+        finding(
             "error",
             "Labels without a training image",
-            int((train == 0).sum()),
             "They cannot be learned.",
-            ("label",),
-            [[names[i]] for i in np.flatnonzero(train == 0)],
+            ~learned,
         ),
-        Finding(
+        finding(
             "error",
             "Labels that every training image has",
-            int(((train == known) & (train > 0)).sum()),
-            "There is nothing to tell them from.",
-            ("label", "images"),
-            [
-                [names[i], f"{train[i]:,}"]
-                for i in np.flatnonzero((train == known) & (train > 0))
-            ],
+            "No training image shows their absence.",
+            learned & (train == known),
+            images=by_split["train"],
         ),
-        Finding(
+        finding(
             "warning",
             f"Labels with fewer than {_FEW} training images",
-            int(few.sum()),
-            "They will hardly be learned.",
-            ("label", "images"),
-            [[names[i], str(train[i])] for i in np.flatnonzero(few)],
+            "They are unlikely to be learned.",
+            learned & (train < _FEW),
+            images=by_split["train"],
         ),
-        Finding(
+        finding(
             "warning",
             "Labels without a validation or test image",
-            int(untested.sum()),
-            "Their average precision cannot be told; mAP leaves them out.",
-            ("label", *SPLITS),
-            [
-                [names[i], *(f"{n:,}" for n in counts.present[:, i])]
-                for i in np.flatnonzero(untested)
-            ],
+            "They have no average precision there; mAP leaves them out.",
+            learned & (counts.present[1:] == 0).any(axis=0),
+            **by_split,
         ),
-        Finding(
+        finding(
             "warning",
             "Labels that are unknown for most images",
-            int(mostly_unknown.sum()),
             "Losses and metrics leave unknown entries out.",
-            ("label", "unknown, %"),
-            [
-                [names[i], f"{100 * counts.unknown[i] / counts.images:.1f}"]
-                for i in np.flatnonzero(mostly_unknown)
-            ],
+            counts.unknown > counts.images / 2,
+            **{"unknown, %": np.array(unknown)},
         ),
     ]
 
 
-def _companions(
+def _label_pairs(
     rows: InspectedRows, counts: _Counts, graph_threshold: float
 ) -> list[Finding]:
     names, totals, pairs = rows.names, counts.totals, counts.pairs
@@ -389,9 +389,9 @@ def _companions(
     return [
         Finding(
             "warning",
-            "Labels that always stand together",
+            "Labels that always occur together",
             int(together.sum()),
-            "No image tells them apart.",
+            "No image distinguishes them.",
             ("label", "label", "images"),
             [
                 [names[i], names[j], f"{pairs[i, j]:,}"]
@@ -400,7 +400,7 @@ def _companions(
         ),
         Finding(
             "note",
-            "Labels alone in the label graph",
+            "Isolated labels in the label graph",
             len(isolated.alone),
             f"With threshold {graph_threshold:g}: {isolated}",
             ("label", "images"),
@@ -408,10 +408,10 @@ def _companions(
         ),
         Finding(
             "note",
-            "Pairs of labels that go together",
+            "Pairs of labels that occur together",
             len(one),
-            f"The {len(often)} most frequent; shares of each one's images that show "
-            "the other.",
+            f"The {len(often)} most frequent, with the share of each label's images "
+            "that show the other.",
             ("label", "other", "images", "of the label's, %", "of the other's, %"),
             [
                 [
@@ -439,7 +439,7 @@ def _images(rows: InspectedRows) -> list[Finding]:
             "note",
             "Images without labels",
             len(empty),
-            "They are trained on as showing none.",
+            "They are used as images without any of the labels.",
             ("image",),
             [[rows.images[i].path] for i in empty],
         ),
@@ -455,18 +455,25 @@ def _images(rows: InspectedRows) -> list[Finding]:
 
 
 def _image_sets(
-    rows: InspectedRows, split: np.ndarray, sets: Sequence[Sequence[int]]
-) -> tuple[tuple[str, ...], list[list[str]]]:
-    return ("set", "image", "split", "labels"), [
-        [
-            str(number),
-            rows.images[index].path,
-            SPLITS[split[index]],
-            _marks(rows, index),
-        ]
+    level: Level,
+    title: str,
+    text: str,
+    rows: InspectedRows,
+    split: np.ndarray,
+    sets: Sequence[Sequence[int]],
+) -> Finding:
+    found = [
+        [str(number), rows.images[i].path, SPLITS[split[i]], _marks(rows, i)]
         for number, members in enumerate(sets, start=1)
-        for index in members
+        for i in members
     ]
+    return Finding(
+        level, title, len(sets), text, ("set", "image", "split", "labels"), found
+    )
+
+
+def _splits(split: np.ndarray, members: Sequence[int]) -> int:
+    return len(set(split[members].tolist()))
 
 
 def _marks(rows: InspectedRows, index: int) -> str:
@@ -487,7 +494,7 @@ def _figures(rows: InspectedRows, counts: _Counts) -> list[Figure]:
     side = max(4.6, 0.16 * len(chosen) + 1.5)
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.add_subplot(
-        title="Share of a row's images that show the column's label"
+        title="Share of the images with the row's label that show the column's label"
     )
     shares = counts.pairs / np.maximum(counts.pairs_known, 1)
     image = axes.imshow(shares[np.ix_(chosen, chosen)], cmap="viridis", vmin=0, vmax=1)
@@ -500,4 +507,6 @@ def _figures(rows: InspectedRows, counts: _Counts) -> list[Figure]:
 
 
 def _cut(count: int) -> str:
-    return f"\n\nThe first {_SHOWN_ROWS:,} of {count:,}." if count > _SHOWN_ROWS else ""
+    return (
+        f"\n\nFirst {_SHOWN_ROWS:,} of {count:,} rows." if count > _SHOWN_ROWS else ""
+    )

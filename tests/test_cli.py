@@ -206,9 +206,7 @@ assert not {"tensorflow", "keras"} & set(sys.modules)
     assert all(name in run.stdout for name in ("predict", "evaluate", "export"))
 
 
-def test_checks_a_dataset_and_ends_with_1_if_it_would_spoil_a_training(
-    tmp_path, capsys
-):
+def test_checks_a_dataset_and_exits_with_1_if_it_has_errors(tmp_path, capsys):
     path = write_dataset(tmp_path, 60, kind="JPEG")
     report, splits = tmp_path / "report.html", tmp_path / "splits.csv"
     command = ["data", "check", str(path), "--report", str(report)]
@@ -219,7 +217,7 @@ def test_checks_a_dataset_and_ends_with_1_if_it_would_spoil_a_training(
     (tmp_path / "007.jpeg").write_bytes(b"")
     assert cli.main(command) == 1
     output = capsys.readouterr().out
-    assert "error: Rows that cannot be used: 1." in output
+    assert "error: Unusable rows: 1." in output
     assert "9 | 007.jpeg | " in output
     assert cli.main(["data", "check", str(tmp_path / "gone.csv")]) == 2
     assert "there is no such file" in capsys.readouterr().err

@@ -13,11 +13,11 @@ def found(check):
     return {finding.title: finding for finding in check.findings}
 
 
-def test_a_dataset_without_faults_spoils_nothing(tmp_path):
+def test_a_dataset_without_faults_has_no_errors(tmp_path):
     check = check_data(write_dataset(tmp_path, 60, kind="JPEG"))
-    assert not check.spoils_a_training
+    assert not check.has_errors
     assert check.facts["usable images"] == "60" and check.facts["formats"] == "60 JPEG"
-    assert check.facts["splits"].endswith("(made here)")
+    assert check.facts["splits"].endswith("(new)")
     assert check.facts["width, pixels"] == "32 to 32, median 32"
     counts = [sum(map(int, row[1:4])) for row in check.labels]
     assert [row[0] for row in check.labels] == ["a", "b", "c"]
@@ -45,8 +45,8 @@ def test_finds_images_that_do_not_decode_and_rows_that_are_wrong(tmp_path):
     lines[6] = "005.png,a|"
     write_csv(tmp_path, lines)
     check = check_data(path)
-    assert check.spoils_a_training
-    finding = found(check)["Rows that cannot be used"]
+    assert check.has_errors
+    finding = found(check)["Unusable rows"]
     assert finding.level == "error" and finding.count == 2
     assert [row[:2] for row in finding.rows] == [["6", "004.png"], ["7", "005.png"]]
     assert "is empty" in finding.rows[0][2]
@@ -62,16 +62,16 @@ def give_splits(path, row_splits):
     return write_csv(path.parent, lines)
 
 
-def test_copies_across_given_splits_are_errors_and_in_made_ones_notes(tmp_path):
+def test_copies_across_given_splits_are_errors_and_in_new_ones_notes(tmp_path):
     path = write_dataset(tmp_path, 60, kind="JPEG")
     (tmp_path / "001.jpeg").write_bytes((tmp_path / "000.jpeg").read_bytes())
     check = check_data(path)
-    assert not check.spoils_a_training
+    assert not check.has_errors
     assert found(check)["Sets of exact copies"].count == 1
-    conflict = found(check)["Exact copies with other labels"]
+    conflict = found(check)["Exact copies with different labels"]
     assert conflict.rows == [["000.jpeg", "a, b, c", "001.jpeg", "none"]]
     check = check_data(give_splits(path, {}))
-    assert check.spoils_a_training
+    assert check.has_errors
     across = found(check)["Exact copies in several splits"]
     assert [row[:3] for row in across.rows] == [
         ["1", "000.jpeg", "train"],
@@ -86,10 +86,10 @@ def test_finds_images_that_look_alike(tmp_path):
         image = ImageEnhance.Brightness(image).enhance(factor)
         (tmp_path / f"{row:03}.png").write_bytes(encode(image, "PNG"))
     check = check_data(give_splits(path, {0: "train", 6: "train", 20: "test"}))
-    across = found(check)["Images that look alike in several splits"]
+    across = found(check)["Similar images in several splits"]
     assert across.level == "warning"
     assert [row[1] for row in across.rows] == ["000.png", "006.png", "020.png"]
-    assert "look alike" not in "".join(found(check_data(path, near=None)))
+    assert "Similar images" not in "".join(found(check_data(path, near=None)))
 
 
 def test_judges_labels_by_the_training_split(tmp_path):
@@ -102,7 +102,7 @@ def test_judges_labels_by_the_training_split(tmp_path):
     names = ["a", "b", "c", "always", "rare", "other", "never"]
     path = give_splits(write_csv(tmp_path, lines), {2: "train", 9: "test"})
     check = check_data(path, label_names=names)
-    assert check.spoils_a_training
+    assert check.has_errors
     assert found(check)["Labels without a training image"].rows == [
         ["other"],
         ["never"],
@@ -127,9 +127,9 @@ def test_counts_unknown_targets_and_images_without_labels(tmp_path):
         ["cat", "66.7"]
     ]
     assert found(check)["Images without labels"].count == 30
-    together = found(check)["Labels that always stand together"]
+    together = found(check)["Labels that always occur together"]
     assert together.rows == [["dog", "owl", "30"]]
-    pairs = found(check)["Pairs of labels that go together"]
+    pairs = found(check)["Pairs of labels that occur together"]
     assert pairs.rows[0] == ["dog", "owl", "30", "100.0", "100.0"]
     assert pairs.rows[1] == ["dog", "cat", "10", "33.3", "100.0"]
 
@@ -139,7 +139,7 @@ def test_names_labels_alone_in_the_graph(tmp_path):
     lines = ["path,labels"]
     lines += [f"{row:03}.png,{['a|b', 'c'][row % 2]}" for row in range(60)]
     finding = found(check_data(write_csv(tmp_path, lines)))[
-        "Labels alone in the label graph"
+        "Isolated labels in the label graph"
     ]
     assert finding.rows == [["c", "30"]]
 
@@ -147,7 +147,7 @@ def test_names_labels_alone_in_the_graph(tmp_path):
 def test_images_need_not_be_opened(tmp_path):
     lines = ["path,labels", *(f"{row}.jpg,{'ab'[row % 2]}" for row in range(60))]
     check = check_data(write_csv(tmp_path, lines), images="none")
-    assert not check.spoils_a_training
+    assert not check.has_errors
     assert "formats" not in check.facts
 
 
@@ -175,7 +175,7 @@ def test_counts_equal_those_of_dense_targets(tmp_path):
     lines = ["path,w,x,y,z"]
     lines += [f"{row:03}.png,{','.join(marks[row])}" for row in range(60)]
     check = check_data(write_csv(tmp_path, lines))
-    pairs = found(check)["Pairs of labels that go together"].rows
+    pairs = found(check)["Pairs of labels that occur together"].rows
     for one, other, count, *_ in pairs:
         i, j = "wxyz".index(one), "wxyz".index(other)
         assert int(count) == ((marks[:, i] == "1") & (marks[:, j] == "1")).sum()
