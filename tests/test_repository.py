@@ -1,10 +1,13 @@
 """Rules about the repository itself; they fail when its map stops being true."""
 
 import configparser
+import dataclasses
 import importlib
+import inspect
 import itertools
 import json
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -14,6 +17,8 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+
+from kmlic import cli
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -264,6 +269,29 @@ def test_links_lead_somewhere(document):
         target = (ROOT / document).parent / path
         assert target.exists(), f"{document}: {link}"
         assert not anchor or anchor in _sections(target), f"{document}: {link}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_documents_name_what_exists(document):
+    names = re.findall(r"`((?:kmlic|recipes)\.[\w.]+)", (ROOT / document).read_text())
+    for name in names:
+        pkgutil.resolve_name(name)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_documents_name_flags_that_exist(document):
+    commands = (cli.data, cli.predict, cli.evaluate, cli.export)
+    known = {"help"}
+    for command in commands:
+        known |= set(inspect.signature(command).parameters)
+    for recipe in RECIPES:
+        settings = importlib.import_module(f"recipes.{recipe}").Settings
+        known |= {field.name for field in dataclasses.fields(settings)}
+    text = (ROOT / document).read_text()
+    named = re.findall(r"`--(\w+)", text)
+    for line in re.findall(r"^(?:kmlic|.*python -m recipes) .*", text, re.MULTILINE):
+        named += re.findall(r" --(\w+)", line)
+    assert set(named) <= known
 
 
 def test_the_readme_quotes_the_measured_results():
