@@ -1,16 +1,12 @@
-"""Graphs of labels that occur together, from targets; NumPy to NumPy."""
+"""Label graphs computed from the co-occurrence of labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from kmlic.labelled_arrays import read_arrays, write_arrays
-
 __all__ = [
     "IsolatedLabels",
-    "LabelGraph",
     "adjacency",
     "cooccurrence",
     "isolated_labels",
@@ -22,9 +18,9 @@ _ROWS_PER_CHUNK = 65_536
 
 
 def cooccurrence(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Counts the images that carry two labels together, and those that carry each.
+    """Counts in targets how many images have both of two labels, and how many each.
 
-    Give it the training split only: a graph that has seen the test set leaks it.
+    Pass the training split only: a graph computed with test targets leaks them.
 
     Shapes: (N, L) to (L, L) and (L,), or (L, L) and (L, L) with unknown targets.
 
@@ -34,17 +30,17 @@ def cooccurrence(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         counts: symmetric, zero on the diagonal; images with i and j.
         totals: images with i; if any target is unknown, at [i, j] the images with i
-            where j is known, so that counts / totals stays a share of what is known.
+            for which j is known, so that counts / totals is a share of known targets.
 
     Raises:
-        ValueError: if targets are not (N, L) or hold another value.
+        ValueError: if targets are not (N, L) or contain another value.
 
     Example:
         >>> counts, totals = cooccurrence(np.array([[1, 1], [1, 0], [0, 0]]))
         >>> counts.tolist(), totals.tolist()
         ([[0, 1], [1, 0]], [2, 1])
         >>> counts, totals = cooccurrence(np.array([[1, 1], [1, -1]]))
-        >>> totals.tolist()  # the second image says nothing of the second label
+        >>> totals.tolist()  # the second label of the second image is unknown
         [[2, 1], [1, 1]]
     """
     targets = np.asarray(targets)
@@ -80,29 +76,28 @@ def adjacency(
     threshold: float = 0.4,
     neighbour_weight: float = 0.2,
 ) -> np.ndarray:
-    """Turns counts into a directed graph whose edges are the likely companions.
+    """Computes a directed label graph from co-occurrence counts.
 
-    With P[i, j] = counts[i, j] / totals[i], the share of the images with i that also
-    show j, and B = P >= threshold, gives A = p B / colsum(B) + (1 - p) I, where p is
-    `neighbour_weight`. An edge A[i, j] says that i implies j. A share of zero images is
-    zero, and a column without edges keeps only its (1 - p).
+    P[i, j] = counts[i, j] / totals[i] is the share of the images with i that also show
+    j; B = P >= threshold has an edge where i implies j. The result is
+    A = p B / colsum(B) + (1 - p) I with p = `neighbour_weight`. Labels without images
+    have no edges, and a column without edges keeps its (1 - p) only.
 
     Paper: Chen et al., "Multi-Label Image Recognition with Graph Convolutional
-    Networks", CVPR 2019, equations 6 to 8, https://arxiv.org/abs/1904.03582, as MSRN
-    takes it over. Differs from their code: there A = 0.25 B / (colsum(B) + 1e-6) + I.
-    This is 1.25 times the A here, as 0.25 / 1.25 = 0.2, up to the 1e-6, and
-    `normalised_adjacency` is the same for both. Differs from the paper: it divides by
-    the sum over the neighbours of a node without saying which axis; the code's columns
-    are taken.
+    Networks", CVPR 2019, equations 6 to 8, https://arxiv.org/abs/1904.03582, as used by
+    MSRN. Differs from their code, A = 0.25 B / (colsum(B) + 1e-6) + I, by a factor of
+    1.25 and the 1e-6; `normalised_adjacency` is the same for both. Differs from the
+    paper, which divides by the sum over neighbours without naming an axis: as in the
+    code, columns are summed.
 
     Shapes: (L, L) and (L,) or (L, L) to (L, L) float64.
 
     Args:
-        counts: images with both labels. The diagonal is used as given: zero from
-            `cooccurrence`, but NUS-WIDE's published one is not.
-        totals: images with each label, as `cooccurrence` gives them.
-        threshold: share 0-1, above 0, from which a companion is a neighbour.
-        neighbour_weight: weight 0-1 of all neighbours of a label together.
+        counts: images with both labels. The diagonal is used as given: `cooccurrence`
+            returns zeros, the published counts of NUS-WIDE have other values.
+        totals: images with each label, as `cooccurrence` returns them.
+        threshold: least share of an edge, above 0 and at most 1.
+        neighbour_weight: total weight of a label's neighbours, 0 to 1.
 
     Raises:
         ValueError: if sizes disagree, a count is negative or not finite, or an argument
@@ -133,21 +128,22 @@ def adjacency(
 
 
 def normalised_adjacency(adjacency: np.ndarray) -> np.ndarray:
-    """Scales a graph by the degrees of both ends and turns its edges round.
+    """Normalises a graph by the degrees of both labels and transposes it.
 
-    Gives D A^T D with D = diag(rowsum(A) ** -1/2), what ML-GCN's convolution and the
-    mask of MSRN's attention take: row i holds the labels from which i receives, those
-    that imply i. A label whose row is all zero gets a zero degree, not an infinite one.
+    Computes D A^T D with D = diag(rowsum(A) ** -1/2), for the convolutions of ML-GCN
+    and the attention mask of MSRN: row i holds the labels that imply i, from which i
+    receives. For a row of zeros D is 0 instead of infinite.
 
-    Paper: as `adjacency`, equation 3; the transpose is in the code, not in the paper.
+    Paper: as `adjacency`, equation 3. Differs from the paper: transposed, as in the
+    authors' code.
 
     Shapes: (L, L) to (L, L) float64.
 
     Args:
-        adjacency: what `adjacency` gives; no negative weights.
+        adjacency: as `adjacency` returns it, without negative weights.
 
     Raises:
-        ValueError: if it is not square or holds a negative weight.
+        ValueError: if it is not square or has a negative weight.
 
     Example:
         >>> graph = np.array([[0.8, 0.2], [0.0, 0.8]])
@@ -163,12 +159,12 @@ def normalised_adjacency(adjacency: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class IsolatedLabels:
-    """Says what a threshold left of a label graph.
+    """Holds which labels of a graph have no edges.
 
     Args:
-        alone: labels that imply no other label and that no other implies.
-        without_sources: labels that no other implies, those alone included; attention
-            over the graph leaves them as they are.
+        alone: labels that neither imply another label nor are implied by one.
+        without_sources: labels that no other implies, including those alone; attention
+            over the graph does not change them.
         num_edges: edges between different labels.
         num_labels: labels in the graph.
     """
@@ -181,7 +177,7 @@ class IsolatedLabels:
     def __str__(self) -> str:
         text = (
             f"{self.num_edges} edges between {self.num_labels} labels; "
-            f"{len(self.without_sources)} labels receive from no other"
+            f"{len(self.without_sources)} labels are implied by no other"
         )
         if self.alone:
             text += f"; alone: {', '.join(self.alone)}"
@@ -189,14 +185,14 @@ class IsolatedLabels:
 
 
 def isolated_labels(adjacency: np.ndarray, names: Sequence[str]) -> IsolatedLabels:
-    """Finds the labels that a graph connects with no other.
+    """Finds the labels of a graph that have no edges.
 
     Args:
-        adjacency: (L, L) as `adjacency` gives it: an edge [i, j] says i implies j.
+        adjacency: (L, L) as `adjacency` returns it: an edge [i, j] means i implies j.
         names: the labels, in order.
 
     Raises:
-        ValueError: if there are not as many names as rows.
+        ValueError: if there is not one name per row.
 
     Example:
         >>> graph = np.array([[0.8, 0.2, 0.0], [0.0, 0.8, 0.0], [0.0, 0.0, 0.8]])
@@ -220,92 +216,6 @@ def isolated_labels(adjacency: np.ndarray, names: Sequence[str]) -> IsolatedLabe
     )
 
 
-@dataclass(frozen=True, eq=False)
-class LabelGraph:
-    """Holds a graph with the labels it is of and the counts it came from.
-
-    Args:
-        names: the labels, in the order of rows and columns.
-        counts: (L, L) as `cooccurrence` gives them.
-        totals: (L,) or (L, L), as `cooccurrence` gives them.
-        adjacency: (L, L), as `adjacency` gives it.
-
-    Raises:
-        ValueError: if the sizes disagree.
-
-    Example:
-        >>> targets = np.array([[1, 1], [1, 0], [0, 1]])
-        >>> graph = LabelGraph.from_targets(["boat", "water"], targets)
-        >>> graph.adjacency.tolist()
-        [[0.8, 0.2], [0.2, 0.8]]
-    """
-
-    names: tuple[str, ...]
-    counts: np.ndarray
-    totals: np.ndarray
-    adjacency: np.ndarray
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "names", tuple(self.names))
-        counts, _ = _checked(self.counts, self.totals)
-        graph = _checked_square(self.adjacency, "adjacency")
-        if not len(self.names) == len(counts) == len(graph):
-            raise ValueError(
-                "`names`, `counts` and `adjacency` must be of the same labels; got "
-                f"{len(self.names)}, {len(counts)} and {len(graph)}."
-            )
-
-    @classmethod
-    def from_targets(
-        cls,
-        names: Sequence[str],
-        targets: np.ndarray,
-        *,
-        threshold: float = 0.4,
-        neighbour_weight: float = 0.2,
-    ) -> "LabelGraph":
-        """Counts targets of the training split and makes their graph."""
-        counts, totals = cooccurrence(targets)
-        graph = adjacency(
-            counts, totals, threshold=threshold, neighbour_weight=neighbour_weight
-        )
-        return cls(tuple(names), counts, totals, graph)
-
-    @property
-    def isolated(self) -> IsolatedLabels:
-        """Reports the labels that the threshold left alone."""
-        return isolated_labels(self.adjacency, self.names)
-
-    def write(self, path: str | Path) -> str:
-        """Writes the graph as `.npz`, whole or not at all, and gives its hash."""
-        arrays = {
-            "counts": np.asarray(self.counts),
-            "totals": np.asarray(self.totals),
-            "adjacency": np.asarray(self.adjacency),
-        }
-        return write_arrays(path, self.names, arrays)
-
-    @classmethod
-    def read(
-        cls, path: str | Path, *, names: Sequence[str] | None = None
-    ) -> "LabelGraph":
-        """Reads what `write` wrote.
-
-        Args:
-            path: the `.npz` file. Pickles are refused.
-            names: the labels that it must be of; any when None.
-
-        Raises:
-            ValueError: naming the file, if it is a pickle, is damaged, or is of other
-                labels; then the first difference is named.
-        """
-        own, arrays = read_arrays(path, ["counts", "totals", "adjacency"], names=names)
-        try:
-            return cls(own, **arrays)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-
-
 def _checked(counts: np.ndarray, totals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     counts = _checked_square(counts, "counts")
     totals = np.asarray(totals, dtype=np.float64)
@@ -316,7 +226,9 @@ def _checked(counts: np.ndarray, totals: np.ndarray) -> tuple[np.ndarray, np.nda
             f"{counts.shape}; got shape {totals.shape}."
         )
     if not (totals >= 0).all():
-        raise ValueError("`totals` must be numbers of images; got a negative or NaN.")
+        raise ValueError(
+            "`totals` must be numbers of images; got a negative value or NaN."
+        )
     return counts, totals
 
 

@@ -1,10 +1,7 @@
-import pickle
-
 import numpy as np
 import pytest
 
 from kmlic.graphs import (
-    LabelGraph,
     adjacency,
     cooccurrence,
     isolated_labels,
@@ -14,7 +11,6 @@ from tests.shared import shared_path
 
 DATASETS = ["voc", "coco", "nuswide", "apparel"]
 TARGETS = np.random.default_rng(0).integers(-1, 2, size=(60, 5))
-NAMES = ("boat", "water", "sofa", "cat", "dog")
 
 
 def test_counts_pairs_as_a_loop_over_images_does():
@@ -126,47 +122,3 @@ def test_says_which_sizes_disagree():
         adjacency(np.zeros((5, 5)), np.zeros(4))
     with pytest.raises(ValueError, match="2 names for 5 rows"):
         isolated_labels(np.eye(5), ["a", "b"])
-
-
-def test_reads_back_what_it_wrote(tmp_path):
-    graph = LabelGraph.from_targets(NAMES, TARGETS, threshold=0.3)
-    identity = graph.write(tmp_path / "graph.npz")
-    copy = LabelGraph.read(tmp_path / "graph.npz", names=NAMES)
-    assert copy.names == NAMES and len(identity) == 64
-    for name in ("counts", "totals", "adjacency"):
-        np.testing.assert_array_equal(getattr(copy, name), getattr(graph, name))
-    assert copy.write(tmp_path / "copy.npz") == identity
-    assert str(copy.isolated).startswith(f"{graph.isolated.num_edges} edges between 5")
-
-
-def test_refuses_other_labels_and_names_the_first_difference(tmp_path):
-    LabelGraph.from_targets(NAMES, TARGETS).write(tmp_path / "graph.npz")
-    with pytest.raises(ValueError, match=r"graph.npz: .* label 2 is 'sofa' .* 'cat'"):
-        LabelGraph.read(tmp_path / "graph.npz", names=(*NAMES[:2], "cat", "sofa"))
-
-
-def test_refuses_a_pickle_and_says_how_to_convert_it(tmp_path):
-    path = tmp_path / "voc_adj.pkl"
-    path.write_bytes(pickle.dumps({"adj": np.eye(2), "nums": np.ones(2)}))
-    with pytest.raises(ValueError, match=r"voc_adj.pkl .* pickle.load .* LabelGraph"):
-        LabelGraph.read(path)
-    np.savez(path, names=np.array([{}], dtype=object), hash="")  # pickle inside a zip
-    with pytest.raises(ValueError, match=r"voc_adj.pkl.* must be an .npz file"):
-        LabelGraph.read(f"{path}.npz")
-
-
-def test_refuses_a_file_that_was_changed_or_cut(tmp_path):
-    path = tmp_path / "graph.npz"
-    LabelGraph.from_targets(NAMES, TARGETS).write(path)
-    with np.load(path) as content:
-        arrays = dict(content)
-    arrays["array_adjacency"] = np.eye(5)
-    np.savez(path, **arrays)
-    with pytest.raises(ValueError, match="was changed after it was written"):
-        LabelGraph.read(path)
-    path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(ValueError, match=r"graph.npz must be an .npz file"):
-        LabelGraph.read(path)
-    np.savez_compressed(path, **arrays)
-    with pytest.raises(ValueError, match="is compressed"):
-        LabelGraph.read(path)
