@@ -1,4 +1,4 @@
-"""The names whose vectors are nearest to an embedding."""
+"""Search for the names whose vectors are nearest to an embedding."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbeddingIndex", "Neighbours", "conse"]
 
-# Scores held at once: 128 MB.
+# Scores in memory at a time: 128 MB.
 _MOST_SCORES = 1 << 25
-# Vectors whose largest score is looked at before any of them is sorted.
+# Scores per block; only blocks with a large maximum are sorted.
 _BLOCK = 128
-# Links of a vector and vectors looked at, of the approximate search.
+# Of the approximate search: links per vector, and vectors visited per query.
 _LINKS, _LOOKED_AT = 32, 128
 
 
 class Neighbours(NamedTuple):
-    """Holds what is nearest to each query, nearest first.
+    """Holds the nearest names of each query, the nearest first.
 
     Args:
-        names: (N, k) of text.
-        indices: (N, k), in the order of the index.
-        scores: (N, k) float32, cosines -1 to 1.
+        names: (N, k) of str.
+        indices: (N, k), positions in the index.
+        scores: (N, k) float32, cosines from -1 to 1.
     """
 
     names: np.ndarray
@@ -40,10 +40,10 @@ class Neighbours(NamedTuple):
 class EmbeddingIndex:
     """Finds the names whose vectors have the largest cosines with a query.
 
-    The exact search is one matrix product over a few queries at a time, so that a whole
-    vocabulary needs little memory beside its vectors; of names with equal cosines the
-    first comes first. The approximate one, a graph of neighbours, looks at few vectors
-    and may miss some. Vectors of zeros have the cosine 0 with everything.
+    The exact search multiplies a few queries at a time with all vectors, so that even a
+    large vocabulary needs little additional memory; among equal cosines the first name
+    wins. The approximate search follows a graph of neighbours: it visits few vectors
+    and may miss some. Vectors of zeros have a cosine of 0 with any vector.
 
     Paper: Malkov and Yashunin, "Efficient and Robust Approximate Nearest Neighbor
     Search Using Hierarchical Navigable Small World Graphs", TPAMI 2020,
@@ -51,19 +51,19 @@ class EmbeddingIndex:
 
     Args:
         names: one per vector, unique.
-        vectors: (L, D), of any length.
+        vectors: (L, D), of any norm.
         method: "exact", or "approximate", which needs the extra `search`.
 
     Raises:
-        ValueError: if there is not one finite vector per name, names repeat, or there
-            is no such method.
+        ValueError: if there is not one finite vector per name, a name is repeated, or
+            the method is unknown.
         ImportError: naming the extra, if it is missing.
 
     Example:
         >>> index = EmbeddingIndex(("cat", "dog", "car"), np.eye(3))
         >>> index.search(np.array([[0.3, 0.9, 0.0]]), k=2).names.tolist()
         [['dog', 'cat']]
-        >>> index.add(("puma",), np.array([[0.3, 0.9, 0.0]]))  # without any training
+        >>> index.add(("puma",), np.array([[0.3, 0.9, 0.0]]))  # no training
         >>> index.search(np.array([[0.3, 0.9, 0.0]]), k=1).names.tolist()
         [['puma']]
     """
@@ -84,7 +84,7 @@ class EmbeddingIndex:
         self.method = method
         self.size = np.shape(vectors)[1]
         self._positions: dict[str, int] = {}
-        # Rows of zeros fill up the last block.
+        # Padded with rows of zeros to complete blocks.
         self._vectors = np.zeros((0, self.size), np.float32)
         self._graph: Any = None
         if method == "approximate":
@@ -96,12 +96,12 @@ class EmbeddingIndex:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Gives the names, in order."""
+        """Returns the names, in order."""
         return tuple(self._positions)
 
     @property
     def vectors(self) -> np.ndarray:
-        """Gives the vectors, (L, D) float32, each of length 1 or all zeros."""
+        """Returns the vectors, (L, D) float32, each of norm 1 or 0."""
         return self._vectors[: len(self)]
 
     def add(self, names: Sequence[str], vectors: np.ndarray) -> None:
@@ -109,7 +109,7 @@ class EmbeddingIndex:
 
         Raises:
             ValueError: if there is not one finite vector of the index's size per name,
-                or a name is there already.
+                or a name is already in the index.
         """
         if np.shape(vectors) != (len(names), self.size):
             raise ValueError(
@@ -138,11 +138,11 @@ class EmbeddingIndex:
         word_vectors: KeyedVectors | Mapping[str, np.ndarray],
         **options: Any,
     ) -> WordReport:
-        """Adds labels by their names, whose words have vectors; nothing is trained.
+        """Adds labels with the word vectors of their names; nothing is trained.
 
         Args:
             names: new labels.
-            word_vectors: in the space of the index.
+            word_vectors: the word vectors from which the index was built.
             **options: of `embed_labels`, such as replacements.
 
         Returns:
@@ -163,12 +163,12 @@ class EmbeddingIndex:
         """Finds the k nearest names of each query.
 
         Args:
-            queries: (N, D), of any length.
-            k: how many.
-            leave_out: names that are not to be found, such as labels seen in training.
+            queries: (N, D), of any norm.
+            k: number of names per query.
+            leave_out: names to exclude, such as labels seen in training.
 
         Raises:
-            ValueError: if the queries do not fit, or there are fewer than k names.
+            ValueError: if the queries have another size or fewer than k names remain.
         """
         queries = self._checked(queries)
         columns = self._columns(leave_out)
@@ -189,13 +189,13 @@ class EmbeddingIndex:
         return Neighbours(names[indices], indices, scores)
 
     def scores(self, queries: np.ndarray) -> np.ndarray:
-        """Gives the cosines of queries with all names, (N, L) float32.
+        """Computes the cosines of queries with all names, (N, L) float32.
 
         Args:
-            queries: (N, D), of any length.
+            queries: (N, D), of any norm.
 
         Raises:
-            ValueError: if the queries do not fit.
+            ValueError: if the queries have another size.
         """
         queries = self._checked(queries)
         scores = np.empty((len(queries), len(self)), np.float32)
@@ -219,7 +219,7 @@ class EmbeddingIndex:
     def _blocks(
         self, queries: np.ndarray, columns: Sequence[int]
     ) -> Iterator[tuple[int, np.ndarray]]:
-        """Gives scores of a few queries at a time; what must not be found is lowest."""
+        """Computes scores of a few queries at a time; -inf for excluded columns."""
         rows = max(1, min(len(queries), _MOST_SCORES // len(self._vectors)))
         buffer = np.empty((rows, len(self._vectors)), np.float32)
         for start in range(0, len(queries), rows):
@@ -235,7 +235,7 @@ class EmbeddingIndex:
         wanted = min(k + len(columns), len(self))
         self._graph.hnsw.efSearch = max(_LOOKED_AT, 2 * wanted)
         scores, indices = self._graph.search(queries, wanted)
-        # What is left out or was not found goes behind the others.
+        # Names that are excluded or were not found come last.
         scores = np.where(np.isin(indices, columns) | (indices < 0), -np.inf, scores)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         indices = np.take_along_axis(indices, order, axis=1)
@@ -244,7 +244,7 @@ class EmbeddingIndex:
             row = int(np.flatnonzero(np.isneginf(scores).any(axis=1))[0])
             raise ValueError(
                 f"the approximate search found fewer than k={k} names for query {row}. "
-                'Take fewer, or method="exact".'
+                'Use a smaller k or method="exact".'
             )
         return indices, scores.astype(np.float32)
 
@@ -252,29 +252,28 @@ class EmbeddingIndex:
 def conse(
     probabilities: np.ndarray, vectors: np.ndarray, *, top: int = 10
 ) -> np.ndarray:
-    """Gives an image the mean of its likeliest labels' vectors, weighted by them.
+    """Computes image embeddings from probabilities and label vectors (ConSE).
 
-    So a classifier that was never trained on vectors gets embeddings of images, and
-    with them scores of labels it does not know.
+    The embedding is the mean of the vectors of the most probable labels, weighted by
+    probability. With it any classifier can score labels it was not trained on.
 
     Paper: Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic
     Embeddings", ICLR 2014, equations 2 and 3, https://arxiv.org/abs/1312.5650. Differs
-    from the paper: the probabilities need not sum to 1, so labels that do not exclude
-    one another will do.
+    from the paper: the probabilities need not sum to 1, as those of several labels.
 
     Shapes: (N, L) and (L, D) to (N, D) float32.
 
     Args:
         probabilities: 0-1.
-        vectors: of the labels, of any length.
-        top: labels of an image that count, the likeliest (of equals the first).
+        vectors: of the labels, of any norm.
+        top: number of labels per image that count; among equals the first ones.
 
     Raises:
         ValueError: if there is not one vector per label, or `top` is below 1.
 
     Example:
-        >>> chances = np.array([[0.6, 0.2, 0.1]])
-        >>> conse(chances, np.eye(3), top=2).round(4).tolist()
+        >>> probabilities = np.array([[0.6, 0.2, 0.1]])
+        >>> conse(probabilities, np.eye(3), top=2).round(4).tolist()
         [[0.75, 0.25, 0.0]]
     """
     probabilities = np.asarray(probabilities, np.float32)
@@ -295,10 +294,9 @@ def conse(
 
 
 def _largest(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gives indices and scores of the k largest of each row, of equals the first.
+    """Finds indices and scores of the k largest per row, among equals the first.
 
-    They lie in the k blocks with the largest maxima (of equals the first), which are
-    found in one pass without sorting.
+    They lie in the k blocks with the largest maxima, so that only these are sorted.
     """
     rows = np.arange(len(scores))[:, None]
     blocks = scores.reshape(len(scores), -1, _BLOCK)

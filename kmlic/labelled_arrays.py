@@ -58,9 +58,8 @@ def read_arrays(
             + (
                 "it is a pickle, which runs code when it is opened. Convert it once "
                 "where you trust it: open it with pickle.load there, take the label "
-                "names and the arrays out of it and write them with LabelGraph(...)."
-                "write(...) of kmlic.graphs or LabelVectors(...).write(...) of "
-                "kmlic.words."
+                "names and the arrays out of it and write them with "
+                "kmlic.labelled_arrays.write_arrays."
                 if pickled
                 else f"it begins with the bytes {magic!r}."
             )

@@ -1,13 +1,12 @@
 """Vectors of labels, made of the word vectors of their names."""
 
 from kmlic.words.embed_labels import WordReport, embed_labels
-from kmlic.words.label_vectors import LabelVectors, write_word_vectors
 from kmlic.words.project import centre_word_vectors, reduce_word_vectors, unit_vectors
 from kmlic.words.read_vectors import load_word_vectors
 from kmlic.words.train_vectors import train_word_vectors
+from kmlic.words.write_vectors import write_word_vectors
 
 __all__ = [
-    "LabelVectors",
     "WordReport",
     "centre_word_vectors",
     "embed_labels",

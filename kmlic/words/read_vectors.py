@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from kmlic.check_choice import check_choice
-from kmlic.words.label_vectors import LabelVectors
+from kmlic.labelled_arrays import read_arrays
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
@@ -70,8 +70,15 @@ def load_word_vectors(
     if not path.is_file():
         raise ValueError(f"`path_or_name` must be a file; got the folder {path}.")
     if path.suffix == ".npz":
-        own = LabelVectors.read(path)
-        return make_keyed_vectors(list(own.names), own.vectors)
+        own, arrays = read_arrays(path, ["vectors"])
+        array = arrays["vectors"].astype(np.float32)
+        shape = (len(own), array.shape[1]) if array.ndim == 2 else None
+        if array.shape != shape or not np.isfinite(array).all():
+            raise ValueError(
+                f"{path} must hold one finite vector for each of its {len(own)} words; "
+                f"got shape {array.shape}."
+            )
+        return make_keyed_vectors(list(own), array)
     with path.open("rb") as file:
         magic = file.read(4)
         _refuse_other_formats(path, magic)

@@ -8,10 +8,10 @@ from sklearn.metrics import average_precision_score
 
 from kmlic.experiments import export_run
 from kmlic.export import has_bfloat16, load_export
+from kmlic.labelled_arrays import write_arrays
 from kmlic.labels import Labels
 from kmlic.models import build_devise, score_labels
 from kmlic.run_folder import Run
-from kmlic.words import LabelVectors
 from tests.export.toys import random_images
 from tests.predict.toys import LABELS, write_image, write_run
 
@@ -105,7 +105,7 @@ def test_exports_the_embeddings_of_a_model_trained_on_word_vectors(
     folder.mkdir()
     score_labels(embedder, np.eye(3)).save(folder / "model.keras")
     labels.write(folder / "labels.json")
-    LabelVectors(labels.names, np.eye(3)).write(folder / "words.npz")
+    write_arrays(folder / "words.npz", labels.names, {"vectors": np.eye(3)})
     options = {"images": [photographs], "embeddings": True}
     forms = export_run(folder, formats=("saved_model", "onnx", "openvino"), **options)
     names = [form.name_in(folder) for form in forms if form.precision == "float32"]

@@ -4,26 +4,11 @@ import numpy as np
 import pytest
 from gensim.models import KeyedVectors
 
-from kmlic.words import LabelVectors, load_word_vectors, write_word_vectors
+from kmlic.labelled_arrays import write_arrays
+from kmlic.words import load_word_vectors, write_word_vectors
 
 WORDS = ("cat", "dog", "été", "New_York")
 VECTORS = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
-
-
-def test_reads_back_what_it_wrote(tmp_path):
-    vectors = LabelVectors(WORDS, VECTORS)
-    identity = vectors.write(tmp_path / "vectors.npz")
-    copy = LabelVectors.read(tmp_path / "vectors.npz", names=vectors.names)
-    assert copy.names == vectors.names and len(identity) == 64
-    np.testing.assert_array_equal(copy.vectors, VECTORS)
-    with pytest.raises(ValueError, match="label 1 is 'dog' here and 'cow' there"):
-        LabelVectors.read(tmp_path / "vectors.npz", names=("cat", "cow"))
-    path = tmp_path / "voc_glove_word2vec.pkl"
-    path.write_bytes(pickle.dumps(VECTORS))
-    with pytest.raises(ValueError, match=r"voc_glove_word2vec.pkl.*LabelVectors"):
-        LabelVectors.read(path)
-    with pytest.raises(ValueError, match=r"\['b'\] are not"):
-        LabelVectors(("a", "b"), np.array([[1.0], [np.inf]]))
 
 
 def test_word_vectors_are_read_back_as_they_were_written(tmp_path):
@@ -41,3 +26,6 @@ def test_word_vectors_are_read_back_as_they_were_written(tmp_path):
     path.write_bytes(pickle.dumps(VECTORS))
     with pytest.raises(ValueError, match=r"trap\.npz must be an \.npz file"):
         load_word_vectors(path)
+    write_arrays(tmp_path / "broken.npz", WORDS, {"vectors": np.full((4, 2), np.nan)})
+    with pytest.raises(ValueError, match=r"broken\.npz must hold one finite vector"):
+        load_word_vectors(tmp_path / "broken.npz")
