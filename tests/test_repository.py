@@ -1,8 +1,10 @@
 """Rules about the repository itself; they fail when its map stops being true."""
 
+import ast
 import configparser
 import dataclasses
 import importlib
+import importlib.metadata
 import inspect
 import itertools
 import json
@@ -332,6 +334,51 @@ def test_no_initializer_is_made_at_import():
             r"^\w+ = keras\.initializers\.[A-Z].*", path.read_text(), re.M
         )
         assert not made, f"{path}: {made}"
+
+
+def test_private_names_of_keras_and_tensorflow_are_in_the_files_for_them():
+    found = set()
+    files = set(ROOT.glob("kmlic/**/*.py")) - set(
+        ROOT.glob("kmlic/*/keras_internals.py")
+    )
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and re.match("_[^_]", node.attr):
+                if ast.unparse(node.value) not in ("self", "cls"):
+                    found.add((path.stem, node.attr))
+            elif isinstance(node, ast.ImportFrom):
+                assert not re.match(r"keras\.src|tensorflow\.python", str(node.module))
+    assert found == {
+        ("keras_augmentation", "_random_generator"),
+        ("training_batches", "_variant_tensor"),
+        ("builder", "_active"),
+        ("load_apparel", "_replace"),  # public, of namedtuple
+    }
+
+
+def test_every_required_distribution_is_imported():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    lines = config["options"]["install_requires"].split("\n")
+    required = {re.split("[<>=!]", line)[0] for line in lines if line[:1].isalpha()}
+    imported: set[str] = set()
+    for path in ROOT.glob("kmlic/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {name.name.split(".")[0] for name in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(str(node.module).split(".")[0])
+    providers = importlib.metadata.packages_distributions()
+    used = {name.lower() for module in imported for name in providers.get(module, ())}
+    # tensorflow-datasets imports it without declaring it.
+    assert required - used == {"importlib-resources"}
+
+
+def test_the_package_says_that_it_is_typed():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    assert config["options.package_data"]["kmlic"] == "py.typed"
+    assert (ROOT / "kmlic/py.typed").exists()
 
 
 def test_every_extra_is_in_the_readme():
