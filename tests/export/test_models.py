@@ -3,7 +3,6 @@
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -24,122 +23,9 @@ from kmlic.export import (
 )
 from kmlic.export.load_export import load_signature
 from kmlic.export.tflite_file import foreign_operators
-from kmlic.labels import Labels, to_probabilities
-from kmlic.models import (
-    build_attribute_classifier,
-    build_cam_generator,
-    build_classifier,
-    build_decouplenet,
-    build_devise,
-    build_msrn,
-    build_semantic_resnest,
-    score_labels,
-)
+from kmlic.labels import to_probabilities
+from tests.models.papers import LABELS, MODELS, PAPERS, SIZE
 from tests.shared import SHARED
-
-SIZE = 64
-LABELS = Labels(("shirt", "dress", "jeans", "red", "blue"))
-EXCLUSIVE = Labels(
-    LABELS.names,
-    {"garment": LABELS.names[:3], "colour": LABELS.names[3:]},
-    exclusive=True,
-)
-
-
-def msrn(**options):
-    generator = np.random.default_rng(0)
-    words = generator.normal(size=(len(LABELS), 12))
-    adjacency = generator.random((len(LABELS), len(LABELS))) > 0.5
-    return build_msrn(
-        words,
-        adjacency,
-        **{
-            "backbone": "small_resnet",
-            "num_groups": 2,
-            "embedding_size": 16,
-            "hidden_units": 32,
-            "image_size": SIZE,
-            **options,
-        },
-    )
-
-
-def baseline(pooling):
-    return build_classifier(
-        len(LABELS), backbone="small_resnet", pooling=pooling, image_size=SIZE
-    )
-
-
-def decouplenet(**options):
-    return build_decouplenet(
-        len(LABELS),
-        backbone="small_resnet",
-        maps_per_label=2,
-        image_size=SIZE,
-        **options,
-    )
-
-
-def generator():
-    return build_cam_generator(
-        len(LABELS), backbone="small_resnet", feature_map=-2, image_size=SIZE
-    )
-
-
-def semantic_resnest(**options):
-    return build_semantic_resnest(
-        len(LABELS),
-        cam_generator=generator(),
-        backbone="small_resnest",
-        hidden_units=(32,),
-        image_size=SIZE,
-        **options,
-    )
-
-
-def attributes(**options):
-    return build_attribute_classifier(
-        EXCLUSIVE.groups,
-        backbone="small_resnet",
-        feature="pooled",
-        image_size=SIZE,
-        **options,
-    )
-
-
-def devise():
-    return build_devise(12, image_size=SIZE)
-
-
-def devise_of_labels():
-    vectors = np.random.default_rng(0).normal(size=(len(LABELS), 12))
-    return score_labels(devise(), vectors)
-
-
-MODELS = {
-    "msrn": msrn,
-    "msrn without groups": lambda: msrn(semantics="labels", branches=1),
-    "msrn without semantics": lambda: msrn(semantics="none"),
-    **{
-        f"decouplenet {attention}": lambda a=attention: decouplenet(attention=a)
-        for attention in ("arch1", "arch2", "both", None)
-    },
-    "decouplenet bilinear": lambda: decouplenet(upsampling="bilinear", stride=2),
-    "decouplenet without upsampling": lambda: decouplenet(upsampling=None),
-    **{pooling: lambda p=pooling: baseline(p) for pooling in ("avg", "max", "wildcat")},
-    "cam generator": generator,
-    "semantic resnest": semantic_resnest,
-    "semantic resnest, resized": lambda: semantic_resnest(embedding="resize"),
-    "semantic resnest, one stem": lambda: semantic_resnest(
-        generator="joint", share="stem"
-    ),
-    "attributes": attributes,
-    "attributes, several maps": lambda: attributes(pooling="avg+max"),
-    "devise": devise,
-    "devise of labels": devise_of_labels,
-}
-# One of each paper.
-PAPERS = ("msrn", "decouplenet both", "semantic resnest", "attributes", "devise")
 
 # Each runs in a process of its own that cannot import what is not the runtime's.
 RUNTIMES = {
@@ -178,12 +64,6 @@ scores = model({"images": np.load("pixels.npy")})[key]
 }
 
 
-def labels_of(name):
-    if name == "devise":
-        return None
-    return EXCLUSIVE if name.startswith("attributes") else LABELS
-
-
 def export_saved(model, folder, labels):
     """The SavedModel of a model with labels, or of one that gives embeddings."""
     if labels is not None:
@@ -207,8 +87,7 @@ def photographs(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_every_export_gives_the_models_probabilities(name, photographs, tmp_path):
-    keras.utils.set_random_seed(0)
-    model, labels = MODELS[name](), labels_of(name)
+    model, labels = MODELS[name].build(), MODELS[name].paper.labels
     saved_model = export_saved(model, tmp_path / "export", labels)
     check_parity(model, saved_model, photographs, tolerance=1e-5)
     tflite = export_tflite(model, tmp_path / "model.tflite", labels=labels)
@@ -223,8 +102,7 @@ def test_every_export_gives_the_models_probabilities(name, photographs, tmp_path
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PAPERS)
 def test_every_runtime_alone_agrees_with_the_model(name, photographs, tmp_path):
-    keras.utils.set_random_seed(0)
-    model, labels = MODELS[name](), labels_of(name)
+    model, labels = MODELS[name].build(), MODELS[name].paper.labels
     export_saved(model, tmp_path / "export", labels)
     export_tflite(model, tmp_path / "model.tflite", labels=labels)
     export_onnx(model, tmp_path / "model.onnx", labels=labels)
@@ -254,8 +132,7 @@ np.save("scores.npy", scores)
 
 @pytest.mark.slow
 def test_decouplenet_is_exported_with_its_maps(photographs, tmp_path):
-    keras.utils.set_random_seed(0)
-    model = decouplenet(attention="both")
+    model = MODELS["decouplenet"].build()
     pixels = np.stack([read_resized(path, SIZE) for path in photographs[:4]])
     expected = activation_maps(model, pixels)
     options = {"labels": LABELS, "maps": True}
@@ -272,8 +149,7 @@ def test_decouplenet_is_exported_with_its_maps(photographs, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(("quantize", "tolerance"), [("float16", 1e-3), ("int8", 0.02)])
 def test_msrn_survives_quantization(quantize, tolerance, photographs, tmp_path):
-    keras.utils.set_random_seed(0)
-    model = msrn()
+    model = MODELS["msrn"].build()
     pixels = [
         np.asarray(Image.open(path).convert("RGB").resize((SIZE, SIZE)))
         for path in photographs[:8]
@@ -290,7 +166,7 @@ def test_msrn_survives_quantization(quantize, tolerance, photographs, tmp_path):
 
 @pytest.mark.slow
 def test_msrns_graph_holds_neither_graph_attention_nor_diff_pool(tmp_path):
-    model = msrn()
+    model = MODELS["msrn"].build()
     embed = model.get_layer("label_group_embedding")
     forbidden = {"attend_1", "attend_2", "pool", "label_dense", "embed", "assign"}
     there = {part for weight in embed.weights for part in weight.path.split("/")}

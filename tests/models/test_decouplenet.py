@@ -5,7 +5,7 @@ import pytest
 from kmlic.backbones.residual_network import ResidualNetwork
 from kmlic.explain import activation_maps
 from kmlic.models import build_decouplenet
-from tests.checks import check_model, check_tflite
+from tests.checks import check_tflite
 from tests.shared import shared_path
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype("float32")
@@ -16,11 +16,6 @@ def build_small(num_labels=5, **changes):
     keras.utils.set_random_seed(0)
     arguments = {"backbone": _small_backbone(), "maps_per_label": 2, "image_size": 64}
     return build_decouplenet(num_labels, **{**arguments, **changes})
-
-
-@pytest.mark.parametrize("attention", ATTENTIONS)
-def test_keeps_the_model_contract(attention):
-    check_model(build_small(attention=attention), IMAGES, num_labels=5)
 
 
 @pytest.mark.parametrize(
@@ -143,10 +138,9 @@ def test_more_places_than_there_are_means_all():
     np.testing.assert_allclose(model(IMAGES), expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_stays_finite_and_near_under_mixed_precision(policy):
+def test_stays_finite_and_near_in_half_precision():
     model = build_small(attention="both")
-    keras.config.set_dtype_policy(policy)
+    keras.config.set_dtype_policy("mixed_float16")
     try:
         mixed = build_small(attention="both")
     finally:

@@ -12,7 +12,6 @@ from kmlic.explain import activation_maps
 from kmlic.layers import SemanticDeconvEmbedder
 from kmlic.losses import PartialBinaryCrossentropy
 from kmlic.models import JointModel, build_cam_generator, build_semantic_resnest
-from tests.checks import check_model
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.uniform(0, 255, (2, 64, 64, 3)).astype("float32")
@@ -40,35 +39,6 @@ def build_small(**options):
             **options,
         },
     )
-
-
-def test_the_generator_keeps_the_model_contract():
-    check_model(build_generator(), IMAGES, num_labels=5)
-
-
-VARIANTS = {
-    "one channel": {},
-    "three channels": {"embedding_channels": 3},
-    "resized": {"embedding": "resize"},
-    "trainable generator": {"generator": "trainable"},
-    "joint": {"generator": "joint"},
-    "joint, one stem": {"generator": "joint", "share": "stem"},
-}
-
-
-# The others differ by a layer that is tested alone, or by what is trained.
-QUICK = ("one channel", "joint, one stem")
-
-
-@pytest.mark.parametrize(
-    "variant",
-    [
-        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
-        for name in VARIANTS
-    ],
-)
-def test_keeps_the_model_contract(variant):
-    check_model(build_small(**VARIANTS[variant]), IMAGES, num_labels=5)
 
 
 def test_the_generator_s_logits_are_the_means_of_its_maps():

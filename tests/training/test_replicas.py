@@ -8,62 +8,21 @@ import pytest
 import tensorflow as tf
 
 from kmlic.data.build_batches import build_batches
-from kmlic.losses import GroupFocalLoss, HingeRank, PartialBinaryCrossentropy
-from kmlic.models import (
-    build_attribute_classifier,
-    build_cam_generator,
-    build_classifier,
-    build_decouplenet,
-    build_devise,
-    build_msrn,
-    build_semantic_resnest,
-    score_labels,
-)
+from kmlic.losses import PartialBinaryCrossentropy
 from kmlic.training import CoupledSGD, fit, make_strategy
+from tests.models.papers import LABELS, MODELS, PAPERS, SIZE
 from tests.training import survivor
 
-SIZE, LABELS, BATCH = 64, 4, 8
-GROUPS = {"pattern": ("check", "dot"), "colour": ("red", "blue")}
-BACKBONE = {"backbone": "small_resnet", "image_size": SIZE}
+BATCH = 8
 RANDOM = np.random.default_rng(0)
-WORDS = RANDOM.normal(size=(LABELS, 8)).astype("float32")
-GRAPH = np.full((LABELS, LABELS), 1 / LABELS, "float32")
-
-
-def build_guided():
-    generator = build_cam_generator(LABELS, **BACKBONE)
-    return build_semantic_resnest(LABELS, cam_generator=generator, **BACKBONE)
-
-
-def build_attributes():
-    return build_attribute_classifier(GROUPS, feature="pooled", **BACKBONE)
-
-
-def build_scoring_devise():
-    return score_labels(build_devise(8, dropout=0.0, **BACKBONE), WORDS)
-
-
-MODELS = {
-    "attribute_classifier": build_attributes,
-    "classifier": lambda: build_classifier(LABELS, **BACKBONE),
-    "msrn": lambda: build_msrn(
-        WORDS, GRAPH, num_groups=2, embedding_size=8, hidden_units=16, **BACKBONE
-    ),
-    "decouplenet": lambda: build_decouplenet(LABELS, **BACKBONE),
-    "devise": build_scoring_devise,
-    "semantic_resnest": build_guided,
-}
-# Of the recipes; of the models left out PartialBinaryCrossentropy.
-LOSSES = {
-    "attribute_classifier": lambda: GroupFocalLoss((2, 2)),
-    "devise": HingeRank,
-}
+TRAINED = [name for name, paper in PAPERS.items() if paper.loss is not None]
 
 
 def make_batches(count, training):
     images = tf.constant(RANDOM.integers(0, 256, (count, SIZE, SIZE, 3), np.uint8))
-    pairs = np.random.default_rng(1).integers(0, 2, (count, 2))
-    targets = np.eye(2, dtype="int8")[pairs].reshape(count, LABELS)
+    random = np.random.default_rng(1)
+    groups = [np.eye(n, dtype="int8")[random.integers(0, n, count)] for n in (3, 2)]
+    targets = np.concatenate(groups, axis=1)
     return build_batches(
         tf.data.Dataset.from_tensor_slices((np.arange(count), targets)),
         lambda row: images[row],
@@ -120,7 +79,7 @@ def build_with_additional_loss():
     x = keras.layers.Rescaling(1 / 127.5, offset=-1)(images)
     x = keras.layers.Flatten()(keras.layers.AveragePooling2D(32)(x))
     x = keras.layers.BatchNormalization()(Additional()(x))
-    return keras.Model(images, keras.layers.Dense(LABELS)(x))
+    return keras.Model(images, keras.layers.Dense(len(LABELS))(x))
 
 
 def test_a_loss_that_a_layer_adds_counts_once_in_each_replica(tmp_path):
@@ -129,22 +88,22 @@ def test_a_loss_that_a_layer_adds_counts_once_in_each_replica(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", TRAINED)
 def test_every_paper_s_model_may_be_divided(tmp_path, name):
     batches = make_batches(43, training=True), make_batches(43, training=False)
     # A batch norm over few places makes much of what rounding leaves.
-    loss = LOSSES.get(name, PartialBinaryCrossentropy)
-    require_same(MODELS[name], batches, tmp_path, learning_rate=2e-4, loss=loss)
+    build, loss = MODELS[name].build, PAPERS[name].loss
+    require_same(build, batches, tmp_path, learning_rate=2e-4, loss=loss)
 
 
 def test_a_batch_that_does_not_divide_is_refused(tmp_path):
     images = tf.zeros((6, SIZE, SIZE, 3))
-    odd = tf.data.Dataset.from_tensor_slices((images, tf.zeros((6, LABELS))))
+    odd = tf.data.Dataset.from_tensor_slices((images, tf.zeros((6, len(LABELS)))))
     odd = odd.batch(3, drop_remainder=True)
     with pytest.raises(ValueError, match=r"2 replicas .* got batch_size=3"):
         train(
             "mirrored",
-            MODELS["classifier"],
+            MODELS["classifier"].build,
             (odd, odd),
             tmp_path,
             0.1,
