@@ -7,8 +7,8 @@ import warnings
 import keras
 from keras import layers, ops
 
+from kmlic.backbones._build_network import normalise_imagenet, rescale
 from kmlic.backbones.load_weights import load_weights
-from kmlic.backbones.residual_network import IMAGENET_MEAN, IMAGENET_STD
 
 _CAFFE_MEAN = (103.939, 116.779, 123.68)  # blue, green, red
 
@@ -190,18 +190,11 @@ def build_application(
 def _normalise(images, pixels):
     if pixels == "0 to 255":
         return images
-    extra = images.shape[-1] - 3
-    if pixels == "caffe":
-        rgb = ops.flip(images[..., :3], axis=-1)
-        images = ops.concatenate([rgb, images[..., 3:]], axis=-1) if extra else rgb
-    scale, offset = {
-        "-1 to 1": ([1 / 127.5] * 3, [-1.0] * 3),
-        "caffe": ([1.0] * 3, [-mean for mean in _CAFFE_MEAN]),
-        "imagenet": (
-            [1 / (255 * std) for std in IMAGENET_STD],
-            [-m / std for m, std in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)],
-        ),
-    }[pixels]
-    return layers.Rescaling(
-        scale + [1.0] * extra, offset + [0.0] * extra, dtype="float32", name="normalise"
-    )(images)
+    if pixels == "imagenet":
+        return normalise_imagenet(images)
+    if pixels == "-1 to 1":
+        return rescale(images, [1 / 127.5] * 3, [-1.0] * 3)
+    bgr = ops.flip(images[..., :3], axis=-1)
+    if images.shape[-1] > 3:
+        bgr = ops.concatenate([bgr, images[..., 3:]], axis=-1)
+    return rescale(bgr, [1.0] * 3, [-mean for mean in _CAFFE_MEAN])

@@ -11,14 +11,11 @@ from kmlic.backbones.applications import APPLICATIONS, build_application
 from kmlic.backbones.imagenet import CHECKPOINTS, download_imagenet_weights
 from kmlic.backbones.load_weights import load_weights
 from kmlic.backbones.plain_network import PLAIN_NETWORKS, PlainNetwork
-from kmlic.backbones.residual_network import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    ResidualNetwork,
-)
+from kmlic.backbones.residual_network import ResidualNetwork
 from kmlic.backbones.resnest import RESNESTS
 from kmlic.backbones.resnet import RESNETS
 from kmlic.backbones.seresnet import SERESNETS
+from kmlic.check_choice import check_choice
 
 NETWORKS: dict[str, PlainNetwork | ResidualNetwork] = {
     **PLAIN_NETWORKS,
@@ -72,16 +69,8 @@ def build_backbone(
             f"`channels` must be at least 3, the first three RGB; got "
             f"channels={channels}."
         )
-    if name not in NETWORKS and name not in APPLICATIONS:
-        raise ValueError(
-            f"`name` must be one of {', '.join([*NETWORKS, *APPLICATIONS])}; got "
-            f"name={name!r}."
-        )
-    if extra_channels not in ("zeros", "mean"):
-        raise ValueError(
-            f'`extra_channels` must be "zeros" or "mean"; got '
-            f"extra_channels={extra_channels!r}."
-        )
+    check_choice("name", name, *NETWORKS, *APPLICATIONS)
+    check_choice("extra_channels", extra_channels, "zeros", "mean")
     options: dict[str, Any] = {
         "image_size": image_size,
         "include_top": include_top,
@@ -91,14 +80,9 @@ def build_backbone(
         build = functools.partial(build_application, name, **options)
         model = build(weights=weights)
     else:
-        checkpoint = CHECKPOINTS.get(name)
-        build = functools.partial(
-            NETWORKS[name].build,
-            name,
-            mean=checkpoint.mean if checkpoint else IMAGENET_MEAN,
-            std=checkpoint.std if checkpoint else IMAGENET_STD,
-            **options,
-        )
+        if name in CHECKPOINTS:
+            options |= {"mean": CHECKPOINTS[name].mean, "std": CHECKPOINTS[name].std}
+        build = functools.partial(NETWORKS[name].build, name, **options)
         model = build()
         if weights is not None:
             path = download_imagenet_weights(name) if weights == "imagenet" else weights

@@ -7,7 +7,7 @@ import logging
 import pathlib
 
 from kmlic.atomic_write import atomic_write
-from kmlic.backbones.residual_network import IMAGENET_MEAN, IMAGENET_STD
+from kmlic.backbones._build_network import IMAGENET_MEAN, IMAGENET_STD
 
 _LOGGER = logging.getLogger(__name__)
 _FILE = "model.safetensors"

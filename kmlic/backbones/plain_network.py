@@ -1,11 +1,12 @@
 """Plain convolutional networks, without shortcuts, for small images."""
 
 import dataclasses
+from typing import Any
 
 import keras
 from keras import layers
 
-from kmlic.backbones.residual_network import IMAGENET_MEAN, IMAGENET_STD
+from kmlic.backbones._build_network import build_network
 from kmlic.layers import FusedBatchNorm
 
 
@@ -35,37 +36,17 @@ class PlainNetwork:
 
     widths: tuple[int, ...]
 
-    def build(
-        self,
-        name: str,
-        *,
-        image_size: int | None = None,
-        channels: int = 3,
-        include_top: bool = False,
-        num_classes: int = 1000,
-        mean: tuple[float, float, float] = IMAGENET_MEAN,
-        std: tuple[float, float, float] = IMAGENET_STD,
-    ) -> keras.Model:
-        """Builds the network, with `mean` and `std` for its RGB pixels inside.
+    def build(self, name: str, **options: Any) -> keras.Model:
+        """Builds the network, with the normalisation of its RGB pixels inside.
 
         Args:
             name: name of the model.
-            image_size: side of the images in pixels; None for any.
-            channels: of the images. The first three are RGB pixels 0-255; those after
-                them reach the first convolution as they are.
-            include_top: whether to end in one float32 logit per class.
-            num_classes: number of those classes.
-            mean: of the RGB pixels, as shares of 255.
-            std: their standard deviation, likewise.
+            **options: of `build_network`: `image_size`, `channels`, `include_top`,
+                `num_classes`, `mean` and `std`.
         """
-        images = keras.Input((image_size, image_size, channels), name="images")
-        extra = channels - len(mean)
-        x = layers.Rescaling(
-            scale=[1 / (255 * s) for s in std] + [1.0] * extra,
-            offset=[-m / s for m, s in zip(mean, std, strict=True)] + [0.0] * extra,
-            dtype="float32",  # bfloat16 has too few bits for pixels
-            name="normalise",
-        )(images)
+        return build_network(name, self._extract, **options)
+
+    def _extract(self, x):
         feature_maps = []
         for stage, width in enumerate(self.widths, start=1):
             x = layers.Conv2D(
@@ -81,11 +62,7 @@ class PlainNetwork:
             # The same as before the pool, on a quarter of the numbers.
             x = layers.Activation("relu", name=f"act{stage}")(x)
             feature_maps.append(x)
-        if not include_top:
-            return keras.Model(images, feature_maps, name=name)
-        x = layers.GlobalAveragePooling2D(name="global_pool")(x)
-        logits = layers.Dense(num_classes, dtype="float32", name="fc")(x)
-        return keras.Model(images, logits, name=name)
+        return feature_maps
 
 
 PLAIN_NETWORKS = {

@@ -1,10 +1,12 @@
 """Residual networks: the description that a family fills in, and what builds it."""
 
 import dataclasses
+from typing import Any
 
 import keras
 from keras import layers
 
+from kmlic.backbones._build_network import build_network
 from kmlic.layers import (
     FusedBatchNorm,
     GroupedConv2D,
@@ -12,9 +14,6 @@ from kmlic.layers import (
     SplitAttention,
     SqueezeExcite,
 )
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,31 +68,18 @@ class ResidualNetwork:
     average_shortcut: bool = False
     caffe: bool = False
 
-    def build(
-        self,
-        name: str,
-        *,
-        image_size: int | None = None,
-        channels: int = 3,
-        include_top: bool = False,
-        num_classes: int = 1000,
-        mean: tuple[float, float, float] = IMAGENET_MEAN,
-        std: tuple[float, float, float] = IMAGENET_STD,
-    ) -> keras.Model:
-        """Builds the network, with `mean` and `std` for its RGB pixels inside.
+    def build(self, name: str, **options: Any) -> keras.Model:
+        """Builds the network, with the normalisation of its RGB pixels inside.
 
         Args:
             name: name of the model.
-            image_size: side of the images in pixels; None for any.
-            channels: of the images. The first three are RGB pixels 0-255; those after
-                them reach the first convolution as they are.
-            include_top: whether to end in one float32 logit per class.
-            num_classes: number of those classes.
-            mean: of the RGB pixels the weights were trained with, as shares of 255.
-            std: the same for the standard deviation.
+            **options: of `build_network`: `image_size`, `channels`, `include_top`,
+                `num_classes`, `mean` and `std`.
         """
-        images = keras.Input((image_size, image_size, channels), name="images")
-        x = self._stem(_normalise(images, channels, mean, std))
+        return build_network(name, self._extract, **options)
+
+    def _extract(self, x):
+        x = self._stem(x)
         feature_maps = []
         for stage, (depth, width) in enumerate(
             zip(self.blocks, self.widths, strict=True), start=1
@@ -102,11 +88,7 @@ class ResidualNetwork:
                 stride = 2 if stage > 1 and index == 0 else 1
                 x = self._block(x, f"layer{stage}.{index}", width, stride)
             feature_maps.append(x)
-        if not include_top:
-            return keras.Model(images, feature_maps, name=name)
-        x = layers.GlobalAveragePooling2D(name="global_pool")(x)
-        logits = layers.Dense(num_classes, dtype="float32", name="fc")(x)
-        return keras.Model(images, logits, name=name)
+        return feature_maps
 
     def _stem(self, x):
         if self.stem == "deep":
@@ -185,16 +167,6 @@ class ResidualNetwork:
             kernel_initializer=_kernel_initializer(),
             name=name,
         )(x)
-
-
-def _normalise(images, channels, mean, std):
-    extra = channels - len(mean)
-    return layers.Rescaling(
-        scale=[1 / (255 * s) for s in std] + [1.0] * extra,
-        offset=[-m / s for m, s in zip(mean, std, strict=True)] + [0.0] * extra,
-        dtype="float32",  # bfloat16 has too few bits for pixels
-        name="normalise",
-    )(images)
 
 
 def _convolve(x, filters, size, stride, name, groups=1):

@@ -5,7 +5,10 @@ from typing import Literal
 import keras
 from keras import layers, ops
 
+from kmlic.check_choice import check_choice
+from kmlic.check_number import check_number
 from kmlic.layers.fused_batch_norm import FusedBatchNorm
+from kmlic.layers.torch_uniform import torch_uniform
 
 
 @keras.saving.register_keras_serializable(package="kmlic")
@@ -48,15 +51,8 @@ class CategoryAttention(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if num_labels < 1:
-            raise ValueError(
-                f"`num_labels` must be at least 1; got num_labels={num_labels}."
-            )
-        if pool_maps not in ("avg", "max", None):
-            raise ValueError(
-                '`pool_maps` must be "avg", "max" or None; got '
-                f"pool_maps={pool_maps!r}."
-            )
+        check_number("num_labels", num_labels, at_least=1)
+        check_choice("pool_maps", pool_maps, "avg", "max", None)
         self.num_labels = num_labels
         self.pool_maps = pool_maps
 
@@ -74,10 +70,7 @@ class CategoryAttention(keras.layers.Layer):
             self.num_labels,
             1,
             use_bias=False,
-            # torch's default, as the paper's backbone.
-            kernel_initializer=keras.initializers.VarianceScaling(
-                1 / 3, "fan_in", "uniform"
-            ),
+            kernel_initializer=torch_uniform(),  # as the paper's backbone
             dtype=self.dtype_policy,
             name="relate",
         )

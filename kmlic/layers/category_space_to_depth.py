@@ -5,6 +5,10 @@ from typing import Literal
 import keras
 from keras import layers, ops
 
+from kmlic.check_choice import check_choice
+from kmlic.check_number import check_number
+from kmlic.layers.torch_uniform import torch_uniform
+
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class CategorySpaceToDepth(keras.layers.Layer):
@@ -60,26 +64,15 @@ class CategorySpaceToDepth(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if num_labels < 1 or maps_per_label < 1:
-            raise ValueError(
-                "`num_labels` and `maps_per_label` must be at least 1; got "
-                f"num_labels={num_labels} and maps_per_label={maps_per_label}."
-            )
-        if upsampling not in ("transposed", "bilinear", None):
-            raise ValueError(
-                '`upsampling` must be "transposed", "bilinear" or None; got '
-                f"upsampling={upsampling!r}."
-            )
+        check_number("num_labels", num_labels, at_least=1)
+        check_number("maps_per_label", maps_per_label, at_least=1)
+        check_choice("upsampling", upsampling, "transposed", "bilinear", None)
         if stride not in (1, 2) or (stride == 2 and upsampling is None):
             raise ValueError(
                 "`stride` must be 1 or 2, and 1 without upsampling; got "
                 f"stride={stride} with upsampling={upsampling!r}."
             )
-        if max_gradient not in ("exact", "broadcast"):
-            raise ValueError(
-                '`max_gradient` must be "exact" or "broadcast"; got '
-                f"max_gradient={max_gradient!r}."
-            )
+        check_choice("max_gradient", max_gradient, "exact", "broadcast")
         self.num_labels = num_labels
         self.maps_per_label = maps_per_label
         self.upsampling = upsampling
@@ -99,7 +92,7 @@ class CategorySpaceToDepth(keras.layers.Layer):
                 self.num_labels,
                 3,
                 self.stride,
-                kernel_initializer=_kernel_initializer(),
+                kernel_initializer=torch_uniform(),
                 dtype=self.dtype_policy,
                 name="expand",
             )
@@ -108,7 +101,7 @@ class CategorySpaceToDepth(keras.layers.Layer):
             self.expand = layers.Conv2D(
                 self.num_labels * (1 if grouped else self.maps_per_label),
                 1,
-                kernel_initializer=_kernel_initializer(),
+                kernel_initializer=torch_uniform(),
                 dtype=self.dtype_policy,
                 name="expand",
             )
@@ -178,9 +171,3 @@ class CategorySpaceToDepth(keras.layers.Layer):
             "max_gradient": self.max_gradient,
             "return_maps": self.return_maps,
         }
-
-
-def _kernel_initializer():
-    # torch's default for convolutions. A new one each time: an initializer repeats
-    # itself.
-    return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")

@@ -3,6 +3,9 @@
 import keras
 from keras import ops
 
+from kmlic.check_number import check_number
+from kmlic.layers._known_sides import require_known_sides
+
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class CenterZoom(keras.layers.Layer):
@@ -28,18 +31,11 @@ class CenterZoom(keras.layers.Layer):
 
     def __init__(self, share: float, **kwargs):
         super().__init__(**kwargs)
-        if not 0 < share <= 1:
-            raise ValueError(
-                f"`share` must be above 0 and at most 1; got share={share}."
-            )
+        check_number("share", share, above=0, at_most=1)
         self.share = share
 
     def build(self, input_shape):
-        if None in input_shape[1:3]:
-            raise ValueError(
-                "The height and width of the images must be known; got input shape "
-                f"{tuple(input_shape)}. Build the model for one image size."
-            )
+        require_known_sides(input_shape)
 
     def call(self, inputs):
         _, height, width, _ = inputs.shape

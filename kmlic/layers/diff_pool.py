@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kmlic.check_number import check_number
 from kmlic.layers.graph_attention import GraphAttention
 
 
@@ -47,10 +48,7 @@ class DiffPool(keras.layers.Layer):
     ):
         # Autocast would round the adjacency; everything here is small and in float32.
         super().__init__(autocast=False, **kwargs)
-        if num_groups < 1:
-            raise ValueError(
-                f"`num_groups` must be at least 1; got num_groups={num_groups}."
-            )
+        check_number("num_groups", num_groups, at_least=1)
         self.num_groups = num_groups
         self.units = units
         self.link_loss_weight = link_loss_weight

@@ -6,6 +6,8 @@ import keras
 from keras import ops
 from spektral.layers import GATConv
 
+from kmlic.check_number import check_number
+
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class GraphAttention(keras.layers.Layer):
@@ -59,12 +61,8 @@ class GraphAttention(keras.layers.Layer):
     ):
         # Autocast would round the adjacency and the attention scores.
         super().__init__(autocast=False, **kwargs)
-        if units < 1:
-            raise ValueError(f"`units` must be at least 1; got units={units}.")
-        if num_heads < 1:
-            raise ValueError(
-                f"`num_heads` must be at least 1; got num_heads={num_heads}."
-            )
+        check_number("units", units, at_least=1)
+        check_number("num_heads", num_heads, at_least=1)
         self.units = units
         self.num_heads = num_heads
         self.residual = residual

@@ -3,6 +3,9 @@
 import keras
 from keras import layers, ops
 
+from kmlic.check_number import check_number
+from kmlic.layers._known_sides import require_known_sides
+
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class GroupAttentionPooling(keras.layers.Layer):
@@ -33,18 +36,11 @@ class GroupAttentionPooling(keras.layers.Layer):
 
     def __init__(self, num_groups: int, **kwargs):
         super().__init__(**kwargs)
-        if num_groups < 1:
-            raise ValueError(
-                f"`num_groups` must be at least 1; got num_groups={num_groups}."
-            )
+        check_number("num_groups", num_groups, at_least=1)
         self.num_groups = num_groups
 
     def build(self, input_shape):
-        if None in input_shape[1:3]:
-            raise ValueError(
-                "The height and width of the maps must be known; got input shape "
-                f"{tuple(input_shape)}. Build the model for one image size."
-            )
+        require_known_sides(input_shape)
         _, height, width, channels = input_shape
         self.score = layers.Dense(
             self.num_groups,

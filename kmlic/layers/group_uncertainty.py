@@ -2,6 +2,8 @@
 
 import keras
 
+from kmlic.check_number import check_number
+
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class GroupUncertainty(keras.layers.Layer):
@@ -30,10 +32,7 @@ class GroupUncertainty(keras.layers.Layer):
 
     def __init__(self, num_groups: int, **kwargs):
         super().__init__(**kwargs)
-        if num_groups < 1:
-            raise ValueError(
-                f"`num_groups` must be at least 1; got num_groups={num_groups}."
-            )
+        check_number("num_groups", num_groups, at_least=1)
         self.num_groups = num_groups
         self.log_variances = self.add_weight(
             (num_groups,), initializer="zeros", name="log_variances"

@@ -5,6 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
+from kmlic.check_choice import check_choice
 from kmlic.layers.keras_internals import is_traced_for_xla
 
 
@@ -61,10 +62,7 @@ class GroupedConv2D(keras.layers.Layer):
                 f"`groups` must divide the number of filters; got groups={groups} and "
                 f"filters={filters}."
             )
-        if padding not in ("valid", "same"):
-            raise ValueError(
-                f'`padding` must be "valid" or "same"; got padding={padding!r}.'
-            )
+        check_choice("padding", padding, "valid", "same")
         self.filters = filters
         self.kernel_size = kernel_size
         self.groups = groups

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from kmlic.check_number import check_number
+
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class JointLogits(keras.layers.Layer):
@@ -27,8 +29,7 @@ class JointLogits(keras.layers.Layer):
 
     def __init__(self, weight: float = 1.0, **kwargs):
         super().__init__(**kwargs)
-        if not weight >= 0:
-            raise ValueError(f"`weight` must be at least 0; got weight={weight}.")
+        check_number("weight", weight, at_least=0)
         self.weight = weight
 
     def build(self, logits_shape, auxiliary_shape):

@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from kmlic.check_choice import check_choice
 from kmlic.layers.constant import Constant
 from kmlic.layers.diff_pool import DiffPool, residual_graph_attention
 from kmlic.layers.keras_internals import producer
+from kmlic.layers.torch_uniform import torch_uniform
 
 
 @keras.saving.register_keras_serializable(package="kmlic")
@@ -63,16 +65,8 @@ class LabelGroupEmbedding(keras.layers.Layer):
     ):
         # Autocast would round the words; everything here is small and in float32.
         super().__init__(autocast=False, **kwargs)
-        if semantics not in ("labels+groups", "labels", "groups"):
-            raise ValueError(
-                f'`semantics` must be "labels+groups", "labels" or "groups"; got '
-                f"semantics={semantics!r}."
-            )
-        if group_loss not in ("squared", "norm"):
-            raise ValueError(
-                f'`group_loss` must be "squared" or "norm"; got '
-                f"group_loss={group_loss!r}."
-            )
+        check_choice("semantics", semantics, "labels+groups", "labels", "groups")
+        check_choice("group_loss", group_loss, "squared", "norm")
         self.embedding_size = embedding_size
         self.num_groups = num_groups
         self.semantics = semantics
@@ -89,10 +83,7 @@ class LabelGroupEmbedding(keras.layers.Layer):
         if self.label_units is not None:
             self.label_dense = keras.layers.Dense(
                 self.label_units,
-                # torch's default for a linear layer.
-                kernel_initializer=keras.initializers.VarianceScaling(
-                    1 / 3, "fan_in", "uniform"
-                ),
+                kernel_initializer=torch_uniform(),
                 dtype="float32",
                 name="label_dense",
             )

@@ -5,6 +5,8 @@ from typing import Literal
 import keras
 from keras import ops
 
+from kmlic.check_choice import check_choice
+
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class LabelSimilarity(keras.layers.Layer):
@@ -36,10 +38,7 @@ class LabelSimilarity(keras.layers.Layer):
 
     def __init__(self, metric: Literal["cosine", "dot"] = "cosine", **kwargs):
         super().__init__(**kwargs)
-        if metric not in ("cosine", "dot"):
-            raise ValueError(
-                f'`metric` must be "cosine" or "dot"; got metric={metric!r}.'
-            )
+        check_choice("metric", metric, "cosine", "dot")
         self.metric = metric
 
     def build(self, embeddings_shape, vectors_shape):

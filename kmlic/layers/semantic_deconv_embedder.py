@@ -3,6 +3,8 @@
 import keras
 from keras import layers
 
+from kmlic.check_number import check_number
+
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class SemanticDeconvEmbedder(keras.layers.Layer):
@@ -51,15 +53,9 @@ class SemanticDeconvEmbedder(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        for name, value, least in (
-            ("channels", channels, 1),
-            ("steps", steps, 1),
-            ("kernel_size", kernel_size, 2),
-        ):
-            if value < least:
-                raise ValueError(
-                    f"`{name}` must be at least {least}; got {name}={value}."
-                )
+        check_number("channels", channels, at_least=1)
+        check_number("steps", steps, at_least=1)
+        check_number("kernel_size", kernel_size, at_least=2)
         self.channels = channels
         self.steps = steps
         self.kernel_size = kernel_size

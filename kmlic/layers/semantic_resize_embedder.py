@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from kmlic.check_number import check_number
+
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class SemanticResizeEmbedder(keras.layers.Layer):
@@ -31,8 +33,7 @@ class SemanticResizeEmbedder(keras.layers.Layer):
     def __init__(self, size: int, **kwargs):
         # The lowest and the highest value must differ under every policy.
         super().__init__(autocast=False, **kwargs)
-        if size < 1:
-            raise ValueError(f"`size` must be at least 1; got size={size}.")
+        check_number("size", size, at_least=1)
         self.size = size
 
     def call(self, inputs):

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from kmlic.check_number import check_number
+
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class SpatialGroupEnhance(keras.layers.Layer):
@@ -33,8 +35,7 @@ class SpatialGroupEnhance(keras.layers.Layer):
 
     def __init__(self, groups: int = 64, **kwargs):
         super().__init__(**kwargs)
-        if groups < 1:
-            raise ValueError(f"`groups` must be at least 1; got groups={groups}.")
+        check_number("groups", groups, at_least=1)
         self.groups = groups
 
     def build(self, input_shape):

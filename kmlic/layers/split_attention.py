@@ -3,8 +3,10 @@
 import keras
 from keras import ops
 
+from kmlic.check_number import check_number
 from kmlic.layers.fused_batch_norm import FusedBatchNorm
 from kmlic.layers.grouped_conv import GroupedConv2D
+from kmlic.layers.squeeze_excite import round_to_multiple
 
 
 @keras.saving.register_keras_serializable(package="kmlic")
@@ -51,8 +53,7 @@ class SplitAttention(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if radix < 1:
-            raise ValueError(f"`radix` must be at least 1; got radix={radix}.")
+        check_number("radix", radix, at_least=1)
         if cardinality < 1 or filters % cardinality:
             raise ValueError(
                 "`cardinality` must divide the number of filters; got "
@@ -68,7 +69,7 @@ class SplitAttention(keras.layers.Layer):
 
     def build(self, input_shape):
         channels = input_shape[-1]
-        hidden = _count_hidden_units(channels * self.radix / self.ratio)
+        hidden = round_to_multiple(channels * self.radix / self.ratio, 8, at_least=32)
         self.features = self._convolution(
             "features",
             self.filters * self.radix,
@@ -144,9 +145,3 @@ class SplitAttention(keras.layers.Layer):
             "ratio": self.ratio,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
-
-
-def _count_hidden_units(value):
-    rounded = max(32, int(value + 4) // 8 * 8)
-    # timm's rule: rounding down takes away no more than a tenth.
-    return rounded if rounded >= 0.9 * value else rounded + 8

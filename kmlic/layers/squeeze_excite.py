@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from kmlic.check_number import check_number
+
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class SqueezeExcite(keras.layers.Layer):
@@ -31,16 +33,16 @@ class SqueezeExcite(keras.layers.Layer):
 
     def __init__(self, ratio: int = 16, divisor: int = 8, **kwargs):
         super().__init__(**kwargs)
-        if ratio < 1:
-            raise ValueError(f"`ratio` must be at least 1; got ratio={ratio}.")
-        if divisor < 1:
-            raise ValueError(f"`divisor` must be at least 1; got divisor={divisor}.")
+        check_number("ratio", ratio, at_least=1)
+        check_number("divisor", divisor, at_least=1)
         self.ratio = ratio
         self.divisor = divisor
 
     def build(self, input_shape):
         channels = input_shape[-1]
-        hidden = _round_to_multiple(channels / self.ratio, self.divisor)
+        hidden = round_to_multiple(
+            channels / self.ratio, self.divisor, at_least=self.divisor
+        )
         self.squeeze = keras.layers.Dense(
             hidden, activation="relu", dtype=self.dtype_policy, name="squeeze"
         )
@@ -59,14 +61,11 @@ class SqueezeExcite(keras.layers.Layer):
         return input_shape
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "ratio": self.ratio,
-            "divisor": self.divisor,
-        }
+        return {**super().get_config(), "ratio": self.ratio, "divisor": self.divisor}
 
 
-def _round_to_multiple(value, divisor):
-    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
-    # timm's rule: rounding down takes away no more than a tenth.
+def round_to_multiple(value: float, divisor: int, *, at_least: int) -> int:
+    """Rounds a number of channels as timm does, to a multiple of `divisor`."""
+    rounded = max(at_least, int(value + divisor / 2) // divisor * divisor)
+    # Rounding down takes away no more than a tenth.
     return rounded if rounded >= 0.9 * value else rounded + divisor

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from kmlic.layers._known_sides import require_known_sides
+
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class WildcatPooling(keras.layers.Layer):
@@ -65,11 +67,7 @@ class WildcatPooling(keras.layers.Layer):
         self.halve = halve
 
     def build(self, input_shape):
-        if None in input_shape[1:3]:
-            raise ValueError(
-                "The height and width of the maps must be known; got input shape "
-                f"{tuple(input_shape)}. Build the model for one image size."
-            )
+        require_known_sides(input_shape)
 
     def call(self, inputs):
         _, height, width, num_labels = inputs.shape

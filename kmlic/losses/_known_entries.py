@@ -6,17 +6,17 @@ import keras
 import numpy as np
 from keras import ops
 
-_REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", None)
+from kmlic.check_choice import check_choice
+from kmlic.check_number import check_number
+
 # Logits of as many entries hardly all lie in 0-1 by chance.
 _ENTRIES_THAT_TELL = 64
 
 
 def check_reduction(reduction):
     """Refuses the reductions of Keras that have no meaning for unknown entries."""
-    if reduction not in _REDUCTIONS:
-        raise ValueError(
-            f"`reduction` must be one of {_REDUCTIONS}; got reduction={reduction!r}."
-        )
+    allowed = ("sum_over_batch_size", "mean", "sum", "none", None)
+    check_choice("reduction", reduction, *allowed)
 
 
 def per_entry(sample_weight):
@@ -68,11 +68,8 @@ def mark_unknown(y_true, unknown_target, unknown_weight=1.0):
 
 def check_unknown_target(unknown_target):
     """Refuses what is no target to put in the place of unknown ones."""
-    if unknown_target is not None and not 0 <= unknown_target <= 1:
-        raise ValueError(
-            "`unknown_target` must be None or a share 0-1; got "
-            f"unknown_target={unknown_target}."
-        )
+    if unknown_target is not None:
+        check_number("unknown_target", unknown_target, at_least=0, at_most=1)
 
 
 class LogitsCheck:

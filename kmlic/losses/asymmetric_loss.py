@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kmlic.check_number import check_number
 from kmlic.losses._known_entries import (
     LogitsCheck,
     check_reduction,
@@ -62,16 +63,9 @@ class AsymmetricLoss(keras.Loss):
     ):
         check_reduction(reduction)
         super().__init__(name=name, reduction=reduction, **kwargs)
-        for argument, value in (
-            ("gamma_negative", gamma_negative),
-            ("gamma_positive", gamma_positive),
-        ):
-            if not value >= 0:
-                raise ValueError(
-                    f"`{argument}` must be 0 or above; got {argument}={value}."
-                )
-        if not 0 <= clip < 1:
-            raise ValueError(f"`clip` must be from 0 to below 1; got clip={clip}.")
+        check_number("gamma_negative", gamma_negative, at_least=0)
+        check_number("gamma_positive", gamma_positive, at_least=0)
+        check_number("clip", clip, at_least=0, below=1)
         check_unknown_target(unknown_target)
         self.gamma_negative = gamma_negative
         self.gamma_positive = gamma_positive

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from kmlic.check_number import check_number
+
 
 def class_balanced_weights(
     counts: ArrayLike, group_sizes: Sequence[int], *, beta: float = 0.999
@@ -35,8 +37,7 @@ def class_balanced_weights(
         [0.57, 4.9]
     """
     images: np.ndarray = np.maximum(np.asarray(counts, "float64"), 1)
-    if not 0 <= beta < 1:
-        raise ValueError(f"`beta` must be from 0 to below 1; got beta={beta}.")
+    check_number("beta", beta, at_least=0, below=1)
     if images.shape != (sum(group_sizes),):
         raise ValueError(
             f"`group_sizes` must sum to the number of counts; got {tuple(group_sizes)} "

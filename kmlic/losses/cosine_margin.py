@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+from kmlic.check_number import check_number
 from kmlic.losses._known_entries import check_reduction, spread
 from kmlic.losses._label_ranking import (
     check_shared_labels,
@@ -60,10 +61,8 @@ class CosineMargin(keras.Loss):
     ):
         check_reduction(reduction)
         super().__init__(name=name, reduction=reduction, **kwargs)
-        if margin is not None and not -1 <= margin <= 1:
-            raise ValueError(
-                f"`margin` must be a cosine from -1 to 1, or None; got margin={margin}."
-            )
+        if margin is not None:
+            check_number("margin", margin, at_least=-1, at_most=1)
         self.margin = margin
         self.shared_labels = check_shared_labels(shared_labels)
         self.seed = seed

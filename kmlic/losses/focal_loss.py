@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kmlic.check_number import check_number
 from kmlic.losses._known_entries import (
     LogitsCheck,
     check_positive_weight,
@@ -67,8 +68,7 @@ class FocalLoss(keras.Loss):
     ):
         check_reduction(reduction)
         super().__init__(name=name, reduction=reduction, **kwargs)
-        if not gamma >= 0:
-            raise ValueError(f"`gamma` must be 0 or above; got gamma={gamma}.")
+        check_number("gamma", gamma, at_least=0)
         check_unknown_target(unknown_target)
         check_positive_weight(positive_weight)
         self.gamma = gamma

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kmlic.check_number import check_number
 from kmlic.losses._known_entries import check_reduction, per_entry
 
 # Below every logit, and finite in float32.
@@ -82,13 +83,8 @@ class GroupFocalLoss(keras.Loss):
                 "`group_sizes` must be at least 2 each; got "
                 f"group_sizes={self.group_sizes}."
             )
-        if not gamma >= 0:
-            raise ValueError(f"`gamma` must be 0 or above; got gamma={gamma}.")
-        if not 0 <= label_smoothing <= 1:
-            raise ValueError(
-                "`label_smoothing` must be a share 0-1; got "
-                f"label_smoothing={label_smoothing}."
-            )
+        check_number("gamma", gamma, at_least=0)
+        check_number("label_smoothing", label_smoothing, at_least=0, at_most=1)
         groups, labels = len(self.group_sizes), sum(self.group_sizes)
         self.gamma = gamma
         self.group_weights = _numbers("group_weights", group_weights, groups, 0)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+from kmlic.check_number import check_number
 from kmlic.losses._known_entries import check_reduction, spread
 from kmlic.losses._label_ranking import (
     check_shared_labels,
@@ -59,8 +60,7 @@ class HingeRank(keras.Loss):
     ):
         check_reduction(reduction)
         super().__init__(name=name, reduction=reduction, **kwargs)
-        if not margin >= 0:
-            raise ValueError(f"`margin` must be 0 or above; got margin={margin}.")
+        check_number("margin", margin, at_least=0)
         self.margin = margin
         self.shared_labels = check_shared_labels(shared_labels)
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kmlic.check_number import check_number
 from kmlic.losses._known_entries import (
     LogitsCheck,
     check_positive_weight,
@@ -74,17 +75,10 @@ class PartialBinaryCrossentropy(keras.Loss):
     ):
         check_reduction(reduction)
         super().__init__(name=name, reduction=reduction, **kwargs)
-        if not 0 <= label_smoothing <= 1:
-            raise ValueError(
-                "`label_smoothing` must be a share 0-1; got "
-                f"label_smoothing={label_smoothing}."
-            )
+        check_number("label_smoothing", label_smoothing, at_least=0, at_most=1)
         check_positive_weight(positive_weight)
         check_unknown_target(unknown_target)
-        if not unknown_weight >= 0:
-            raise ValueError(
-                f"`unknown_weight` must be 0 or above; got {unknown_weight}."
-            )
+        check_number("unknown_weight", unknown_weight, at_least=0)
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing
         self.positive_weight = positive_weight

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from kmlic.check_number import check_number
+
 
 def positive_weights(
     targets: np.ndarray, *, beta: float | None = None, limit: float = 100.0
@@ -36,10 +38,9 @@ def positive_weights(
     targets = np.asarray(targets)
     if targets.ndim != 2:
         raise ValueError(f"`targets` must be (N, L); got shape {targets.shape}.")
-    if beta is not None and not 0 <= beta < 1:
-        raise ValueError(f"`beta` must be from 0 to below 1; got beta={beta}.")
-    if not limit >= 1:
-        raise ValueError(f"`limit` must be at least 1; got limit={limit}.")
+    if beta is not None:
+        check_number("beta", beta, at_least=0, below=1)
+    check_number("limit", limit, at_least=1)
     positives, negatives = (
         (targets == value).sum(axis=0).astype("float64") for value in (1, 0)
     )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+from kmlic.check_number import check_number
 from kmlic.losses._known_entries import check_reduction, spread
 from kmlic.losses._label_ranking import (
     check_shared_labels,
@@ -63,10 +64,7 @@ class SoftmaxRank(keras.Loss):
     ):
         check_reduction(reduction)
         super().__init__(name=name, reduction=reduction, **kwargs)
-        if not temperature > 0:
-            raise ValueError(
-                f"`temperature` must be above 0; got temperature={temperature}."
-            )
+        check_number("temperature", temperature, above=0)
         self.temperature = temperature
         self.shared_labels = check_shared_labels(shared_labels)
 

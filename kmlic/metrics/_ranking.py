@@ -1,5 +1,6 @@
 """What the exact metrics share: each label's images sorted by score once."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -51,6 +52,17 @@ def rankings(targets: np.ndarray, scores: np.ndarray) -> list[Ranking | None]:
     """
     columns = zip(_transposed(targets), _transposed(scores), strict=True)
     return [_ranking(*column) for column in columns]
+
+
+def per_label(
+    measure: Callable[[Ranking], float], targets: np.ndarray, scores: np.ndarray
+) -> np.ndarray:
+    """Computes a measure of each label's ranking, nan for labels without positives.
+
+    Shapes: (N, L) and (N, L) to (L,) float64.
+    """
+    found = rankings(*checked(targets, scores))
+    return np.array([np.nan if x is None else float(measure(x)) for x in found])
 
 
 def _transposed(array: np.ndarray, rows: int = 512) -> np.ndarray:

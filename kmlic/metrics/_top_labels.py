@@ -50,33 +50,5 @@ def check_k(k, num_labels=None):
         raise ValueError(f"`k` must be at least 1{most}; got k={k}.")
 
 
-def check_scores(targets, scores):
-    """Gives targets and scores as arrays of one shape (N, L).
-
-    Raises:
-        ValueError: if shapes differ, a target is not 1, 0 or -1 or a score is NaN.
-    """
-    targets, scores = np.asarray(targets), np.asarray(scores)
-    if targets.ndim != 2 or targets.shape != scores.shape:
-        raise ValueError(
-            "`targets` and `scores` must be (N, L) both; got shapes "
-            f"{targets.shape} and {scores.shape}."
-        )
-    check_targets(targets)
-    if np.isnan(scores).any():
-        row, label = np.argwhere(np.isnan(scores))[0]
-        raise ValueError(
-            f"`scores` must be numbers; got NaN in row {row}, label {label}."
-        )
-    return targets, scores
-
-
-def check_targets(targets):
-    """Refuses targets other than 1, 0 and -1."""
-    strange = ~np.isin(targets, (-1, 0, 1))
-    if strange.any():
-        raise ValueError(f"`targets` must be 1, 0 or -1; got {targets[strange][0]}.")
-
-
 def _number(condition, xp):
     return condition.astype("float64") if xp is np else ops.cast(condition, "float64")

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kmlic.check_choice import check_choice
+
 _VALUES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 Groups = Mapping[str, Sequence[str]]
@@ -153,13 +155,9 @@ class AttributeAccuracy(keras.Metric):
         name: str | None = None,
         **kwargs,
     ):
-        if value not in _VALUES:
-            raise ValueError(f"`value` must be one of {_VALUES}; got value={value!r}.")
+        check_choice("value", value, *_VALUES)
         columns = _columns(groups)
-        if group is not None and group not in columns:
-            raise ValueError(
-                f"`group` must be one of {list(columns)}; got group={group!r}."
-            )
+        check_choice("group", group, None, *columns)
         default = value if group is None else f"{value}_{group}"
         super().__init__(name=name or default, **kwargs)
         self.groups = {key: list(members) for key, members in groups.items()}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from kmlic.check_choice import check_choice
 from kmlic.metrics.check_scores import check_scores
 
 AVERAGES = ("macro", "weighted", "micro", "samples")
@@ -48,10 +49,7 @@ def average_metric(
         >>> average_metric(roc_auc, targets, scores)
         0.25
     """
-    if average not in AVERAGES:
-        raise ValueError(
-            f"`average` must be one of {AVERAGES}; got average={average!r}."
-        )
+    check_choice("average", average, *AVERAGES)
     targets, scores = check_scores(targets, scores)
     if average == "micro":
         targets, scores = targets.reshape(-1, 1), scores.reshape(-1, 1)

@@ -34,13 +34,7 @@ def check_scores(
             f"`targets` and `{name}` must be (N, L) both; got shapes "
             f"{targets.shape} and {scores.shape}."
         )
-    strange = (targets != 1) & (targets != 0) & (targets != -1)
-    if strange.any():
-        row, label = np.argwhere(strange)[0]
-        raise ValueError(
-            f"`targets` must be 1, 0 or -1; got {targets[row, label]} in row {row}, "
-            f"label {label}."
-        )
+    check_targets(targets)
     if np.isnan(scores).any():
         row, label = np.argwhere(np.isnan(scores))[0]
         raise ValueError(
@@ -52,6 +46,21 @@ def check_scores(
             "sigmoids of logits."
         )
     return targets, scores
+
+
+def check_targets(targets: np.ndarray) -> None:
+    """Refuses targets (N, L) other than 1, 0 and -1.
+
+    Raises:
+        ValueError: naming the first one and its position.
+    """
+    strange = (targets != 1) & (targets != 0) & (targets != -1)
+    if strange.any():
+        row, label = np.argwhere(strange)[0]
+        raise ValueError(
+            f"`targets` must be 1, 0 or -1; got {targets[row, label]} in row {row}, "
+            f"label {label}."
+        )
 
 
 def check_threshold(

@@ -4,6 +4,8 @@ from typing import Literal
 
 import numpy as np
 
+from kmlic.check_choice import check_choice
+from kmlic.check_number import check_number
 from kmlic.metrics.check_scores import check_scores
 
 
@@ -45,10 +47,8 @@ def expected_calibration_error(
     targets, probabilities = check_scores(
         targets, probabilities, name="probabilities", probabilities=True
     )
-    if bins < 1:
-        raise ValueError(f"`bins` must be at least 1; got bins={bins}.")
-    if norm not in ("l1", "l2", "max"):
-        raise ValueError(f'`norm` must be "l1", "l2" or "max"; got norm={norm!r}.')
+    check_number("bins", bins, at_least=1)
+    check_choice("norm", norm, "l1", "l2", "max")
     known = targets != -1
     chances = probabilities[known].astype("float64")
     place = np.minimum((chances * bins).astype(int), bins - 1)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kmlic.metrics.check_scores import check_scores, check_threshold
+from kmlic.metrics._called import call_labels
 
 
 def hamming_loss(
@@ -63,10 +63,5 @@ def subset_accuracy(
 
 
 def _right(targets, probabilities, threshold):
-    targets, probabilities = check_scores(
-        targets, probabilities, name="probabilities", probabilities=True
-    )
-    check_threshold(targets.shape[1], threshold)
-    called = probabilities >= np.asarray(threshold, probabilities.dtype)
-    known = targets != -1
-    return (called == (targets == 1)) | ~known, known
+    called, present, known = call_labels(targets, probabilities, threshold)
+    return (called == present) | ~known, known

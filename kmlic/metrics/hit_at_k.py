@@ -6,10 +6,10 @@ from keras import ops
 
 from kmlic.metrics._top_labels import (
     check_k,
-    check_scores,
     shares_of_present,
     top_shares,
 )
+from kmlic.metrics.check_scores import check_scores
 
 
 def hit_at_k(targets: np.ndarray, scores: np.ndarray, k: int = 5) -> float:

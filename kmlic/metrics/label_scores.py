@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from kmlic.check_choice import check_choice
+from kmlic.check_number import check_number
+from kmlic.metrics._called import call_labels
 from kmlic.metrics.average_metric import AVERAGES
-from kmlic.metrics.check_scores import check_scores, check_threshold
 
 Counts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -36,7 +38,7 @@ def label_confusion(
         >>> label_confusion(targets, probabilities)[0].tolist()
         [[0, 1], [1, 1]]
     """
-    counts = _counts(*_called(targets, probabilities, threshold), axis=0)
+    counts = _counts(*call_labels(targets, probabilities, threshold), axis=0)
     right, wrong, missed, rejected = counts
     return np.stack([rejected, wrong, missed, right], axis=-1).reshape(-1, 2, 2)
 
@@ -84,13 +86,9 @@ def label_scores(
         >>> {name: round(found[name], 3) for name in ("precision", "recall", "jaccard")}
         {'precision': 0.667, 'recall': 0.667, 'jaccard': 0.5}
     """
-    if average is not None and average not in AVERAGES:
-        raise ValueError(
-            f"`average` must be None or one of {AVERAGES}; got average={average!r}."
-        )
-    if not beta > 0:
-        raise ValueError(f"`beta` must be above 0; got beta={beta}.")
-    called, present, known = _called(targets, probabilities, threshold)
+    check_choice("average", average, None, *AVERAGES)
+    check_number("beta", beta, above=0)
+    called, present, known = call_labels(targets, probabilities, threshold)
     axis = {"micro": None, "samples": 1}.get(average or "", 0)
     counts = _counts(called, present, known, axis=axis)
     values = _scores(counts, beta)
@@ -105,19 +103,6 @@ def label_scores(
         name: float(np.average(np.atleast_1d(value)[counted], weights=weights))
         for name, value in values.items()
     }
-
-
-def _called(
-    targets: np.ndarray,
-    probabilities: np.ndarray,
-    threshold: float | Sequence[float] | np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    targets, probabilities = check_scores(
-        targets, probabilities, name="probabilities", probabilities=True
-    )
-    check_threshold(targets.shape[1], threshold)
-    called = probabilities >= np.asarray(threshold, probabilities.dtype)
-    return called, targets == 1, targets != -1
 
 
 def _counts(

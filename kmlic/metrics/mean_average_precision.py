@@ -5,7 +5,8 @@ import sys
 import keras
 import numpy as np
 
-from kmlic.metrics._ranking import Ranking, checked, rankings
+from kmlic.check_number import check_number
+from kmlic.metrics._ranking import Ranking, checked, per_label
 from kmlic.metrics.average_metric import average_metric
 
 
@@ -39,8 +40,7 @@ def average_precision(targets: np.ndarray, scores: np.ndarray) -> np.ndarray:
         >>> average_precision(targets, scores).round(4).tolist()
         [0.8333, nan]
     """
-    found = rankings(*checked(targets, scores))
-    return np.array([np.nan if x is None else _average_precision(x) for x in found])
+    return per_label(_average_precision, targets, scores)
 
 
 def mean_average_precision(
@@ -117,10 +117,7 @@ class MeanAveragePrecision(keras.Metric):
         **kwargs,
     ):
         super().__init__(name=name, **kwargs)
-        if num_labels < 1:
-            raise ValueError(
-                f"`num_labels` must be at least 1; got num_labels={num_labels}."
-            )
+        check_number("num_labels", num_labels, at_least=1)
         self.num_labels = num_labels
         self.from_logits = from_logits
         self._chunks: list[tuple[np.ndarray, np.ndarray]] = []

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kmlic.check_number import check_number
 from kmlic.metrics.check_scores import check_scores
 
 
@@ -34,8 +35,8 @@ def ndcg(targets: np.ndarray, scores: np.ndarray, *, k: int | None = None) -> fl
         0.8155
     """
     targets, scores = check_scores(targets, scores)
-    if k is not None and k < 1:
-        raise ValueError(f"`k` must be at least 1; got k={k}.")
+    if k is not None:
+        check_number("k", k, at_least=1)
     places = np.arange(targets.shape[1])
     discounts = 1 / np.log2(places + 2) * (places < (len(places) if k is None else k))
     cumulated = np.concatenate([[0], np.cumsum(discounts)])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kmlic.metrics._ranking import Ranking, checked, rankings
+from kmlic.metrics._ranking import Ranking, per_label
 
 
 def precision_recall_auc(targets: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -36,8 +36,7 @@ def precision_recall_auc(targets: np.ndarray, scores: np.ndarray) -> np.ndarray:
         >>> precision_recall_auc(targets, scores).round(4).tolist()
         [0.7917, nan]
     """
-    found = rankings(*checked(targets, scores))
-    return np.array([np.nan if x is None else _area(x) for x in found])
+    return per_label(_area, targets, scores)
 
 
 def _area(ranking: Ranking) -> float:

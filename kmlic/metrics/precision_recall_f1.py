@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kmlic.check_choice import check_choice
+from kmlic.check_number import check_number
 from kmlic.metrics.check_scores import check_scores, check_threshold
 
 _VALUES = ("CP", "CR", "CF1", "OP", "OR", "OF1")
@@ -119,15 +121,11 @@ class PrecisionRecallF1(keras.Metric):
         name: str | None = None,
         **kwargs,
     ):
-        if value not in _VALUES:
-            raise ValueError(f"`value` must be one of {_VALUES}; got value={value!r}.")
+        check_choice("value", value, *_VALUES)
         if name is None:
             name = value if top_k is None else f"{value}_top{top_k}"
         super().__init__(name=name, **kwargs)
-        if num_labels < 1:
-            raise ValueError(
-                f"`num_labels` must be at least 1; got num_labels={num_labels}."
-            )
+        check_number("num_labels", num_labels, at_least=1)
         _check_choice(num_labels, threshold, top_k)
         self.num_labels = num_labels
         self.value = value

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from kmlic.metrics._ranking import Ranking, checked, rankings
+from kmlic.check_number import check_number
+from kmlic.metrics._ranking import Ranking, per_label
 
 
 def recall_at_precision(
@@ -33,13 +34,13 @@ def recall_at_precision(
         >>> recall_at_precision(targets, scores, 0.9).round(3).tolist()
         [0.333]
     """
-    _check("precision", precision)
+    check_number("precision", precision, at_least=0, at_most=1)
 
     def best(ranking: Ranking) -> float:
         reached = ranking.positives_from >= precision * ranking.images_from
         return ranking.positives_from[reached].max(initial=0) / ranking.num_positives
 
-    return _per_label(targets, scores, best)
+    return per_label(best, targets, scores)
 
 
 def precision_at_recall(
@@ -68,20 +69,10 @@ def precision_at_recall(
         >>> precision_at_recall(targets, scores, 0.5).tolist()
         [0.75]
     """
-    _check("recall", recall)
+    check_number("recall", recall, at_least=0, at_most=1)
 
     def best(ranking: Ranking) -> float:
         reached = ranking.positives_from >= recall * ranking.num_positives
         return (ranking.positives_from / ranking.images_from)[reached].max()
 
-    return _per_label(targets, scores, best)
-
-
-def _check(name, value):
-    if not 0 <= value <= 1:
-        raise ValueError(f"`{name}` must be a share 0-1; got {name}={value}.")
-
-
-def _per_label(targets, scores, best):
-    found = rankings(*checked(targets, scores))
-    return np.array([np.nan if x is None else float(best(x)) for x in found])
+    return per_label(best, targets, scores)

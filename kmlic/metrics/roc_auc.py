@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kmlic.metrics._ranking import Ranking, checked, rankings
+from kmlic.metrics._ranking import Ranking, per_label
 
 
 def roc_auc(targets: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -33,8 +33,7 @@ def roc_auc(targets: np.ndarray, scores: np.ndarray) -> np.ndarray:
         >>> roc_auc(targets, scores).tolist()
         [0.5, nan]
     """
-    found = rankings(*checked(targets, scores))
-    return np.array([np.nan if x is None else _area(x) for x in found])
+    return per_label(_area, targets, scores)
 
 
 def _area(ranking: Ranking) -> float:

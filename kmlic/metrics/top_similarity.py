@@ -6,10 +6,10 @@ from keras import ops
 
 from kmlic.metrics._top_labels import (
     check_k,
-    check_targets,
     shares_of_present,
     top_shares,
 )
+from kmlic.metrics.check_scores import check_targets
 
 
 def top_similarity(

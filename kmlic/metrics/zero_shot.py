@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kmlic.metrics._top_labels import check_scores
+from kmlic.metrics.check_scores import check_scores
 from kmlic.metrics.hit_at_k import hit_at_k
 
 

@@ -6,6 +6,8 @@ import keras
 from keras import layers
 
 from kmlic.backbones import resolve_backbone
+from kmlic.check_choice import check_choice
+from kmlic.check_number import check_number
 from kmlic.layers import WildcatPooling
 from kmlic.models._names import ACTIVATION_MAPS, LOGITS, POOL
 
@@ -59,18 +61,9 @@ def build_classifier(
         >>> model.output_shape
         (None, 5)
     """
-    if num_labels < 1:
-        raise ValueError(
-            f"`num_labels` must be at least 1; got num_labels={num_labels}."
-        )
-    if pooling not in ("avg", "max", "wildcat"):
-        raise ValueError(
-            f'`pooling` must be "avg", "max" or "wildcat"; got pooling={pooling!r}.'
-        )
-    if maps_per_label < 1:
-        raise ValueError(
-            f"`maps_per_label` must be at least 1; got maps_per_label={maps_per_label}."
-        )
+    check_number("num_labels", num_labels, at_least=1)
+    check_choice("pooling", pooling, "avg", "max", "wildcat")
+    check_number("maps_per_label", maps_per_label, at_least=1)
     extractor = resolve_backbone(backbone, image_size=image_size, weights=weights)
     images = keras.Input((image_size, image_size, 3), name="images")
     x = keras.tree.flatten(extractor(images))[-1]

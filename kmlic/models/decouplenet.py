@@ -7,6 +7,8 @@ import keras
 from keras import layers
 
 from kmlic.backbones import resolve_backbone
+from kmlic.check_choice import check_choice
+from kmlic.check_number import check_number
 from kmlic.layers import CategoryAttention, CategorySpaceToDepth, WildcatPooling
 from kmlic.models._names import ACTIVATION_MAPS, LOGITS
 
@@ -78,18 +80,9 @@ def build_decouplenet(
         >>> model.get_layer("activation_maps").output.shape, model.output_shape
         ((None, 2, 2, 5), (None, 5))
     """
-    if attention not in ("arch1", "arch2", "both", None):
-        raise ValueError(
-            '`attention` must be "arch1", "arch2", "both" or None; got '
-            f"attention={attention!r}."
-        )
-    if attention_maps not in ("avg", "max", "all"):
-        raise ValueError(
-            '`attention_maps` must be "avg", "max" or "all"; got '
-            f"attention_maps={attention_maps!r}."
-        )
-    if not 0 <= dropout < 1:
-        raise ValueError(f"`dropout` must be from 0 to below 1; got dropout={dropout}.")
+    check_choice("attention", attention, "arch1", "arch2", "both", None)
+    check_choice("attention_maps", attention_maps, "avg", "max", "all")
+    check_number("dropout", dropout, at_least=0, below=1)
     extractor = resolve_backbone(backbone, image_size=image_size, weights=weights)
     images = keras.Input((image_size, image_size, 3), name="images")
     features = keras.tree.flatten(extractor(images))[-1]

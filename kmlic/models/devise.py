@@ -10,6 +10,7 @@ from keras import layers
 from numpy.typing import ArrayLike
 
 from kmlic.backbones import resolve_backbone
+from kmlic.check_number import check_number
 from kmlic.layers import Constant, LabelSimilarity
 from kmlic.models._names import EMBEDDING, POOL
 
@@ -139,15 +140,9 @@ def _head(
     hidden_units: Sequence[int],
     dropout: float,
 ) -> keras.KerasTensor:
-    for argument, value in (
-        ("embedding_size", embedding_size),
-        *(("hidden_units", units) for units in hidden_units),
-    ):
-        if value < 1:
-            raise ValueError(
-                f"`{argument}` must be at least 1; got {argument}={value}."
-            )
+    check_number("embedding_size", embedding_size, at_least=1)
     for index, units in enumerate(hidden_units, start=1):
+        check_number("hidden_units", units, at_least=1)
         x = layers.Dropout(dropout, name=f"dropout_{index}")(x)
         x = layers.Dense(units, "relu", name=f"hidden_{index}")(x)
     x = layers.Dropout(dropout, name="dropout")(x)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from kmlic.backbones import resolve_backbone
 from kmlic.check_choice import check_choice
 from kmlic.layers import Constant, LabelGroupEmbedding, SemanticGuidedAttention
+from kmlic.layers.torch_uniform import torch_uniform
 from kmlic.models._names import LOGITS
 
 
@@ -149,7 +150,7 @@ def build_msrn(
         x = layers.Conv2D(
             embedding_size,
             1,
-            kernel_initializer=_torch_uniform(),
+            kernel_initializer=torch_uniform(),
             name=f"project_{stage}",
         )(x)  # (B, H, W, D)
         representations.append(_represent(x, embeddings, pooling, stage))
@@ -162,14 +163,14 @@ def build_msrn(
     x = layers.Flatten(dtype="float32", name="flatten")(x)  # label after label
     x = layers.Dense(
         hidden_units,
-        kernel_initializer=_torch_uniform(),
+        kernel_initializer=torch_uniform(),
         dtype="float32",
         name="hidden",
     )(x)
     x = layers.LeakyReLU(negative_slope, dtype="float32", name="leaky_relu")(x)
     logits = layers.Dense(
         num_labels,
-        kernel_initializer=_torch_uniform(),
+        kernel_initializer=torch_uniform(),
         dtype="float32",
         name=LOGITS,
     )(x)
@@ -241,12 +242,3 @@ def _represent(
         return attend(x, embeddings)
     pool = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
     return pool[pooling](dtype="float32", name=f"attend_{stage}")(x)
-
-
-def _torch_uniform() -> keras.initializers.Initializer:
-    """Gives torch's default for linear layers and convolutions.
-
-    Made anew for each layer: it draws its seed where it is made, and one that was made
-    at import would not follow `keras.utils.set_random_seed`.
-    """
-    return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from kmlic.backbones import build_backbone, resolve_backbone
 from kmlic.check_choice import check_choice
+from kmlic.check_number import check_number
 from kmlic.layers import JointLogits, SemanticDeconvEmbedder, SemanticResizeEmbedder
 from kmlic.layers.keras_internals import flatten_layers
 from kmlic.models._names import ACTIVATION_MAPS, LOGITS, POOL
@@ -58,7 +59,7 @@ def build_cam_generator(
         >>> model.output_shape, model.get_layer("activation_maps").output.shape
         ((None, 5), (None, 2, 2, 5))
     """
-    _require_positive("num_labels", num_labels)
+    check_number("num_labels", num_labels, at_least=1)
     extractor = resolve_backbone(backbone, image_size=image_size, weights=weights)
     outputs = extractor.outputs
     if not -len(outputs) <= feature_map < len(outputs):
@@ -153,10 +154,10 @@ def build_semantic_resnest(
         >>> model.output_shape
         (None, 5)
     """
-    _require_positive("num_labels", num_labels)
-    _require_positive("embedding_channels", embedding_channels)
+    check_number("num_labels", num_labels, at_least=1)
+    check_number("embedding_channels", embedding_channels, at_least=1)
     for units in hidden_units:
-        _require_positive("hidden_units", units)
+        check_number("hidden_units", units, at_least=1)
     check_choice("embedding", embedding, "deconv", "resize")
     check_choice("generator", generator, "frozen", "trainable", "joint")
     check_choice("share", share, "nothing", "stem")
@@ -235,11 +236,6 @@ def build_semantic_resnest(
     means = layers.GlobalAveragePooling2D(dtype="float32", name="generator_logits")
     join = JointLogits(generator_loss_weight, dtype="float32", name=LOGITS)
     return JointModel(images, join(logits, means(maps)), name=name)
-
-
-def _require_positive(argument: str, value: int) -> None:
-    if value < 1:
-        raise ValueError(f"`{argument}` must be at least 1; got {argument}={value}.")
 
 
 def _require_maps(generator: keras.Model, num_labels: int, image_size: int) -> None:

@@ -13,7 +13,7 @@ def test_keeps_the_model_contract():
     model = PlainNetwork((4, 6)).build(
         "plain", image_size=32, include_top=True, num_classes=5
     )
-    check_model(model, IMAGES, num_labels=5)
+    check_model(model, IMAGES, num_labels=5, promises=())
 
 
 def test_small_cnn_gives_four_feature_maps():

@@ -11,7 +11,6 @@ from kmlic.models import (
     POOL,
     build_attribute_classifier,
     build_classifier,
-    build_decouplenet,
     build_msrn,
 )
 from tests.models import papers

@@ -1,0 +1,23 @@
+"""What metrics of yes-or-no predictions share: which labels are called present."""
+
+import numpy as np
+
+from kmlic.metrics.check_scores import check_scores, check_threshold
+
+
+def call_labels(
+    targets, probabilities, threshold
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Compares probabilities with thresholds, and targets with 1 and -1.
+
+    Shapes: (N, L) and (N, L) to called, present and known, (N, L) of booleans.
+
+    Raises:
+        ValueError: if shapes differ or a number is out of its limits.
+    """
+    targets, probabilities = check_scores(
+        targets, probabilities, name="probabilities", probabilities=True
+    )
+    check_threshold(targets.shape[1], threshold)
+    called = probabilities >= np.asarray(threshold, probabilities.dtype)
+    return called, targets == 1, targets != -1
