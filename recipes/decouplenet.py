@@ -1,7 +1,7 @@
 """DecoupleNet: a map for every label, independence and relevance decoupled.
 
-Paper:   Liu et al., "Decoupling Category-wise Independence and Relevance with
-         Self-Attention for Multi-label Image Classification", ICASSP 2019,
+Paper:   Liu, Guo, Huang and Scott, "Decoupling Category-wise Independence and Relevance
+         with Self-Attention for Multi-label Image Classification", ICASSP 2019,
          https://doi.org/10.1109/ICASSP.2019.8683763
 Command: python -m recipes.decouplenet --ablations --seeds 0 1 2
 Paper's: python -m recipes.decouplenet --paper --ablations --dataset coco2014

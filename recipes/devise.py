@@ -1,8 +1,9 @@
 """DeViSE: images among word vectors, and labels never seen in training.
 
-Paper:   Nishimura et al., "A Combined Deep Learning and Semantic Embedding Model for
-         Image Classification"; Frome et al., "DeViSE: A Deep Visual-Semantic Embedding
-         Model", NeurIPS 2013, https://papers.nips.cc/paper/5204
+Paper:   Nishimura, Yu, Hellmers and Desai, "A Combined Deep Learning and Semantic
+         Embedding Model for Image Classification"; Frome et al., "DeViSE: A Deep
+         Visual-Semantic Embedding Model", NeurIPS 2013,
+         https://papers.nips.cc/paper/5204
 Command: python -m recipes.devise
 Paper's: python -m recipes.devise --paper --data_dir tiny-imagenet-200
 Trial:   python -m recipes.devise --trial

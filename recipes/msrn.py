@@ -1,7 +1,7 @@
 """MSRN: label and group semantics attend to three depths of a backbone.
 
-Paper:   Che et al., "Multi-layered Semantic Representation Network for Multi-label
-         Image Classification", 2021, https://arxiv.org/abs/2106.11596
+Paper:   Qu, Che, Huang, Xu and Zheng, "Multi-layered Semantic Representation Network
+         for Multi-label Image Classification", 2021, https://arxiv.org/abs/2106.11596
 Command: python -m recipes.msrn
 Paper's: python -m recipes.msrn --paper --dataset voc2007
 Trial:   python -m recipes.msrn --trial

@@ -1,7 +1,7 @@
 """Semantic-embedded ResNeSt: activation maps of one classifier guide another.
 
-Paper:   Shen et al., "Semantic Embedded Deep Neural Network: A Generic Approach to
-         Boost Multi-Label Image Classification Performance", 2023,
+Paper:   Shen, Zhao and Luo, "Semantic Embedded Deep Neural Network: A Generic Approach
+         to Boost Multi-Label Image Classification Performance", 2023,
          https://arxiv.org/abs/2305.05228
 Command: python -m recipes.semantic_resnest
          python -m recipes.semantic_resnest --ablations --seeds 0 1 2

@@ -17,10 +17,10 @@ class PlainNetwork:
     Each stage is a 3x3 convolution, batch normalization, a pool that halves the sides,
     and ReLU.
 
-    Paper: Nishimura et al., "A Combined Deep Learning and Semantic Embedding Model for
-    Image Classification", section 2.1, which takes a network like those of Yao and
-    Miller, "Tiny ImageNet Classification with Convolutional Neural Networks", 2015.
-    Differs from the paper: it gives no widths.
+    Paper: Nishimura, Yu, Hellmers and Desai, "A Combined Deep Learning and Semantic
+    Embedding Model for Image Classification", section 2.1, which takes a network like
+    those of Yao and Miller, "Tiny ImageNet Classification with Convolutional Neural
+    Networks", 2015. Differs from the paper: it gives no widths.
 
     Shapes: images (B, H, W, C) of pixels 0-255 to one feature map a stage, of sides
     H / 2, H / 4 and so on, rounded down.

@@ -33,8 +33,9 @@ def load_apparel(
     as in MSRN's code, and a part of the other half validates. Differs from it: splits
     are stratified, and copies of an image stay in one.
 
-    Paper: Qu et al., "Multi-layered Semantic Representation Network for Multi-label
-    Image Classification", 2021, section 4.1, https://arxiv.org/abs/2106.11596.
+    Paper: Qu, Che, Huang, Xu and Zheng, "Multi-layered Semantic Representation Network
+    for Multi-label Image Classification", 2021, section 4.1,
+    https://arxiv.org/abs/2106.11596.
 
     Args:
         image_size: side in pixels that images are resized to.

@@ -19,11 +19,11 @@ class CategoryAttention(keras.layers.Layer):
     and a sigmoid: U of the paper's equation 1. The weights a couple a label's map Z
     with the others: X = Z + a * Z, equation 2.
 
-    Paper: Liu et al., "Decoupling Category-wise Independence and Relevance with
-    Self-Attention for Multi-label Image Classification", ICASSP 2019, section 2.2,
-    https://doi.org/10.1109/ICASSP.2019.8683763. The paper's arch2 reads the features
-    of the backbone; its arch1 the labels' maps, of which public development code takes
-    the mean of each label (`pool_maps="avg"`).
+    Paper: Liu, Guo, Huang and Scott, "Decoupling Category-wise Independence and
+    Relevance with Self-Attention for Multi-label Image Classification", ICASSP 2019,
+    section 2.2, https://doi.org/10.1109/ICASSP.2019.8683763. The paper's arch2 reads
+    the features of the backbone; its arch1 the labels' maps, of which public
+    development code takes the mean of each label (`pool_maps="avg"`).
 
     Shapes: (B, H, W, C) to (B, 1, 1, L). H and W may be unknown or vary.
 

@@ -18,12 +18,12 @@ class CategorySpaceToDepth(keras.layers.Layer):
     `maps_per_label` maps at the resolution of the input, so that what lay side by side
     in space lies side by side in depth; the largest of a label's maps counts.
 
-    Paper: Liu et al., "Decoupling Category-wise Independence and Relevance with
-    Self-Attention for Multi-label Image Classification", ICASSP 2019, section 2.1,
-    https://doi.org/10.1109/ICASSP.2019.8683763. The paper leaves sizes open; the
-    defaults are those of public development code that seems to be the authors'.
-    Differs from that code: the gradient of the maximum is the exact one, `max_gradient`
-    gives theirs; biases start at zero.
+    Paper: Liu, Guo, Huang and Scott, "Decoupling Category-wise Independence and
+    Relevance with Self-Attention for Multi-label Image Classification", ICASSP 2019,
+    section 2.1, https://doi.org/10.1109/ICASSP.2019.8683763. The paper leaves sizes
+    open; the defaults are those of public development code that seems to be the
+    authors'. Differs from that code: the gradient of the maximum is the exact one,
+    `max_gradient` gives theirs; biases start at zero.
 
     Shapes: (B, H, W, C) to (B, H, W, L); with `return_maps` also the maps themselves,
     (B, H, W, L * M), those of a label side by side. H and W may be unknown or vary, but

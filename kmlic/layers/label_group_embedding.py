@@ -14,11 +14,12 @@ from kmlic.layers.torch_uniform import torch_uniform
 class LabelGroupEmbedding(keras.layers.Layer):
     """Embeds labels by what co-occurs with them, and pools them into groups.
 
-    Paper: Che et al., "Multi-layered Semantic Representation Network for Multi-label
-    Image Classification", 2021, equations 2 to 6, https://arxiv.org/abs/2106.11596.
-    Differs from the paper, as its code does: a dense layer comes before the graph
-    attention (`label_units=None` leaves it out), and groups are pooled from the
-    rectified label embeddings (`relu_before_groups=False` leaves that out).
+    Paper: Qu, Che, Huang, Xu and Zheng, "Multi-layered Semantic Representation Network
+    for Multi-label Image Classification", 2021, equations 2 to 6,
+    https://arxiv.org/abs/2106.11596. Differs from the paper, as its code does: a dense
+    layer comes before the graph attention (`label_units=None` leaves it out), and
+    groups are pooled from the rectified label embeddings (`relu_before_groups=False`
+    leaves that out).
 
     Shapes: (L, V), (L, L) to (L + G, D), labels first; (L, D) or (G, D) by `semantics`.
 

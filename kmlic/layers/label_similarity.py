@@ -16,9 +16,9 @@ class LabelSimilarity(keras.layers.Layer):
     gradient. Vectors of any size neither overflow nor vanish.
 
     Paper: Frome et al., "DeViSE: A Deep Visual-Semantic Embedding Model", NeurIPS 2013,
-    equation 1, https://papers.nips.cc/paper/5204, for "dot"; Nishimura et al., "A
-    Combined Deep Learning and Semantic Embedding Model for Image Classification",
-    section 2.3, for "cosine".
+    equation 1, https://papers.nips.cc/paper/5204, for "dot"; Nishimura, Yu, Hellmers
+    and Desai, "A Combined Deep Learning and Semantic Embedding Model for Image
+    Classification", section 2.3, for "cosine".
 
     Shapes: embeddings (B, D) and label vectors (L, D) to (B, L).
 

@@ -13,8 +13,8 @@ class SemanticDeconvEmbedder(keras.layers.Layer):
     Each step is a transposed convolution of stride 2, instance normalization and ReLU.
     The steps before the last keep one channel per label; the last one gives `channels`.
 
-    Paper: Shen et al., "Semantic Embedded Deep Neural Network: A Generic Approach to
-    Boost Multi-Label Image Classification Performance", 2023, section III,
+    Paper: Shen, Zhao and Luo, "Semantic Embedded Deep Neural Network: A Generic
+    Approach to Boost Multi-Label Image Classification Performance", 2023, section III,
     https://arxiv.org/abs/2305.05228. The paper names neither kernel nor what follows
     the last step: a kernel of 4 covers each pixel alike, and the output is normalised
     ("to normalize the output of regional semantic embedding") and not cut at zero.

@@ -13,10 +13,11 @@ class SemanticGuidedAttention(keras.layers.Layer):
     Every channel of every embedding has its own weights over the regions: the softmax
     of the channel's features times the embedding's element.
 
-    Paper: Che et al., "Multi-layered Semantic Representation Network for Multi-label
-    Image Classification", 2021, equations 7 to 9, https://arxiv.org/abs/2106.11596.
-    Differs from its code in how it is computed, not in what: the (B, N, E, D) weights
-    never exist at once, in either direction, and the gradient is written out.
+    Paper: Qu, Che, Huang, Xu and Zheng, "Multi-layered Semantic Representation Network
+    for Multi-label Image Classification", 2021, equations 7 to 9,
+    https://arxiv.org/abs/2106.11596. Differs from its code in how it is computed, not
+    in what: the (B, N, E, D) weights never exist at once, in either direction, and the
+    gradient is written out.
 
     Shapes: (B, H, W, D), (E, D) to (B, E, D), E embeddings. H and W may be unknown.
 

@@ -10,10 +10,10 @@ from kmlic.check_number import check_number
 class SemanticResizeEmbedder(keras.layers.Layer):
     """Sums activation maps over the labels, resizes the sum and scales it to 0-1.
 
-    Paper: Shen et al., "Semantic Embedded Deep Neural Network: A Generic Approach to
-    Boost Multi-Label Image Classification Performance", 2023, section V-A, first
-    ablation, https://arxiv.org/abs/2305.05228. It resizes before it sums; the result is
-    the same, for both are linear. A constant map becomes 0 everywhere.
+    Paper: Shen, Zhao and Luo, "Semantic Embedded Deep Neural Network: A Generic
+    Approach to Boost Multi-Label Image Classification Performance", 2023, section V-A,
+    first ablation, https://arxiv.org/abs/2305.05228. It resizes before it sums; the
+    result is the same, for both are linear. A constant map becomes 0 everywhere.
 
     Shapes: (B, H, W, L) to (B, `size`, `size`, 1). H and W may be unknown or vary.
 

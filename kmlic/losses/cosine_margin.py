@@ -22,11 +22,11 @@ class CosineMargin(keras.Loss):
     the mean of 1 - c over the labels it shows, plus max(0, c' - margin) for one label
     it does not show, drawn anew each time. In float32 under every precision policy.
 
-    Paper: Nishimura et al., "A Combined Deep Learning and Semantic Embedding Model for
-    Image Classification", section 2.3, which takes 0.1 after trying 0 and 1. Equals the
-    sum of torch's CosineEmbeddingLoss of a right and of a wrong pair. Differs from the
-    paper: an image may have several labels, and the wrong one never has the same
-    vector as a right one.
+    Paper: Nishimura, Yu, Hellmers and Desai, "A Combined Deep Learning and Semantic
+    Embedding Model for Image Classification", section 2.3, which takes 0.1 after trying
+    0 and 1. Equals the sum of torch's CosineEmbeddingLoss of a right and of a wrong
+    pair. Differs from the paper: an image may have several labels, and the wrong one
+    never has the same vector as a right one.
 
     Shapes: targets (B, L), 1 present, 0 absent, -1 unknown, and cosines (B, L), as
     `LabelSimilarity` gives them, to a number; (B,) with no reduction.

@@ -25,8 +25,8 @@ def top_similarity(
     several labels the mean over them counts. Candidates with equal scores get the
     places they compete for with equal chances.
 
-    Paper: Nishimura et al., "A Combined Deep Learning and Semantic Embedding Model for
-    Image Classification", section 3.3 and Fig. 8.
+    Paper: Nishimura, Yu, Hellmers and Desai, "A Combined Deep Learning and Semantic
+    Embedding Model for Image Classification", section 3.3 and Fig. 8.
 
     Shapes: (N, T), (N, L) and (T, L) to a number.
 

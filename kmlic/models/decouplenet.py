@@ -39,13 +39,13 @@ def build_decouplenet(
     they are coupled as X = Z + a * Z, and the highest and lowest values of X are the
     label's logit.
 
-    Paper: Liu et al., "Decoupling Category-wise Independence and Relevance with
-    Self-Attention for Multi-label Image Classification", ICASSP 2019,
+    Paper: Liu, Guo, Huang and Scott, "Decoupling Category-wise Independence and
+    Relevance with Self-Attention for Multi-label Image Classification", ICASSP 2019,
     https://doi.org/10.1109/ICASSP.2019.8683763. Sizes that the paper leaves open are
     those of public development code: `CategorySpaceToDepth` and `CategoryAttention` say
-    where they differ from it.
-    Differs from the paper: its "arch1+arch2" averages the probabilities of two models,
-    "both" has both attentions in one, X = Z + (a1 + a2) * Z.
+    where they differ from it. Differs from the paper: its "arch1+arch2" averages the
+    probabilities of two models, "both" has both attentions in one, X = Z + (a1 + a2) *
+    Z.
 
     Shapes: images (B, S, S, 3) of pixels 0-255 to float32 logits (B, L). The layer
     "activation_maps" gives X (B, H, W, L).

@@ -31,9 +31,10 @@ def build_devise(
     `kmlic.training.transfer_weights`. `score_labels` ends it in the similarity to given
     labels, for training; `EmbeddingIndex` finds the nearest of any others.
 
-    Paper: Nishimura et al., "A Combined Deep Learning and Semantic Embedding Model for
-    Image Classification", section 2.3, after Frome et al., "DeViSE: A Deep
-    Visual-Semantic Embedding Model", NeurIPS 2013, https://papers.nips.cc/paper/5204.
+    Paper: Nishimura, Yu, Hellmers and Desai, "A Combined Deep Learning and Semantic
+    Embedding Model for Image Classification", section 2.3, after Frome et al., "DeViSE:
+    A Deep Visual-Semantic Embedding Model", NeurIPS 2013,
+    https://papers.nips.cc/paper/5204.
 
     Shapes: images (B, S, S, 3) of pixels 0-255 to float32 embeddings (B, D).
 

@@ -42,8 +42,8 @@ def build_msrn(
 ) -> keras.Model:
     """Builds MSRN, which looks for each label and group of labels at several depths.
 
-    Paper: Che et al., "Multi-layered Semantic Representation Network for Multi-label
-    Image Classification", 2021, https://arxiv.org/abs/2106.11596.
+    Paper: Qu, Che, Huang, Xu and Zheng, "Multi-layered Semantic Representation Network
+    for Multi-label Image Classification", 2021, https://arxiv.org/abs/2106.11596.
     Differs from the paper, as its code does: see `LabelGroupEmbedding`. Differs from
     its code: the loss of equation 6 has the paper's form and weight, and the unused
     element-wise predictor and first buffer are left out.

@@ -35,9 +35,10 @@ def build_cam_generator(
     A 1x1 convolution turns a feature map into one map per label, the layer
     `activation_maps`; the means of the maps are the logits.
 
-    Paper: Shen et al., "Semantic Embedded Deep Neural Network: A Generic Approach to
-    Boost Multi-Label Image Classification Performance", 2023, section III and figure 2,
-    https://arxiv.org/abs/2305.05228. The size of its convolution is not stated.
+    Paper: Shen, Zhao and Luo, "Semantic Embedded Deep Neural Network: A Generic
+    Approach to Boost Multi-Label Image Classification Performance", 2023, section III
+    and figure 2, https://arxiv.org/abs/2305.05228. The size of its convolution is not
+    stated.
 
     Shapes: images (B, S, S, 3) of pixels 0-255 to float32 logits (B, L).
 
@@ -103,14 +104,15 @@ def build_semantic_resnest(
     The generator is copied into the model: one file goes from image to logits, and the
     generator given stays as it is.
 
-    Paper: Shen et al., "Semantic Embedded Deep Neural Network: A Generic Approach to
-    Boost Multi-Label Image Classification Performance", 2023, section III and figure 1,
-    https://arxiv.org/abs/2305.05228. The sizes of the fully connected layers, the
-    kernel of the deconvolutions and the normalisation after the last are not stated.
-    Differs from the paper: `generator="joint"` is the single model that it names as its
-    next step, trained in one run by the loss of both logits; with `share="stem"` both
-    parts begin with the same stem, and the embedding is added to its output through a
-    1x1 convolution (a convolution of channels side by side is the sum of each one's).
+    Paper: Shen, Zhao and Luo, "Semantic Embedded Deep Neural Network: A Generic
+    Approach to Boost Multi-Label Image Classification Performance", 2023, section III
+    and figure 1, https://arxiv.org/abs/2305.05228. The sizes of the fully connected
+    layers, the kernel of the deconvolutions and the normalisation after the last are
+    not stated. Differs from the paper: `generator="joint"` is the single model that it
+    names as its next step, trained in one run by the loss of both logits; with
+    `share="stem"` both parts begin with the same stem, and the embedding is added to
+    its output through a 1x1 convolution (a convolution of channels side by side is the
+    sum of each one's).
 
     Shapes: images (B, S, S, 3) of pixels 0-255 to float32 logits (B, L).
 

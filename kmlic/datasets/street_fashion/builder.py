@@ -88,12 +88,13 @@ class StreetFashionConfig(tfds.core.BuilderConfig):
 class StreetFashion(tfds.core.GeneratorBasedBuilder):
     """Draws a dataset in which the pattern of a garment is told from the street's.
 
-    Paper: Wang et al., "Semantic-ResNeSt", section IV-A, describes the set of Instagram
-    pictures that this one imitates: 11 patterns, three of them in more than 5 % of the
-    images, before a wilder background; the 26 attributes are those of Liu et al.,
-    "DeepFashion", CVPR 2016. Image i follows from the seed and i alone, whatever the
-    number of workers. Nothing is downloaded. An interrupted preparation leaves no
-    dataset: TFDS writes into a folder of another name and renames it at the end.
+    Paper: Shen, Zhao and Luo, "Semantic Embedded Deep Neural Network", 2023, section
+    IV-A, describes the set of Instagram pictures that this one imitates: 11 patterns,
+    three of them in more than 5 % of the images, before a wilder background; the 26
+    attributes are those of Liu et al., "DeepFashion", CVPR 2016. Image i follows from
+    the seed and i alone, whatever the number of workers. Nothing is downloaded. An
+    interrupted preparation leaves no dataset: TFDS writes into a folder of another name
+    and renames it at the end.
 
     Example:
         >>> builder = StreetFashion(config="tiny", data_dir="unused")
