@@ -1,7 +1,7 @@
-"""Layers that stand alone: one layer per file.
+"""Layers, one per file, that work in any Keras model.
 
-The alphabet of every shape: B images, H and W height and width, C channels, N = H * W
-regions, L labels, G groups, D embedding size, S image side.
+Letters used for shapes: B images, H height, W width, C channels, N = H * W regions, L
+labels, G groups, D embedding size, S image side.
 """
 
 from kmlic.layers.category_attention import CategoryAttention

@@ -1,4 +1,4 @@
-"""What layers share whose weights or sums depend on the size of a feature map."""
+"""A check shared by layers whose weights or sums depend on the map's size."""
 
 
 def require_known_sides(input_shape):

@@ -1,4 +1,4 @@
-"""How much each label matters, in view of all others."""
+"""Self-attention that weights each label by its relevance to the others."""
 
 from typing import Literal
 
@@ -13,11 +13,11 @@ from kmlic.layers.torch_uniform import torch_uniform
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class CategoryAttention(keras.layers.Layer):
-    """Weighs every label by what all channels together show at the best place.
+    """Computes a weight per label from the strongest response in a feature map.
 
-    A 1x1 convolution to L channels, batch normalization, the maximum over all places
+    A 1x1 convolution to L channels, batch normalization, the maximum over all positions
     and a sigmoid: U of the paper's equation 1. The weights a couple a label's map Z
-    with the others: X = Z + a * Z, equation 2.
+    with the other labels: X = Z + a * Z, equation 2.
 
     Paper: Liu, Guo, Huang and Scott, "Decoupling Category-wise Independence and
     Relevance with Self-Attention for Multi-label Image Classification", ICASSP 2019,
@@ -29,9 +29,9 @@ class CategoryAttention(keras.layers.Layer):
 
     Args:
         num_labels: number of labels L.
-        pool_maps: of maps (B, H, W, L * M), those of a label side by side, what the
-            convolution sees: the "avg" or the "max" of each label's, or with None all
-            of them; None for features of any other kind.
+        pool_maps: how the maps (B, H, W, L * M), those of a label side by side, are
+            reduced to one per label before the convolution: "avg", "max" or None, which
+            keeps all of them. None for any other features.
 
     Raises:
         ValueError: if `num_labels` is below 1, `pool_maps` unknown, or the channels are
@@ -61,7 +61,7 @@ class CategoryAttention(keras.layers.Layer):
         if self.pool_maps is not None:
             if channels % self.num_labels:
                 raise ValueError(
-                    "The maps must be as many for each label; got "
+                    "Each label must have the same number of maps; got "
                     f"{channels} channels (input shape {tuple(input_shape)}) for "
                     f"num_labels={self.num_labels}."
                 )

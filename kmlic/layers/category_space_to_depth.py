@@ -1,4 +1,4 @@
-"""Several maps for every label, from which the largest value is kept."""
+"""Several maps per label, of which the largest value is kept at each position."""
 
 from typing import Literal
 
@@ -12,38 +12,39 @@ from kmlic.layers.torch_uniform import torch_uniform
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class CategorySpaceToDepth(keras.layers.Layer):
-    """Looks for every label with maps of its own and keeps the largest at each place.
+    """Computes several maps per label and keeps their largest value per position.
 
-    The channels become one finer map per label; a convolution in L groups makes of each
-    `maps_per_label` maps at the resolution of the input, so that what lay side by side
-    in space lies side by side in depth; the largest of a label's maps counts.
+    The features are upsampled to one finer map per label; a convolution with L groups
+    then turns each into `maps_per_label` maps at the resolution of the input, which
+    moves neighbouring positions into channels; the largest of a label's maps is
+    returned.
 
     Paper: Liu, Guo, Huang and Scott, "Decoupling Category-wise Independence and
     Relevance with Self-Attention for Multi-label Image Classification", ICASSP 2019,
     section 2.1, https://doi.org/10.1109/ICASSP.2019.8683763. The paper leaves sizes
     open; the defaults are those of public development code that seems to be the
-    authors'. Differs from that code: the gradient of the maximum is the exact one,
-    `max_gradient` gives theirs; biases start at zero.
+    authors'. Differs from that code: the gradient of the maximum is exact, unless
+    `max_gradient` selects theirs; biases start at zero.
 
-    Shapes: (B, H, W, C) to (B, H, W, L); with `return_maps` also the maps themselves,
-    (B, H, W, L * M), those of a label side by side. H and W may be unknown or vary, but
-    with "bilinear".
+    Shapes: (B, H, W, C) to (B, H, W, L); with `return_maps` also the maps (B, H, W, L *
+    M), those of a label side by side. H and W may be unknown or vary, except with
+    "bilinear".
 
     Args:
         num_labels: number of labels L.
         maps_per_label: number of maps M of each label.
         upsampling: "transposed", a 3x3 transposed convolution; "bilinear", a 1x1
-            convolution and interpolation to the same size; or None, where one 1x1
-            convolution gives all maps and none is grouped.
-        stride: how much finer the maps get, and coarser again: 1 from H to H + 2, as
-            the code has it; 2 from H to 2 H, as the text may be read.
-        max_gradient: "exact", the gradient reaches the largest map, or "broadcast",
-            all M maps, as in the code.
-        return_maps: whether the maps are given too.
+            convolution and interpolation to the same size; or None, one 1x1 convolution
+            to all maps without a grouped one.
+        stride: of the upsampling and the convolution after it: 1 upsamples H to H + 2,
+            as the code does; 2 upsamples H to 2 H, another reading of the text.
+        max_gradient: "exact", where the gradient reaches the largest map only, or
+            "broadcast", where it reaches all M maps, as in the code.
+        return_maps: whether to return the maps as well.
 
     Raises:
-        ValueError: if a number is below 1, a choice is unknown, or there is a `stride`
-            without upsampling; with "bilinear" if H or W is unknown.
+        ValueError: if a number is below 1, a choice is unknown, `stride` is 2 without
+            upsampling, or H or W is unknown with "bilinear".
 
     Example:
         >>> features = keras.ops.ones((2, 7, 5, 32))
@@ -83,9 +84,9 @@ class CategorySpaceToDepth(keras.layers.Layer):
     def build(self, input_shape):
         if self.upsampling == "bilinear" and None in input_shape[1:3]:
             raise ValueError(
-                "The height and width of the features must be known to interpolate "
-                f"them; got input shape {tuple(input_shape)}. Build the model for one "
-                'image size, or take upsampling="transposed".'
+                "The height and width of the features must be known for bilinear "
+                f"upsampling; got input shape {tuple(input_shape)}. Build the model "
+                'for one image size, or take upsampling="transposed".'
             )
         if self.upsampling == "transposed":
             self.expand = layers.Conv2DTranspose(
@@ -131,8 +132,8 @@ class CategorySpaceToDepth(keras.layers.Layer):
             maps = maps[:, 1:, 1:]  # torch's padding of 1 and output padding of 1
         elif self.upsampling == "bilinear":
             height, width = inputs.shape[1:3]
-            # As fine as the transposed convolution. It comes after the convolution,
-            # which it commutes with, because there are fewer labels than channels.
+            # To the size of the transposed convolution. The 1x1 convolution, which
+            # commutes with it, comes first: there are fewer labels than channels.
             finer = (
                 (height + 2, width + 2) if self.stride == 1 else (2 * height, 2 * width)
             )
@@ -147,12 +148,12 @@ class CategorySpaceToDepth(keras.layers.Layer):
     def _largest(self, maps):
         if self.maps_per_label == 1:
             return maps
-        places = ops.shape(maps)[:-1]
-        maps = ops.reshape(maps, (*places, self.num_labels, self.maps_per_label))
+        positions = ops.shape(maps)[:-1]
+        maps = ops.reshape(maps, (*positions, self.num_labels, self.maps_per_label))
         largest = ops.max(maps, axis=-1)  # (B, H, W, L)
         if self.max_gradient == "exact":
             return largest
-        # The value of the maximum with the gradient of the sum.
+        # The value of the maximum, with the gradient of the sum.
         total = ops.sum(maps, axis=-1)
         return total + ops.stop_gradient(largest - total)
 

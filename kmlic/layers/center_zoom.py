@@ -1,4 +1,4 @@
-"""The middle of an image, as large as the whole."""
+"""Zooming into the center of images."""
 
 import keras
 from keras import ops
@@ -9,16 +9,16 @@ from kmlic.layers._known_sides import require_known_sides
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class CenterZoom(keras.layers.Layer):
-    """Cuts out the middle of images and resizes it to the size they had.
+    """Crops the center of images and resizes it to their original size.
 
-    Bilinear, like `keras.layers.Resizing`. A model that looks at an image from two
-    distances can be one graph.
+    Resizes bilinearly, as `keras.layers.Resizing` does. It lets one model see an image
+    at two scales.
 
     Shapes: (B, H, W, C) to the same. H and W must be known.
 
     Args:
-        share: of each side that is kept, above 0, at most 1; rounded so that as many
-            pixels go on one side as on the other.
+        share: share of each side that is kept, above 0 and at most 1; rounded so that
+            the same number of pixels is cropped on both sides.
 
     Raises:
         ValueError: if `share` is out of its limits; when built, if H or W is unknown.

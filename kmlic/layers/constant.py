@@ -1,4 +1,4 @@
-"""An array inside a model."""
+"""A layer that holds an array."""
 
 import keras
 from keras import ops
@@ -6,16 +6,16 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class Constant(keras.layers.Layer):
-    """Gives the same array whatever it is called on.
+    """Returns a stored array, whatever its inputs.
 
-    The array is a weight: it is saved with the model's weights, and the configuration
-    holds only its shape. A new layer holds zeros until `assign`.
+    The array is a weight, saved with the model's weights; the configuration holds only
+    its shape. It is zeros until `assign` is called.
 
     Shapes: any tensors to `shape`.
 
     Args:
         shape: the array's shape, without a batch axis.
-        learned: whether training changes the array. `layer.trainable = True` does not
+        learned: whether training updates the array. `layer.trainable = True` does not
             unfreeze an array that is not learned.
 
     Raises:

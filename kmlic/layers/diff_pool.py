@@ -12,21 +12,21 @@ class DiffPool(keras.layers.Layer):
     """Pools the nodes of a graph into groups, each a learned mixture of nodes.
 
     Paper: Ying et al., "Hierarchical Graph Representation Learning with Differentiable
-    Pooling", NeurIPS 2018, equations 3 to 6, https://arxiv.org/abs/1806.08804.
-    Differs from the paper, as MSRN's code does, https://arxiv.org/abs/2106.11596: both
-    networks are residual graph attention, and the link and entropy losses are off by
-    default. Where on, they are scaled as in PyTorch Geometric.
+    Pooling", NeurIPS 2018, equations 3 to 6, https://arxiv.org/abs/1806.08804. Differs
+    from the paper, as MSRN's code does, https://arxiv.org/abs/2106.11596: both networks
+    are residual graph attention, and the link and entropy losses are off by default.
+    They are scaled as in PyTorch Geometric.
 
-    Shapes: (L, F), (L, L) to (G, D), (G, G), (L, G): the groups, their adjacency and
-    the share of each node in each group.
+    Shapes: (L, F), (L, L) to the groups (G, D), their adjacency (G, G) and the share of
+    each node in each group (L, G).
 
     Args:
         num_groups: number of groups G, at most L.
         units: number of features D of a group.
-        link_loss_weight: weight of ||A - S S^T|| / L^2, which asks neighbours to share
-            groups.
-        entropy_loss_weight: weight of the mean entropy of a node's shares, which asks
-            each node to choose one group.
+        link_loss_weight: weight of ||A - S S^T|| / L^2, which encourages neighbours to
+            share groups.
+        entropy_loss_weight: weight of the mean entropy of a node's shares, which
+            encourages each node to belong to one group.
 
     Raises:
         ValueError: if there are more groups than nodes.
@@ -91,7 +91,7 @@ class DiffPool(keras.layers.Layer):
 
 
 def residual_graph_attention(units: int, name: str) -> GraphAttention:
-    """Builds graph attention as MSRN's code has it: ELU(alpha h + h), in float32."""
+    """Builds the graph attention of MSRN's code, ELU(alpha h + h), in float32."""
     return GraphAttention(
         units,
         residual=True,
@@ -107,7 +107,7 @@ def residual_graph_attention(units: int, name: str) -> GraphAttention:
 
 def _link_loss(adjacency, shares):
     squared = ops.sum((adjacency - ops.matmul(shares, ops.transpose(shares))) ** 2)
-    # A perfect fit has no gradient; sqrt would make it NaN.
+    # At a perfect fit the gradient of sqrt would be NaN.
     return ops.sqrt(ops.maximum(squared, 1e-30)) / ops.cast(
         ops.size(adjacency), "float32"
     )

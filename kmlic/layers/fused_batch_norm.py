@@ -1,4 +1,4 @@
-"""Batch normalization in one operator."""
+"""Batch normalization in one TensorFlow operator."""
 
 import keras
 import tensorflow as tf
@@ -8,10 +8,9 @@ import tensorflow as tf
 class FusedBatchNorm(keras.layers.BatchNormalization):
     """Normalizes each channel over batch and positions, in one TensorFlow operator.
 
-    Keras 3 composes batch normalization of a dozen operators that each pass over the
-    feature maps; a training step of a ResNet on a CPU took about twice as long with it.
-    In low precision the feature maps are read as they are and the statistics computed
-    in float32.
+    Keras 3 composes batch normalization from a dozen operators that each pass over the
+    feature maps, which about doubles the time of a ResNet's training step on a CPU. In
+    low precision the statistics are computed in float32.
 
     Paper: Ioffe and Szegedy, "Batch Normalization", ICML 2015, algorithms 1 and 2,
     https://arxiv.org/abs/1502.03167. Differs from Keras as torch does: the moving
@@ -20,11 +19,11 @@ class FusedBatchNorm(keras.layers.BatchNormalization):
     Shapes: (B, H, W, C) to (B, H, W, C). H and W may be unknown or vary.
 
     Args:
-        **kwargs: of `keras.layers.BatchNormalization`, but for `axis`, `center`,
+        **kwargs: of `keras.layers.BatchNormalization`, except `axis`, `center`,
             `scale` and `renorm`, which must keep their defaults.
 
     Raises:
-        ValueError: if one of those differs, or the input is no feature map.
+        ValueError: if one of those differs, or the input is not a feature map.
 
     Example:
         >>> layer = FusedBatchNorm(momentum=0.9, epsilon=1e-5)
@@ -55,12 +54,12 @@ class FusedBatchNorm(keras.layers.BatchNormalization):
 
     def call(self, inputs, training=None, mask=None):
         if mask is not None:
-            raise ValueError("Feature maps have no mask; got one.")
+            raise ValueError("`mask` must be None for feature maps; got one.")
         learning = bool(training) and self.trainable
         if learning and self.synchronized:
             return self._normalize_over_replicas(inputs)
-        # Statistics to use; the operator wants none when it computes its own. It is
-        # called as it is because tf.nn raises epsilon to 1.001e-5.
+        # Empty for the operator to compute them. The raw operator is called because
+        # tf.nn raises epsilon to 1.001e-5.
         mean, variance = (
             ([], [])
             if learning
@@ -76,10 +75,10 @@ class FusedBatchNorm(keras.layers.BatchNormalization):
             is_training=learning,
         )
         if learning:
-            self._follow(mean, variance)
+            self._update_moving(mean, variance)
         return outputs
 
-    def _follow(self, mean, variance):
+    def _update_moving(self, mean, variance):
         share = 1 - self.momentum
         self.moving_mean.assign(self.moving_mean * self.momentum + mean * share)
         self.moving_variance.assign(
@@ -87,13 +86,13 @@ class FusedBatchNorm(keras.layers.BatchNormalization):
         )
 
     def _normalize_over_replicas(self, inputs):
-        """Does the same with the statistics of all replicas' batches together."""
+        """Normalizes with the statistics of all replicas' batches together."""
         values = tf.cast(inputs, "float32")
         mean, variance = keras.ops.moments(values, (0, 1, 2), synchronized=True)
         context = tf.distribute.get_replica_context()
         replicas = context.num_replicas_in_sync if context else 1
         count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:3]) * replicas, "float32")
-        self._follow(mean, variance * count / (count - 1.0))
+        self._update_moving(mean, variance * count / (count - 1.0))
         outputs = tf.nn.batch_normalization(
             values, mean, variance, self.beta, self.gamma, self.epsilon
         )

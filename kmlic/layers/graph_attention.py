@@ -1,4 +1,4 @@
-"""Graph attention: the adapter of spektral's GATConv."""
+"""Graph attention, computed by spektral's GATConv."""
 
 import math
 
@@ -28,10 +28,10 @@ class GraphAttention(keras.layers.Layer):
         units: number of output features per head.
         num_heads: number of attention heads, concatenated.
         residual: whether to add the node's own transformed features before the bias.
-        add_self_loops: whether every node is its own neighbour, whatever the adjacency
-            says.
+        add_self_loops: whether every node is its own neighbour, regardless of the
+            adjacency.
         use_bias: whether to add a bias before the activation.
-        activation: applied last.
+        activation: applied to the outputs.
         dropout: share of attention coefficients dropped in training, 0 to 1.
         kernel_initializer: of the (F, num_heads * units) kernel.
 
@@ -124,7 +124,7 @@ class GraphAttention(keras.layers.Layer):
 
 
 class _Convolution(GATConv):
-    """GATConv without the mask, and its nodes as they were before they were mixed."""
+    """GATConv without a mask that also returns the transformed nodes."""
 
     def call(self, inputs, mask=None):
         kernel = ops.reshape(self.kernel, (self.kernel.shape[0], -1))
@@ -132,10 +132,10 @@ class _Convolution(GATConv):
 
 
 def _through_matrix(initializer, axis):
-    """Initialises GATConv's 3-D kernels as the matrices they are.
+    """Initialises GATConv's 3-D kernels as matrices.
 
-    Taken as 3-D, Keras reads the leading axis as a convolution's window and makes them
-    up to sqrt(F) times too small.
+    Keras takes the leading axis of a 3-D kernel for a convolution's window and would
+    make the values up to sqrt(F) times too small.
     """
     initializer = keras.initializers.get(initializer)
 

@@ -1,4 +1,4 @@
-"""A feature map pooled once for each group of labels, where that group looks."""
+"""Attention pooling of a feature map, one feature per group of labels."""
 
 import keras
 from keras import layers, ops
@@ -9,16 +9,17 @@ from kmlic.layers._known_sides import require_known_sides
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class GroupAttentionPooling(keras.layers.Layer):
-    """Averages a feature map for each group, over the places that matter to it.
+    """Averages a feature map once per group, weighted by the group's attention.
 
-    A group weighs the places with a softmax of what stands there and of where it is:
-    a = softmax over n of (x_n . w_g + b_gn), and its feature is the sum of a x. In
-    images that are cut to a garment, a neckline lies at the top and a hem at the
-    bottom. It starts as the plain average, with w and b zero.
+    A group weights the positions n by a softmax of their features and a bias per
+    position: a = softmax over n of (x_n . w_g + b_gn); its feature is the sum of a_n
+    x_n. The bias helps in images cropped to a garment, where a neckline is at the top
+    and a hem at the bottom. With w and b starting at zero, it starts as the plain
+    average.
 
     Paper: none; one step of the attention of Ilse et al., "Attention-based Deep
     Multiple Instance Learning", ICML 2018, https://arxiv.org/abs/1802.04712, without
-    their hidden layer, with a bias for each place.
+    their hidden layer, with a bias per position.
 
     Shapes: (B, H, W, C) to (B, G, C).
 
@@ -26,7 +27,7 @@ class GroupAttentionPooling(keras.layers.Layer):
         num_groups: number of groups G.
 
     Raises:
-        ValueError: if there are no groups; when built, if H or W is unknown.
+        ValueError: if `num_groups` is below 1 or H or W is unknown.
 
     Example:
         >>> maps = keras.ops.ones((2, 7, 5, 24))
@@ -58,7 +59,7 @@ class GroupAttentionPooling(keras.layers.Layer):
         _, height, width, channels = inputs.shape
         regions = ops.reshape(inputs, (-1, height * width, channels))  # (B, N, C)
         scores = self.score(regions) + ops.cast(self.place, self.compute_dtype)
-        # Half precision is too coarse for the exponentials of many places.
+        # Half precision is too coarse for the exponentials of many positions.
         weights = ops.softmax(ops.cast(scores, "float32"), axis=1)  # (B, N, G)
         weights = ops.cast(weights, self.compute_dtype)
         return ops.matmul(ops.transpose(weights, (0, 2, 1)), regions)  # (B, G, C)

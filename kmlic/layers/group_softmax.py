@@ -1,4 +1,4 @@
-"""Probabilities of groups of labels of which an image has exactly one each."""
+"""Softmax within groups of exclusive labels."""
 
 import itertools
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class GroupSoftmax(keras.layers.Layer):
-    """Makes the logits of each group probabilities that sum to 1.
+    """Turns the logits of each group into probabilities that sum to 1.
 
     Shapes: (B, L) to (B, L).
 

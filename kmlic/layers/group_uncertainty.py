@@ -1,4 +1,4 @@
-"""How uncertain each group of labels is, as a weight that training finds."""
+"""A learned log variance per group of labels."""
 
 import keras
 
@@ -7,10 +7,10 @@ from kmlic.check_number import check_number
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class GroupUncertainty(keras.layers.Layer):
-    """Passes logits on and keeps a log variance of each group beside them.
+    """Returns its inputs and holds a learned log variance per group.
 
-    `kmlic.losses.GroupFocalLoss(..., log_variances=layer.log_variances)` reads it: it
-    is trained by that loss and by nothing else, and changes no output.
+    The variances are trained by `kmlic.losses.GroupFocalLoss(...,
+    log_variances=layer.log_variances)` alone and change no output.
 
     Paper: Kendall et al., "Multi-Task Learning Using Uncertainty to Weigh Losses for
     Scene Geometry and Semantics", CVPR 2018, equation 10,
@@ -22,7 +22,7 @@ class GroupUncertainty(keras.layers.Layer):
         num_groups: number of groups.
 
     Raises:
-        ValueError: if there are no groups.
+        ValueError: if `num_groups` is below 1.
 
     Example:
         >>> layer = GroupUncertainty(2)

@@ -1,4 +1,4 @@
-"""Grouped convolution that is fast on every processor."""
+"""Grouped convolution that is fast on CPUs and GPUs."""
 
 import functools
 
@@ -11,14 +11,14 @@ from kmlic.layers.keras_internals import is_traced_for_xla
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class GroupedConv2D(keras.layers.Layer):
-    """Convolves each group of channels with filters of its own.
+    """Convolves each group of input channels with its own filters.
 
-    Computes what `keras.layers.Conv2D(groups=...)` computes. On TensorFlow that one
-    runs inside XLA, whose gradient on a CPU took 17 (2 groups) to 340 times (32 groups)
-    as long as TensorFlow's own grouped convolution, which this layer calls. Where the
-    whole step is compiled by XLA for a CPU, or TensorFlow has no such gradient (without
-    oneDNN), it convolves a few blocks of groups instead; where it only lacks that of a
-    low precision (float16 on most CPUs), it convolves in float32.
+    Computes the same as `keras.layers.Conv2D(groups=...)`, which on TensorFlow runs
+    inside XLA: on a CPU its gradient took 17 (2 groups) to 340 times (32 groups) as
+    long as TensorFlow's own grouped convolution, which this layer calls. Where XLA
+    compiles the whole step for a CPU, or TensorFlow lacks that gradient (without
+    oneDNN), it convolves a few blocks of groups instead; where only the gradient in low
+    precision is missing (float16 on most CPUs), it convolves in float32.
 
     Paper: Xie et al., "Aggregated Residual Transformations for Deep Neural Networks",
     CVPR 2017, figure 3c, https://arxiv.org/abs/1611.05431.
@@ -115,7 +115,7 @@ class GroupedConv2D(keras.layers.Layer):
         blocks = max(n for n in (1, 2, 3, 4) if self.groups % n == 0)
         inside = self.groups // blocks
         outputs = [
-            self._convolve(part, _spread(part_kernel, inside))
+            self._convolve(part, _expand(part_kernel, inside))
             for part, part_kernel in zip(
                 tf.split(inputs, blocks, axis=-1),
                 tf.split(kernel, blocks, axis=-1),
@@ -150,7 +150,7 @@ def _is_compiled_for_cpu():
 @functools.cache
 def _has_gradient(dtype):
     # On a CPU, TensorFlow leaves this gradient to oneDNN, which has it only in the
-    # types that the processor computes with. Nothing tells but a trial.
+    # types that the processor supports. Only trying it shows.
     with tf.init_scope():
         images, kernel = tf.zeros((1, 3, 3, 2), dtype), tf.zeros((3, 3, 1, 2), dtype)
         try:
@@ -166,8 +166,8 @@ def _has_gradient(dtype):
     return True
 
 
-def _spread(kernel, groups):
-    """Makes a grouped kernel (k, k, I, G * O) a plain one (k, k, G * I, G * O)."""
+def _expand(kernel, groups):
+    """Expands a grouped kernel (k, k, I, G * O) to a plain one (k, k, G * I, G * O)."""
     height, width, channels, filters = kernel.shape
     kernel = tf.reshape(kernel, (height, width, 1, channels, groups, -1))
     diagonal = tf.reshape(tf.eye(groups, dtype=kernel.dtype), (groups, 1, groups, 1))

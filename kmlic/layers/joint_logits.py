@@ -1,4 +1,4 @@
-"""Logits that train beside others."""
+"""Logits of two parts of a model that are trained together."""
 
 import keras
 from keras import ops
@@ -8,9 +8,10 @@ from kmlic.check_number import check_number
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class JointLogits(keras.layers.Layer):
-    """Gives the first logits alone, and in training both side by side.
+    """Returns the first of two logits, and both side by side in training.
 
-    It ends a `kmlic.models.JointModel`, which applies its loss to both halves.
+    It is the last layer of a `kmlic.models.JointModel`, which applies its loss to both
+    halves.
 
     Shapes: (B, L), (B, L) to (B, L), in training to (B, 2 L).
 
@@ -35,7 +36,7 @@ class JointLogits(keras.layers.Layer):
     def build(self, logits_shape, auxiliary_shape):
         if tuple(logits_shape) != tuple(auxiliary_shape):
             raise ValueError(
-                "Both logits must be of the same labels; got shapes "
+                "Both logits must have the same shape; got shapes "
                 f"{tuple(logits_shape)} and {tuple(auxiliary_shape)}."
             )
 

@@ -1,4 +1,4 @@
-"""Embeddings of labels and of groups of labels."""
+"""Embeddings of labels and of groups of labels, learned on the label graph."""
 
 import keras
 from keras import ops
@@ -12,7 +12,7 @@ from kmlic.layers.torch_uniform import torch_uniform
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class LabelGroupEmbedding(keras.layers.Layer):
-    """Embeds labels by what co-occurs with them, and pools them into groups.
+    """Embeds labels by graph attention and pools them into groups.
 
     Paper: Qu, Che, Huang, Xu and Zheng, "Multi-layered Semantic Representation Network
     for Multi-label Image Classification", 2021, equations 2 to 6,
@@ -21,20 +21,21 @@ class LabelGroupEmbedding(keras.layers.Layer):
     groups are pooled from the rectified label embeddings (`relu_before_groups=False`
     leaves that out).
 
-    Shapes: (L, V), (L, L) to (L + G, D), labels first; (L, D) or (G, D) by `semantics`.
+    Shapes: (L, V), (L, L) to (L + G, D), labels first; to (L, D) or (G, D) by
+    `semantics`.
 
     Args:
         embedding_size: size D of an embedding.
         num_groups: number of groups G, at most L.
-        semantics: "labels+groups", "labels" or "groups": which embeddings to give.
+        semantics: which embeddings to return: "labels+groups", "labels" or "groups".
         graph_units: features between the two graph attention layers.
         label_units: units of the dense layer before them; None for no such layer.
-        relu_before_groups: whether DiffPool sees the rectified label embeddings.
-        group_loss: the loss of equation 6, which draws each label to the group that
-            holds the largest share of it: "squared" sums squared distances, as the
-            paper; "norm" sums distances, as its code. A group starts as the sum of
-            its labels, far from each: with 20 labels, GloVe-sized vectors and weight
-            1e-3 the squared form starts at 2,000 with a gradient of norm 30,000.
+        relu_before_groups: whether DiffPool takes the label embeddings after a ReLU.
+        group_loss: the loss of equation 6, which pulls each label towards the group
+            that holds its largest share: "squared" sums squared distances, as the
+            paper; "norm" sums distances, as its code. Groups start as sums of their
+            labels, far from each: with 20 labels, GloVe-sized vectors and weight 1e-3
+            the squared loss starts at 2,000 with a gradient of norm 30,000.
         group_loss_weight: weight of that loss, lambda in the paper; its code's is 1e-4.
         link_loss_weight: of DiffPool.
         entropy_loss_weight: of DiffPool.
@@ -64,7 +65,7 @@ class LabelGroupEmbedding(keras.layers.Layer):
         entropy_loss_weight: float = 0.0,
         **kwargs,
     ):
-        # Autocast would round the words; everything here is small and in float32.
+        # Autocast would round the word vectors; all arrays are small, so float32.
         super().__init__(autocast=False, **kwargs)
         check_choice("semantics", semantics, "labels+groups", "labels", "groups")
         check_choice("group_loss", group_loss, "squared", "norm")
@@ -135,7 +136,7 @@ class LabelGroupEmbedding(keras.layers.Layer):
         squared = ops.sum(differences**2, axis=-1)
         if self.group_loss == "squared":
             return ops.sum(squared)
-        # A label on its group has no gradient; sqrt alone would make it NaN.
+        # At distance 0 the gradient of sqrt would be NaN.
         apart = squared > 0
         return ops.sum(ops.where(apart, ops.sqrt(ops.where(apart, squared, 1.0)), 0.0))
 
@@ -149,7 +150,7 @@ class LabelGroupEmbedding(keras.layers.Layer):
         return (rows[self.semantics], self.embedding_size)
 
     def export_layer(self) -> Constant:
-        """Gives the embeddings as they are now, without the graph that made them.
+        """Returns a layer with the current embeddings, without their graph.
 
         Raises:
             ValueError: if the layer is not called once, on two `Constant` layers, in a

@@ -1,4 +1,4 @@
-"""How near embeddings are to label vectors."""
+"""Similarity of embeddings and label vectors."""
 
 from typing import Literal
 
@@ -10,10 +10,10 @@ from kmlic.check_choice import check_choice
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class LabelSimilarity(keras.layers.Layer):
-    """Compares each image's embedding with the vector of each label.
+    """Computes the similarity of each embedding and each label vector.
 
-    A vector of zeros is similar to nothing: its similarities are 0, and so is their
-    gradient. Vectors of any size neither overflow nor vanish.
+    The similarity to a vector of zeros and its gradient are 0. Vectors of any length
+    neither overflow nor underflow.
 
     Paper: Frome et al., "DeViSE: A Deep Visual-Semantic Embedding Model", NeurIPS 2013,
     equation 1, https://papers.nips.cc/paper/5204, for "dot"; Nishimura, Yu, Hellmers
@@ -24,10 +24,10 @@ class LabelSimilarity(keras.layers.Layer):
 
     Args:
         metric: "cosine", or "dot" for the product of the embedding with label vectors
-            of length 1. Both rank the labels of an image alike.
+            of length 1. Both rank the labels of an image in the same order.
 
     Raises:
-        ValueError: if there is no such metric.
+        ValueError: if `metric` is unknown or the sizes of the vectors differ.
 
     Example:
         >>> embeddings = keras.ops.array([[3.0, 4.0]])
@@ -44,24 +44,24 @@ class LabelSimilarity(keras.layers.Layer):
     def build(self, embeddings_shape, vectors_shape):
         if embeddings_shape[-1] != vectors_shape[-1]:
             raise ValueError(
-                "embeddings must have the size of the label vectors; got shapes "
+                "Embeddings and label vectors must have the same size; got shapes "
                 f"{tuple(embeddings_shape)} and {tuple(vectors_shape)}."
             )
 
     def call(self, embeddings, vectors):
         if self.metric == "cosine":
-            embeddings = _of_length_one(embeddings)
-        return ops.einsum("bd,ld->bl", embeddings, _of_length_one(vectors))
+            embeddings = _normalise(embeddings)
+        return ops.einsum("bd,ld->bl", embeddings, _normalise(vectors))
 
     def get_config(self):
         return {**super().get_config(), "metric": self.metric}
 
 
-def _of_length_one(vectors):
+def _normalise(vectors):
     largest = ops.stop_gradient(ops.max(ops.abs(vectors), axis=-1, keepdims=True))
     some = largest > 0
     scaled = vectors / ops.where(some, largest, ops.ones_like(largest))
-    # At least 1 after scaling, unless all are zeros, whose root has no gradient.
+    # At least 1 after scaling, except for zeros, where sqrt has no gradient.
     squares = ops.sum(ops.square(scaled), axis=-1, keepdims=True)
     length = ops.sqrt(ops.where(some, squares, ops.ones_like(squares)))
     return ops.where(some, scaled / length, ops.zeros_like(scaled))

@@ -1,4 +1,4 @@
-"""Class activation maps to channels of an image, by learned upsampling."""
+"""Upsampling of class activation maps by transposed convolutions."""
 
 import keras
 from keras import layers
@@ -8,16 +8,18 @@ from kmlic.check_number import check_number
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class SemanticDeconvEmbedder(keras.layers.Layer):
-    """Doubles activation maps several times and squeezes them into a few channels.
+    """Upsamples activation maps to a few channels at the size of the image.
 
-    Each step is a transposed convolution of stride 2, instance normalization and ReLU.
-    The steps before the last keep one channel per label; the last one gives `channels`.
+    Each step doubles the sides: a transposed convolution of stride 2, instance
+    normalization and ReLU. All steps keep one channel per label, except the last, which
+    returns `channels`.
 
     Paper: Shen, Zhao and Luo, "Semantic Embedded Deep Neural Network: A Generic
     Approach to Boost Multi-Label Image Classification Performance", 2023, section III,
-    https://arxiv.org/abs/2305.05228. The paper names neither kernel nor what follows
-    the last step: a kernel of 4 covers each pixel alike, and the output is normalised
-    ("to normalize the output of regional semantic embedding") and not cut at zero.
+    https://arxiv.org/abs/2305.05228. The paper states neither the kernel nor what
+    follows the last step: here a kernel of 4 covers all pixels evenly, and the output
+    is normalised ("to normalize the output of regional semantic embedding") without
+    ReLU.
 
     Shapes: (B, H, W, L) to (B, 2^steps H, 2^steps W, `channels`). H and W may be
     unknown or vary.
@@ -26,7 +28,7 @@ class SemanticDeconvEmbedder(keras.layers.Layer):
         channels: D, channels of the embedding.
         steps: number of doublings, at least 1.
         kernel_size: side of the kernels, at least 2.
-        last_norm: whether the last step is normalised as well. Each map then has mean 0
+        last_norm: whether the last step is normalised as well: each map then has mean 0
             and deviation 1 in each image, however strong the activation.
         last_activation: activation after the last step, by name, or None.
         affine: whether normalization learns a scale and an offset for each channel.

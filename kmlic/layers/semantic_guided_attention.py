@@ -1,17 +1,17 @@
-"""Semantic guided attention."""
+"""The semantic guided attention of MSRN."""
 
 import keras
 from keras import ops
 
-_BLOCK_BYTES = 2**22  # of attention weights held at a time; near a core's cache
+_BLOCK_BYTES = 2**22  # of attention weights in memory at a time; about a core's cache
 
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class SemanticGuidedAttention(keras.layers.Layer):
-    """Sums a feature map over its regions, once per label, where the label points.
+    """Pools a feature map once per embedding, by attention over its regions.
 
-    Every channel of every embedding has its own weights over the regions: the softmax
-    of the channel's features times the embedding's element.
+    Every channel of every embedding has its own attention weights: the softmax over the
+    regions of the channel's features times the embedding's element.
 
     Paper: Qu, Che, Huang, Xu and Zheng, "Multi-layered Semantic Representation Network
     for Multi-label Image Classification", 2021, equations 7 to 9,
@@ -22,8 +22,8 @@ class SemanticGuidedAttention(keras.layers.Layer):
     Shapes: (B, H, W, D), (E, D) to (B, E, D), E embeddings. H and W may be unknown.
 
     Args:
-        unroll: whether to lay out one embedding after another instead of looping, as
-            LiteRT needs it. Its gradient is right, but takes the memory.
+        unroll: whether to unroll the loop over embeddings, as LiteRT requires. The
+            gradient is exact, but takes more memory.
 
     Raises:
         ValueError: if the feature map and the embeddings differ in D.
@@ -58,7 +58,7 @@ class SemanticGuidedAttention(keras.layers.Layer):
         return (feature_map_shape[0], *embeddings_shape)
 
     def attention(self, feature_map, embeddings):
-        """Gives where each embedding looks: (B, H, W, E), summing to 1 over H and W.
+        """Computes attention maps (B, H, W, E), each summing to 1 over H and W.
 
         The weights of equation 8, averaged over the channels.
         """
@@ -76,7 +76,7 @@ class SemanticGuidedAttention(keras.layers.Layer):
         return ops.reshape(ops.transpose(weights, (1, 2, 0)), shape)
 
     def export_layer(self) -> "SemanticGuidedAttention":
-        """Gives the form without a loop, of builtin LiteRT operators only."""
+        """Returns the layer without a loop, of builtin LiteRT operators only."""
         return SemanticGuidedAttention(
             unroll=True, name=self.name, dtype=self.dtype_policy
         )
@@ -174,7 +174,7 @@ def _attend(features, embeddings):
 
 def _block_size(features_shape, embeddings_shape):
     channels, batch, num_regions = features_shape
-    # What is not known takes a training batch at 448 pixels.
+    # Unknown sizes are taken from a training batch at 448 pixels.
     bytes_per_channel = 4 * (batch or 8) * (num_regions or 784) * embeddings_shape[1]
     size = max(1, min(channels, _BLOCK_BYTES // bytes_per_channel))
     while channels % size:

@@ -1,4 +1,4 @@
-"""Class activation maps to a channel of an image, by plain resizing."""
+"""Resizing of class activation maps to one channel of the image."""
 
 import keras
 from keras import ops
@@ -31,7 +31,7 @@ class SemanticResizeEmbedder(keras.layers.Layer):
     """
 
     def __init__(self, size: int, **kwargs):
-        # The lowest and the highest value must differ under every policy.
+        # Low precision may round the lowest and highest value to the same number.
         super().__init__(autocast=False, **kwargs)
         check_number("size", size, at_least=1)
         self.size = size

@@ -1,4 +1,4 @@
-"""Spatial group-wise enhance."""
+"""Spatial group-wise enhance, attention over positions per channel group."""
 
 import keras
 from keras import ops
@@ -8,7 +8,7 @@ from kmlic.check_number import check_number
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class SpatialGroupEnhance(keras.layers.Layer):
-    """Scales each position of each channel group by its likeness to the group's mean.
+    """Scales the positions of each channel group by similarity to the group's mean.
 
     For a group's vectors x_n: t_n = x_n . mean(x); t = (t - mean(t)) / (std(t) + 1e-5);
     output x_n sigmoid(w t_n + b), with one w and one b per group.
@@ -58,18 +58,18 @@ class SpatialGroupEnhance(keras.layers.Layer):
         grouped = ops.reshape(
             inputs, (-1, height, width, self.groups, channels // self.groups)
         )  # (B, H, W, G, C / G)
-        # Squares of sums overflow float16 and cancel in bfloat16.
+        # Squares of sums overflow in float16 and cancel in bfloat16.
         x = ops.cast(grouped, "float32")
         means = ops.mean(x, axis=(1, 2), keepdims=True)
-        likeness = ops.sum(x * means, axis=-1, keepdims=True)  # (B, H, W, G, 1)
-        likeness -= ops.mean(likeness, axis=(1, 2), keepdims=True)
-        squares = ops.sum(ops.square(likeness), axis=(1, 2), keepdims=True)
+        similarity = ops.sum(x * means, axis=-1, keepdims=True)  # (B, H, W, G, 1)
+        similarity -= ops.mean(similarity, axis=(1, 2), keepdims=True)
+        squares = ops.sum(ops.square(similarity), axis=(1, 2), keepdims=True)
         freedom = ops.maximum(ops.cast(height * width - 1, "float32"), 1.0)
         # The square root has no gradient at zero.
         deviation = ops.sqrt(ops.maximum(squares / freedom, 1e-20))
-        likeness /= deviation + 1e-5
+        similarity /= deviation + 1e-5
         gates = ops.sigmoid(
-            likeness * ops.cast(self.scale, "float32")
+            similarity * ops.cast(self.scale, "float32")
             + ops.cast(self.offset, "float32")
         )
         outputs = grouped * ops.cast(gates, grouped.dtype)

@@ -1,4 +1,4 @@
-"""Split attention."""
+"""Split attention, the block of ResNeSt."""
 
 import keras
 from keras import ops
@@ -11,7 +11,7 @@ from kmlic.layers.squeeze_excite import round_to_multiple
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class SplitAttention(keras.layers.Layer):
-    """Convolves into `radix` splits and adds them, each channel weighed by all means.
+    """Convolves into `radix` splits and sums them, weighted per channel.
 
     Paper: Zhang et al., "ResNeSt: Split-Attention Networks", CVPR workshops 2022,
     section 3 and appendix, https://arxiv.org/abs/2004.08955. Differs from the paper's
@@ -24,7 +24,7 @@ class SplitAttention(keras.layers.Layer):
         filters: channels of the output.
         kernel_size: side of the kernel in positions.
         strides: step of the kernel in positions.
-        radix: number of splits; one is weighed by a sigmoid, more by a softmax.
+        radix: number of splits; one is weighted by a sigmoid, more by a softmax.
         cardinality: number of groups each split consists of; must divide `filters` and
             the number of hidden units.
         ratio: `radix` * C divided by the number of hidden units (which is at least 32

@@ -1,4 +1,4 @@
-"""Squeeze-and-excitation."""
+"""Squeeze-and-excitation, attention over channels."""
 
 import keras
 from keras import ops
@@ -8,7 +8,7 @@ from kmlic.check_number import check_number
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class SqueezeExcite(keras.layers.Layer):
-    """Scales each channel by a gate in (0, 1) computed from the means of all channels.
+    """Scales each channel by a gate in (0, 1) computed from all channels' means.
 
     Paper: Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, equations 2 to 4,
     https://arxiv.org/abs/1709.01507. Differs from the paper: both layers have a bias
@@ -18,7 +18,7 @@ class SqueezeExcite(keras.layers.Layer):
 
     Args:
         ratio: C divided by the number of hidden units, before rounding.
-        divisor: what the number of hidden units is a multiple of; 1 does not round.
+        divisor: the number of hidden units is a multiple of it; 1 does not round.
 
     Raises:
         ValueError: if `ratio` or `divisor` is below 1.

@@ -1,4 +1,4 @@
-"""WILDCAT pooling."""
+"""WILDCAT pooling, the mean of the highest and lowest values of a map."""
 
 import keras
 from keras import ops
@@ -10,25 +10,25 @@ from kmlic.layers._known_sides import require_known_sides
 class WildcatPooling(keras.layers.Layer):
     """Averages the highest and the lowest values of each map.
 
-    With R values in a map, its output is mean(top k+), or (mean(top k+) + alpha *
-    mean(bottom k-)) / 2 where k- is not 0.
+    The output is mean(top k+) or, where k- is not 0, (mean(top k+) + alpha *
+    mean(bottom k-)) / 2.
 
     Paper: Durand et al., "WILDCAT: Weakly Supervised Learning of Deep ConvNets for
     Image Classification, Pointwise Localization and Segmentation", CVPR 2017,
     equation 2,
     https://openaccess.thecvf.com/content_cvpr_2017/html/Durand_WILDCAT_Weakly_Supervised_CVPR_2017_paper.html.
-    Differs from the paper: halved as in the authors' code, `halve` switches it off; at
+    Differs from the paper: halved as in the authors' code, unless `halve` is False; at
     least one value is averaged where the share of a small map rounds to none.
 
     Shapes: (B, H, W, L) to (B, L). H and W must be known.
 
     Args:
-        kmax: k+, the number of highest values (a whole number from 1 on) or, below 1,
-            their share of the map, rounded half to even. More than the map is all of
-            it: 1 is one value, 0.999 or 1000 is all.
+        kmax: k+, the number of highest values (a whole number from 1) or, below 1,
+            their share of the map, rounded half to even. Values larger than the map
+            select all of it: 1 is one value, 0.999 or 1000 all.
         kmin: k-, the same for the lowest values; 0 for none, None for `kmax`.
         alpha: weight of the lowest values; 0 leaves them out.
-        halve: whether to divide by 2 where lowest values count.
+        halve: whether to divide by 2 where the lowest values are included.
 
     Raises:
         ValueError: if `kmax` is not positive, `kmin` negative or one of them neither a
@@ -58,7 +58,7 @@ class WildcatPooling(keras.layers.Layer):
                 )
         if kmax == 0:
             raise ValueError(
-                f"`kmax` must be positive, for nothing would be left to average; got "
+                f"`kmax` must be positive, or there would be nothing to average; got "
                 f"kmax={kmax}."
             )
         self.kmax = kmax

@@ -143,7 +143,7 @@ def test_unknown_labels_may_count_as_absent_or_a_little():
     np.testing.assert_allclose(loss(TARGETS, LOGITS), expected, rtol=1e-5)
     with pytest.raises(ValueError, match="unknown_target=-1"):
         PartialBinaryCrossentropy(unknown_target=-1)
-    with pytest.raises(ValueError, match=r"`unknown_weight` .* got -1"):
+    with pytest.raises(ValueError, match=r"`unknown_weight` .* got unknown_weight=-1"):
         PartialBinaryCrossentropy(unknown_target=0, unknown_weight=-1)
 
 
