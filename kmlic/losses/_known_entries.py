@@ -1,4 +1,4 @@
-"""What the losses share: leaving unknown entries out and averaging the others."""
+"""Handling of unknown entries and checks of arguments, shared by the losses."""
 
 import warnings
 
@@ -9,18 +9,18 @@ from keras import ops
 from kmlic.check_choice import check_choice
 from kmlic.check_number import check_number
 
-# Logits of as many entries hardly all lie in 0-1 by chance.
-_ENTRIES_THAT_TELL = 64
+# So many logits are unlikely to be all between 0 and 1.
+_ENTRIES_TO_JUDGE = 64
 
 
 def check_reduction(reduction):
-    """Refuses the reductions of Keras that have no meaning for unknown entries."""
+    """Raises an error for a reduction that is undefined with unknown entries."""
     allowed = ("sum_over_batch_size", "mean", "sum", "none", None)
     check_choice("reduction", reduction, *allowed)
 
 
 def per_entry(sample_weight):
-    """Gives weights of images a second axis, which Keras does not for (B, L) losses.
+    """Reshapes weights of images (B,) for losses (B, L), which Keras does not do.
 
     Shapes: (B,) to (B, 1); (B, 1) and (B, L) stay.
     """
@@ -30,19 +30,18 @@ def per_entry(sample_weight):
 
 
 def known_entries(y_true):
-    """Tells known targets from unknown ones, and makes the unknown ones 0.
+    """Sets unknown targets to 0 and returns which targets are known.
 
-    Shapes: (B, L) to targets (B, L) float32 and known (B, L) float32, 1 or 0.
+    Shapes: (B, L) to targets (B, L) and known (B, L), 1 or 0, both float32.
     """
     known = ops.cast(ops.not_equal(y_true, -1), "float32")
     return ops.cast(y_true, "float32") * known, known
 
 
-def spread(losses, known, reduction):
-    """Scales entries so that Keras' mean over all is the mean over the known ones.
+def scale_to_known(losses, known, reduction):
+    """Scales losses so that Keras' mean over all is the mean over known entries.
 
-    Unknown entries become 0; with none known all do. A sum, and losses that are not
-    reduced, stay unscaled.
+    Losses of unknown entries become 0. For other reductions nothing is scaled.
 
     Shapes: (B, L) and (B, L) to (B, L) float32.
     """
@@ -55,7 +54,7 @@ def spread(losses, known, reduction):
 
 
 def mark_unknown(y_true, unknown_target, unknown_weight=1.0):
-    """Puts a number in the place of unknown targets, or leaves them out.
+    """Replaces unknown targets by a number, or gives them the weight 0.
 
     Shapes: (B, L) to targets (B, L) float32 and weights (B, L) float32.
     """
@@ -67,16 +66,15 @@ def mark_unknown(y_true, unknown_target, unknown_weight=1.0):
 
 
 def check_unknown_target(unknown_target):
-    """Refuses what is no target to put in the place of unknown ones."""
+    """Raises an error unless `unknown_target` is None or from 0 to 1."""
     if unknown_target is not None:
         check_number("unknown_target", unknown_target, at_least=0, at_most=1)
 
 
 class LogitsCheck:
-    """Warns once of scores that look like probabilities where logits should be.
+    """Warns once if scores look like probabilities instead of logits.
 
-    In eager code the values tell; in a graph, which has none yet, the operator that the
-    scores come from does.
+    In eager code it checks the values; in a graph, the operator that computes them.
     """
 
     def __init__(self):
@@ -93,15 +91,15 @@ class LogitsCheck:
         elif _has_values(scores):
             values = ops.convert_to_numpy(scores)
             if (
-                values.size >= _ENTRIES_THAT_TELL
+                values.size >= _ENTRIES_TO_JUDGE
                 and 0 <= values.min() < values.max() <= 1
             ):
                 found = f"values from {values.min():.3g} to {values.max():.3g}"
         if found:
             warnings.warn(
                 f"{name} takes logits; got {found}, which look like probabilities. "
-                "Leave the sigmoid out of the model: applied twice, it keeps the model "
-                "from learning.",
+                "Remove the sigmoid from the model: applied twice, it prevents "
+                "learning.",
                 stacklevel=3,
             )
 
@@ -113,7 +111,7 @@ def _has_values(scores):
 
 
 def check_positive_weight(positive_weight):
-    """Refuses what is no weight of present labels."""
+    """Raises an error unless the weights of present labels are above 0."""
     weights = np.asarray(positive_weight, "float64")
     if weights.ndim > 1 or not (np.isfinite(weights) & (weights > 0)).all():
         raise ValueError(
@@ -122,8 +120,8 @@ def check_positive_weight(positive_weight):
         )
 
 
-def weights_of(positive_weight, scores):
-    """Gives the weights of present labels, one or one per label.
+def broadcast_weight(positive_weight, scores):
+    """Returns the weights of present labels, checking that there is one per label.
 
     Shapes: () or (L,) float32.
     """

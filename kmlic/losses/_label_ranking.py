@@ -1,14 +1,14 @@
-"""What the losses over label similarities share: which labels are right and wrong."""
+"""Handling of right and wrong labels, shared by losses over similarities."""
 
 import numpy as np
 from keras import ops
 
 
 def check_shared_labels(shared_labels):
-    """Gives groups of label indices as lists of numbers.
+    """Returns groups of label indices as lists of integers.
 
     Raises:
-        ValueError: if a group is not made of two or more different indices.
+        ValueError: if a group does not have two or more different indices.
     """
     groups = [[int(index) for index in group] for group in shared_labels]
     for group in groups:
@@ -21,10 +21,9 @@ def check_shared_labels(shared_labels):
 
 
 def present_and_wrong(y_true, num_labels, shared_labels):
-    """Tells the labels an image shows from those that are wrong for it.
+    """Returns which labels of each image are present and which are wrong.
 
-    A label is wrong if it is known to be absent and does not have the same vector as
-    one that is present.
+    A label is wrong if it is absent and does not share the vector of a present one.
 
     Shapes: (B, L) to present (B, L) and wrong (B, L), float32, 1 or 0.
     """
@@ -46,7 +45,7 @@ def present_and_wrong(y_true, num_labels, shared_labels):
 
 
 def mean_over_present(values, present):
-    """Averages over the labels that an image shows; 0 where it shows none.
+    """Averages over the present labels of each image; 0 where there are none.
 
     Shapes: (B, L) and (B, L) to (B,).
     """

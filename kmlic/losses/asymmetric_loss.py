@@ -1,4 +1,4 @@
-"""Cross-entropy that fades easy negatives faster than easy positives."""
+"""Cross-entropy that down-weights easy negatives more than easy positives."""
 
 import keras
 from keras import ops
@@ -10,35 +10,36 @@ from kmlic.losses._known_entries import (
     check_unknown_target,
     mark_unknown,
     per_entry,
-    spread,
+    scale_to_known,
 )
 
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class AsymmetricLoss(keras.Loss):
-    """Fades the cross-entropy of entries that are nearly right, negatives the most.
+    """Computes the cross-entropy, down-weighted for easy entries, negatives the most.
 
-    With p = sigmoid(logit) and q = max(p - clip, 0), a present label costs
-    -(1 - p)^g+ log p and an absent one -q^g- log(1 - q): negatives below `clip` cost
-    nothing. All in float32 under every precision policy; powers of (1 - p) are taken
-    from the logits, so that loss and gradient stay finite for logits of any size.
+    With p = sigmoid(logit) and q = max(p - clip, 0), the loss of a present label is -(1
+    - p)^g+ log p and that of an absent one -q^g- log(1 - q), which is 0 below `clip`.
+    Computed in float32 under every precision policy; powers of (1 - p) are computed
+    from the logits, so loss and gradient are finite for logits of any size.
 
     Paper: Ridnik et al., "Asymmetric Loss For Multi-Label Classification", ICCV 2021,
     equations 2 to 6, https://arxiv.org/abs/2009.14119. With both gammas 0 and no clip
-    it is the binary cross-entropy, with equal gammas the focal loss. Differs from: the
-    paper's g+ = 0, as the published code's class takes 1; the code's sum over all
-    entries, here their mean; the code's option to keep the gradient out of the powers.
+    it is the binary cross-entropy, with equal gammas and no clip the focal loss.
+    Differs from the paper: g+ is 1 by default, as in the published code, not 0; entries
+    are averaged, where the code sums them; there is no option to exclude the powers
+    from the gradient.
 
     Shapes: targets (B, L) and logits (B, L) to a number; (B, L) with no reduction.
 
     Args:
         gamma_negative: g-, 0 or above.
         gamma_positive: g+, 0 or above.
-        clip: probability 0-1 below which an absent label costs nothing.
-        unknown_target: None leaves unknown labels out; 0 counts them as absent, as the
+        clip: probability 0-1 below which the loss of an absent label is 0.
+        unknown_target: None excludes unknown labels; 0 treats them as absent, as the
             paper does.
         reduction: "sum_over_batch_size" or "mean" averages over the known entries,
-            "sum" adds them as the paper's code does, None gives each.
+            "sum" sums them as the paper's code does, None returns each.
 
     Raises:
         ValueError: if an argument is out of its limits.
@@ -84,14 +85,14 @@ class AsymmetricLoss(keras.Loss):
         present = minus_log_p * ops.exp(-self.gamma_positive * minus_log_not_p)
         if self.clip:
             shifted = ops.maximum(ops.sigmoid(logits) - self.clip, 0.0)
-            # Below the clip the power has no finite slope for gammas under 1, and the
-            # loss is 0 anyway: take the power of 1 there.
+            # Below the clip the loss is 0, but for gammas under 1 the gradient of the
+            # power is not finite: use the power of 1 there.
             base = ops.where(shifted > 0, shifted, 1.0)
             absent = -ops.log1p(-shifted) * ops.power(base, self.gamma_negative)
         else:
             absent = minus_log_not_p * ops.exp(-self.gamma_negative * minus_log_p)
         losses = targets * present + (1 - targets) * absent
-        return spread(losses, known, self.reduction)
+        return scale_to_known(losses, known, self.reduction)
 
     def get_config(self):
         return {

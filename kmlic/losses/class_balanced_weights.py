@@ -1,4 +1,4 @@
-"""Weights of labels from how many images have them."""
+"""Weights of labels by their number of training images."""
 
 from collections.abc import Sequence
 
@@ -11,23 +11,24 @@ from kmlic.check_number import check_number
 def class_balanced_weights(
     counts: ArrayLike, group_sizes: Sequence[int], *, beta: float = 0.999
 ) -> np.ndarray:
-    """Weighs each label by the inverse of its effective number of images.
+    """Computes label weights as inverses of their effective numbers of images.
 
-    The effective number of n images is (1 - beta^n) / (1 - beta): it grows ever slower,
-    as images of one label overlap more and more. Weights are scaled to a mean of 1 over
-    the training images of each group, so that the loss keeps its size.
+    The effective number of n images is (1 - beta^n) / (1 - beta), which saturates, as
+    images of a label overlap. Weights are scaled to a mean of 1 over the training
+    images of each group, so that the size of the loss does not change.
 
     Paper: Cui et al., "Class-Balanced Loss Based on Effective Number of Samples", CVPR
     2019, equation 2, https://arxiv.org/abs/1901.05555. Differs from the paper: its
-    weights have a mean of 1 over the labels, which makes the loss of a group dominated
-    by one label several times smaller.
+    weights have a mean of 1 over the labels, which makes the loss of a group with one
+    dominant label several times smaller.
 
     Shapes: (L,) to (L,) float64.
 
     Args:
         counts: training images with each label; a label without any counts as one.
         group_sizes: number of labels of each group, in the order of `counts`.
-        beta: 0 weighs all alike, towards 1 by the inverse of their counts.
+        beta: 0 gives all labels the same weight; towards 1, weights approach the
+            inverse of the counts.
 
     Raises:
         ValueError: if `beta` is not from 0 to below 1 or sizes do not sum to L.

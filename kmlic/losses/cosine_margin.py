@@ -1,4 +1,4 @@
-"""Cosine distance to the right label vectors, with one wrong one kept away."""
+"""Cosine distance to the right label vectors, with a margin to a wrong one."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from kmlic.check_number import check_number
-from kmlic.losses._known_entries import check_reduction, spread
+from kmlic.losses._known_entries import check_reduction, scale_to_known
 from kmlic.losses._label_ranking import (
     check_shared_labels,
     mean_over_present,
@@ -16,11 +16,12 @@ from kmlic.losses._label_ranking import (
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class CosineMargin(keras.Loss):
-    """Pulls an embedding to the vectors of its labels and away from a random other.
+    """Pulls an embedding to the vectors of its labels, away from a random other one.
 
-    With c the cosines of an image's embedding with the label vectors, an image costs
-    the mean of 1 - c over the labels it shows, plus max(0, c' - margin) for one label
-    it does not show, drawn anew each time. In float32 under every precision policy.
+    With c the cosines of an image's embedding and the label vectors, the loss of an
+    image is the mean of 1 - c over its labels plus max(0, c' - margin) for one absent
+    label, drawn at random in each call. Computed in float32 under every precision
+    policy.
 
     Paper: Nishimura, Yu, Hellmers and Desai, "A Combined Deep Learning and Semantic
     Embedding Model for Image Classification", section 2.3, which takes 0.1 after trying
@@ -29,15 +30,15 @@ class CosineMargin(keras.Loss):
     never has the same vector as a right one.
 
     Shapes: targets (B, L), 1 present, 0 absent, -1 unknown, and cosines (B, L), as
-    `LabelSimilarity` gives them, to a number; (B,) with no reduction.
+    `LabelSimilarity` returns, to a number; (B,) with no reduction.
 
     Args:
-        margin: cosine below which a wrong label costs nothing, -1 to 1; None leaves
-            wrong labels out, the paper's first loss.
+        margin: cosine from -1 to 1 below which the loss of a wrong label is 0; None
+            ignores wrong labels, as the paper's first loss.
         shared_labels: groups of indices of labels that have the same vector.
-        seed: of the draws; None for another one each time.
-        reduction: "sum_over_batch_size" or "mean" averages over the images that show
-            a label, "sum" adds them, None gives each; an image without costs 0.
+        seed: of the random labels; None draws a new one.
+        reduction: "sum_over_batch_size" or "mean" averages over the images that have a
+            label, "sum" sums them, None returns each; the loss of other images is 0.
 
     Raises:
         ValueError: if an argument is out of its limits.
@@ -76,12 +77,12 @@ class CosineMargin(keras.Loss):
         losses = mean_over_present(1 - cosines, present)
         if self.margin is not None:
             draws = keras.random.uniform(ops.shape(cosines), seed=self._random)
-            # Some number even where no label is wrong: it is left out below.
+            # Where no label is wrong an arbitrary one is drawn, and masked below.
             drawn = ops.argmax(ops.where(wrong > 0, draws, -1.0), axis=-1)
             chosen = ops.one_hot(drawn, cosines.shape[-1], dtype="float32") * wrong
             pushes = ops.maximum(cosines - self.margin, 0.0)
             losses += ops.sum(chosen * pushes, axis=-1)
-        return spread(losses, ops.max(present, axis=-1), self.reduction)
+        return scale_to_known(losses, ops.max(present, axis=-1), self.reduction)
 
     def get_config(self):
         return {

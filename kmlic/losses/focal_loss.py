@@ -1,4 +1,4 @@
-"""Cross-entropy that fades the entries that are nearly right."""
+"""Cross-entropy that down-weights entries that are nearly right."""
 
 from collections.abc import Sequence
 
@@ -9,30 +9,30 @@ from keras import ops
 from kmlic.check_number import check_number
 from kmlic.losses._known_entries import (
     LogitsCheck,
+    broadcast_weight,
     check_positive_weight,
     check_reduction,
     check_unknown_target,
     mark_unknown,
     per_entry,
-    spread,
-    weights_of,
+    scale_to_known,
 )
 
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class FocalLoss(keras.Loss):
-    """Multiplies each label's cross-entropy by how wrong it is, to a power.
+    """Computes the cross-entropy of each label, down-weighted by its probability.
 
-    With p the probability that the model gives to the truth, present or absent, an
-    entry costs -w (1 - p)^gamma log p, where w is 1 for an absent label. All in float32
-    under every precision policy; 1 - p is taken from the logits, so that loss and
-    gradient stay finite for logits of any size.
+    With p the probability that the model assigns to the truth, present or absent, the
+    loss of an entry is -w (1 - p)^gamma log p, where w is 1 for an absent label.
+    Computed in float32 under every precision policy; 1 - p is computed from the logits,
+    so loss and gradient are finite for logits of any size.
 
     Paper: Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, equations 4
     and 5, https://arxiv.org/abs/1708.02002. Differs from equation 5: its alpha and 1 -
-    alpha are w and 1 here, which scales the loss by 1 - alpha; its alpha = 0.25 is
-    w = 1/3. With positives and negatives faded differently it is `AsymmetricLoss`, for
-    groups with one label each `GroupFocalLoss`.
+    alpha are w and 1 here, which scales the loss by 1 / (1 - alpha); alpha = 0.25 is w
+    = 1/3. `AsymmetricLoss` has separate exponents for positives and negatives,
+    `GroupFocalLoss` is for groups with one label each.
 
     Shapes: targets (B, L) and logits (B, L) to a number; (B, L) with no reduction.
 
@@ -40,10 +40,10 @@ class FocalLoss(keras.Loss):
         gamma: 0 or above; 0 is the cross-entropy.
         positive_weight: w, above 0; one for all labels or one per label. See
             `positive_weights`.
-        unknown_target: None leaves unknown labels out; 0 counts them as absent, a
-            number in between as that likely to be present.
+        unknown_target: None excludes unknown labels; 0 treats them as absent, a number
+            up to 1 as present with that probability.
         reduction: "sum_over_batch_size" or "mean" averages over the known entries,
-            "sum" adds them, None gives each.
+            "sum" sums them, None returns each.
 
     Raises:
         ValueError: if an argument is out of its limits, or there is not one positive
@@ -81,14 +81,14 @@ class FocalLoss(keras.Loss):
 
     def call(self, y_true, y_pred):
         self._check_logits(self.name, y_pred)
-        weights = weights_of(self.positive_weight, y_pred)
+        weights = broadcast_weight(self.positive_weight, y_pred)
         targets, known = mark_unknown(y_true, self.unknown_target)
         logits = ops.cast(y_pred, "float32")
         minus_log_p, minus_log_not_p = ops.softplus(-logits), ops.softplus(logits)
         present = minus_log_p * ops.exp(-self.gamma * minus_log_not_p)
         absent = minus_log_not_p * ops.exp(-self.gamma * minus_log_p)
         losses = weights * targets * present + (1 - targets) * absent
-        return spread(losses, known, self.reduction)
+        return scale_to_known(losses, known, self.reduction)
 
     def get_config(self):
         return {

@@ -1,4 +1,4 @@
-"""Focal cross-entropy of groups of labels of which an image has one each."""
+"""Focal cross-entropy of groups of exclusive labels."""
 
 from collections.abc import Sequence
 
@@ -9,21 +9,21 @@ from keras import ops
 from kmlic.check_number import check_number
 from kmlic.losses._known_entries import check_reduction, per_entry
 
-# Below every logit, and finite in float32.
-_NOWHERE = -1e30
-# The most that is taken of one, for a finite logarithm of the rest.
+# Below every logit, but finite in float32.
+_LOWEST = -1e30
+# The largest share of one label, for a finite logarithm of the rest.
 _ALMOST_ONE = 1 - 1e-6
 
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class GroupFocalLoss(keras.Loss):
-    """Adds up the softmax cross-entropies of the groups, easy images faded.
+    """Sums the softmax cross-entropies of groups, down-weighted for easy images.
 
-    With p the softmax probability of an image's label within its group g, the group
-    costs w_g (1 - p)^gamma (-log p); with `gamma=0` and no weights that is the plain
+    With p the softmax probability of an image's label within its group g, the loss of
+    the group is w_g (1 - p)^gamma (-log p); `gamma=0` without weights is the plain
     cross-entropy. For mixed images, whose targets are shares, p and -log p are means
-    under the shares. All in float32 under every precision policy; 1 - p is taken from
-    the logits, so that loss and gradient stay finite for logits of any size.
+    under the shares. Computed in float32 under every precision policy; 1 - p is
+    computed from the logits, so loss and gradient are finite for logits of any size.
 
     Paper: Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, equation 4,
     https://arxiv.org/abs/1708.02002; Li, "DeepFashion Attribute Prediction Challenge
@@ -40,19 +40,21 @@ class GroupFocalLoss(keras.Loss):
         group_sizes: number of labels of each group, in the order of the logits.
         gamma: 0 or above. The report leaves it open; Lin et al. take 2.
         group_weights: w, one per group, 0 or above; 1 each when None.
-        label_weights: one per label, 0 or above, which multiplies the cost of images
-            that have the label; 1 each when None. See `class_balanced_weights`.
-        label_smoothing: share 0-1 of each target that all labels of its group share.
-        log_priors: one per label, added to the logits, so that what the model gives is
-            corrected for how frequent the labels are; nothing when None.
+        label_weights: one per label, 0 or above, which multiplies the loss of images
+            with the label; 1 each when None. See `class_balanced_weights`.
+        label_smoothing: share 0-1 of each target that is distributed over all labels of
+            its group.
+        log_priors: one per label, added to the logits in training, so that the model's
+            logits are corrected for the frequency of the labels; none when None.
         log_variances: s of each group, a variable that the model trains, from
             `kmlic.layers.GroupUncertainty`. It is not part of the config.
         reduction: "sum_over_batch_size" or "mean" averages each group over the images
-            that know it and adds up the groups, "sum" adds everything, None gives each.
+            where it is known and sums the groups, "sum" sums everything, None returns
+            each.
 
     Raises:
-        ValueError: if an argument is out of its limits or there are not as many as
-            groups or labels.
+        ValueError: if an argument is out of its limits or does not have one value per
+            group or label.
 
     Example:
         >>> loss = GroupFocalLoss((2, 4), gamma=0)
@@ -142,7 +144,7 @@ class GroupFocalLoss(keras.Loss):
         if not self.gamma:
             return cost
         rest = ops.log1p(-ops.minimum(present, _ALMOST_ONE))
-        absent = ops.where(present < 1, rest, _NOWHERE)
+        absent = ops.where(present < 1, rest, _LOWEST)
         others = ops.logsumexp(logits + absent, axis=1)
         return ops.exp(self.gamma * (others - total)) * cost
 

@@ -1,4 +1,4 @@
-"""Hinge loss that ranks the right label vectors above all others."""
+"""Hinge loss that ranks the right labels above all others."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from kmlic.check_number import check_number
-from kmlic.losses._known_entries import check_reduction, spread
+from kmlic.losses._known_entries import check_reduction, scale_to_known
 from kmlic.losses._label_ranking import (
     check_shared_labels,
     mean_over_present,
@@ -16,11 +16,11 @@ from kmlic.losses._label_ranking import (
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class HingeRank(keras.Loss):
-    """Makes every wrong label less similar than every right one, by a margin.
+    """Penalises wrong labels that are not less similar than right ones by a margin.
 
-    With s the similarities of an image to the labels, an image costs the mean over the
-    labels t it shows of the sum over the labels j it does not of
-    max(0, margin - s_t + s_j). In float32 under every precision policy.
+    With s the similarities of an image to the labels, the loss of an image is the mean
+    over its labels t of the sum over its absent labels j of max(0, margin - s_t + s_j).
+    Computed in float32 under every precision policy.
 
     Paper: Frome et al., "DeViSE: A Deep Visual-Semantic Embedding Model", NeurIPS 2013,
     equation 1, https://papers.nips.cc/paper/5204. Differs from the paper: all wrong
@@ -28,16 +28,16 @@ class HingeRank(keras.Loss):
     the margin; an image may have several labels; labels that have the same vector are
     not ranked against each other.
 
-    Shapes: targets (B, L), 1 present, 0 absent, -1 unknown, and similarities (B, L),
-    as `LabelSimilarity` gives them, to a number; (B,) with no reduction. On the way it
-    holds B * L * L numbers.
+    Shapes: targets (B, L), 1 present, 0 absent, -1 unknown, and similarities (B, L), as
+    `LabelSimilarity` returns, to a number; (B,) with no reduction. Needs memory for B *
+    L * L numbers.
 
     Args:
         margin: 0 or above, in the unit of the similarities; the paper takes 0.1 and dot
             products with unit label vectors.
         shared_labels: groups of indices of labels that have the same vector.
-        reduction: "sum_over_batch_size" or "mean" averages over the images that show
-            a label, "sum" adds them, None gives each; an image without costs 0.
+        reduction: "sum_over_batch_size" or "mean" averages over the images that have a
+            label, "sum" sums them, None returns each; the loss of other images is 0.
 
     Raises:
         ValueError: if an argument is out of its limits.
@@ -73,7 +73,7 @@ class HingeRank(keras.Loss):
         violations = ops.maximum(gaps + self.margin, 0.0)
         per_label = ops.einsum("blm,bm->bl", violations, wrong)
         losses = mean_over_present(per_label, present)
-        return spread(losses, ops.max(present, axis=-1), self.reduction)
+        return scale_to_known(losses, ops.max(present, axis=-1), self.reduction)
 
     def get_config(self):
         return {

@@ -1,4 +1,4 @@
-"""Binary cross-entropy over the labels that are known."""
+"""Binary cross-entropy over the known labels."""
 
 from collections.abc import Sequence
 
@@ -9,46 +9,47 @@ from keras import ops
 from kmlic.check_number import check_number
 from kmlic.losses._known_entries import (
     LogitsCheck,
+    broadcast_weight,
     check_positive_weight,
     check_reduction,
     check_unknown_target,
     mark_unknown,
     per_entry,
-    spread,
-    weights_of,
+    scale_to_known,
 )
 
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class PartialBinaryCrossentropy(keras.Loss):
-    """Averages the cross-entropy of every known label of every image of a batch.
+    """Averages the cross-entropy over the known labels of all images of a batch.
 
     loss = -(w y log p + (1 - y) log(1 - p)) with p = sigmoid(logit), in float32 under
-    every precision policy, finite for logits of any size. A batch without a known label
-    costs 0. Under several replicas each averages over its own known labels.
+    every precision policy, finite for logits of any size. The loss of a batch without
+    known labels is 0. Each replica averages over its own known labels.
 
     Paper: Ridnik et al., "Asymmetric Loss For Multi-Label Classification", ICCV 2021,
-    equation 3 with y+ = y- = 0, https://arxiv.org/abs/2009.14119. Unknown labels taken
-    for absent, or nearly so: Cole et al., "Multi-Label Learning from Single Positive
-    Labels", CVPR 2021, its losses AN, AN-LS and WAN, https://arxiv.org/abs/2106.09708.
-    Equals torch's MultiLabelSoftMarginLoss and, with positive weights, its
-    BCEWithLogitsLoss. MSRN's equation 1 sums over the labels and lacks the minus sign;
-    its code does this.
+    equation 3 with y+ = y- = 0, https://arxiv.org/abs/2009.14119. For unknown labels
+    treated as absent, fully or in part: Cole et al., "Multi-Label Learning from Single
+    Positive Labels", CVPR 2021, losses AN, AN-LS and WAN,
+    https://arxiv.org/abs/2106.09708. Equals torch's MultiLabelSoftMarginLoss and, with
+    positive weights, its BCEWithLogitsLoss. MSRN's equation 1 sums over the labels and
+    lacks the minus sign; its code computes this loss.
 
     Shapes: targets (B, L) and scores (B, L) to a number; (B, L) with no reduction.
 
     Args:
-        from_logits: whether scores are logits, else probabilities, clipped to 1e-7.
+        from_logits: whether scores are logits, otherwise probabilities, clipped to
+            1e-7.
         label_smoothing: share 0-1 of each target that is replaced by 1/2.
         positive_weight: w, the weight of a present label against an absent one, above
             0; one for all labels or one per label. See `positive_weights`.
-        unknown_target: None leaves unknown labels out; 0 counts them as absent, a
-            number in between as that likely to be present.
-        unknown_weight: 0 or above; what an unknown label that is not left out counts
-            beside a known one.
+        unknown_target: None excludes unknown labels; 0 treats them as absent, a number
+            up to 1 as present with that probability.
+        unknown_weight: 0 or above; weight of an unknown label that is not excluded,
+            relative to a known one.
         reduction: "sum_over_batch_size" or "mean" averages over the known entries,
-            "sum" adds them, None gives each; unknown entries are 0 in all of them.
-            Weights of images multiply their entries before that.
+            "sum" sums them, None returns each; unknown entries are 0. Weights of images
+            are applied before.
 
     Raises:
         ValueError: if an argument is out of its limits, or there is not one positive
@@ -90,7 +91,7 @@ class PartialBinaryCrossentropy(keras.Loss):
         return super().__call__(y_true, y_pred, per_entry(sample_weight))
 
     def call(self, y_true, y_pred):
-        weights = weights_of(self.positive_weight, y_pred)
+        weights = broadcast_weight(self.positive_weight, y_pred)
         targets, known = mark_unknown(y_true, self.unknown_target, self.unknown_weight)
         smoothing = self.label_smoothing
         targets = targets * (1 - smoothing) + 0.5 * smoothing
@@ -102,7 +103,7 @@ class PartialBinaryCrossentropy(keras.Loss):
             scores = ops.clip(scores, 1e-7, 1 - 1e-7)
             present, absent = -ops.log(scores), -ops.log1p(-scores)
         losses = weights * targets * present + (1 - targets) * absent
-        return spread(losses, known, self.reduction)
+        return scale_to_known(losses, known, self.reduction)
 
     def get_config(self):
         weight = self.positive_weight

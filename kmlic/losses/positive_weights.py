@@ -1,4 +1,4 @@
-"""Weights of present labels from how rare they are."""
+"""Weights of present labels by their rarity."""
 
 import numpy as np
 
@@ -8,24 +8,23 @@ from kmlic.check_number import check_number
 def positive_weights(
     targets: np.ndarray, *, beta: float | None = None, limit: float = 100.0
 ) -> np.ndarray:
-    """Gives each label the weight that makes its positives count as its negatives.
+    """Computes weights that balance the positives and negatives of each label.
 
-    Without `beta` it is negatives over positives. With it, both are effective numbers,
-    (1 - beta^n) / (1 - beta), which grow ever slower with n, so that frequent labels
-    are weighed by less.
+    Without `beta` the weight is negatives over positives. With it, both are effective
+    numbers, (1 - beta^n) / (1 - beta), which saturate, so that weights are closer to 1.
 
     Paper: Cui et al., "Class-Balanced Loss Based on Effective Number of Samples", CVPR
     2019, equation 2, https://arxiv.org/abs/1901.05555. Differs from it: each label is a
-    question of yes or no, and a negative weighs 1.
+    binary problem, and a negative has weight 1.
 
     Shapes: (N, L) to (L,) float64.
 
     Args:
-        targets: of the training split; 1 present, 0 absent, -1 unknown, which does not
-            count.
-        beta: None, or from 0 (all weights 1) to below 1 (nearly the plain ones).
-        limit: largest weight, at least 1; its inverse is the smallest. A label without
-            positives gets it.
+        targets: of the training split; 1 present, 0 absent, -1 unknown, which is
+            ignored.
+        beta: None, or from 0 (all weights 1) to below 1 (nearly the ratio).
+        limit: largest weight, at least 1, which labels without positives get; its
+            inverse is the smallest.
 
     Raises:
         ValueError: if targets are not (N, L) or a number is out of its limits.

@@ -1,4 +1,4 @@
-"""Softmax over label vectors, which ranks the right ones above all others."""
+"""Softmax loss that ranks the right labels above all others."""
 
 from collections.abc import Sequence
 
@@ -6,42 +6,42 @@ import keras
 from keras import ops
 
 from kmlic.check_number import check_number
-from kmlic.losses._known_entries import check_reduction, spread
+from kmlic.losses._known_entries import check_reduction, scale_to_known
 from kmlic.losses._label_ranking import (
     check_shared_labels,
     mean_over_present,
     present_and_wrong,
 )
 
-# A logit that no sum of exponentials feels, finite so that its gradient is 0.
-_NEVER = -1e9
+# Negligible in any sum of exponentials, and finite so that its gradient is 0.
+_LOWEST = -1e9
 
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class SoftmaxRank(keras.Loss):
-    """Makes right labels more probable than wrong ones by a softmax over similarities.
+    """Computes the cross-entropy of right labels against wrong ones, by similarity.
 
-    With z the similarities of an image to the labels, divided by the temperature, an
-    image costs the mean over the labels t it shows of the cross-entropy of t among t
-    and all labels j it does not show: log(1 + sum_j exp(z_j - z_t)). It is the smooth
-    form of `HingeRank`: near wrong labels count most, and all count a little. In
-    float32 under every precision policy.
+    With z the similarities of an image to the labels, divided by the temperature, the
+    loss of an image is the mean over its labels t of the cross-entropy of t among t and
+    all absent labels j: log(1 + sum_j exp(z_j - z_t)). It is a smooth form of
+    `HingeRank`: similar wrong labels count most, but all count. Computed in float32
+    under every precision policy.
 
     Paper: Sohn, "Improved Deep Metric Learning with Multi-class N-pair Loss Objective",
     NeurIPS 2016, equation 5, https://papers.nips.cc/paper/6200; the temperature as in
     Zhai and Wu, "Classification is a Strong Baseline for Deep Metric Learning", BMVC
     2019, equation 3, https://arxiv.org/abs/1811.12649. Differs from the papers: the
-    vectors of the labels are words' and stay as they are; an image may have several
+    vectors of the labels are word vectors and fixed; an image may have several
     labels; labels that have the same vector are not ranked against each other.
 
     Shapes: targets (B, L), 1 present, 0 absent, -1 unknown, and similarities (B, L),
-    as `LabelSimilarity` gives them, to a number; (B,) with no reduction.
+    as `LabelSimilarity` returns, to a number; (B,) with no reduction.
 
     Args:
         temperature: above 0, in the unit of the similarities.
         shared_labels: groups of indices of labels that have the same vector.
-        reduction: "sum_over_batch_size" or "mean" averages over the images that show
-            a label, "sum" adds them, None gives each; an image without costs 0.
+        reduction: "sum_over_batch_size" or "mean" averages over the images that have a
+            label, "sum" sums them, None returns each; the loss of other images is 0.
 
     Raises:
         ValueError: if an argument is out of its limits.
@@ -72,10 +72,10 @@ class SoftmaxRank(keras.Loss):
         logits = ops.cast(y_pred, "float32") / self.temperature
         present, wrong = present_and_wrong(y_true, logits.shape[-1], self.shared_labels)
         others = ops.logsumexp(
-            ops.where(wrong > 0, logits, _NEVER), axis=-1, keepdims=True
+            ops.where(wrong > 0, logits, _LOWEST), axis=-1, keepdims=True
         )  # (B, 1)
         losses = mean_over_present(ops.softplus(others - logits), present)
-        return spread(losses, ops.max(present, axis=-1), self.reduction)
+        return scale_to_known(losses, ops.max(present, axis=-1), self.reduction)
 
     def get_config(self):
         return {

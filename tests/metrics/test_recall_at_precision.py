@@ -32,5 +32,5 @@ def test_labels_without_positives_are_nan():
 def test_say_what_is_no_share():
     with pytest.raises(ValueError, match="at most 1; got precision=2"):
         recall_at_precision([[1]], [[1.0]], 2)
-    with pytest.raises(ValueError, match="at least 0 .* got recall=-1"):
+    with pytest.raises(ValueError, match=r"at least 0 .* got recall=-1"):
         precision_at_recall([[1]], [[1.0]], -1)
