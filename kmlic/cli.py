@@ -28,7 +28,9 @@ Images = Annotated[
     tyro.conf.Positional,
     tyro.conf.arg(metavar="IMAGE|FOLDER [IMAGE|FOLDER ...]"),
 ]
-# As in kmlic.predict, which would import TensorFlow.
+# The names in `kmlic.export.FORMATS`, which would import TensorFlow.
+Format = Literal["saved_model", "tflite", "onnx", "openvino"]
+Quantization = Literal["float16", "dynamic", "int8"]
 Runtime = Literal[
     "keras", "saved_model", "tflite", "onnx", "openvino", "openvino_float32"
 ]
@@ -306,11 +308,8 @@ def evaluate(
 def export(
     run: Run,
     *,
-    formats: tuple[Literal["saved_model", "tflite", "onnx", "openvino"], ...] = (
-        "saved_model",
-        "tflite",
-    ),
-    quantize: tuple[Literal["float16", "dynamic", "int8"], ...] = (),
+    formats: tuple[Format, ...] = ("saved_model", "tflite"),
+    quantize: tuple[Quantization, ...] = (),
     images: tuple[Path, ...] = (),
     maps: bool = False,
     embeddings: bool = False,

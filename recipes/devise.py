@@ -33,7 +33,7 @@ from kmlic.datasets import load_dataset
 from kmlic.embedding_index import EmbeddingIndex, conse
 from kmlic.evaluation import Report, tune_thresholds
 from kmlic.experiments import Experiment, Trained, TrainingSettings, run_recipe
-from kmlic.export import check_embedding_parity, export_checked
+from kmlic.export import ExportOptions, check_embedding_parity, export_checked
 from kmlic.html_report import Picture, Section
 from kmlic.labels import Labels
 from kmlic.losses import (
@@ -868,11 +868,10 @@ def export(
     """Exports the embedding model with all candidate words, compared with the model."""
     embedder = embedding_part(model)
     images = next(iter(data.test.unbatch().batch(16)))[0].numpy()
-    (form,) = export_checked(
-        embedder, folder, "saved_model", labels=None, images=images, index=index
-    )
-    difference = check_embedding_parity(embedder, form.path, images, index=index)
-    return {form.name_in(folder): difference}
+    options = ExportOptions(labels=None, images=images, index=index)
+    (export,) = export_checked(embedder, folder, "saved_model", options)
+    difference = check_embedding_parity(embedder, export.path, images, index=index)
+    return {export.name_in(folder): difference}
 
 
 def tune(experiment: Experiment) -> None:

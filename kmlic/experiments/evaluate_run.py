@@ -5,7 +5,6 @@ from pathlib import Path
 from kmlic.evaluation.report import Report, report_scores
 from kmlic.experiments.load_split import Split, load_split
 from kmlic.predict import load_scorer
-from kmlic.predict.load_scorer import Runtime
 
 
 def evaluate_run(
@@ -15,7 +14,7 @@ def evaluate_run(
     data_dir: str | Path | None = None,
     split: Split = "test",
     batch_size: int | None = None,
-    runtime: Runtime = "keras",
+    runtime: str = "keras",
 ) -> Report:
     """Loads a run's model and computes every metric on a split of a dataset.
 

@@ -28,7 +28,7 @@ from kmlic.evaluation.report import (
 from kmlic.evaluation.tune_thresholds import tune_thresholds
 from kmlic.experiments.settings import TrainingSettings
 from kmlic.experiments.standard_sections import standard_sections
-from kmlic.export import export_checked
+from kmlic.export import ExportOptions, export_checked
 from kmlic.html_report import Section, write_report
 from kmlic.labels import Labels
 from kmlic.run_folder import Run, RunFolder
@@ -415,12 +415,12 @@ class Experiment:
         if export is not None:
             return dict(export(model, working, data))
         images = next(iter(data.test.unbatch().batch(16)))[0].numpy()
-        options: dict[str, Any] = {"labels": labels, "images": images, "maps": maps}
-        forms = [
-            *export_checked(model, working, "saved_model", **options),
-            *export_checked(model, working, "tflite", **options),
+        options = ExportOptions(labels=labels, images=images, maps=maps)
+        exports = [
+            *export_checked(model, working, "saved_model", options),
+            *export_checked(model, working, "tflite", options),
         ]
-        return {form.name_in(working): form.difference for form in forms}
+        return {each.name_in(working): each.difference for each in exports}
 
     def _report(self, trained: Trained, split: str) -> Report:
         report = self.report(*trained.scores[split], self.data[trained.seed].labels)

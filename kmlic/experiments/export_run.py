@@ -1,4 +1,4 @@
-"""A run folder's model exported again, in other forms."""
+"""A run folder's model, exported again in other formats."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -15,14 +15,14 @@ from kmlic.embedding_index import EmbeddingIndex
 from kmlic.evaluation.report import report_scores
 from kmlic.experiments.load_split import Split, load_split
 from kmlic.export import (
-    Form,
-    compare_forms,
+    Export,
+    ExportOptions,
     export_checked,
     load_export,
+    measure_exports,
 )
-from kmlic.export.compare import latency, size_of
-from kmlic.export.export_checked import Format, Quantization
 from kmlic.export.freeze import image_size_of
+from kmlic.export.measure_exports import latency, size_of
 from kmlic.labels import Labels
 from kmlic.models import has_embedding
 from kmlic.predict import (
@@ -40,8 +40,8 @@ _NUM_IMAGES = 64
 def export_run(
     run: str | Path,
     *,
-    formats: Sequence[Format] = ("saved_model", "tflite"),
-    quantize: Sequence[Quantization] = (),
+    formats: Sequence[str] = ("saved_model", "tflite"),
+    quantize: Sequence[str] = (),
     images: Iterable[str | Path] = (),
     maps: bool = False,
     embeddings: bool = False,
@@ -51,24 +51,24 @@ def export_run(
     data_dir: str | Path | None = None,
     split: Split = "validation",
     show_progress: bool = False,
-) -> list[Form]:
-    """Exports a run's model into its folder and checks each form on real images.
+) -> list[Export]:
+    """Exports a run's model into its folder and checks each export on real images.
 
-    A SavedModel becomes the next version below `export`, the LiteRT forms become
+    A SavedModel becomes the next version below `export`, LiteRT exports become
     model.tflite and model.<quantization>.tflite, ONNX becomes model.onnx and OpenVINO
     the folder openvino. run.json records the differences.
 
     Args:
         run: the run folder.
-        formats: forms in float32: "saved_model", "tflite", "onnx", "openvino".
-        quantize: further LiteRT forms, see `kmlic.export.export_tflite`.
+        formats: names of `kmlic.export.FORMATS`, exported in float32.
+        quantize: further LiteRT exports, see `kmlic.export.export_tflite`.
         images: image files or folders to check with; the first images of the split of
             the dataset when empty. "int8" learns its ranges from them.
-        maps: whether the forms give the model's maps as a second output.
-        embeddings: whether the forms give the embeddings of a model trained on word
-            vectors, below the folder embedding, instead of probabilities. The
-            SavedModel finds the nearest of the run's labels too.
-        warm_up: see `kmlic.export.export_checked`.
+        maps: whether the exports return the model's maps as a second output.
+        embeddings: whether the exports of a model trained on word vectors return its
+            embeddings instead of probabilities; they are written below the folder
+            embedding. The SavedModel also finds the nearest of the run's labels.
+        warm_up: see `kmlic.export.ExportOptions`.
         compare: whether size and latency are measured too, of the model itself as
             well, and, unless there are `images`, mean average precision on the split.
         dataset: name of a dataset; the run's own when None.
@@ -77,16 +77,16 @@ def export_run(
         show_progress: whether bars on standard error tell how long scoring takes.
 
     Returns:
-        Every form; the model itself first if `compare`.
+        Every export; the model itself first if `compare`.
 
     Raises:
-        ValueError: if an argument does not fit, or a probability strays farther than
-            `kmlic.export.TOLERANCES` lets it; that form is not left.
+        ValueError: if an argument does not fit, or a probability differs by more than
+            the format's tolerance; that export is not kept.
         ImportError: naming the extra that is not installed.
     """
     run = Path(run)
     if not formats and not quantize:
-        raise ValueError("`formats` and `quantize` must name at least one form.")
+        raise ValueError("`formats` and `quantize` must name at least one format.")
     paths = list_images(images)[:_NUM_IMAGES] if (images := list(images)) else []
     model, labels = load_run(run)
     folder, index = run, None
@@ -99,35 +99,33 @@ def export_run(
     pixels = None
     if data is not None:
         pixels = next(iter(data.unbatch().batch(_NUM_IMAGES)))[0].numpy()
-    wanted: list[tuple[Format, Quantization | None]] = [
-        *((form, None) for form in formats),
+    options = ExportOptions(
+        labels=None if embeddings else labels,
+        index=index,
+        images=paths if pixels is None else pixels,
+        maps=maps,
+        warm_up=warm_up,
+    )
+    wanted: list[tuple[str, str | None]] = [
+        *((format, None) for format in formats),
         *(("tflite", quantization) for quantization in quantize),
     ]
-    forms = []
-    for form, quantization in wanted:
-        forms += export_checked(
-            model,
-            folder,
-            form,
-            labels=None if embeddings else labels,
-            index=index,
-            images=paths if pixels is None else pixels,
-            quantize=quantization,
-            maps=maps,
-            warm_up=warm_up,
-        )
-        _record(run, forms)
+    exports: list[Export] = []
+    for format, quantization in wanted:
+        own = dataclasses.replace(options, quantize=quantization)
+        exports += export_checked(model, folder, format, own)
+        _record(run, exports)
     if not compare:
-        return forms
+        return exports
     if pixels is None:
         pixels = read_resized(paths[0], size)[None]
-    forms = [
+    exports = [
         _measure_model(run / "model.keras", model, pixels[:1]),
-        *compare_forms(forms, pixels[:1]),
+        *measure_exports(exports, pixels[:1]),
     ]
     if data is None or embeddings:
-        return forms
-    return [_judge(form, model, labels, size, data, show_progress) for form in forms]
+        return exports
+    return [_judge(each, model, labels, size, data, show_progress) for each in exports]
 
 
 def _embedding(
@@ -143,8 +141,8 @@ def _embedding(
     return vocabulary.model, vocabulary.index
 
 
-def _measure_model(path: Path, model: keras.Model, image: np.ndarray) -> Form:
-    return Form(
+def _measure_model(path: Path, model: keras.Model, image: np.ndarray) -> Export:
+    return Export(
         path,
         difference=0.0,
         megabytes=size_of(path) / 1e6,
@@ -153,33 +151,34 @@ def _measure_model(path: Path, model: keras.Model, image: np.ndarray) -> Form:
 
 
 def _judge(
-    form: Form,
+    export: Export,
     model: keras.Model,
     labels: Labels,
     size: int,
     data: tf.data.Dataset,
     show_progress: bool,
-) -> Form:
-    if form.path.suffix == ".keras":
+) -> Export:
+    if export.path.suffix == ".keras":
         scorer = Scorer.of_model(model, labels)
     else:
-        predict = load_export(form.path, precision=form.precision)
+        predict = load_export(export.path, precision=export.precision)
         scorer = Scorer(labels, size, predict)
     batches = track(
         data,
-        f"Scoring with {form.path.name}",
+        f"Scoring with {export.path.name}",
         total=max(int(data.cardinality()), 0) or None,
         console=Console(stderr=True, quiet=not show_progress),
         transient=True,
     )
     report = report_scores(*scorer.score_dataset(batches), labels)
-    return dataclasses.replace(form, mean_average_precision=report.metrics["mAP"])
+    return dataclasses.replace(export, mean_average_precision=report.metrics["mAP"])
 
 
-def _record(run: Path, forms: Sequence[Form]) -> None:
+def _record(run: Path, exports: Sequence[Export]) -> None:
     record = run / "run.json"
     if record.exists():
         content = Run.read(record)
-        differences = {form.name_in(run): form.difference for form in forms}
-        exports = {**content.exports, **differences}
-        dataclasses.replace(content, exports=exports).write(record)
+        differences = {export.name_in(run): export.difference for export in exports}
+        dataclasses.replace(content, exports={**content.exports, **differences}).write(
+            record
+        )

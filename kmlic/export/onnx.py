@@ -1,4 +1,4 @@
-"""Models for ONNX Runtime and whatever else reads ONNX."""
+"""Models for ONNX Runtime and other programs that read ONNX."""
 
 import contextlib
 import logging
@@ -6,13 +6,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from kmlic.atomic_write import atomic_write
-from kmlic.export.extras import import_extra
+from kmlic.export.format import (
+    LABELS_FILE,
+    ExportOptions,
+    Format,
+    Precision,
+    Predict,
+    scores_in,
+)
+from kmlic.export.import_extra import import_extra
 from kmlic.export.plain_graph import PlainGraph
 from kmlic.labels import Labels
 
-# Every runtime of the last years reads it, and it is the newest that tf2onnx writes.
+_EXTRA = "onnx"
+
+# The newest that tf2onnx writes; all runtimes of recent years read it.
 _OPSET = 18
 
 
@@ -23,11 +34,11 @@ def export_onnx(
     labels: Labels | None,
     maps: bool = False,
 ) -> Path:
-    """Writes a model as an ONNX file: images in, their probabilities out.
+    """Writes a model as an ONNX file, from images to their probabilities.
 
-    The batch may have any size. The file holds standard operators only and, in its
-    metadata, the labels. Exclusive groups have outputs of their own,
-    `<group>_probabilities` (B, K), beside the joined `probabilities`.
+    The batch may have any size. The file only holds standard operators and, in its
+    metadata, the labels. Exclusive groups have their own outputs
+    `<group>_probabilities` (B, K) beside the joined `probabilities`.
 
     Shapes: images (B, S, S, 3) float32 pixels 0-255 to probabilities (B, L), and with
     `maps` to maps (B, H, W, L) too.
@@ -35,21 +46,20 @@ def export_onnx(
     Args:
         model: functional model from images (B, S, S, 3) of a fixed size to logits.
         path: the file to write; its name must end with .onnx.
-        labels: names and thresholds of the model's outputs; None for a model that gives
-            embeddings, whose output is `embeddings` (B, D).
-        maps: whether to give the maps too, which are the output of the model's layer
-            "activation_maps".
+        labels: names and thresholds of the model's outputs; None for a model that
+            computes embeddings, whose output is `embeddings` (B, D).
+        maps: whether to return the output of the model's layer "activation_maps" too.
 
     Raises:
-        ValueError: if an argument does not fit, or an operator is not of ONNX, naming
-            it.
+        ValueError: if an argument does not fit, or the model needs an operator that
+            ONNX lacks, naming it.
         ImportError: if the extra onnx is not installed.
     """
     path = Path(path)
     if path.suffix != ".onnx":
         raise ValueError(f"`path` must end with .onnx; got path={str(path)!r}.")
-    onnx = import_extra("onnx", "onnx")
-    tf2onnx = import_extra("tf2onnx", "onnx")
+    onnx = import_extra("onnx", _EXTRA)
+    tf2onnx = import_extra("tf2onnx", _EXTRA)
     predict = PlainGraph(model, labels, maps=maps).predict
     with _quiet():
         content, _ = tf2onnx.convert.from_function(
@@ -58,11 +68,11 @@ def export_onnx(
     foreign = sorted({node.op_type for node in content.graph.node if node.domain})
     if foreign:
         raise ValueError(
-            f"`model` must need ONNX's standard operators only; got {foreign}. A layer "
-            "gives a form without them by `export_layer()`."
+            f"`model` must only need ONNX's standard operators; got {foreign}. "
+            "Replace the layer in exports by defining its `export_layer()`."
         )
     if labels is not None:
-        content.metadata_props.add(key="labels.json", value=labels.to_json())
+        content.metadata_props.add(key=LABELS_FILE, value=labels.to_json())
     with atomic_write(path) as temporary:
         onnx.save(content, temporary)
     return path
@@ -70,7 +80,7 @@ def export_onnx(
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    # It logs every step of every export, and warns of what it then does right.
+    # tf2onnx logs every step, and warns of problems that it then solves.
     logger = logging.getLogger("tf2onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -78,3 +88,38 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
+
+
+def _write(model: keras.Model, path: Path, options: ExportOptions) -> Path:
+    return export_onnx(model, path, labels=options.labels, maps=options.maps)
+
+
+def _load(path: Path, precision: Precision) -> Predict:
+    runtime = import_extra("onnxruntime", _EXTRA)
+    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        inputs = {"images": np.asarray(images, "float32")}
+        return scores_in(dict(zip(names, session.run(names, inputs), strict=True)))
+
+    return predict
+
+
+def _read_labels(path: Path) -> str | None:
+    content = import_extra("onnx", _EXTRA).load(path, load_external_data=False)
+    found = {entry.key: entry.value for entry in content.metadata_props}
+    return found.get(LABELS_FILE)
+
+
+ONNX = Format(
+    name="onnx",
+    file="model.onnx",
+    description="a .onnx file",
+    runtimes={"onnx": "float32"},
+    write=_write,
+    recognizes=lambda path: path.suffix == ".onnx" and path.is_file(),
+    load=_load,
+    read_labels=_read_labels,
+    extra=_EXTRA,
+)

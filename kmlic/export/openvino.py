@@ -1,16 +1,28 @@
-"""Models for OpenVINO, which is the fastest on a CPU."""
+"""Models for OpenVINO, the fastest runtime on a CPU."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 
 from kmlic.atomic_write import atomic_write
-from kmlic.export.extras import import_extra
+from kmlic.export.format import (
+    FLOAT32_TOLERANCE,
+    LABELS_FILE,
+    ExportOptions,
+    Format,
+    Precision,
+    Predict,
+    scores_in,
+)
+from kmlic.export.import_extra import import_extra
 from kmlic.export.plain_graph import PlainGraph
 from kmlic.labels import Labels
 
-LABELS = "labels.json"
+_EXTRA = "openvino"
 
 
 def export_openvino(
@@ -20,40 +32,102 @@ def export_openvino(
     labels: Labels | None,
     maps: bool = False,
 ) -> Path:
-    """Writes a model for OpenVINO: images in, their probabilities out.
+    """Writes a model for OpenVINO, from images to their probabilities.
 
-    The batch may have any size. Weights are float32; in which precision a CPU computes
-    is decided when the model is loaded. The labels stand in the model's runtime
-    information. Exclusive groups have outputs of their own, `<group>_probabilities` (B,
-    K), beside the joined `probabilities`.
+    The batch may have any size. Weights are float32; the precision of computation is
+    chosen when the model is loaded. The labels are stored in the model's runtime
+    information. Exclusive groups have their own outputs `<group>_probabilities` (B, K)
+    beside the joined `probabilities`.
 
     Shapes: images (B, S, S, 3) float32 pixels 0-255 to probabilities (B, L), and with
     `maps` to maps (B, H, W, L) too.
 
     Args:
         model: functional model from images (B, S, S, 3) of a fixed size to logits.
-        folder: gets model.xml and model.bin; what was there is replaced.
-        labels: names and thresholds of the model's outputs; None for a model that gives
-            embeddings, whose output is `embeddings` (B, D).
-        maps: whether to give the maps too, which are the output of the model's layer
-            "activation_maps".
+        folder: for model.xml and model.bin; an existing folder is replaced.
+        labels: names and thresholds of the model's outputs; None for a model that
+            computes embeddings, whose output is `embeddings` (B, D).
+        maps: whether to return the output of the model's layer "activation_maps" too.
 
     Raises:
         ValueError: if an argument does not fit.
         ImportError: if the extra openvino is not installed.
     """
-    openvino = import_extra("openvino", "openvino")
+    core = _core()
     graph = PlainGraph(model, labels, maps=maps)
     with tempfile.TemporaryDirectory() as saved_model:
         graph.save(saved_model)
-        # Not `openvino.convert_model`, which tells Google Analytics of every call.
-        converted = openvino.Core().read_model(saved_model)
+        # Not `openvino.convert_model`, which reports every call to Google Analytics.
+        converted = core.read_model(saved_model)
         if labels is not None:
-            converted.set_rt_info(labels.to_json(), LABELS)
+            converted.set_rt_info(labels.to_json(), LABELS_FILE)
         with atomic_write(folder) as temporary:
             temporary.mkdir()
             # The default would store the weights in 16 bits.
-            openvino.save_model(
+            import_extra("openvino", _EXTRA).save_model(
                 converted, temporary / "model.xml", compress_to_fp16=False
             )
     return Path(folder)
+
+
+def has_bfloat16() -> bool:
+    """Checks whether OpenVINO can compute in bfloat16 on this CPU.
+
+    Raises:
+        ImportError: if the extra openvino is not installed.
+    """
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _core() -> Any:
+    return import_extra("openvino", _EXTRA).Core()
+
+
+def _write(model: keras.Model, path: Path, options: ExportOptions) -> Path:
+    return export_openvino(model, path, labels=options.labels, maps=options.maps)
+
+
+def _load(path: Path, precision: Precision) -> Predict:
+    bfloat16 = precision == "bfloat16" or (precision == "auto" and has_bfloat16())
+    if bfloat16 and not has_bfloat16():
+        raise ValueError(
+            "`precision` must be 'float32' on a CPU without bfloat16; got "
+            "precision='bfloat16'."
+        )
+    compiled = _core().compile_model(
+        path / "model.xml",
+        "CPU",
+        {"INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32"},
+    )
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        results = compiled({"images": np.asarray(images, "float32")})
+        return scores_in({key.get_any_name(): value for key, value in results.items()})
+
+    return predict
+
+
+def _read_labels(path: Path) -> str | None:
+    model = _core().read_model(path / "model.xml")
+    if not model.has_rt_info(LABELS_FILE):
+        return None
+    return model.get_rt_info(LABELS_FILE).astype(str)
+
+
+def _precisions() -> Sequence[Precision]:
+    return ("float32", "bfloat16") if has_bfloat16() else ("float32",)
+
+
+OPENVINO = Format(
+    name="openvino",
+    file="openvino",
+    description="the folder of an OpenVINO model",
+    runtimes={"openvino": "auto", "openvino_float32": "float32"},
+    write=_write,
+    recognizes=lambda path: (path / "model.xml").is_file(),
+    load=_load,
+    read_labels=_read_labels,
+    tolerances={"float32": FLOAT32_TOLERANCE, "bfloat16": 0.2},
+    precisions=_precisions,
+    extra=_EXTRA,
+)

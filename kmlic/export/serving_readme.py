@@ -1,10 +1,12 @@
-"""What stands beside a SavedModel for those who serve it."""
+"""The README of a SavedModel, for those who serve it."""
 
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
+import tensorflow as tf
+
+from kmlic.export.servable import Servable, ServingOptions
 
 _TEMPLATE = """\
 # {{ name }}, version {{ version }}
@@ -60,8 +62,8 @@ for name, output in response.outputs.items():
 
 | signature | input | outputs |
 |---|---|---|
-{% for each in outputs -%}
-| `{{ each.signature }}` | {{ each.input }} | {{ each.names }} |
+{% for cells in signatures -%}
+| {{ cells | join(" | ") }} |
 {% endfor %}
 Batches may have any size B. Pixels are RGB, 0-255, of any height and width; they are
 resized to {{ size }} x {{ size }} as in training.
@@ -72,58 +74,41 @@ An image that is broken, empty, longer than {{ max_bytes }} bytes or larger than
 neighbours in the batch are not touched.
 """
 
-# What signatures take, in words.
-FILES = "`image_bytes` (B,): whole JPEG, PNG, GIF, BMP or WebP files"
-PIXELS = "`images` (B, H, W, 3) float32"
-
 
 def write_readme(
-    version: str | Path,
-    *,
-    name: str,
-    number: int,
-    about: str,
-    meaning: str,
-    signatures: Sequence[tuple[str, str, Mapping[str, str]]],
-    image_size: int,
-    max_bytes: int,
-    max_pixels: int,
+    folder: Path, servable: Servable, version: int, options: ServingOptions
 ) -> None:
-    """Writes README.md: how to start TF Serving and how to ask it.
+    """Writes README.md: how to start TF Serving and how to send requests.
 
     Args:
-        version: folder of the SavedModel's version.
-        name: of the model; what a URL cannot hold is replaced.
-        number: of the version.
-        about: what the model does.
-        meaning: what the outputs mean.
-        signatures: name, input in words, and outputs with their shapes; the first
-            is that of the examples, "serve_bytes".
-        image_size: side in pixels that images are resized to.
-        max_bytes: longest file that is looked into.
-        max_pixels: largest height times width that is decoded.
+        folder: of the SavedModel's version, with its warm-up requests.
+        servable: what was saved; characters of its model's name that a URL cannot hold
+            are replaced.
+        version: number of the version.
+        options: limits of the images.
     """
-    version = Path(version)
-    warm_up = version / "assets.extra" / "tf_serving_warmup_requests"
+    first = next(iter(servable.signatures.values()))
     text = jinja2.Template(_TEMPLATE, keep_trailing_newline=True).render(
-        name=re.sub(r"[^A-Za-z0-9_-]+", "_", name),
-        version=number,
-        about=about,
-        meaning=meaning,
+        name=re.sub(r"[^A-Za-z0-9_-]+", "_", servable.model.name),
+        version=version,
+        about=servable.about,
+        meaning=servable.meaning,
         warm="It answers the requests in `assets.extra` before it takes others."
-        if warm_up.is_file()
+        if options.warm_up
         else "Its first answers take seconds: it has no requests to warm up with.",
-        keys=", ".join(f"`{key}`" for key in signatures[0][2]),
-        outputs=[
-            {
-                "signature": signature,
-                "input": images,
-                "names": ", ".join(f"`{key}` {shape}" for key, shape in names.items()),
-            }
-            for signature, images, names in signatures
+        keys=", ".join(f"`{name}`" for name in first.outputs),
+        signatures=[
+            (
+                f"`{name}`",
+                "`image_bytes` (B,): whole JPEG, PNG, GIF, BMP or WebP files"
+                if each.dtype == tf.string
+                else f"`images` (B, H, W, 3) {each.dtype.name}",
+                ", ".join(f"`{key}` {shape}" for key, shape in each.outputs.items()),
+            )
+            for name, each in servable.signatures.items()
         ],
-        size=image_size,
-        max_bytes=f"{max_bytes:,}",
-        max_pixels=f"{max_pixels:,}",
+        size=servable.image_size,
+        max_bytes=f"{options.max_bytes:,}",
+        max_pixels=f"{options.max_pixels:,}",
     )
-    (version / "README.md").write_text(text, encoding="utf-8")
+    (folder / "README.md").write_text(text, encoding="utf-8")

@@ -3,7 +3,7 @@
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,10 +11,16 @@ import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
 from kmlic.atomic_write import atomic_write
+from kmlic.check_choice import check_choice
+from kmlic.data.decoding import read_resized, resize_images
+from kmlic.export.format import ExportOptions, Format, Precision, Predict, scores_in
 from kmlic.export.freeze import image_size_of
 from kmlic.export.plain_graph import PlainGraph
-from kmlic.export.tflite_file import foreign_operators, with_labels
+from kmlic.export.tflite_file import foreign_operators, labels_in, with_labels
 from kmlic.labels import Labels
+
+# Largest difference of a score that each may cause, see `Format`.
+_QUANTIZATIONS = {"float16": 5e-2, "dynamic": 0.1, "int8": 0.2}
 
 # Computed in float32 by "int8": these make and apply attention weights.
 _FLOAT_OPERATORS = ["BATCH_MATMUL", "DIV", "EXP", "LOGISTIC", "MUL", "SOFTMAX", "SUM"]
@@ -25,14 +31,14 @@ def export_tflite(
     path: str | Path,
     *,
     labels: Labels | None,
-    quantize: Literal["float16", "dynamic", "int8"] | None = None,
+    quantize: str | None = None,
     samples: np.ndarray | None = None,
     maps: bool = False,
 ) -> Path:
-    """Writes a model as a LiteRT file: one image in, its probabilities out.
+    """Writes a model as a LiteRT file, from one image to its probabilities.
 
-    The file holds built-in operators only and, in its metadata, the labels. Exclusive
-    groups have outputs of their own, `<group>_probabilities` (1, K), beside the joined
+    The file only holds built-in operators and, in its metadata, the labels. Exclusive
+    groups have their own outputs `<group>_probabilities` (1, K) beside the joined
     `probabilities`.
 
     Shapes: images (1, S, S, 3) float32 pixels 0-255 to probabilities (1, L), and with
@@ -41,16 +47,14 @@ def export_tflite(
     Args:
         model: functional model from images (B, S, S, 3) of a fixed size to logits.
         path: the file to write; its name must end with .tflite.
-        labels: names and thresholds of the model's outputs; None for a model that gives
-            embeddings, whose output is `embeddings` (1, D).
+        labels: names and thresholds of the model's outputs; None for a model that
+            computes embeddings, whose output is `embeddings` (1, D).
         quantize: None keeps float32; "float16" stores weights in 16 bits, "dynamic" in
-            8, and "int8" computes in 8 bits where that holds up: what weighs regions
-            against each other stays float, because 8 bits leave a softmax over hundreds
-            of regions nothing but zeros.
-        samples: (N, S, S, 3) pixels 0-255 of real images, from which "int8" learns the
+            8, and "int8" also computes in 8 bits, except for the operators of attention
+            weights: in 8 bits a softmax over hundreds of regions is all zeros.
+        samples: (N, S, S, 3) pixels 0-255 of real images, from which "int8" takes the
             range of every activation.
-        maps: whether to give the maps too, which are the output of the model's layer
-            "activation_maps".
+        maps: whether to return the output of the model's layer "activation_maps" too.
 
     Raises:
         ValueError: if an argument does not fit, or the model needs an operator that
@@ -60,18 +64,14 @@ def export_tflite(
     if path.suffix != ".tflite":
         raise ValueError(f"`path` must end with .tflite; got path={str(path)!r}.")
     size = image_size_of(model, labels.image_size if labels else None)
-    if quantize not in (None, "float16", "dynamic", "int8"):
-        raise ValueError(
-            "`quantize` must be None, 'float16', 'dynamic' or 'int8'; got "
-            f"quantize={quantize!r}."
-        )
+    check_choice("quantize", quantize, None, *_QUANTIZATIONS)
     samples = _require_samples(samples, size, quantize)
 
     graph = PlainGraph(model, labels, maps=maps, batch=1)
     with tempfile.TemporaryDirectory() as folder:
         graph.save(folder)
-        # Not `from_concrete_functions`: with Keras 3 that emits reads of variables
-        # that were never written, without a word.
+        # Not `from_concrete_functions`: with Keras 3 it silently emits reads of
+        # variables that were never written.
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         content = _convert(converter, quantize, samples)
     _require_builtin(foreign_operators(content))
@@ -131,6 +131,51 @@ def _convert_to_int8(converter: Any, samples: np.ndarray) -> bytes:
 def _require_builtin(foreign: list[str]) -> None:
     if foreign:
         raise ValueError(
-            f"`model` must need LiteRT's built-in operators only; got {foreign}. "
-            "A layer gives a form without them by `export_layer()`."
+            f"`model` must only need LiteRT's built-in operators; got {foreign}. "
+            "Replace the layer in exports by defining its `export_layer()`."
         )
+
+
+def _write(model: keras.Model, path: Path, options: ExportOptions) -> Path:
+    labels, images, samples = options.labels, options.images, None
+    if options.quantize == "int8":
+        size = image_size_of(model, labels.image_size if labels else None)
+        samples = (
+            np.asarray(resize_images(images, size))
+            if isinstance(images, np.ndarray)
+            else np.stack([read_resized(image, size) for image in images])
+        )
+    return export_tflite(
+        model,
+        path,
+        labels=labels,
+        quantize=options.quantize,
+        samples=samples,
+        maps=options.maps,
+    )
+
+
+def _load(path: Path, precision: Precision) -> Predict:
+    from ai_edge_litert.interpreter import Interpreter
+
+    signature = Interpreter(str(path)).get_signature_runner("serving_default")
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        images = np.asarray(images, "float32")
+        rows = [scores_in(signature(images=image[None])) for image in images]
+        return np.concatenate(rows)
+
+    return predict
+
+
+TFLITE = Format(
+    name="tflite",
+    file="model.tflite",
+    description="a .tflite file",
+    runtimes={"tflite": "float32"},
+    write=_write,
+    recognizes=lambda path: path.suffix == ".tflite" and path.is_file(),
+    load=_load,
+    read_labels=lambda path: labels_in(path.read_bytes(), name=str(path)),
+    quantizations=_QUANTIZATIONS,
+)

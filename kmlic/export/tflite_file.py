@@ -1,40 +1,41 @@
-"""What stands in a LiteRT file beside its weights."""
+"""The labels and operators in a LiteRT file."""
 
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
+from kmlic.export.format import LABELS_FILE
 from kmlic.labels import Labels
-
-_METADATA = "labels.json"
 
 
 def labels_in(content: bytes, *, name: str = "the file") -> str | None:
-    """Reads the text that `with_labels` put into a LiteRT file's bytes; None without.
+    """Returns the text of the labels in a LiteRT file's bytes, or None without.
 
     Raises:
-        ValueError: naming the file, if it is no LiteRT file.
+        ValueError: naming the file, if it is not a LiteRT file.
     """
     if content[4:8] != b"TFL3":
-        raise ValueError(f"{name} must be a LiteRT file; it does not start like one.")
+        raise ValueError(f"{name} must be a LiteRT file; it does not begin like one.")
     parsed = schema.Model.GetRootAs(content, 0)
     for index in range(parsed.MetadataLength()):
         entry = parsed.Metadata(index)
-        if entry.Name() == _METADATA.encode():
+        if entry.Name() == LABELS_FILE.encode():
             return parsed.Buffers(entry.Buffer()).DataAsNumpy().tobytes().decode()
     return None
 
 
 def with_labels(content: bytes, labels: Labels) -> bytes:
-    """Puts the labels into the metadata of a LiteRT file's bytes."""
+    """Adds labels to the metadata of a LiteRT file's bytes."""
     parsed = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(labels.to_json().encode(), np.uint8)
     entry = schema.MetadataT()
-    entry.name = _METADATA
+    entry.name = LABELS_FILE
     entry.buffer = len(parsed.buffers)
     parsed.buffers.append(buffer)
-    others = [each for each in parsed.metadata or [] if each.name != _METADATA.encode()]
+    others = [
+        each for each in parsed.metadata or [] if each.name != LABELS_FILE.encode()
+    ]
     parsed.metadata = [*others, entry]
     return bytes(flatbuffer_utils.convert_object_to_bytearray(parsed))
 
@@ -60,5 +61,5 @@ def operators(content: bytes) -> list[str]:
 
 
 def foreign_operators(content: bytes) -> list[str]:
-    """Lists the operators in a LiteRT file's bytes that the runtime does not bring."""
+    """Lists the operators in a LiteRT file's bytes that are not built in."""
     return [name for name in operators(content) if not name.isupper()]

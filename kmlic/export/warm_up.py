@@ -7,11 +7,11 @@ from pathlib import Path
 import tensorflow as tf
 
 from kmlic.export.decode_bytes import decode_bytes
-from kmlic.export.extras import import_extra
+from kmlic.export.import_extra import import_extra
 
 
 def can_warm_up() -> bool:
-    """Tells whether the extra serving is installed, which `write_warm_up` needs."""
+    """Checks whether the extra serving is installed, which `write_warm_up` needs."""
     return importlib.util.find_spec("tensorflow_serving") is not None
 
 
@@ -20,21 +20,20 @@ def write_warm_up(
     files: Sequence[bytes],
     *,
     image_size: int,
-    of_pixels: Mapping[str, tf.DType],
-    of_bytes: Sequence[str],
+    dtypes: Mapping[str, tf.DType],
 ) -> None:
-    """Writes requests into a SavedModel, where TF Serving looks for them.
+    """Writes warm-up requests into a SavedModel, where TF Serving looks for them.
 
-    Without them the first requests after a start take seconds, for what computes is
-    built then.
+    Without them the first requests after a start take seconds, because TensorFlow
+    builds its kernels then.
 
     Args:
         version: folder of the SavedModel's version.
-        files: encoded images. The first is asked alone, in every signature, and all
-            together in those of bytes.
-        image_size: side in pixels of the tensors that are asked.
-        of_pixels: signatures that take `images`, and the type of these.
-        of_bytes: signatures that take `image_bytes`.
+        files: encoded images. Every signature is asked for the first one; those of
+            encoded images also for all together.
+        image_size: side in pixels of the tensors in the requests.
+        dtypes: signatures by name, with the type of their `images`; tf.string for those
+            that take `image_bytes`.
 
     Raises:
         ValueError: if an image is broken.
@@ -43,15 +42,17 @@ def write_warm_up(
     images, ok = decode_bytes(tf.constant(list(files)), image_size=image_size)
     if not ok.numpy().all():
         raise ValueError(
-            f"`files` must be whole images; got {(~ok.numpy()).sum()} broken ones."
+            f"`files` must be complete images; got {(~ok.numpy()).sum()} broken ones."
         )
     requests = [
         (name, "images", tf.cast(images[:1], dtype))
-        for name, dtype in of_pixels.items()
+        for name, dtype in dtypes.items()
+        if dtype != tf.string
     ]
-    for name in of_bytes:
-        requests.append((name, "image_bytes", files[:1]))
-        requests.append((name, "image_bytes", files))
+    for name, dtype in dtypes.items():
+        if dtype == tf.string:
+            requests.append((name, "image_bytes", files[:1]))
+            requests.append((name, "image_bytes", files))
     predict_pb2 = import_extra("tensorflow_serving.apis.predict_pb2", "serving")
     log_pb2 = import_extra("tensorflow_serving.apis.prediction_log_pb2", "serving")
     path = Path(version) / "assets.extra" / "tf_serving_warmup_requests"

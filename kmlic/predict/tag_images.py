@@ -15,7 +15,7 @@ import tensorflow as tf
 from kmlic.data.decoding import decode_image, read_resized, resize_images
 from kmlic.labels import Labels
 from kmlic.predict.list_images import SUFFIXES, list_images
-from kmlic.predict.load_scorer import Runtime, load_scorer
+from kmlic.predict.load_scorer import load_scorer
 from kmlic.predict.predict_paths import Prediction, present_labels
 from kmlic.predict.scorer import Scorer
 from kmlic.predict.write_predictions import as_record
@@ -46,7 +46,7 @@ def tag_images(
     inputs: Iterable[str | Path],
     output: str | Path,
     *,
-    runtime: Runtime = "saved_model",
+    runtime: str = "saved_model",
     threshold: float | None = None,
     top_k: int | None = None,
     batch_size: int = 32,
@@ -215,7 +215,7 @@ def _as_json(record: dict[str, Any]) -> str:
     return json.dumps(record, ensure_ascii=False)
 
 
-def _load(run: str | Path, runtime: Runtime) -> Scorer:
+def _load(run: str | Path, runtime: str) -> Scorer:
     if "://" not in os.fspath(run):
         return load_scorer(run, runtime=runtime)
     with tempfile.TemporaryDirectory() as folder:
@@ -324,7 +324,7 @@ class _OneAtATime:
 class _ScorerHandler(ModelHandler):
     """Loads a run's scorer once a worker and hands it batches."""
 
-    def __init__(self, run: str, runtime: Runtime, batch_size: int) -> None:
+    def __init__(self, run: str, runtime: str, batch_size: int) -> None:
         super().__init__()
         self._run = run
         self._runtime = runtime

@@ -25,7 +25,7 @@ from kmlic.predict import Scorer
 
 
 def main() -> None:
-    """Builds a classifier with random weights and times its forms in turn."""
+    """Builds a classifier with random weights and times its exports in turn."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backbone", default="resnet50")
     parser.add_argument("--image_size", type=int, default=224)
@@ -42,7 +42,7 @@ def main() -> None:
     images = np.random.default_rng(0).uniform(0, 255, shape).astype("float32")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        forms = {
+        runs = {
             "keras float32": Scorer.of_model(model, labels).score,
             "SavedModel": load_export(
                 export_saved_model(model, folder / "export", labels=labels)
@@ -52,16 +52,16 @@ def main() -> None:
             ),
         }
         openvino = export_openvino(model, folder / "openvino", labels=labels)
-        forms["OpenVINO float32"] = load_export(openvino)
+        runs["OpenVINO float32"] = load_export(openvino)
         if has_bfloat16():
-            forms["OpenVINO bfloat16"] = load_export(openvino, precision="bfloat16")
+            runs["OpenVINO bfloat16"] = load_export(openvino, precision="bfloat16")
         for name, quantize in (("LiteRT", None), ("LiteRT dynamic", "dynamic")):
             path = folder / f"{quantize}.tflite"
             export_tflite(model, path, labels=labels, quantize=quantize)
-            forms[name] = load_export(path)
-        expected = forms["keras float32"](images)
+            runs[name] = load_export(path)
+        expected = runs["keras float32"](images)
         print(f"{arguments.backbone}, {size} px, batch {arguments.batch_size}")
-        for name, predict in forms.items():
+        for name, predict in runs.items():
             difference = np.abs(predict(images) - expected).max()
             start, batches = time.perf_counter(), 0
             while time.perf_counter() - start < arguments.seconds:

@@ -1,3 +1,4 @@
+import dataclasses
 import importlib
 import json
 
@@ -7,7 +8,7 @@ import tensorflow as tf
 from sklearn.metrics import average_precision_score
 
 from kmlic.experiments import export_run
-from kmlic.export import has_bfloat16, load_export
+from kmlic.export import FORMATS, has_bfloat16, load_export
 from kmlic.labelled_arrays import write_arrays
 from kmlic.labels import Labels
 from kmlic.models import build_devise, score_labels
@@ -15,9 +16,8 @@ from kmlic.run_folder import Run
 from tests.export.toys import random_images
 from tests.predict.toys import LABELS, write_image, write_run
 
-# The rooms' names for the functions hide the modules of the same names.
+# The room's name for the function hides the module of the same name.
 loading = importlib.import_module("kmlic.experiments.load_split")
-checked = importlib.import_module("kmlic.export.export_checked")
 
 
 @pytest.fixture
@@ -119,15 +119,16 @@ def test_exports_the_embeddings_of_a_model_trained_on_word_vectors(
         export_run(run, **options)
 
 
-def test_says_which_form_strays(run, photographs, monkeypatch):
-    monkeypatch.setitem(checked.TOLERANCES, "float32", -1.0)
-    with pytest.raises(ValueError, match=r"model\.tflite must give the model's"):
+def test_says_which_export_exceeds_its_tolerance(run, photographs, monkeypatch):
+    strict = dataclasses.replace(FORMATS["tflite"], tolerances={"float32": -1.0})
+    monkeypatch.setitem(FORMATS, "tflite", strict)
+    with pytest.raises(ValueError, match=r"model\.tflite must return the model's"):
         export_run(run, formats=("tflite",), images=[photographs])
     assert not (run / "model.tflite").exists()
 
 
 def test_refuses_to_export_nothing(run):
-    with pytest.raises(ValueError, match="at least one form"):
+    with pytest.raises(ValueError, match="at least one format"):
         export_run(run, formats=())
 
 

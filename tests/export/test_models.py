@@ -21,7 +21,6 @@ from kmlic.export import (
     export_saved_model,
     export_tflite,
 )
-from kmlic.export.load_export import load_signature
 from kmlic.export.tflite_file import foreign_operators
 from kmlic.labels import to_probabilities
 from tests.models.papers import LABELS, MODELS, PAPERS, SIZE
@@ -137,7 +136,8 @@ def test_decouplenet_is_exported_with_its_maps(photographs, tmp_path):
     expected = activation_maps(model, pixels)
     options = {"labels": LABELS, "maps": True}
     path = export_saved_model(model, tmp_path / "export", **options)
-    served = load_signature(path, "serving_default")(images=tf.constant(pixels))
+    loaded = tf.saved_model.load(str(path))
+    served = loaded.signatures["serving_default"](images=tf.constant(pixels))
     np.testing.assert_allclose(served["maps"], expected, atol=1e-4)
     path = export_tflite(model, tmp_path / "model.tflite", **options)
     predict = Interpreter(str(path)).get_signature_runner("serving_default")

@@ -5,7 +5,7 @@ from kmlic.export.read_labels import find_labels
 from tests.export.toys import LABELS
 
 
-def test_reads_the_labels_of_every_form(
+def test_reads_the_labels_of_every_format(
     saved_model, tflite, onnx_file, openvino_folder
 ):
     for path in (saved_model, tflite, onnx_file, openvino_folder):
@@ -16,7 +16,7 @@ def test_says_which_export_has_none(model, tmp_path):
     without = export_tflite(model, tmp_path / "model.tflite", labels=None)
     assert find_labels(without) is None
     for path in (without, tmp_path, tmp_path / "absent.onnx"):
-        with pytest.raises(ValueError, match=f"{path.name} must be an export of kmlic"):
+        with pytest.raises(ValueError, match=f"{path.name} must be an export"):
             read_labels(path)
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
 from kmlic.data.decoding import resize_images
-from kmlic.export import check_parity, export_saved_model
+from kmlic.export import ServingOptions, check_parity, export_saved_model
 from kmlic.labels import Labels
 from tests.benchmarks.serving_load import ask, growth
 from tests.export.toys import (
@@ -138,7 +138,9 @@ def test_numbers_versions_as_tf_serving_wants(model, tmp_path):
     assert path == tmp_path / "8"
     assert sorted(file.name for file in tmp_path.iterdir()) == ["7", "8", "notes"]
     with pytest.raises(ValueError, match=r"version=7 with \[7, 8\]"):
-        export_saved_model(model, tmp_path, labels=LABELS, version=7)
+        export_saved_model(
+            model, tmp_path, labels=LABELS, serving=ServingOptions(version=7)
+        )
 
 
 def test_leaves_nothing_behind_when_it_fails(model, tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ import subprocess
 import threading
 
 import grpc
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,6 +17,7 @@ from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from kmlic.data import read_resized
+from kmlic.export.servable import Servable, ServingOptions, Signature
 from kmlic.export.serving_readme import write_readme
 from tests.export.toys import probabilities_of, random_images
 
@@ -130,17 +132,14 @@ def test_lists_every_signature_with_its_outputs(saved_model):
 
 
 def test_makes_a_name_that_a_url_can_hold(tmp_path):
-    write_readme(
-        tmp_path,
-        name="my model/1",
-        number=7,
+    servable = Servable(
+        keras.Model(name="my model"),
+        image_size=8,
+        signatures={"serve_bytes": Signature(tf.string, None, {"ok": "(B,)"})},
         about="It sees.",
         meaning="",
-        signatures=[("serve_bytes", "`image_bytes`", {"ok": "(B,)"})],
-        image_size=8,
-        max_bytes=1,
-        max_pixels=2,
     )
+    write_readme(tmp_path, servable, 7, ServingOptions())
     text = (tmp_path / "README.md").read_text()
-    assert text.startswith("# my_model_1, version 7\n")
-    assert "models/my_model_1:predict" in text
+    assert text.startswith("# my_model, version 7\n")
+    assert "models/my_model:predict" in text

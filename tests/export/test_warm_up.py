@@ -7,7 +7,7 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 
-from kmlic.export import export_saved_model
+from kmlic.export import ServingOptions, export_saved_model
 from kmlic.export.warm_up import can_warm_up, write_warm_up
 from tests.export.toys import LABELS, random_images
 
@@ -22,7 +22,8 @@ def files(count):
 @pytest.fixture(scope="module")
 def version(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("warm")
-    return export_saved_model(model, folder, labels=LABELS, warm_up=list(files(3)))
+    serving = ServingOptions(warm_up=list(files(3)))
+    return export_saved_model(model, folder, labels=LABELS, serving=serving)
 
 
 def requests(version):
@@ -55,13 +56,14 @@ def test_there_are_none_unless_asked_for(saved_model):
 
 
 def test_refuses_broken_images_and_leaves_nothing(model, tmp_path):
-    with pytest.raises(ValueError, match="must be whole images; got 1 broken"):
-        export_saved_model(model, tmp_path, labels=LABELS, warm_up=[b"", *files(1)])
+    serving = ServingOptions(warm_up=[b"", *files(1)])
+    with pytest.raises(ValueError, match="must be complete images; got 1 broken"):
+        export_saved_model(model, tmp_path, labels=LABELS, serving=serving)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_names_the_extra_that_is_missing(tmp_path, monkeypatch):
-    extras = importlib.import_module("kmlic.export.extras")
+    extras = importlib.import_module("kmlic.export.import_extra")
 
     def fail(name):
         raise ImportError(name)
@@ -69,7 +71,7 @@ def test_names_the_extra_that_is_missing(tmp_path, monkeypatch):
     monkeypatch.setattr(extras.importlib, "import_module", fail)
     with pytest.raises(ImportError, match=r"kmlic\[serving\]"):
         write_warm_up(
-            tmp_path, list(files(1)), image_size=8, of_pixels={}, of_bytes=["serve"]
+            tmp_path, list(files(1)), image_size=8, dtypes={"serve": tf.string}
         )
     assert can_warm_up()
     assert np.array(list(tmp_path.iterdir())).size == 0

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from kmlic.export import (
+    ServingOptions,
     export_onnx,
     export_openvino,
     export_saved_model,
@@ -21,7 +22,8 @@ def run(tmp_path_factory):
     run = write_run(tmp_path_factory.mktemp("run") / "run")
     model, labels = load_run(run)
     for version in (9, 10):
-        export_saved_model(model, run / "export", labels=labels, version=version)
+        serving = ServingOptions(version=version)
+        export_saved_model(model, run / "export", labels=labels, serving=serving)
     export_tflite(model, run / "model.tflite", labels=labels)
     export_onnx(model, run / "model.onnx", labels=labels)
     export_openvino(model, run / "openvino", labels=labels)
@@ -52,17 +54,17 @@ def test_takes_the_thresholds_of_the_run_and_refuses_other_names(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("runtime", "form"),
+    ("runtime", "format"),
     [("onnx", "onnx"), ("openvino_float32", "openvino"), ("saved_model",) * 2],
 )
-def test_says_how_to_export_what_is_missing(tmp_path, runtime, form):
+def test_says_how_to_export_what_is_missing(tmp_path, runtime, format):
     run = write_run(tmp_path / "run")
-    with pytest.raises(ValueError, match=f"kmlic export .*run --formats {form}$"):
+    with pytest.raises(ValueError, match=f"kmlic export .*run --formats {format}"):
         load_scorer(run, runtime=runtime)
 
 
 def test_says_which_runtimes_there_are(run):
-    with pytest.raises(ValueError, match=r"keras, saved_model, .*got runtime='torch'"):
+    with pytest.raises(ValueError, match=r"'keras', .*got runtime='torch'"):
         load_scorer(run, runtime="torch")
     with pytest.raises(ValueError, match="no such folder"):
         load_scorer(run / "absent", runtime="onnx")
@@ -77,9 +79,9 @@ def test_names_the_extra_that_is_missing(run, runtime, extra, monkeypatch):
             raise ImportError(name)
         return importing(name, *arguments, **options)
 
-    from kmlic.export import extras
+    from kmlic.export import import_extra
 
-    importing = extras.importlib.import_module
-    monkeypatch.setattr(extras.importlib, "import_module", without)
+    importing = import_extra.importlib.import_module
+    monkeypatch.setattr(import_extra.importlib, "import_module", without)
     with pytest.raises(ImportError, match=rf"kmlic\[{extra}\]"):
         load_scorer(run, runtime=runtime)

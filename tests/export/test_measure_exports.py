@@ -1,13 +1,13 @@
 import numpy as np
 
-from kmlic.export import Form, compare_forms
+from kmlic.export import Export, measure_exports
 from tests.export.toys import random_images
 
 
 def test_measures_size_and_latency(tflite, openvino_folder):
-    forms = [Form(tflite, 0.25), Form(openvino_folder, 0.5)]
+    exports = [Export(tflite, 0.25), Export(openvino_folder, 0.5)]
     image = random_images(1)
-    first, second = compare_forms(forms, image, repetitions=2)
+    first, second = measure_exports(exports, image, repetitions=2)
     assert first.megabytes == tflite.stat().st_size / 1e6
     files = list(openvino_folder.iterdir())
     assert second.megabytes == sum(file.stat().st_size for file in files) / 1e6

@@ -5,14 +5,14 @@ from typing import Any
 
 
 def import_extra(package: str, extra: str) -> Any:
-    """Imports a package, and says how to install it where it is missing.
+    """Imports a package; if it is missing, the error says how to install it.
 
     Args:
         package: its name in Python.
-        extra: of kmlic, which brings it.
+        extra: the extra of kmlic that installs it.
 
     Raises:
-        ImportError: naming package and extra.
+        ImportError: naming the package and the extra.
 
     Example:
         >>> import_extra("json", "onnx").loads("1")

@@ -1,6 +1,6 @@
 import pytest
 
-from kmlic.export.extras import import_extra
+from kmlic.export.import_extra import import_extra
 
 
 def test_imports_what_is_there_and_names_the_extra_of_what_is_not():

@@ -1,0 +1,73 @@
+"""What a SavedModel for TF Serving is made of."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import keras
+import tensorflow as tf
+
+from kmlic.data.decoding import MAX_BYTES, MAX_PIXELS
+from kmlic.labels import Labels
+
+
+@dataclasses.dataclass(frozen=True)
+class ServingOptions:
+    """Holds the version of a SavedModel, its limits and its warm-up requests.
+
+    Args:
+        version: a positive number that does not exist yet; None for one more than the
+            largest.
+        max_bytes: longest encoded image that is decoded.
+        max_pixels: largest height times width that is decoded.
+        warm_up: encoded images that TF Serving scores before it takes requests, so that
+            the first requests are not slow. Needs the extra serving.
+    """
+
+    version: int | None = None
+    max_bytes: int = MAX_BYTES
+    max_pixels: int = MAX_PIXELS
+    warm_up: Sequence[bytes] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """Describes a signature of a SavedModel.
+
+    Args:
+        dtype: type of its input `images` (B, H, W, 3), pixels 0-255 of any size;
+            tf.string for `image_bytes` (B,), encoded images.
+        answer: maps resized images (B, S, S, 3) and `ok` (B,), False for images that
+            are broken, to the outputs by name; a tf.function with `answer_spec`.
+        outputs: the shapes of the outputs by name, for README.md.
+    """
+
+    dtype: tf.DType
+    answer: Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
+    outputs: Mapping[str, str]
+
+
+def answer_spec(image_size: int) -> list[tf.TensorSpec]:
+    """Returns the input signature of `Signature.answer` for images of one size."""
+    images = tf.TensorSpec((None, image_size, image_size, 3), tf.float32, "images")
+    return [images, tf.TensorSpec((None,), tf.bool)]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Servable:
+    """Describes a model with signatures for tensors and encoded images.
+
+    Args:
+        model: what `answer` of the signatures calls.
+        image_size: side S in pixels that images are resized to.
+        signatures: by name; the first one is that of the examples in README.md.
+        about: what the model does, for README.md.
+        meaning: what the outputs mean, for README.md.
+        labels: stored as asset, and returned by `labels_json`, if not None.
+    """
+
+    model: keras.Model
+    image_size: int
+    signatures: Mapping[str, Signature]
+    about: str
+    meaning: str
+    labels: Labels | None = None
