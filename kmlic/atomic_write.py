@@ -1,4 +1,4 @@
-"""Files and folders that are written completely or not at all."""
+"""Atomic writing of files and folders: completely or not at all."""
 
 import contextlib
 import os
@@ -9,21 +9,21 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Gives a path to write to, which takes the place of `path` once it is whole.
+    """Returns a temporary path that replaces `path` when the context ends.
 
-    A crash or an error inside leaves the old file or folder as it was. The new one may
-    be a file or a folder; it is flushed to the disk before it gets its name.
+    A crash or an error within the context leaves the old file or folder unchanged. The
+    new file or folder is flushed to the disk before it gets its name.
 
     Args:
-        path: the file or folder to write. Its parent is made when missing.
+        path: the file or folder to write. Its parent is created if missing.
 
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     with atomic_write(Path(folder) / "a.txt") as temporary:
-        ...         _ = temporary.write_text("whole")
+        ...         _ = temporary.write_text("complete")
         ...     (Path(folder) / "a.txt").read_text()
-        'whole'
+        'complete'
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 
 def replace(new: Path, old: Path) -> None:
-    """Puts a file or folder in the place of another, of which none or one remains."""
+    """Replaces a file or folder by another; a crash leaves at most one of them."""
     if not old.is_dir():
         new.replace(old)
         return

@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs nothing beside it."""
+"""Reports as one self-contained HTML file."""
 
 import base64
 import dataclasses
@@ -15,16 +15,18 @@ from PIL import Image
 
 from kmlic.atomic_write import atomic_write
 
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _PICTURE_SIDE = 256
 _DPI = 144
-# What may stand around the digits of a number: signs, units, deviations.
+# A number may have a sign, a unit and a deviation.
 _NUMBER = re.compile(r"[-+±]?[\d.,]+(e[-+]?\d+)?( ?(%|s|MB|GB|ms))?( ± [\d.,]+)?")
 _EMPTY = ("", "-")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Picture:
-    """Holds an image to be shown small, and what is said below it.
+    """Holds an image, shown as a thumbnail, and the text below it.
 
     Args:
         image: (H, W, 3) pixels 0-255, uint8 or float.
@@ -39,19 +41,18 @@ class Picture:
 class Section:
     """Holds one part of a report: a text, a table, figures and pictures, in that order.
 
-    Texts are shown as they are; a `markupsafe.Markup` keeps its HTML, in cells too.
+    All texts and cells are escaped, except for `markupsafe.Markup`.
 
     Args:
         title: the heading.
-        text: paragraphs with an empty line between them.
-        header: one cell per column; none for a table without.
-        rows: cells of text. Columns of numbers are set to the right.
-        figures: made with `matplotlib.figure.Figure`, not through pyplot; drawn dark
-            on white, whatever the page has.
-        pictures: images side by side.
+        text: paragraphs separated by empty lines.
+        header: one cell per column; empty for a table without header.
+        rows: cells of text. Columns of numbers are aligned to the right.
+        figures: made with `matplotlib.figure.Figure`, not with pyplot; drawn on white.
+        pictures: images shown side by side.
 
     Raises:
-        ValueError: if a row has another number of cells than the header.
+        ValueError: if the rows differ in their number of cells.
 
     Example:
         >>> Section("Sizes", header=("split", "images"), rows=[("train", "3000")]).title
@@ -76,15 +77,15 @@ class Section:
 
 
 def write_report(path: str | Path, title: str, sections: Sequence[Section]) -> None:
-    """Writes a page of sections, whole or not at all.
+    """Writes a page of sections atomically.
 
-    The page loads nothing: style, figures and pictures are inside it, and its policy
-    forbids browsers to ask for anything else.
+    Style, figures and pictures are inside the file, and its content security policy
+    forbids browsers to load anything else.
 
     Args:
         path: the HTML file.
-        title: of the page.
-        sections: in order; those without any content are left out.
+        title: title of the page.
+        sections: the sections in order; empty ones are left out.
 
     Example:
         >>> import tempfile
@@ -137,9 +138,9 @@ def _figure(figure: Figure, title: str) -> dict[str, object]:
         facecolor="white",
         dpi=_DPI if photographs else "figure",
     )
-    width = None  # a drawing says its own
+    width = None  # an SVG has its own
     if photographs:
-        # CSS counts 96 pixels an inch.
+        # CSS has 96 pixels per inch.
         width = round(Image.open(file).width * 96 / _DPI)
     return {
         "source": _data_url(

@@ -1,4 +1,4 @@
-"""Arrays in files that say which labels they are of."""
+"""Files of arrays that store the labels which the arrays belong to."""
 
 import hashlib
 import json
@@ -15,15 +15,15 @@ from kmlic.atomic_write import atomic_write
 def write_arrays(
     path: str | Path, names: Sequence[str], arrays: Mapping[str, np.ndarray]
 ) -> str:
-    """Writes arrays with the labels they are of and a hash, whole or not at all.
+    """Writes arrays, the names of their labels and a hash to a file, atomically.
 
     Args:
         path: the `.npz` file.
-        names: the labels, in order.
-        arrays: key to array, of numbers.
+        names: names of the labels, in order.
+        arrays: key to array of numbers.
 
     Returns:
-        The sha256 of names and arrays.
+        The SHA-256 of names and arrays.
     """
     identity = _hash_arrays(names, arrays)
     content: dict[str, Any] = {f"array_{key}": value for key, value in arrays.items()}
@@ -37,15 +37,15 @@ def write_arrays(
 def read_arrays(
     path: str | Path, keys: Sequence[str], *, names: Sequence[str] | None = None
 ) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
-    """Reads what `write_arrays` wrote, without ever opening a pickle.
+    """Reads a file of `write_arrays`; a pickle is never opened.
 
     Args:
         path: the `.npz` file.
-        keys: the arrays to read, all of which the file must hold.
-        names: the labels that the arrays must be of; any when None.
+        keys: keys of the arrays to read.
+        names: names that the labels must have; None for any.
 
     Raises:
-        ValueError: naming the file, if it is a pickle, is damaged, lacks an array or
+        ValueError: naming the file, if it is a pickle, is corrupt, lacks an array or
             belongs to other labels.
     """
     path = Path(path)
@@ -56,10 +56,9 @@ def read_arrays(
         raise ValueError(
             f"{path} must be an .npz file that kmlic wrote; "
             + (
-                "it is a pickle, which runs code when it is opened. Convert it once "
-                "where you trust it: open it with pickle.load there, take the label "
-                "names and the arrays out of it and write them with "
-                "kmlic.labelled_arrays.write_arrays."
+                "it is a pickle, which can run code when it is opened. If you trust it, "
+                "open it once with pickle.load and write its label names and arrays "
+                "with kmlic.labelled_arrays.write_arrays."
                 if pickled
                 else f"it begins with the bytes {magic!r}."
             )
@@ -67,7 +66,7 @@ def read_arrays(
     try:
         with zipfile.ZipFile(path) as archive:
             packed = [m for m in archive.infolist() if m.file_size > m.compress_size]
-            if packed:  # a few kilobytes could unfold into the whole memory
+            if packed:  # a few kilobytes could expand to all of the memory
                 raise ValueError(f"{packed[0].filename} is compressed")
         with np.load(path, allow_pickle=False) as content:
             own = tuple(str(name) for name in content["names"])
@@ -83,8 +82,8 @@ def read_arrays(
         ) from error
     if identity != _hash_arrays(own, arrays):
         raise ValueError(
-            f"{path} was changed after it was written: its hash is not its content's. "
-            "Write it anew."
+            f"{path} was changed after it was written: its hash does not match its "
+            "content. Write it again."
         )
     absent = [key for key in keys if key not in arrays]
     if absent:
@@ -98,11 +97,11 @@ def read_arrays(
 
 
 def require_same_names(own: Sequence[str], others: Sequence[str]) -> None:
-    """Refuses label names that differ in name or order.
+    """Raises an error if label names differ in name or order.
 
     Args:
-        own: the names that are expected.
-        others: the names that are compared with them.
+        own: the expected names.
+        others: the names to compare.
 
     Raises:
         ValueError: naming the first difference.
@@ -118,7 +117,7 @@ def require_same_names(own: Sequence[str], others: Sequence[str]) -> None:
         surplus = max(own, others, key=len)[min(len(own), len(others))]
         raise ValueError(
             f"labels must be the same in the same order; got {len(own)} here and "
-            f"{len(others)} there; the first surplus one is {surplus!r}."
+            f"{len(others)} there; the first additional one is {surplus!r}."
         )
 
 

@@ -1,4 +1,4 @@
-"""What a model's outputs mean: names, groups, thresholds and image size."""
+"""Labels of a model: their names, groups and thresholds, and the image size."""
 
 import hashlib
 import itertools
@@ -20,18 +20,18 @@ class Labels:
 
     Args:
         names: one name per output, unique and not empty.
-        groups: group name to the names it holds, in order; None without groups.
+        groups: group name to the names of its labels, in order; None without groups.
         thresholds: probability 0-1 from which a label counts as present, one per
-            name; 0.5 each when None.
+            label; empty for 0.5 each.
         image_size: side in pixels of the images a model was trained on, or None.
         exclusive: whether an image has exactly one label of each group. The groups must
-            then hold every label once, at least two each, in the order of `names`;
-            probabilities are a softmax within each group, and thresholds do not count.
+            then contain every label once, at least two each, in the order of `names`;
+            probabilities are a softmax within each group, and thresholds are not used.
 
     Raises:
-        ValueError: if names repeat or are empty, a group names an unknown label,
-            thresholds are not one probability per name, or exclusive groups do not
-            share the labels out.
+        ValueError: if names repeat or are empty, a group has an unknown label,
+            thresholds are not one probability per label, or exclusive groups do not
+            contain every label once.
 
     Example:
         >>> labels = Labels(("dog", "sofa"), thresholds=(0.5, 0.3))
@@ -88,15 +88,15 @@ class Labels:
 
     @property
     def hash(self) -> str:
-        """Identifies names, groups, thresholds, image size and exclusiveness."""
+        """Returns the SHA-256 of names, groups, thresholds, size and exclusiveness."""
         text = json.dumps(self._content(), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def indices(self, group: str) -> list[int]:
-        """Gives the outputs that belong to a group.
+        """Returns the indices of the outputs of a group.
 
         Raises:
-            ValueError: if there is no such group.
+            ValueError: if the group is unknown.
         """
         if not self.groups or group not in self.groups:
             raise ValueError(
@@ -106,7 +106,7 @@ class Labels:
 
     @property
     def exclusive_groups(self) -> dict[str, slice]:
-        """Gives the outputs of each exclusive group; none where groups are not."""
+        """Returns the outputs of each exclusive group; none without such groups."""
         if not self.exclusive:
             return {}
         groups = self.groups or {}
@@ -117,7 +117,7 @@ class Labels:
         }
 
     def require_same_names(self, other: "Labels | Sequence[str]") -> None:
-        """Refuses labels that differ in name or order.
+        """Raises an error if labels differ in name or order.
 
         Raises:
             ValueError: naming the first difference.
@@ -126,17 +126,17 @@ class Labels:
         require_same_names(self.names, others)
 
     def to_json(self) -> str:
-        """Writes everything as JSON text, with the hash."""
+        """Returns the labels and their hash as JSON text."""
         return json.dumps(
             {**self._content(), "hash": self.hash}, indent=2, ensure_ascii=False
         )
 
     @classmethod
     def from_json(cls, text: str, *, source: str = "labels.json") -> "Labels":
-        """Reads what `to_json` wrote.
+        """Reads the JSON text of `to_json`.
 
         Raises:
-            ValueError: if the text is not such JSON or its hash is another's.
+            ValueError: if the text is not such JSON or its hash does not match.
         """
         try:
             content: dict[str, Any] = json.loads(text)
@@ -154,13 +154,13 @@ class Labels:
         if content.get("hash", labels.hash) != labels.hash:
             raise ValueError(
                 f"{source} was changed after it was written: its hash is "
-                f"{content['hash'][:12]}..., its content's {labels.hash[:12]}.... "
-                "Write it anew with Labels.write."
+                f"{content['hash'][:12]}..., that of its text {labels.hash[:12]}.... "
+                "Write it again with Labels.write."
             )
         return labels
 
     def write(self, path: str | Path) -> None:
-        """Writes labels.json, whole or not at all."""
+        """Writes labels.json atomically."""
         with atomic_write(path) as temporary:
             temporary.write_text(self.to_json(), encoding="utf-8")
 
@@ -181,20 +181,19 @@ class Labels:
             "thresholds": list(self.thresholds),
             "image_size": self.image_size,
         }
-        if self.exclusive:  # left out otherwise: the hash of older files stays
+        if self.exclusive:  # absent otherwise, so that older files keep their hash
             content["exclusive"] = True
         return content
 
 
 def to_probabilities(logits: np.ndarray, labels: Labels | None = None) -> np.ndarray:
-    """Makes probabilities of logits: each by itself, or a softmax within each group.
+    """Computes probabilities of logits: sigmoids, or a softmax within each group.
 
     Shapes: (N, L) to (N, L) float32.
 
     Args:
-        logits: of a model.
-        labels: of the model; with exclusive groups the probabilities of each group sum
-            to 1.
+        logits: logits of a model.
+        labels: labels of the model; the probabilities of each exclusive group sum to 1.
 
     Example:
         >>> to_probabilities(np.zeros((1, 2))).tolist()

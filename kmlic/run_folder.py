@@ -1,4 +1,4 @@
-"""What a run leaves behind, written whole or not at all."""
+"""The folder and the record of a run."""
 
 import contextlib
 import dataclasses
@@ -18,7 +18,7 @@ from kmlic.atomic_write import atomic_write, flush, remove, replace
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """Records what was run on which data and what came out: the content of run.json.
+    """Holds the content of run.json: what was run on which data, and its results.
 
     Args:
         recipe: name of the recipe.
@@ -26,11 +26,11 @@ class Run:
         settings: every setting of the recipe.
         data: name, fingerprint, sizes of the splits, number of skipped rows, options
             of its loader.
-        results: split to model to metric to value, for instance
-            `results["test"]["msrn"]["mAP"]`; the means over the seeds.
-        deviations: the same, the standard deviations over the seeds; empty for one.
-        seeds: the same results for each seed, by the seed as text.
-        tuned: split to the exported model to metric to value at the thresholds in
+        results: split to model to metric to mean over the seeds, for instance
+            `results["test"]["msrn"]["mAP"]`.
+        deviations: the same for the standard deviations; empty for one seed.
+        seeds: seed as text to the results of that seed.
+        tuned: split to exported model to metric to value at the thresholds in
             labels.json, which were tuned on the validation split.
         per_label: split to model to label to average precision; null where a split
             has no positives.
@@ -38,9 +38,9 @@ class Run:
         exports: file to the largest difference between its probabilities and the
             model's.
         seconds: wall-clock time by stage.
-        weights: which ones were scored, saved and exported.
+        weights: which weights were scored, saved and exported.
         peak_memory_gb: largest resident memory of the process, in 1e9 bytes.
-        environment: versions, git commit and machine; filled in when left out.
+        environment: versions, git commit and machine; of this process by default.
     """
 
     recipe: str
@@ -64,7 +64,7 @@ class Run:
     )
 
     def write(self, path: str | Path) -> None:
-        """Writes run.json, whole or not at all."""
+        """Writes run.json atomically."""
         text = json.dumps(dataclasses.asdict(self), indent=1, default=str)
         with atomic_write(path) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
@@ -74,23 +74,23 @@ class Run:
         """Reads run.json.
 
         Raises:
-            ValueError: naming the file and the fields that miss or are unknown.
+            ValueError: naming the file and the fields that are missing or unknown.
         """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
             return cls(**content)
         except (json.JSONDecodeError, TypeError) as error:
             raise ValueError(
-                f"{path} must hold what kmlic wrote as run.json; got {error}."
+                f"{path} must be a run.json that kmlic wrote; got {error}."
             ) from error
 
 
 class RunFolder:
-    """Collects a run's files beside their final place, and takes that place at the end.
+    """Collects the files of a run in a working folder that becomes the final folder.
 
-    While a recipe works its files lie in the hidden folder `.<name>.working`; a run
-    that was interrupted finds them there and goes on. A crash leaves the run that was
-    there before, or none.
+    The working folder is the hidden `.<name>.working` beside the final one. A run that
+    was interrupted resumes from it. Until the run is complete, an earlier run in the
+    final folder stays.
 
     Args:
         path: the final folder.
@@ -111,7 +111,7 @@ class RunFolder:
         self.working = self.path.with_name(f".{self.path.name}.working")
 
     def begin(self, settings: Mapping[str, Any]) -> bool:
-        """Opens the working folder and tells whether it goes on with an earlier run.
+        """Opens the working folder and returns whether it resumes an earlier run.
 
         Raises:
             ValueError: if the earlier run had other settings, listing them.
@@ -122,8 +122,8 @@ class RunFolder:
             if changed := list_changes(json.loads(record.read_text()), mine):
                 raise ValueError(
                     f"{self.working} holds an interrupted run with other settings "
-                    f"({changed}). Run it with its settings to go on, remove that "
-                    "folder to begin anew, or choose another --folder."
+                    f"({changed}). Use its settings to resume it, remove that folder "
+                    "to start again, or choose another --folder."
                 )
             return True
         remove(self.working)
@@ -132,7 +132,7 @@ class RunFolder:
         return False
 
     def finish(self, without: Sequence[str] = ("settings.json",)) -> None:
-        """Puts the working folder in its final place, without the files named."""
+        """Moves the working folder to its final path, without the named files."""
         for name in without:
             remove(self.working / name)
         flush(self.working)
@@ -140,11 +140,11 @@ class RunFolder:
 
 
 def list_changes(theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> str:
-    """Says which settings differ from those that something was begun with.
+    """Returns a text that lists the settings which have changed.
 
     Args:
-        theirs: settings by name, as they were.
-        mine: as they are now.
+        theirs: earlier settings by name.
+        mine: current settings by name.
 
     Example:
         >>> list_changes({"epochs": 2, "seed": 0}, {"epochs": 3, "seed": 0})
@@ -158,7 +158,7 @@ def list_changes(theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> str:
 
 
 def describe_environment() -> dict[str, Any]:
-    """Gives the versions, the git commit and the machine a run depends on."""
+    """Returns the versions, the git commit and the machine that a run depends on."""
     versions = {"python": platform.python_version()}
     for package in ("kmlic", "keras", "tensorflow", "numpy", "spektral", "gensim"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -177,9 +177,10 @@ def describe_environment() -> dict[str, Any]:
 
 
 def peak_memory_gb() -> float:
-    """Gives the largest resident memory of this process so far, in 1e9 bytes."""
+    """Returns the largest resident memory of this process so far, in 1e9 bytes."""
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux counts in the memory of the process that started this one; here it does not.
+    # `ru_maxrss` includes the memory of the process that started this one; VmHWM does
+    # not.
     status = Path("/proc/self/status")
     if status.exists():
         lines = status.read_text().splitlines()

@@ -34,7 +34,9 @@ def test_run_json_is_read_as_it_was_written(tmp_path):
 @pytest.mark.parametrize("text", ["", "{}", '{"recipe": "msrn", "surplus": 1}'])
 def test_another_file_is_refused_by_name(tmp_path, text):
     (tmp_path / "run.json").write_text(text)
-    with pytest.raises(ValueError, match=r"run\.json must hold what kmlic wrote"):
+    with pytest.raises(
+        ValueError, match=r"run\.json must be a run\.json that kmlic wrote"
+    ):
         Run.read(tmp_path / "run.json")
 
 

@@ -1,4 +1,4 @@
-"""Judging a trained model."""
+"""Evaluation of trained models."""
 
 from kmlic.evaluation.compare_curves import compare_curves
 from kmlic.evaluation.fit_calibration import Calibration, fit_calibration

@@ -1,4 +1,4 @@
-"""What maps must be to be compared with boxes."""
+"""The check of maps that are compared with boxes."""
 
 from collections.abc import Sequence
 
@@ -18,13 +18,13 @@ def check_maps(
 
     Args:
         maps: (N, H, W, L).
-        boxes: of each image.
-        names: of the labels.
+        boxes: boxes of each image.
+        names: names of the labels.
         centers: as `kmlic.explain.receptive_field_centers` returns them; None for the
             centers of equal cells.
 
     Raises:
-        ValueError: if they do not fit together.
+        ValueError: if their sizes do not agree.
     """
     if np.ndim(maps) != 4 or maps.shape[0] != len(boxes) or maps.shape[3] != len(names):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Precision-recall curves of several models, label by label, as one picture."""
+"""Precision-recall curves of several models, one plot per label."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,21 +6,21 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve
 
+from kmlic.html_report import COLOURS
 from kmlic.metrics import precision_recall_auc
 
 _COLUMNS = 4
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 
 
 def compare_curves(
     names: Sequence[str], targets: np.ndarray, scores: Mapping[str, np.ndarray]
 ) -> Figure:
-    """Draws one small plot per label with a curve, and its area, for each model.
+    """Draws a plot per label with the curve of each model and the area under it.
 
     Labels without positives are left out.
 
     Args:
-        names: of the labels.
+        names: names of the labels.
         targets: (N, L) of 1 present, 0 absent, -1 unknown.
         scores: model to logits or probabilities (N, L).
 
@@ -32,7 +32,7 @@ def compare_curves(
     }
     drawn = [i for i, _ in enumerate(names) if (targets[:, i] == 1).any()]
     if not drawn:
-        raise ValueError("`targets` must have positives of at least one label.")
+        raise ValueError("`targets` must have a positive of at least one label.")
     rows = -(-len(drawn) // _COLUMNS)
     figure = Figure(figsize=(2.6 * _COLUMNS, 2.4 * rows), layout="constrained")
     plots = figure.subplots(rows, _COLUMNS, squeeze=False, sharex=True, sharey=True)
@@ -46,7 +46,7 @@ def compare_curves(
             axes.plot(
                 recall,
                 precision,
-                color=_COLOURS[number % len(_COLOURS)],
+                color=COLOURS[number % len(COLOURS)],
                 linewidth=1.2,
                 label=f"{model} {areas[model][label]:.2f}",
             )

@@ -1,4 +1,4 @@
-"""Probabilities made to mean what they say."""
+"""Calibration of predicted probabilities."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
+from kmlic.check_choice import check_choice
 from kmlic.metrics import check_scores
 
-_METHODS = ("temperature", "platt", "isotonic")
 _EDGE = 1e-7
 
 
@@ -20,9 +20,9 @@ class Calibration:
 
     Args:
         method: "temperature", "platt" or "isotonic".
-        lines: (L, 2), each label's scale and shift of logits; not for "isotonic".
-        steps: each label's logits and probabilities, joined by straight lines and level
-            beyond their ends; for "isotonic".
+        lines: (L, 2), scale and shift of the logits of each label; None for "isotonic".
+        steps: logits and probabilities of each label, interpolated linearly and
+            constant beyond their ends; for "isotonic" only.
     """
 
     method: str
@@ -30,7 +30,7 @@ class Calibration:
     steps: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
 
     def __call__(self, scores: np.ndarray) -> np.ndarray:
-        """Gives the calibrated probabilities of scores.
+        """Returns the calibrated probabilities of scores.
 
         Shapes: (N, L) to (N, L) float64.
 
@@ -58,43 +58,47 @@ def fit_calibration(
     method: Literal["temperature", "platt", "isotonic"] = "temperature",
     min_positives: int = 20,
 ) -> Calibration:
-    """Learns from validation scores what share of images a score stands for.
+    """Fits a calibration of probabilities to the targets and scores of a split.
 
-    "temperature" divides all logits by one number and so never changes an order, within
-    labels or between them; "platt" scales and shifts the logits of each label;
-    "isotonic" takes the rising staircase nearest to each label's targets, which needs
-    many images and makes ties. Labels with few positives, or few negatives, share what
-    is learned from all entries together.
+    "temperature" divides all logits by one number, which keeps the order of all scores;
+    "platt" scales and shifts the logits of each label; "isotonic" fits a rising step
+    function to the targets of each label, which needs many images and makes ties.
+    Labels with few positives or few negatives use the calibration of all entries.
 
-    Paper: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017,
-    https://arxiv.org/abs/1706.04599. Differs from it: each label is a yes-or-no
-    question of its own.
+    Paper: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks",
+    ICML 2017, https://arxiv.org/abs/1706.04599. Differs from it: each label is a binary
+    classification.
 
     Shapes: (N, L) and (N, L).
 
     Args:
         targets: 1 present, 0 absent, -1 unknown; unknown entries are left out.
-        scores: probabilities 0-1, as the model gives them.
+        scores: probabilities 0-1 from the model.
         method: "temperature", "platt" or "isotonic".
-        min_positives: positives, and negatives, from which a label has a calibration of
-            its own; at least 1.
+        min_positives: number of positives, and of negatives, from which a label has its
+            own calibration; at least 1.
 
     Raises:
         ValueError: if shapes differ, a number is out of its limits, there is no
-            positive or no negative, or higher scores do not stand for more positives.
+            positive or no negative, or higher scores do not mean more positives.
 
     Example:
         >>> random = np.random.default_rng(0)
-        >>> chances = random.uniform(size=(2000, 1))
-        >>> targets = (random.uniform(size=(2000, 1)) < chances).astype(int)
-        >>> logits = 3 * np.log(chances / (1 - chances))  # three times too sure
+        >>> truth = random.uniform(size=(2000, 1))
+        >>> targets = (random.uniform(size=(2000, 1)) < truth).astype(int)
+        >>> logits = 3 * np.log(truth / (1 - truth))  # three times too large
         >>> calibration = fit_calibration(targets, 1 / (1 + np.exp(-logits)))
-        >>> bool(np.abs(calibration(1 / (1 + np.exp(-logits))) - chances).max() < 0.03)
+        >>> bool(np.abs(calibration(1 / (1 + np.exp(-logits))) - truth).max() < 0.03)
         True
     """
     targets, scores = check_scores(targets, scores, probabilities=True)
-    if method not in _METHODS:
-        raise ValueError(f"`method` must be one of {_METHODS}; got method={method!r}.")
+    fits: dict[str, Callable[..., Any]] = {
+        "temperature": _temperature,
+        "platt": _platt,
+        "isotonic": _isotonic,
+    }
+    check_choice("method", method, *fits)
+    fit = fits[method]
     if min_positives < 1:
         raise ValueError(
             f"`min_positives` must be at least 1; got min_positives={min_positives}."
@@ -107,11 +111,6 @@ def fit_calibration(
             f"{counts[1].sum()} and {counts[0].sum()}."
         )
     logits = _logits(scores)
-    fit: Callable[..., Any] = {
-        "temperature": _temperature,
-        "platt": _platt,
-        "isotonic": _isotonic,
-    }[method]
     common = fit(targets[known], logits[known])
     if method != "isotonic" and common[0] <= 0:
         raise ValueError(
@@ -123,7 +122,7 @@ def fit_calibration(
         for label in np.flatnonzero((counts >= min_positives).all(axis=0)):
             rows = known[:, label]
             own = fit(targets[rows, label], logits[rows, label])
-            # A label that the model has not learned keeps its order all the same.
+            # Keep the order of the scores of a label that the model has not learned.
             if method == "isotonic" or own[0] > 0:
                 maps[label] = own
     if method == "isotonic":
@@ -137,7 +136,7 @@ def _temperature(targets: np.ndarray, logits: np.ndarray) -> tuple[float, float]
 
 
 def _platt(targets: np.ndarray, logits: np.ndarray) -> tuple[float, float]:
-    # Platt's targets, which are never quite 0 or 1, keep the scale finite.
+    # Platt's targets, never exactly 0 or 1, keep the scale finite.
     positives = (targets == 1).sum()
     negatives = len(targets) - positives
     share = np.where(
@@ -157,5 +156,5 @@ def _isotonic(targets: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _logits(scores: np.ndarray) -> np.ndarray:
-    chances = np.clip(scores.astype("float64"), _EDGE, 1 - _EDGE)
-    return np.log(chances) - np.log1p(-chances)
+    clipped = np.clip(scores.astype("float64"), _EDGE, 1 - _EDGE)
+    return np.log(clipped) - np.log1p(-clipped)

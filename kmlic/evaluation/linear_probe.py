@@ -1,4 +1,4 @@
-"""The baseline that any fine-tuned model has to beat."""
+"""A linear probe: logistic regression on the features of a frozen backbone."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -9,6 +9,7 @@ import tensorflow as tf
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from kmlic.check_choice import check_choice
 from kmlic.data import MultiLabelData
 from kmlic.metrics import average_precision
 
@@ -22,27 +23,23 @@ def linear_probe(
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Fits one logistic regression per label on a frozen backbone's pooled features.
 
-    The last feature map is pooled over its regions and standardised; the inverse
+    The last feature map is pooled over its regions and standardised. The inverse
     regularisation is the one with the best mean average precision on the validation
-    split. A label that the training images have always, or never, gets that share.
+    split. A label that all training images have, or none, is predicted as 1 or 0.
 
     Args:
-        backbone: gives feature maps, the last of which is used.
+        backbone: returns feature maps, the last of which is used.
         data: the splits; needs `train_in_order`.
         strengths: values of scikit-learn's C to choose from.
-        pooling: "avg", "max", or both beside each other.
+        pooling: "avg", "max", or "avg+max" for both concatenated.
 
     Returns:
         "validation" and "test" to targets and probabilities, each (N, L).
 
     Raises:
-        ValueError: if the training images cannot be gone through in order, or `pooling`
-            is unknown.
+        ValueError: if `train_in_order` is None or `pooling` is unknown.
     """
-    if pooling not in ("avg", "max", "avg+max"):
-        raise ValueError(
-            f'`pooling` must be "avg", "max" or "avg+max"; got pooling={pooling!r}.'
-        )
+    check_choice("pooling", pooling, "avg", "max", "avg+max")
     if data.train_in_order is None:
         raise ValueError("`data.train_in_order` must be a dataset; got None.")
     pools = {
@@ -51,15 +48,12 @@ def linear_probe(
     }
     pooled = [pools[name]()(backbone.outputs[-1]) for name in pooling.split("+")]
     extractor = keras.Model(backbone.inputs, keras.ops.concatenate(pooled, axis=-1))
-    train, train_targets = _features(extractor, data.train_in_order)
+    train_targets, train = _features(extractor, data.train_in_order)
     standardise = _standardiser(train)
-    splits = {
-        split: (standardise(features), targets)
-        for split, (features, targets) in (
-            ("validation", _features(extractor, data.validation)),
-            ("test", _features(extractor, data.test)),
-        )
-    }
+    splits = {}
+    for split in ("validation", "test"):
+        targets, features = _features(extractor, getattr(data, split))
+        splits[split] = targets, standardise(features)
     train = standardise(train)
     best: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     best_value = -np.inf
@@ -73,7 +67,7 @@ def linear_probe(
                 targets,
                 np.stack([_predict(c, features) for c in classifiers], axis=1),
             )
-            for split, (features, targets) in splits.items()
+            for split, (targets, features) in splits.items()
         }
         value = np.nanmean(average_precision(*scores["validation"]))
         if value > best_value:
@@ -84,15 +78,15 @@ def linear_probe(
 def _features(
     extractor: keras.Model, dataset: tf.data.Dataset
 ) -> tuple[np.ndarray, np.ndarray]:
-    batches = [(extractor.predict_on_batch(x), y.numpy()) for x, y in dataset]
-    features, targets = zip(*batches, strict=True)
-    return np.concatenate(features), np.concatenate(targets)
+    batches = [(y.numpy(), extractor.predict_on_batch(x)) for x, y in dataset]
+    targets, features = zip(*batches, strict=True)
+    return np.concatenate(targets), np.concatenate(features)
 
 
 def _standardiser(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     scaler = StandardScaler().fit(train.astype("float64"))
-    # Of fewer images than features the fit lies in the images' span. Turned into it,
-    # the features give the same fit in less time: the penalty knows no direction.
+    # With fewer images than features the fit lies in the span of the images. Rotating
+    # the features into it gives the same fit faster: the penalty is invariant.
     basis = np.linalg.svd(scaler.transform(train), full_matrices=False)[2].T
     return lambda features: scaler.transform(features) @ basis
 

@@ -1,4 +1,4 @@
-"""How much of a model's maps lies where the labels are."""
+"""The share of a model's maps inside the boxes of their labels."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,11 +13,11 @@ _POINTS = 16  # a side, in each region of a map
 
 
 class BoxMass(NamedTuple):
-    """Tells, for each image and label, what a map puts into the label's boxes.
+    """Holds the mass and the area of the boxes of each image and label.
 
     Args:
-        shares: (N, L), share of the map's mass inside the boxes; nan without a box.
-        areas: (N, L), share of the image that the boxes cover; nan without a box.
+        shares: (N, L), share of the map's mass inside the boxes; NaN without a box.
+        areas: (N, L), share of the image that the boxes cover; NaN without a box.
     """
 
     shares: np.ndarray
@@ -25,17 +25,17 @@ class BoxMass(NamedTuple):
 
     @property
     def share(self) -> float:
-        """Gives the mean share of the mass over all images and labels with boxes."""
+        """Returns the mean share of the mass over all images and labels with boxes."""
         return float(np.nanmean(self.shares))
 
     @property
     def area(self) -> float:
-        """Gives the mean share of the image over the same."""
+        """Returns the mean share of the area over all images and labels with boxes."""
         return float(np.nanmean(self.areas))
 
     @property
     def concentration(self) -> float:
-        """Gives how many times as much mass as area the boxes hold; 1 is by chance."""
+        """Returns the ratio of `share` and `area`, which is 1 for a constant map."""
         return self.share / self.area
 
 
@@ -46,24 +46,22 @@ def mass_in_boxes(
     *,
     centers: Centers | None = None,
 ) -> BoxMass:
-    """Measures what share of each map's positive values its label's boxes hold.
+    """Computes the share of each map's positive values inside its label's boxes.
 
-    Each point of the image has the value of the cell of the map that is nearest to it
-    in its row and column. Several boxes of a label count as their union. A map without
-    positive values counts as the same everywhere.
+    Each point of the image has the value of the map's nearest cell. Several boxes of a
+    label count as their union. A map without positive values counts as constant.
 
     Shapes: (N, H, W, L) to (N, L) twice.
 
     Args:
-        maps: as `kmlic.explain.activation_maps` gives them.
-        boxes: of each image; names that are no label are passed over.
-        names: of the labels, in the order of the maps.
-        centers: of the maps' rows and columns in the image, as
-            `kmlic.explain.receptive_field_centers` returns them; None for the centers
-            of equal cells.
+        maps: maps of `kmlic.explain.activation_maps`.
+        boxes: boxes of each image; names that are not labels are ignored.
+        names: names of the labels, in the order of the maps.
+        centers: centers of the maps' rows and columns in the image, of
+            `kmlic.explain.receptive_field_centers`; None for those of equal cells.
 
     Raises:
-        ValueError: if maps, boxes and names, or the centers, do not fit together.
+        ValueError: if the sizes of maps, boxes, names and centers do not agree.
 
     Example:
         >>> maps = np.zeros((1, 4, 4, 1))
@@ -98,7 +96,7 @@ def _nearest(centers: np.ndarray, count: int) -> np.ndarray:
 
 
 def _inside(corners: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Says which points of the image lie in any of the boxes: (height, width)."""
+    """Returns which points of the image are in any of the boxes: (height, width)."""
     top, left, bottom, right = np.asarray(corners, "float64").T[..., None]  # (K, 1)
     rows, columns = cell_centers(height), cell_centers(width)
     down = (top <= rows) & (rows < bottom)  # (K, rows)

@@ -1,4 +1,4 @@
-"""Whether a model's maps are highest where the labels are."""
+"""The pointing game: whether maps are highest inside the boxes of their labels."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,10 +13,10 @@ _QUARTER = 0.25  # of the image
 
 
 class Pointing(NamedTuple):
-    """Counts, label by label, how often a map points at what it is of.
+    """Holds the number of hits and of images of each label.
 
     Args:
-        hits: (L,), images in which the highest cell of the map lies in a box.
+        hits: (L,), images in which the highest cell of the map is in a box.
         images: (L,), images with a box of the label.
     """
 
@@ -24,10 +24,10 @@ class Pointing(NamedTuple):
     images: np.ndarray
 
     def accuracy(self, columns: Sequence[int] | None = None) -> float:
-        """Gives the mean share of hits over labels with a box, nan without any.
+        """Returns the mean share of hits over labels with a box, NaN without any.
 
         Args:
-            columns: the labels to take; all when None.
+            columns: indices of the labels; None for all.
         """
         chosen = slice(None) if columns is None else list(columns)
         hits, images = self.hits[chosen], self.images[chosen]
@@ -43,30 +43,29 @@ def pointing_game(
     centers: Centers | None = None,
     difficult: bool = False,
 ) -> Pointing:
-    """Checks whether the highest cell of each map lies in a box of its label.
+    """Counts how often the highest cell of each map is in a box of its label.
 
-    Where several cells are highest their mean counts, so that a map without any
-    difference points at the image's centre.
+    If several cells are highest, their mean position counts, so that a constant map
+    points at the center of the image.
 
-    Paper: Zhang et al., "Top-down Neural Attention by Excitation Backprop", ECCV 2016,
-    section 4.2, https://arxiv.org/abs/1608.00507. Differs from the paper: no margin is
-    added around the boxes.
+    Paper: Zhang, Lin, Brandt, Shen and Sclaroff, "Top-down Neural Attention by
+    Excitation Backprop", ECCV 2016, section 4.2, https://arxiv.org/abs/1608.00507.
+    Differs from the paper: no margin is added around the boxes.
 
     Shapes: (N, H, W, L) to counts (L,).
 
     Args:
-        maps: as `kmlic.explain.activation_maps` gives them.
-        boxes: of each image; names that are no label are passed over.
-        names: of the labels, in the order of the maps.
-        centers: of the maps' rows and columns in the image, as
-            `kmlic.explain.receptive_field_centers` returns them; None for the centers
-            of equal cells.
-        difficult: whether to play only where the label's boxes have less than a quarter
-            of the image's area together and another label has a box too, as the paper
-            does beside the whole game: what fills the image is hard to miss.
+        maps: maps of `kmlic.explain.activation_maps`.
+        boxes: boxes of each image; names that are not labels are ignored.
+        names: names of the labels, in the order of the maps.
+        centers: centers of the maps' rows and columns in the image, of
+            `kmlic.explain.receptive_field_centers`; None for those of equal cells.
+        difficult: whether to count only the paper's difficult cases, in which the boxes
+            of the label cover less than a quarter of the image and another label has a
+            box too.
 
     Raises:
-        ValueError: if maps, boxes and names, or the centers, do not fit together.
+        ValueError: if the sizes of maps, boxes, names and centers do not agree.
 
     Example:
         >>> maps = np.zeros((1, 4, 4, 1))
@@ -99,7 +98,7 @@ def pointing_game(
 def _highest_points(
     maps: np.ndarray, rows: np.ndarray, columns: np.ndarray
 ) -> np.ndarray:
-    """Gives the row and column of each highest value, in shares: (N, L, 2)."""
+    """Returns the row and column of each highest value, in shares: (N, L, 2)."""
     highest = maps == maps.max(axis=(1, 2), keepdims=True)
     count = highest.sum(axis=(1, 2))  # (N, L)
     row = np.einsum("nhwl,hl->nl", highest, rows) / count

@@ -1,36 +1,37 @@
-"""Whether probabilities mean what they say, as a picture."""
+"""A reliability diagram of predicted probabilities."""
 
 from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from kmlic.html_report import COLOURS
 from kmlic.metrics import expected_calibration_error
 
 
 def reliability_figure(
     targets: np.ndarray, scores: Mapping[str, np.ndarray], *, bins: int = 10
 ) -> Figure:
-    """Draws how often labels are present against how likely the model called them.
+    """Draws the share of positives against the predicted probability.
 
-    All known entries count alike. Each name's line joins the bins' mean probability and
-    share of positives; on the diagonal the two are the same. Below, on a scale of
-    logarithms, stands how many entries each bin has.
+    All known entries count equally. Each line joins the mean probabilities and the
+    shares of positives of the bins; on the diagonal both are equal. A second plot shows
+    the number of entries in each bin on a logarithmic scale.
 
-    Paper: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, figure 1,
-    https://arxiv.org/abs/1706.04599.
+    Paper: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks",
+    ICML 2017, figure 1, https://arxiv.org/abs/1706.04599.
 
     Args:
         targets: (N, L) of 1 present, 0 absent, -1 unknown.
         scores: name to probabilities (N, L).
-        bins: of equal width, at least 1.
+        bins: number of bins of equal width, at least 1.
 
     Raises:
         ValueError: if shapes differ or a number is out of its limits.
     """
     errors = {
-        name: expected_calibration_error(targets, chances, bins=bins)
-        for name, chances in scores.items()
+        name: expected_calibration_error(targets, probabilities, bins=bins)
+        for name, probabilities in scores.items()
     }
     figure = Figure(figsize=(4.2, 4.6), layout="constrained")
     curve, counts = figure.subplots(
@@ -40,15 +41,15 @@ def reliability_figure(
     known = targets >= 0
     truth = targets[known] == 1
     edges = np.linspace(0, 1, bins + 1)
-    for number, (name, chances) in enumerate(scores.items()):
-        place = np.minimum((chances[known] * bins).astype(int), bins - 1)
-        sizes = np.bincount(place, minlength=bins)
+    for number, (name, probabilities) in enumerate(scores.items()):
+        index = np.minimum((probabilities[known] * bins).astype(int), bins - 1)
+        sizes = np.bincount(index, minlength=bins)
         filled = sizes > 0
         means, shares = (
-            np.bincount(place, weights, bins)[filled] / sizes[filled]
-            for weights in (chances[known], truth)
+            np.bincount(index, weights, bins)[filled] / sizes[filled]
+            for weights in (probabilities[known], truth)
         )
-        colour = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")[number % 4]
+        colour = COLOURS[number % len(COLOURS)]
         curve.plot(
             means,
             shares,

@@ -1,4 +1,4 @@
-"""A trained model judged on a split."""
+"""The metrics of a trained model on a split, and tables of them."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -24,10 +24,10 @@ class Report:
     Args:
         metrics: name to value, 0-1: mAP, CP, CR, CF1, OP, OR, OF1 at the labels'
             thresholds, the same with `@3` for the three highest scores, `mAP/<group>`
-            for each group of labels, and `exact` for images wholly right. Of exclusive
-            groups: those of `attribute_accuracy`, mAP and `exact`.
-        per_label: label to average precision, nan without positives.
-        images: number of images judged.
+            for each group of labels, and `exact` for images with all labels right. For
+            exclusive groups: those of `attribute_accuracy`, mAP and `exact`.
+        per_label: label to average precision; NaN without positives.
+        images: number of images.
     """
 
     metrics: Mapping[str, float]
@@ -36,20 +36,20 @@ class Report:
 
     @property
     def labels_without_positives(self) -> list[str]:
-        """Names the labels that are left out of the mean average precision."""
+        """Returns the labels that are left out of the mean average precision."""
         return [name for name, value in self.per_label.items() if np.isnan(value)]
 
 
 def evaluate(
     model: keras.Model, dataset: tf.data.Dataset, labels: Labels | None = None
 ) -> Report:
-    """Scores a dataset and computes every metric of the papers' tables.
+    """Computes all metrics of the papers' tables for a model on a dataset.
 
     Args:
-        model: gives logits (B, L).
+        model: returns logits (B, L).
         dataset: batches of images and targets 1, 0 or -1.
-        labels: names, groups and thresholds; None for independent labels that are named
-            by their number and count as present from a probability of 0.5.
+        labels: names, groups and thresholds; None for independent labels named by their
+            number, with a threshold of 0.5.
 
     Raises:
         ValueError: if the dataset is empty or its targets are not one per label.
@@ -73,7 +73,7 @@ def evaluate(
 def report_scores(
     targets: np.ndarray, probabilities: np.ndarray, labels: Labels
 ) -> Report:
-    """Computes every metric of the papers' tables from scores.
+    """Computes all metrics of the papers' tables from targets and probabilities.
 
     Shapes: (N, L) and (N, L).
 
@@ -127,11 +127,11 @@ def _at_thresholds(
 
 
 def average_reports(reports: Sequence[Report]) -> tuple[Report, Report]:
-    """Gives the mean and the standard deviation of several seeds' reports.
+    """Returns the mean and the sample deviation of the reports of several seeds.
 
     Args:
-        reports: at least one, on the same split and labels. The deviation is the
-            sample's (n - 1), 0 for a single report.
+        reports: at least one, on the same split and labels. The deviation of a single
+            report is 0.
 
     Raises:
         ValueError: if there is no report.
@@ -204,11 +204,11 @@ def comparison_table(
     reports: Mapping[str, Report],
     deviations: Mapping[str, Report] | None = None,
 ) -> Table:
-    """Lays out several models' metrics, and every label's, in percent.
+    """Builds a table of the metrics and labels of several models, in percent.
 
-    A few models stand side by side. Of more than four each has a row, with the metrics
-    that sum it up: no screen holds a column for each, and report.html has the rest.
-    What a model has no value of is shown as "-".
+    Up to four models have one column each, with all metrics and labels. More models,
+    which do not fit on a screen, have one row each with the most important metrics.
+    Missing values are shown as "-".
 
     Args:
         reports: model to its report, all on the same split and labels.

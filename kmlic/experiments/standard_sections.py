@@ -18,13 +18,11 @@ from kmlic.evaluation.fit_calibration import fit_calibration
 from kmlic.evaluation.reliability_figure import reliability_figure
 from kmlic.evaluation.report import report_scores
 from kmlic.evaluation.tune_thresholds import tune_thresholds
-from kmlic.html_report import Picture, Section
+from kmlic.html_report import COLOURS, Picture, Section
 from kmlic.labels import Labels
 from kmlic.metrics import average_precision
 from kmlic.run_folder import Run
 
-# Okabe and Ito's colours, told apart by the colour-blind too.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _MOST_CURVES = 60
 _MOST_INSIDE = 6  # entries of a legend
 _LINE = 0.17  # inches a line of it takes
@@ -178,8 +176,8 @@ def _learning_curves(epochs: Epochs) -> Section:
                         values,
                         f"{style}o",
                         markersize=3,
-                        color=_COLOURS[index % len(_COLOURS)],
-                        alpha=1 if index < len(_COLOURS) else 0.5,
+                        color=COLOURS[index % len(COLOURS)],
+                        alpha=1 if index < len(COLOURS) else 0.5,
                         label=model if style == "-" and number == 0 else None,
                     )
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -253,7 +251,7 @@ def _precision_recall(
     for start in range(0, len(order), _CURVES_A_FIGURE):
         figure, axes = _axes("", "recall", "precision")
         for colour, index in zip(
-            _COLOURS, order[start : start + _CURVES_A_FIGURE], strict=False
+            COLOURS, order[start : start + _CURVES_A_FIGURE], strict=False
         ):
             known = targets[:, index] >= 0
             truth = targets[known, index] == 1

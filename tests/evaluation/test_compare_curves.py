@@ -27,5 +27,5 @@ def test_draws_and_measures_each_model_s_curve():
 
 
 def test_says_that_it_needs_positives():
-    with pytest.raises(ValueError, match="positives"):
+    with pytest.raises(ValueError, match="a positive of at least one label"):
         compare_curves(NAMES, np.zeros((40, 6)), SCORES)

@@ -95,7 +95,7 @@ def test_neighbouring_numbers_are_kept_apart():
         ({"min_positives": 0}, "min_positives=0"),
         ({"scores": SCORES * 3}, "Give sigmoids of logits"),
         ({"scores": SCORES[:2]}, r"got shapes \(300, 4\) and \(2, 4\)"),
-        ({"targets": TARGETS * 0}, "a positive at least"),
+        ({"targets": TARGETS * 0}, "at least one positive"),
     ],
 )
 def test_says_what_does_not_fit(arguments, rule):
