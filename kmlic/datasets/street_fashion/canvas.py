@@ -1,4 +1,4 @@
-"""The canvas of street_fashion: masks of outlines, light, tiles laid any way."""
+"""The canvas of street_fashion: masks of outlines, light, sampled tiles."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from kmlic.datasets.street_fashion.textures import TILE, Colour
 
 IMAGE_SIZE = 128
-SIDE = 2 * IMAGE_SIZE  # everything is drawn twice as large, outlines four times
+SIDE = 2 * IMAGE_SIZE  # pictures are drawn at twice their size, outlines at four times
 
 PALETTE: dict[str, Colour] = {
     "black": (34, 33, 38),
@@ -30,7 +30,7 @@ _ROUND_END = np.stack([np.cos(_HALF_TURN), np.sin(_HALF_TURN)], 1)
 
 @dataclass(frozen=True)
 class Mask:
-    """Holds how much of each pixel of a rectangle a shape covers.
+    """Holds the share of each pixel that a shape covers, within a rectangle.
 
     Shapes: `cover` is (H, W), float32, 0 to 1.
 
@@ -46,12 +46,12 @@ class Mask:
 
     @property
     def window(self) -> tuple[slice, slice]:
-        """Gives the rectangle as an index of the canvas."""
+        """Returns the rectangle as an index of the canvas."""
         height, width = self.cover.shape
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
     def grid(self) -> tuple[np.ndarray, np.ndarray]:
-        """Gives the canvas coordinates y (H, 1) and x (1, W) of the rectangle."""
+        """Computes the coordinates y (H, 1) and x (1, W) of the rectangle's pixels."""
         height, width = self.cover.shape
         y = np.arange(self.top, self.top + height, dtype=np.float32)[:, None]
         x = np.arange(self.left, self.left + width, dtype=np.float32)[None, :]
@@ -59,13 +59,13 @@ class Mask:
 
 
 class Scene:
-    """Carries one picture from its first brush stroke to the camera.
+    """Holds a picture while it is drawn, its light and the garment in each pixel.
 
     Shapes: `canvas` is (256, 256, 3), float32 pixels 0-255; `owner` is (256, 256), 0 or
-    1 + the number of the garment that shows there.
+    1 + the number of the garment that is visible there.
 
     Args:
-        rng: drawn from for every choice in this picture.
+        rng: source of every random choice in this picture.
     """
 
     def __init__(self, rng: np.random.Generator) -> None:
@@ -75,13 +75,13 @@ class Scene:
         self.light = float(rng.choice([-1.0, 1.0]) * rng.uniform(0.25, 0.75))
 
     def fill(self, mask: Mask | None, colour: np.ndarray, opacity: float = 1.0) -> None:
-        """Lays one colour, or one for each pixel, over what is drawn so far."""
+        """Paints one colour, or one per pixel, over the picture."""
         if mask is not None:
             region = self.canvas[mask.window]
             region += (colour - region) * (mask.cover * np.float32(opacity))[..., None]
 
     def tint(self, mask: Mask | None, brightness: float, opacity: float) -> None:
-        """Darkens or lightens what is drawn so far, as a seam or a crease does."""
+        """Darkens or lightens the picture, for seams and creases."""
         if mask is not None:
             change = mask.cover * np.float32(opacity * (brightness - 1))
             self.canvas[mask.window] *= (1 + change)[..., None]
@@ -89,7 +89,7 @@ class Scene:
     def darken(
         self, mask: Mask | None, amount: float, blur: float, dx: int, dy: int
     ) -> None:
-        """Lets a shape cast a soft shadow, moved by (dx, dy), on all drawn so far."""
+        """Paints the soft shadow of a shape, moved by (dx, dy), on the picture."""
         if mask is None:
             return
         pad = int(2 * blur) + 1
@@ -105,15 +105,29 @@ class Scene:
             soft = np.asarray(image)[y0 - top : y1 - top, x0 - left : x1 - left]
             self.canvas[y0:y1, x0:x1] *= 1 - soft[..., None] * np.float32(amount / 255)
 
+    def fill_round(
+        self,
+        mask: Mask | None,
+        x: float,
+        half: float,
+        colour: np.ndarray,
+        depth: float = 0.95,
+    ) -> None:
+        """Paints an upright round object with its axis at x and half its width."""
+        if mask is not None:
+            _, columns = mask.grid()
+            light = self.lit((columns - np.float32(x)) / np.float32(half), depth)
+            self.fill(mask, colour * light[..., None])
+
     def lit(self, turn: np.ndarray, depth: float = 0.95) -> np.ndarray:
-        """Gives the brightness of a round surface; `turn` is -1 to 1 across it."""
+        """Computes the brightness of a round surface; `turn` is -1 to 1 across it."""
         slope = np.clip(turn, -1, 1) * np.float32(depth)
         front = np.sqrt(1 - slope * slope)
         return 0.42 + 0.52 * front + np.float32(0.30 * self.light) * slope
 
 
 def tone(*values: float) -> np.ndarray:
-    """Gives a colour to calculate with.
+    """Returns a colour as float32 array.
 
     Example:
         >>> tone(255, 0, 0).dtype
@@ -125,7 +139,7 @@ def tone(*values: float) -> np.ndarray:
 def dull_tone(
     rng: np.random.Generator, low: float = 70, high: float = 215
 ) -> np.ndarray:
-    """Draws a colour near grey, its brightness between two limits."""
+    """Chooses a greyish colour with a brightness between two limits."""
     return (rng.uniform(low, high) + rng.normal(0, 16, 3)).astype(np.float32)
 
 
@@ -141,13 +155,13 @@ def round_corners(points: np.ndarray, rounds: int = 2) -> np.ndarray:
 
 
 def ellipse(centre: np.ndarray, rx: float, ry: float, sides: int = 24) -> np.ndarray:
-    """Gives the outline of an ellipse."""
+    """Computes the outline of an ellipse as a polygon."""
     angle = np.arange(sides) * (2 * np.pi / sides)
     return centre + np.stack([rx * np.cos(angle), ry * np.sin(angle)], 1)
 
 
 def limb(a: np.ndarray, b: np.ndarray, ra: float, rb: float) -> np.ndarray:
-    """Gives the outline of a tapered limb with round ends at two points."""
+    """Computes the outline of a tapered limb with round ends at two points."""
     ux, uy = ((b - a) / max(float(np.hypot(*(b - a))), 1e-3)).tolist()
     end = _ROUND_END @ np.array([[ux, uy], [-uy, ux]])
     return np.concatenate([b + rb * end, a - ra * end])
@@ -156,7 +170,7 @@ def limb(a: np.ndarray, b: np.ndarray, ra: float, rb: float) -> np.ndarray:
 def cover_shapes(
     polygons: Sequence[np.ndarray], holes: Sequence[np.ndarray] = ()
 ) -> Mask | None:
-    """Gives the mask of polygons less holes, cut at the canvas; None outside it.
+    """Computes the mask of polygons without holes; None outside the canvas.
 
     Example:
         >>> square = np.array([(2.0, 2.0), (6.0, 2.0), (6.0, 6.0), (2.0, 6.0)])
@@ -181,7 +195,7 @@ def cover_shapes(
 
 
 def sample_tile(tile: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Gives a tile's colours at any points, mirrored beyond its edges.
+    """Samples a tile's colours at any points, mirrored beyond its edges.
 
     Shapes: tile (256, 256, 4), y and x of any shapes that broadcast to S, to S + (3,).
     """

@@ -1,4 +1,4 @@
-"""Draws the pictures of street_fashion from what their figures wear."""
+"""Pictures of street_fashion, drawn from outfits."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from kmlic.datasets.street_fashion.figure import draw_figure
 from kmlic.datasets.street_fashion.street import draw_foreground, draw_street
 
 _JPEG_QUALITY = 90
-_LEAST_VISIBLE = 60  # pixels of the canvas, four to a pixel of the picture
+_LEAST_VISIBLE = 60  # pixels of the canvas; a pixel of the picture has four
 _ATTEMPTS = 8
 
 Box = tuple[float, float, float, float]
@@ -22,13 +22,13 @@ Box = tuple[float, float, float, float]
 def draw_picture(
     garments: Sequence[Mapping[str, Any]], seed: int, index: int
 ) -> tuple[bytes, list[Box]]:
-    """Draws one figure on a street: a JPEG of 128 px and the box of each garment.
+    """Draws a figure on a street: a JPEG of 128 px and the box of each garment.
 
-    Pose, light and street follow from the seed and the index alone. A pose that hides a
-    garment is drawn anew.
+    Pose, light and street depend on the seed and the index only. If a pose hides a
+    garment, another one is drawn.
 
     Args:
-        garments: the fields of each `Garment`, from the lowest layer to the topmost.
+        garments: the fields of each `Garment`, from the lowest layer to the highest.
         seed: the seed of the dataset.
         index: the index of the image.
 
@@ -51,11 +51,11 @@ def draw_picture(
 
 
 def serve(orders: BinaryIO, pictures: BinaryIO) -> None:
-    """Draws what each line of a stream orders and writes it to another.
+    """Draws a picture for each line of one stream and writes it to another.
 
     Args:
-        orders: a JSON object a line, with the arguments of `draw_picture`.
-        pictures: gets a JSON line with "bytes" and "boxes", then that many bytes.
+        orders: one JSON object per line, with the arguments of `draw_picture`.
+        pictures: receives a JSON line with "bytes" and "boxes", then as many bytes.
     """
     for line in orders:
         jpeg, boxes = draw_picture(**json.loads(line))
@@ -72,7 +72,7 @@ def _box(visible: np.ndarray) -> Box:
 
 
 def _photograph(scene: Scene) -> bytes:
-    """Adds what a camera adds: exposure, colour cast, vignette, noise, JPEG."""
+    """Simulates a camera: exposure, colour cast, vignette, noise, JPEG."""
     rng, canvas = scene.rng, scene.canvas
     rows = canvas[0::2] + canvas[1::2]
     small = (rows[:, 0::2] + rows[:, 1::2]) * np.float32(0.25)

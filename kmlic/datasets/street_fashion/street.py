@@ -1,4 +1,4 @@
-"""The streets of street_fashion: walls and things with the garments' own patterns."""
+"""Streets of street_fashion: walls and objects with the patterns of garments."""
 
 import functools
 from collections.abc import Callable
@@ -17,33 +17,27 @@ from kmlic.datasets.street_fashion.canvas import (
     sample_tile,
     tone,
 )
-from kmlic.datasets.street_fashion.textures import TILE, render_texture, smooth_noise
-
-_PATTERNS = (
-    "plaid",
-    "floral",
-    "stripe",
-    "check",
-    "graphic",
-    "tie dye",
-    "animal",
-    "words letters",
-    "dot",
-    "paisley",
+from kmlic.datasets.street_fashion.textures import (
+    PATTERNS,
+    TILE,
+    render_texture,
+    smooth_noise,
 )
-_TILES = 12  # of each pattern, drawn once by every process and then reused
+
+_PATTERNS = PATTERNS[1:]  # all but "solid"
+_TILES = 12  # per pattern, drawn once per process and then reused
 _BLOOMS = ((240, 240, 235), (226, 60, 90), (244, 190, 60), (190, 110, 200))
 
 
 def draw_street(scene: Scene, seed: int) -> float:
-    """Paints wall, ground and clutter, and gives the y where wall and ground meet.
+    """Paints wall, ground and objects; returns the y where wall and ground meet.
 
-    The patterns are drawn evenly from all but "solid", whatever the figure wears: a
-    street tells nothing of a garment.
+    All patterns but "solid" are equally likely, whatever the figure wears, so that a
+    street contains no information about the garments.
 
     Args:
-        scene: an empty one.
-        seed: of the tiles that the streets of one dataset share.
+        scene: an empty scene.
+        seed: of the dataset; all its streets share one set of tiles.
     """
     rng = scene.rng
     horizon = float(rng.uniform(0.58, 0.84)) * SIDE
@@ -55,8 +49,8 @@ def draw_street(scene: Scene, seed: int) -> float:
     for _ in range(rng.integers(0, 3)):
         x = float(rng.uniform(0, SIDE))
         foot = float(rng.uniform(horizon + 4, min(horizon + 40, SIDE)))
-        _CLUTTER[rng.integers(len(_CLUTTER))](scene, seed, x, foot)
-    # The camera is focused on the figure.
+        _OBJECTS[rng.integers(len(_OBJECTS))](scene, seed, x, foot)
+    # The figure is in focus, the street is not.
     pixels = np.clip(scene.canvas, 0, 255).astype(np.uint8)
     blur = ImageFilter.BoxBlur(float(rng.uniform(2.5, 4.2)))
     scene.canvas[:] = np.asarray(Image.fromarray(pixels).filter(blur))
@@ -69,7 +63,7 @@ def draw_street(scene: Scene, seed: int) -> float:
 
 
 def draw_foreground(scene: Scene) -> None:
-    """Puts a plant or a lamp before the edge of some pictures."""
+    """Paints a plant or a lamp in front of the edge of some pictures."""
     rng = scene.rng
     if rng.random() < 0.2:
         x = float(rng.uniform(-8, 24))
@@ -82,7 +76,7 @@ def draw_foreground(scene: Scene) -> None:
 
 @functools.cache
 def _tile(seed: int, pattern: str, number: int) -> np.ndarray:
-    """Gives one of the textures of streets, in the colours of garments."""
+    """Draws one of the tiles of a dataset's streets, in the colours of garments."""
     rng = np.random.default_rng((seed, 1, _PATTERNS.index(pattern), number))
     palette = list(PALETTE.values())
     first, second = rng.permutation(len(palette))[:2]
@@ -95,7 +89,7 @@ def _any_tile(rng: np.random.Generator, seed: int) -> np.ndarray:
     return _tile(seed, pattern, int(rng.integers(_TILES)))
 
 
-# Walls: each gives the whole canvas.
+# Walls: each function returns a complete canvas.
 
 
 def _textured_wall(rng: np.random.Generator, seed: int, horizon: float) -> np.ndarray:
@@ -165,11 +159,9 @@ def _hedge(rng: np.random.Generator, seed: int, horizon: float) -> np.ndarray:
         bloom = _BLOOMS[rng.integers(len(_BLOOMS))]
         for x, y, size in rng.uniform((0, 0, 4), (SIDE, SIDE, 8), (45, 3)).tolist():
             for angle in (np.arange(5) * 1.2566).tolist():
-                px, py, r = x + size * np.cos(angle), y + size * np.sin(angle), 0.62
-                r *= size
-                pen.ellipse((px - r, py - r, px + r, py + r), fill=bloom)
-            r = 0.5 * size
-            pen.ellipse((x - r, y - r, x + r, y + r), fill=(250, 220, 90))
+                petal = x + size * np.cos(angle), y + size * np.sin(angle)
+                pen.circle(petal, 0.62 * size, fill=bloom)
+            pen.circle((x, y), 0.5 * size, fill=(250, 220, 90))
     return np.asarray(image)
 
 
@@ -213,13 +205,12 @@ def _draw_ground(scene: Scene, seed: int, horizon: float) -> None:
     if kind < 0.2:
         pattern = sample_tile(_any_tile(rng, seed), depth * 2, across * 0.8 + 20 * TILE)
         mean = pattern.mean((0, 1))
-        # Far away a pattern is finer than a pixel: only its mean is left.
+        # In the distance a pattern is finer than a pixel: use its mean.
         ground = mean + (pattern - mean) * np.clip(near * 1.2 - 0.2, 0, 1)[..., None]
     elif kind < 0.48:
         gap = ((depth * 1.5 % 24) < 2.5) | ((across % 34) < 2)
-        ground = (
-            dull_tone(rng, 120, 190) * np.where(gap, np.float32(0.75), 1)[..., None]
-        )
+        shade = np.where(gap, np.float32(0.75), 1)
+        ground = dull_tone(rng, 120, 190) * shade[..., None]
     elif kind < 0.66:
         blades = smooth_noise(rng, (60, 90), shape)[..., None]
         ground = tone(84, 124, 62) * (0.65 + 0.6 * blades)
@@ -246,7 +237,7 @@ def _hang_poster(scene: Scene, seed: int, horizon: float) -> None:
     scene.canvas[top + 3 : top + height - 3, x0 + 3 : x1 - 3] = picture
 
 
-# Clutter: each stands with its foot at (x, foot).
+# Objects: each stands with its foot at (x, foot).
 
 
 def _draw_lamp(scene: Scene, seed: int, x: float, foot: float) -> None:
@@ -264,11 +255,7 @@ def _draw_plant(
     rim, base = 0.6 * size, 0.42 * size
     brim = foot - size
     pot = [(x - rim, brim), (x + rim, brim), (x + base, foot), (x - base, foot)]
-    mask = cover_shapes([np.array(pot)])
-    if mask is not None:
-        _, columns = mask.grid()
-        shade = scene.lit((columns - np.float32(x)) / np.float32(rim))
-        scene.fill(mask, tone(168, 92, 62) * shade[..., None])
+    scene.fill_round(cover_shapes([np.array(pot)]), x, rim, tone(168, 92, 62))
     root = np.array([x, brim])
     for angle in rng.uniform(-2.6, -0.5, 11).tolist():
         reach = size * rng.uniform(1.1, 2.2)
@@ -289,10 +276,8 @@ def _draw_parasol(scene: Scene, seed: int, x: float, foot: float) -> None:
     roof = np.array([(x, top - 10), (x + wide, edge), (x - wide, edge)])
     mask = cover_shapes([round_corners(roof, 1)])
     if mask is not None:
-        rows, columns = mask.grid()
-        light = scene.lit((columns - np.float32(x)) / np.float32(wide), 0.8)
-        cloth = sample_tile(_any_tile(rng, seed), rows, columns)
-        scene.fill(mask, cloth * light[..., None])
+        cloth = sample_tile(_any_tile(rng, seed), *mask.grid())
+        scene.fill_round(mask, x, wide, cloth, 0.8)
 
 
 def _draw_bin(scene: Scene, seed: int, x: float, foot: float) -> None:
@@ -312,10 +297,8 @@ def _draw_balloons(scene: Scene, seed: int, x: float, foot: float) -> None:
     for dx, y, size in rng.uniform((-26, 20, 8), (26, 110, 15), (5, 3)).tolist():
         mask = cover_shapes([ellipse(np.array([x + dx, y]), size, size * 1.15)])
         if mask is not None:
-            _, columns = mask.grid()
-            light = scene.lit((columns - np.float32(x + dx)) / np.float32(size))
             colour = tone(*palette[rng.integers(len(palette))])
-            scene.fill(mask, colour * light[..., None])
+            scene.fill_round(mask, x + dx, size, colour)
 
 
 _Wall = Callable[[np.random.Generator, int, float], np.ndarray]
@@ -327,7 +310,7 @@ _WALLS: tuple[tuple[float, _Wall], ...] = (
     (0.13, _hedge),
     (0.13, _shop),
 )
-_CLUTTER: tuple[Callable[[Scene, int, float, float], None], ...] = (
+_OBJECTS: tuple[Callable[[Scene, int, float, float], None], ...] = (
     _draw_lamp,
     _draw_plant,
     _draw_parasol,

@@ -1,15 +1,18 @@
-"""Cloth and wall textures of street_fashion: one tile for each of the 11 patterns."""
+"""Textures of clothes and walls of street_fashion: one tile per pattern."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 TILE = 256
 Colour = tuple[int, int, int]
+_Pen = ImageDraw.ImageDraw
+_Draw = Callable[[_Pen, float], None]  # draws in a square of half that side
 
-# Letters as strokes on a grid of 5 by 7 points: no font file, no text renderer, the
-# same pixels everywhere.
+# Letters as strokes on a grid of 5 by 7 points: without fonts and a text renderer the
+# pixels are the same everywhere.
 _STROKES = {
     "A": "06 20 46|14 34",
     "B": "03 33 44 45 36 06 00 30 41 42 33",
@@ -53,6 +56,16 @@ _ACCENTS: tuple[Colour, ...] = (
 )
 
 
+class _Motif(NamedTuple):
+    """Holds what a tile is drawn from."""
+
+    ground: Colour
+    figure: Colour
+    rng: np.random.Generator
+    scale: float
+    placed: bool
+
+
 def render_texture(
     pattern: str,
     colours: Sequence[Colour],
@@ -67,21 +80,21 @@ def render_texture(
 
     Args:
         pattern: one of the 11 patterns.
-        colours: the ground first; one colour where the pattern needs two is completed.
-        rng: drawn from for every choice.
+        colours: the ground first; if there is no second one, it is drawn at random.
+        rng: source of every random choice.
         scale: size of the motif; 1 suits a garment.
-        placed: whether a graphic or words are one print in the tile's middle rather
-            than all over it.
+        placed: whether a graphic or words are printed once, in the middle of the tile,
+            instead of all over it.
     """
     ground = colours[0]
     figure = colours[1] if len(colours) > 1 else _contrast(ground, rng)
-    return _RENDERERS[pattern](ground, figure, rng, scale, placed)
+    return _RENDERERS[pattern](_Motif(ground, figure, rng, scale, placed))
 
 
 def smooth_noise(
     rng: np.random.Generator, cells: tuple[int, int], shape: tuple[int, int]
 ) -> np.ndarray:
-    """Draws noise in [0, 1] that varies over `cells` rows and columns of a map.
+    """Draws smooth noise in [0, 1] with about `cells` bumps down and across.
 
     Shapes: `shape`, float32.
     """
@@ -91,12 +104,15 @@ def smooth_noise(
 
 
 def _contrast(ground: Colour, rng: np.random.Generator) -> Colour:
-    far = [
-        c
-        for c in _ACCENTS
-        if sum(abs(a - b) for a, b in zip(c, ground, strict=True)) > 200
-    ]
+    far = _far_from(ground, _ACCENTS, 200)
     return far[rng.integers(len(far))]
+
+
+def _far_from(ground: Colour, colours: Sequence[Colour], least: int) -> list[Colour]:
+    def distance(colour: Colour) -> int:
+        return sum(abs(a - b) for a, b in zip(colour, ground, strict=True))
+
+    return [colour for colour in colours if distance(colour) > least]
 
 
 def _mix(a: Colour, b: Colour, share: float) -> Colour:
@@ -105,14 +121,14 @@ def _mix(a: Colour, b: Colour, share: float) -> Colour:
 
 
 def _pack(colours: np.ndarray) -> np.ndarray:
-    """Puts colours (N, 3) into one number each, four bytes: red, green, blue, none."""
+    """Packs colours (N, 3) into one number each: red, green, blue, an unused byte."""
     padded = np.zeros((len(colours), 4), np.uint8)
     padded[:, :3] = np.clip(np.rint(colours), 0, 255)
     return padded.view(np.uint32)[:, 0]
 
 
 def _blend(ground: Colour, figure: Colour, share: np.ndarray) -> np.ndarray:
-    """Colours a map of shares in [0, 1], through a table of the 256 mixtures."""
+    """Mixes two colours by shares in [0, 1], through a table of 256 mixtures."""
     steps = np.linspace(0, 1, 256)[:, None]
     table = _pack(np.array(ground) * (1 - steps) + np.array(figure) * steps)
     return _from_table(table, (share * 255).astype(np.uint8))
@@ -133,21 +149,19 @@ def _coordinates() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _turned(rng: np.random.Generator, angle: float) -> np.ndarray:
-    """Gives the distance of each point from a line at an angle (0: rows)."""
+    """Computes the distance of each point from a line at an angle (0: rows)."""
     x, y = _coordinates()
     return x * np.float32(np.sin(angle)) + y * np.float32(np.cos(angle))
 
 
-def _solid(
-    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
-) -> np.ndarray:
+def _solid(motif: _Motif) -> np.ndarray:
+    ground, _, rng, _, _ = motif
     noise = smooth_noise(rng, (5, 5), (TILE, TILE))
     return _blend(_mix(ground, (0, 0, 0), 0.05), ground, noise)
 
 
-def _stripe(
-    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
-) -> np.ndarray:
+def _stripe(motif: _Motif) -> np.ndarray:
+    ground, figure, rng, scale, _ = motif
     period = scale * rng.uniform(11, 26)
     angle = rng.choice(
         [0.0, np.pi / 2, np.pi / 4, -np.pi / 4], p=[0.56, 0.32, 0.06, 0.06]
@@ -163,9 +177,8 @@ def _stripe(
     return tile
 
 
-def _plaid(
-    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
-) -> np.ndarray:
+def _plaid(motif: _Motif) -> np.ndarray:
+    ground, figure, rng, scale, _ = motif
     period = round(scale * rng.uniform(40, 60))
     line = _contrast(ground, rng)
     # Which of the three colours each thread has, alike in both directions.
@@ -188,9 +201,8 @@ def _plaid(
     return _from_table(np.concatenate(table), crossings)
 
 
-def _check(
-    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
-) -> np.ndarray:
+def _check(motif: _Motif) -> np.ndarray:
+    ground, figure, rng, scale, _ = motif
     period = scale * rng.uniform(22, 34)
     x, y = _coordinates()
     across = np.clip((0.25 - np.abs((x / period) % 1 - 0.5)) * period + 0.5, 0, 1)
@@ -200,9 +212,8 @@ def _check(
     return _blend(ground, figure, across + down - 2 * across * down)  # chessboard
 
 
-def _dot(
-    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
-) -> np.ndarray:
+def _dot(motif: _Motif) -> np.ndarray:
+    ground, figure, rng, scale, _ = motif
     period = scale * rng.uniform(18, 28)
     radius = period * rng.uniform(0.25, 0.34)
     x, y = _coordinates()
@@ -221,61 +232,48 @@ def _scatter(
     spacing: float,
     jitter: float,
 ) -> None:
-    """Pastes stamps over the tile on a staggered grid."""
+    """Pastes stamps over the tile on a staggered grid with random offsets."""
     rows = int(TILE / (spacing * 0.87)) + 2
     columns = int(TILE / spacing) + 2
-    places = rng.uniform(-jitter, jitter, (rows, columns, 2)) * spacing
+    offsets = rng.uniform(-jitter, jitter, (rows, columns, 2)) * spacing
     choices = rng.integers(len(stamps), size=(rows, columns))
     for row in range(rows):
         for column in range(columns):
             stamp = stamps[choices[row, column]]
-            x = (column - 0.5 * (row % 2)) * spacing + places[row, column, 0]
-            y = (row - 0.3) * spacing * 0.87 + places[row, column, 1]
-            tile.paste(
-                stamp, (round(x - stamp.width / 2), round(y - stamp.height / 2)), stamp
-            )
+            x = (column - 0.5 * (row % 2)) * spacing + offsets[row, column, 0]
+            y = (row - 0.3) * spacing * 0.87 + offsets[row, column, 1]
+            corner = round(x - stamp.width / 2), round(y - stamp.height / 2)
+            tile.paste(stamp, corner, stamp)
 
 
 def _stamp(
-    size: float,
-    draw: Callable[[ImageDraw.ImageDraw, float], None],
-    turns: Sequence[float] | np.ndarray,
+    size: float, draw: _Draw, turns: Sequence[float] | np.ndarray
 ) -> list[Image.Image]:
-    """Draws a motif in the square (-1, -1, 1, 1), once for each turn in degrees."""
+    """Draws a stamp in the square (-1, -1, 1, 1), once for each turn in degrees."""
     side = max(6, round(size))
     large = Image.new("RGBA", (side * 3, side * 3))
     draw(ImageDraw.Draw(large), side * 1.5)
-    return [
-        large.rotate(turn, Image.Resampling.BILINEAR).resize(
-            (side, side), Image.Resampling.BOX
-        )
-        for turn in turns
-    ]
+    turned = [large.rotate(turn, Image.Resampling.BILINEAR) for turn in turns]
+    return [each.resize((side, side), Image.Resampling.BOX) for each in turned]
 
 
 def _circle(
-    pen: ImageDraw.ImageDraw,
-    half: float,
-    x: float,
-    y: float,
-    radius: float,
-    fill: Colour,
+    pen: _Pen, half: float, x: float, y: float, radius: float, fill: Colour
 ) -> None:
     x, y, radius = half * (1 + x), half * (1 + y), half * radius
     pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
 
 
-def _floral(
-    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
-) -> np.ndarray:
+def _floral(motif: _Motif) -> np.ndarray:
+    ground, figure, rng, scale, _ = motif
     size = scale * rng.uniform(25, 38)
     petals = int(rng.integers(5, 8))
     heart = _contrast(figure, rng) if rng.random() < 0.5 else (244, 196, 48)
     leaf = _mix((52, 120, 60), ground, 0.1)
     other = _mix(figure, (255, 255, 255) if sum(figure) < 420 else (200, 60, 90), 0.4)
 
-    def flower(petal: Colour) -> Callable[[ImageDraw.ImageDraw, float], None]:
-        def draw(pen: ImageDraw.ImageDraw, half: float) -> None:
+    def flower(petal: Colour) -> _Draw:
+        def draw(pen: _Pen, half: float) -> None:
             for turn in (0.6, 2.9):
                 _circle(pen, half, 0.72 * np.cos(turn), 0.72 * np.sin(turn), 0.24, leaf)
             angles = np.arange(petals) * 2 * np.pi / petals
@@ -296,37 +294,31 @@ def _floral(
     return _from_image(tile)
 
 
-def _paisley(
-    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
-) -> np.ndarray:
+def _paisley(motif: _Motif) -> np.ndarray:
+    ground, figure, rng, scale, _ = motif
     size = scale * rng.uniform(32, 46)
     third = _contrast(figure, rng)
+    # A drop with a bent tip.
     turn = np.linspace(0, 2 * np.pi, 40)
-    # A drop whose tip is bent aside.
     x = 0.62 * np.sin(turn) * np.sin(turn / 2) ** 1.6
     y = -0.86 * np.cos(turn)
     x = x + 0.5 * np.clip(-y - 0.05, 0, 1) ** 1.8
     outline = np.stack([x, -y], 1)
     centre = np.array([0, 0.34])
 
-    def draw(pen: ImageDraw.ImageDraw, half: float) -> None:
-        for share, fill in (
-            (1.0, figure),
-            (0.74, ground),
-            (0.56, third),
-            (0.3, figure),
-        ):
+    def draw(pen: _Pen, half: float) -> None:
+        fills = (figure, ground, third, figure)
+        for share, fill in zip((1.0, 0.74, 0.56, 0.3), fills, strict=True):
             points = (centre + (outline - centre) * share + 1) * half
             pen.polygon([tuple(point) for point in points], fill=fill)
         for angle in np.linspace(0.3, np.pi - 0.3, 6):
-            _circle(
-                pen, half, 0.75 * np.cos(angle), 0.3 + 0.66 * np.sin(angle), 0.07, third
-            )
+            x, y = 0.75 * np.cos(angle), 0.3 + 0.66 * np.sin(angle)
+            _circle(pen, half, x, y, 0.07, third)
 
     stamps = _stamp(size, draw, rng.uniform(-40, 40, 2))
     stamps += _stamp(size, draw, 180 + rng.uniform(-40, 40, 2))
 
-    def seed(pen: ImageDraw.ImageDraw, half: float) -> None:
+    def seed(pen: _Pen, half: float) -> None:
         _circle(pen, half, 0, 0, 0.6, third)
 
     tile = Image.new("RGB", (TILE, TILE), ground)
@@ -335,22 +327,20 @@ def _paisley(
     return _from_image(tile)
 
 
-def _animal(
-    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
-) -> np.ndarray:
-    light, dark = sorted((ground, figure), key=sum, reverse=True)
+def _animal(motif: _Motif) -> np.ndarray:
+    light, dark = sorted((motif.ground, motif.figure), key=sum, reverse=True)
+    motif = motif._replace(ground=light, figure=dark)
     if sum(light) > 600:
-        return (_zebra if rng.random() < 0.6 else _cow)(light, dark, rng, scale)
-    return _leopard(light, dark, rng, scale)
+        return (_zebra if motif.rng.random() < 0.6 else _cow)(motif)
+    return _leopard(motif)
 
 
-def _leopard(
-    light: Colour, dark: Colour, rng: np.random.Generator, scale: float
-) -> np.ndarray:
+def _leopard(motif: _Motif) -> np.ndarray:
+    light, dark, rng, scale, _ = motif
     size = scale * rng.uniform(15, 25)
     fur = _mix(light, (226, 176, 112), 0.75)
 
-    def draw(pen: ImageDraw.ImageDraw, half: float) -> None:
+    def draw(pen: _Pen, half: float) -> None:
         _circle(pen, half, 0, 0, 0.6, _mix(fur, light, 0.8))
         box = (half * 0.2, half * 0.2, half * 1.8, half * 1.8)
         width = max(2, round(half * 0.42))
@@ -360,39 +350,35 @@ def _leopard(
             pen.arc(box, start, end, fill=(*dark, 255), width=width)
             start = end + rng.uniform(15, 45)
 
-    stamps = [
-        stamp for _ in range(4) for stamp in _stamp(size, draw, rng.uniform(0, 360, 1))
-    ]
+    stamps = []
+    for _ in range(4):
+        stamps += _stamp(size, draw, rng.uniform(0, 360, 1))
     tile = Image.new("RGB", (TILE, TILE), fur)
     _scatter(tile, stamps, rng, size * 1.06, 0.2)
     return _from_image(tile)
 
 
-def _zebra(
-    light: Colour, dark: Colour, rng: np.random.Generator, scale: float
-) -> np.ndarray:
+def _zebra(motif: _Motif) -> np.ndarray:
+    light, dark, rng, scale, _ = motif
     period = scale * rng.uniform(20, 32)
     angle = rng.choice([0.0, np.pi / 2]) + rng.normal(0, 0.2)
-    bend = smooth_noise(rng, (7, 7), (TILE, TILE)) + 0.5 * smooth_noise(
-        rng, (14, 14), (TILE, TILE)
-    )
+    bend = smooth_noise(rng, (7, 7), (TILE, TILE))
+    bend = bend + 0.5 * smooth_noise(rng, (14, 14), (TILE, TILE))
     phase = (_turned(rng, angle) / period + bend * 3.2) % 1
     width = 0.16 + 0.18 * smooth_noise(rng, (10, 10), (TILE, TILE))
     share = np.clip((width - np.abs(phase - 0.5)) * period + 0.5, 0, 1)
     return _blend(light, dark, share)
 
 
-def _cow(
-    light: Colour, dark: Colour, rng: np.random.Generator, scale: float
-) -> np.ndarray:
+def _cow(motif: _Motif) -> np.ndarray:
+    light, dark, rng, scale, _ = motif
     cells = max(4, round(13 / scale))
     noise = smooth_noise(rng, (cells, cells), (TILE, TILE))
     return _blend(light, dark, np.clip((noise - 0.58) * 24 + 0.5, 0, 1))
 
 
-def _tie_dye(
-    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
-) -> np.ndarray:
+def _tie_dye(motif: _Motif) -> np.ndarray:
+    ground, figure, rng, scale, _ = motif
     half = TILE // 2
     line = np.arange(half, dtype=np.float32)
     x = line[None, :] - rng.uniform(0.35, 0.65) * half
@@ -413,7 +399,7 @@ def _tie_dye(
 
 
 def _letters(height: float, weight: float) -> dict[str, Image.Image]:
-    """Draws every letter once, as a mask to paste through."""
+    """Draws a mask of each letter."""
     unit = height / 6
     width = max(1, round(unit * weight))
     masks = {}
@@ -438,16 +424,15 @@ def _write(
     letters: dict[str, Image.Image],
     fill: Colour,
 ) -> float:
-    """Writes a word and gives the x where it ends."""
+    """Writes a word and returns the x where it ends."""
     for letter in word:
         tile.paste(fill, (round(x), round(y)), letters[letter])
         x += letters[letter].width * 0.96
     return x
 
 
-def _words_letters(
-    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
-) -> np.ndarray:
+def _words_letters(motif: _Motif) -> np.ndarray:
+    ground, figure, rng, scale, placed = motif
     twice = Image.new("RGB", (2 * TILE, 2 * TILE), ground)
     weight = rng.uniform(1.3, 1.8)
     words = [_WORDS[i] for i in rng.integers(len(_WORDS), size=40)]
@@ -480,115 +465,85 @@ def _words_letters(
     return _from_image(twice.reduce(2))
 
 
-def _star(points: int, inner: float) -> np.ndarray:
-    angles = np.arange(2 * points) * np.pi / points - np.pi / 2
-    reach = np.where(np.arange(2 * points) % 2, inner, 1.0)
-    return np.stack([reach * np.cos(angles), reach * np.sin(angles)], 1)
+def _shapes(text: str) -> list[tuple[int, list[float]]]:
+    """Reads shapes: a colour, then x, y, radius of a disc or x, y, ... of a polygon."""
+    shapes = [[float(number) for number in shape.split()] for shape in text.split("|")]
+    return [(int(colour), numbers) for colour, *numbers in shapes]
 
 
-def _emblem(
-    pen: ImageDraw.ImageDraw,
+def _star(colour: int, size: float) -> tuple[int, list[float]]:
+    angles = np.arange(10) * np.pi / 5 - np.pi / 2
+    reach = np.where(np.arange(10) % 2, 0.42, 1.0)
+    points = np.stack([reach * np.cos(angles), reach * np.sin(angles)], 1) * size
+    return colour, points.ravel().tolist()
+
+
+# What graphic tees show, in four colours; the last is the third one, darker.
+_EMBLEMS = (
+    _shapes(  # heart
+        "0 -.42 -.3 .48|0 .42 -.3 .48|0 -.86 -.1 .86 -.1 0 .95|1 -.4 -.4 .16"
+    ),
+    [_star(0, 1.0), _star(1, 0.55)],
+    _shapes(  # sun over mountains
+        "0 0 0 1|1 .25 -.3 .36|2 -.95 .3 -.35 -.45 .2 .3|3 -.3 .3 .3 -.1 .95 .3"
+        "|1 -.95 .3 .95 .3 .5 .86 -.5 .86"
+    ),
+    _shapes(  # smiling face
+        "0 0 0 1|2 -.36 -.28 .15|2 .36 -.28 .15|2 0 .22 .5"
+        "|0 -.6 .15 .6 .15 .55 -.02 -.55 -.02"
+    ),
+    _shapes(  # cat
+        "0 0 .15 .8|0 -.78 .1 -.72 -.95 -.1 -.5|0 .78 .1 .72 -.95 .1 -.5"
+        "|1 -.32 .05 .2|1 .32 .05 .2|2 -.32 .05 .09|2 .32 .05 .09"
+        "|2 -.14 .36 .14 .36 0 .52"
+    ),
+    _shapes(  # lightning in a ring
+        "0 0 0 1|2 0 0 .8|1 .2 -.7 -.45 .12 -.05 .12 -.2 .7 .45 -.15 .05 -.15"
+    ),
+    _shapes(  # overlapping shapes
+        "0 -.35 -.3 .6|1 -.1 -.6 .95 -.6 .95 .4 -.1 .4|2 -.7 .95 0 -.2 .7 .95"
+    ),
+    _shapes(  # palm before a sunset
+        "0 0 .05 .95|1 0 .25 .62|2 -.08 -.3 .06 -.3 .14 .95 -.06 .95"
+        "|2 0 -.4 -.8 -.3 -.32 -.105|2 0 -.4 -.6 -.8 -.24 -.48|2 0 -.4 .1 -1 .04 -.63"
+        "|2 0 -.4 .65 -.7 .26 -.405|2 0 -.4 .8 -.2 .32 -.03"
+    ),
+)
+
+
+def _draw_emblem(
+    pen: _Pen,
     kind: int,
     centre: tuple[float, float],
     size: float,
     colours: Sequence[Colour],
 ) -> None:
-    """Draws one picture: what a graphic tee shows."""
-    first, second, third = colours
-    cx, cy = centre
-
-    def shape(points: Sequence[Sequence[float]] | np.ndarray, fill: Colour) -> None:
-        pen.polygon(
-            [(cx + size * float(x), cy + size * float(y)) for x, y in points], fill=fill
-        )
-
-    def disc(x: float, y: float, radius: float, fill: Colour) -> None:
-        box = (x - radius, y - radius, x + radius, y + radius)
-        pen.ellipse(
-            [c + size * v for c, v in zip((cx, cy, cx, cy), box, strict=True)],
-            fill=fill,
-        )
-
-    if kind == 0:  # heart
-        disc(-0.42, -0.3, 0.48, first)
-        disc(0.42, -0.3, 0.48, first)
-        shape([(-0.86, -0.1), (0.86, -0.1), (0, 0.95)], first)
-        disc(-0.4, -0.4, 0.16, second)
-    elif kind == 1:  # star
-        shape(_star(5, 0.42), first)
-        shape(_star(5, 0.42) * 0.55, second)
-    elif kind == 2:  # sun over mountains
-        disc(0, 0, 1, first)
-        disc(0.25, -0.3, 0.36, second)
-        shape([(-0.95, 0.3), (-0.35, -0.45), (0.2, 0.3)], third)
-        shape([(-0.3, 0.3), (0.3, -0.1), (0.95, 0.3)], _mix(third, (0, 0, 0), 0.3))
-        shape([(-0.95, 0.3), (0.95, 0.3), (0.5, 0.86), (-0.5, 0.86)], second)
-    elif kind == 3:  # smiling face
-        disc(0, 0, 1, first)
-        disc(-0.36, -0.28, 0.15, third)
-        disc(0.36, -0.28, 0.15, third)
-        disc(0, 0.22, 0.5, third)
-        shape([(-0.6, -0.35 + 0.5), (0.6, 0.15), (0.55, -0.02), (-0.55, -0.02)], first)
-    elif kind == 4:  # cat
-        disc(0, 0.15, 0.8, first)
-        shape([(-0.78, 0.1), (-0.72, -0.95), (-0.1, -0.5)], first)
-        shape([(0.78, 0.1), (0.72, -0.95), (0.1, -0.5)], first)
-        disc(-0.32, 0.05, 0.2, second)
-        disc(0.32, 0.05, 0.2, second)
-        disc(-0.32, 0.05, 0.09, third)
-        disc(0.32, 0.05, 0.09, third)
-        shape([(-0.14, 0.36), (0.14, 0.36), (0, 0.52)], third)
-    elif kind == 5:  # lightning in a ring
-        disc(0, 0, 1, first)
-        disc(0, 0, 0.8, third)
-        bolt = [
-            (0.2, -0.7),
-            (-0.45, 0.12),
-            (-0.05, 0.12),
-            (-0.2, 0.7),
-            (0.45, -0.15),
-            (0.05, -0.15),
-        ]
-        shape(bolt, second)
-    elif kind == 6:  # overlapping shapes
-        disc(-0.35, -0.3, 0.6, first)
-        shape([(-0.1, -0.6), (0.95, -0.6), (0.95, 0.4), (-0.1, 0.4)], second)
-        shape([(-0.7, 0.95), (0.0, -0.2), (0.7, 0.95)], third)
-    else:  # palm before a sunset
-        disc(0, 0.05, 0.95, first)
-        disc(0, 0.25, 0.62, second)
-        shape([(-0.08, -0.3), (0.06, -0.3), (0.14, 0.95), (-0.06, 0.95)], third)
-        for x, y in (
-            (-0.8, -0.3),
-            (-0.6, -0.8),
-            (0.1, -1.0),
-            (0.65, -0.7),
-            (0.8, -0.2),
-        ):
-            shape([(0, -0.4), (x, y), (x * 0.4, y * 0.75 + 0.12)], third)
+    fills = [*colours, _mix(colours[2], (0, 0, 0), 0.3)]
+    for colour, numbers in _EMBLEMS[kind]:
+        is_disc = len(numbers) == 3
+        if is_disc:
+            x, y, radius = numbers
+            numbers = [x - radius, y - radius, x + radius, y + radius]
+        points = np.reshape(numbers, (-1, 2)) * size + centre
+        draw = pen.ellipse if is_disc else pen.polygon
+        draw(points.ravel().tolist(), fill=fills[colour])
 
 
-def _graphic(
-    ground: Colour, figure: Colour, rng: np.random.Generator, scale: float, placed: bool
-) -> np.ndarray:
+def _graphic(motif: _Motif) -> np.ndarray:
+    ground, figure, rng, scale, placed = motif
     twice = Image.new("RGB", (2 * TILE, 2 * TILE), ground)
     pen = ImageDraw.Draw(twice)
-    choices = [
-        c
-        for c in (figure, *_ACCENTS)
-        if sum(abs(a - b) for a, b in zip(c, ground, strict=True)) > 150
-    ]
+    choices = _far_from(ground, (figure, *_ACCENTS), 150)
 
     def palette() -> list[Colour]:
         return [choices[i] for i in rng.permutation(len(choices))[:3]]
 
     if placed:
         if rng.random() < 0.3:
-            pen.rectangle(
-                (TILE - 84, TILE - 84, TILE + 84, TILE + 84), fill=palette()[0]
-            )
+            box = (TILE - 84, TILE - 84, TILE + 84, TILE + 84)
+            pen.rectangle(box, fill=palette()[0])
         size = 2 * scale * rng.uniform(29, 37)
-        _emblem(pen, int(rng.integers(8)), (TILE, TILE), size, palette())
+        _draw_emblem(pen, int(rng.integers(8)), (TILE, TILE), size, palette())
     else:
         step = 2 * scale * rng.uniform(30, 44)
         kinds = rng.integers(8, size=3)
@@ -596,12 +551,12 @@ def _graphic(
         for row in range(int(2 * TILE / step) + 2):
             for column in range(int(2 * TILE / step) + 2):
                 which = rng.integers(3)
-                place = ((column + 0.5 * (row % 2)) * step, row * step)
-                _emblem(pen, int(kinds[which]), place, step * 0.4, colours[which])
+                centre = ((column + 0.5 * (row % 2)) * step, row * step)
+                _draw_emblem(pen, kinds[which], centre, step * 0.4, colours[which])
     return _from_image(twice.reduce(2))
 
 
-_RENDERERS: dict[str, Callable[..., np.ndarray]] = {
+_RENDERERS: dict[str, Callable[[_Motif], np.ndarray]] = {
     "solid": _solid,
     "plaid": _plaid,
     "floral": _floral,
@@ -614,3 +569,5 @@ _RENDERERS: dict[str, Callable[..., np.ndarray]] = {
     "dot": _dot,
     "paisley": _paisley,
 }
+# As in the Semantic-ResNeSt paper, section IV-A.
+PATTERNS = tuple(_RENDERERS)
