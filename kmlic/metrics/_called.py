@@ -1,4 +1,4 @@
-"""What metrics of yes-or-no predictions share: which labels are called present."""
+"""Comparison of probabilities with thresholds, shared by several metrics."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from kmlic.metrics.check_scores import check_scores, check_threshold
 def call_labels(
     targets, probabilities, threshold
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Compares probabilities with thresholds, and targets with 1 and -1.
+    """Returns which entries are predicted, present and known.
 
     Shapes: (N, L) and (N, L) to called, present and known, (N, L) of booleans.
 

@@ -1,4 +1,4 @@
-"""What the exact metrics share: each label's images sorted by score once."""
+"""Rankings of the images of each label, shared by the exact metrics."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from kmlic.metrics.check_scores import check_scores
 
 
 class Ranking(NamedTuple):
-    """Where the distinct scores of a label's positives stand, lowest first.
+    """Counts at each distinct score of a label's positives, lowest first.
 
     Args:
         tied: positives that have this score.
@@ -29,7 +29,7 @@ class Ranking(NamedTuple):
 
 
 def checked(targets, scores) -> tuple[np.ndarray, np.ndarray]:
-    """Gives (N, L) arrays of the same shape, scores as float32 or float64.
+    """Returns (N, L) arrays of the same shape, scores as float32 or float64.
 
     Raises:
         ValueError: as `check_scores` does.
@@ -44,8 +44,8 @@ def rankings(targets: np.ndarray, scores: np.ndarray) -> list[Ranking | None]:
     """Ranks the positives of each label among the images where it is known.
 
     Args:
-        targets: (N, L), as `checked` gives them.
-        scores: (N, L), as `checked` gives them.
+        targets: (N, L), as `checked` returns them.
+        scores: (N, L), as `checked` returns them.
 
     Returns:
         One ranking per label, None for labels without positives.
@@ -66,7 +66,7 @@ def per_label(
 
 
 def _transposed(array: np.ndarray, rows: int = 512) -> np.ndarray:
-    # In blocks that fit the cache this takes a quarter of the time of array.T.copy().
+    # Blocks that fit the cache take a quarter of the time of array.T.copy().
     columns = np.empty(array.shape[::-1], array.dtype)
     for start in range(0, len(array), rows):
         columns[:, start : start + rows] = array[start : start + rows].T
@@ -74,7 +74,7 @@ def _transposed(array: np.ndarray, rows: int = 512) -> np.ndarray:
 
 
 def _ranking(targets: np.ndarray, scores: np.ndarray) -> Ranking | None:
-    # Indices are faster than a mask here, whose branches cannot be foreseen.
+    # Indices are faster than a mask, whose branches are unpredictable.
     positives = np.sort(scores[np.flatnonzero(targets == 1)])
     if not len(positives):
         return None

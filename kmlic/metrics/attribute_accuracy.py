@@ -1,4 +1,4 @@
-"""How often the likeliest label of each group is the right one."""
+"""Accuracy of the most probable label of each group."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from kmlic.check_choice import check_choice
+from kmlic.metrics._image_weights import image_weights
 
 _VALUES = ("accuracy", "balanced_accuracy", "macro_f1")
 
@@ -16,13 +17,13 @@ Groups = Mapping[str, Sequence[str]]
 def attribute_accuracy(
     targets: np.ndarray, scores: np.ndarray, groups: Groups
 ) -> dict[str, float]:
-    """Takes the likeliest label of each group and compares it with the right one.
+    """Compares the most probable label of each group with the right one.
 
     `accuracy` is the share of images whose label is right, `balanced_accuracy` the mean
-    of that share over the labels that some image has, `macro_f1` the mean F1 of the
-    labels that some image has or is given. Each stands for every group, as
-    `accuracy/<group>`, and for their mean, which for `accuracy` is the score of the
-    DeepFashion challenge. `exact` is the share of images right in every known group.
+    of that share over the labels that occur, `macro_f1` the mean F1 of the labels that
+    occur or are predicted. Each is returned per group, as `accuracy/<group>`, and as
+    the mean over groups, which for `accuracy` is the score of the DeepFashion
+    challenge. `exact` is the share of images that are right in all known groups.
 
     Paper: Li, "DeepFashion Attribute Prediction Challenge Report", section 1, for the
     mean accuracy. Equals scikit-learn's accuracy_score, balanced_accuracy_score and
@@ -31,14 +32,14 @@ def attribute_accuracy(
     Shapes: (N, L) and (N, L) to numbers.
 
     Args:
-        targets: 1 for the label an image has in a group, else 0 or -1; a group without
-            any 1 is unknown for that image and left out.
-        scores: logits or probabilities; only their order within a group counts.
+        targets: 1 for the label of an image in a group, otherwise 0 or -1; a group
+            without a 1 is unknown for that image and ignored.
+        scores: logits or probabilities; only their order within a group matters.
         groups: group name to the names of its labels, in the order of the columns.
 
     Returns:
-        The means, `exact`, and the values of each group, 0-1; nan for a group that no
-        image knows, which the means leave out.
+        The means, `exact`, and the values of each group, 0-1; nan for a group that is
+        unknown for all images, which the means exclude.
 
     Raises:
         ValueError: if shapes do not fit, a group has fewer than two labels, or an image
@@ -71,10 +72,10 @@ def attribute_accuracy(
 def confusion_matrices(
     targets: np.ndarray, scores: np.ndarray, groups: Groups
 ) -> dict[str, np.ndarray]:
-    """Counts the images by the label they have and the one they are given.
+    """Counts the images of each group by their label and the predicted one.
 
-    Shapes: (N, L) and (N, L) to one (K, K) int64 per group: row the label an image has,
-    column the one it is given, of the K labels of the group.
+    Shapes: (N, L) and (N, L) to one (K, K) int64 per group of K labels: row the label
+    of an image, column the predicted one.
 
     Args:
         targets: as in `attribute_accuracy`.
@@ -122,7 +123,7 @@ def confusion_matrices(
 class AttributeAccuracy(keras.Metric):
     """Counts right and wrong labels of each group, batch by batch.
 
-    It is made of sums, so it works inside graphs and replicas.
+    It sums counts, so it works inside graphs and replicas.
 
     Paper: as `attribute_accuracy`, whose values it streams.
 
@@ -131,11 +132,11 @@ class AttributeAccuracy(keras.Metric):
     Args:
         groups: group name to the names of its labels, in the order of the columns.
         value: "accuracy", "balanced_accuracy" or "macro_f1".
-        group: whose value is the `result`; None for the mean of all groups that some
-            image knows.
+        group: the group whose value is the `result`; None for the mean of all groups
+            that are known for some image.
 
     Raises:
-        ValueError: if there is no such value or group, a group has fewer than two
+        ValueError: if the value or group is unknown, a group has fewer than two
             labels, or scores have another number of labels.
 
     Example:
@@ -180,9 +181,7 @@ class AttributeAccuracy(keras.Metric):
                 f"shape {tuple(scores.shape)}."
             )
         present = ops.cast(ops.equal(y_true, 1), "float64")
-        if sample_weight is not None:
-            weights = ops.cast(ops.convert_to_tensor(sample_weight), "float64")
-            present = present * ops.reshape(weights, (-1, 1))
+        present = present * image_weights(sample_weight)
         for matrix, own in zip(
             self.matrices, _columns(self.groups).values(), strict=True
         ):
@@ -240,7 +239,7 @@ def _exact(targets: np.ndarray, scores: np.ndarray, groups: Groups) -> float:
 
 
 def _values(matrix, ops):
-    """Makes the three values of one group's counts, in NumPy or keras.ops."""
+    """Computes the values of one group from its counts, in NumPy or keras.ops."""
     right = ops.diagonal(matrix)
     have, given = ops.sum(matrix, axis=1), ops.sum(matrix, axis=0)
     recalls = right / ops.maximum(have, 1e-12)

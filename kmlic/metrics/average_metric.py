@@ -1,4 +1,4 @@
-"""The mean of a metric of labels over labels, entries or images."""
+"""The mean of a metric over labels, entries or images."""
 
 from collections.abc import Callable
 
@@ -17,30 +17,29 @@ def average_metric(
     *,
     average: str = "macro",
 ) -> float:
-    """Averages what a metric gives for each label.
+    """Averages a metric over labels, entries or images.
 
-    "macro", what papers report, is the mean over the labels of which the metric is a
-    number; "weighted" counts each of them with its positives; "micro" takes all entries
-    for those of one label; "samples" takes each image for a label, its labels for
-    images, and averages over those that have a positive. The last two compare scores of
-    different labels.
+    "macro", which papers report, is the mean over the labels where the metric is
+    defined; "weighted" weights them by their positives; "micro" treats all entries as
+    those of one label; "samples" swaps images and labels, and averages over the images
+    that have a positive. The last two compare scores of different labels.
 
-    Paper: the averages are those of scikit-learn. Differs from it: labels and images of
-    which the metric is no number, such as those without positives, are left out, where
-    it takes them for 0 or refuses them.
+    Paper: the averages are those of scikit-learn. Differs from it: labels and images
+    where the metric is undefined, such as those without positives, are excluded, where
+    it counts them as 0 or refuses them.
 
-    Shapes: (N, L) and (N, L) to a number, nan where the metric is none anywhere.
+    Shapes: (N, L) and (N, L) to a number, nan where the metric is undefined everywhere.
 
     Args:
-        metric: targets and scores (N, L) to one number per label, (L,), nan where there
-            is none: `average_precision`, `roc_auc`, `precision_recall_auc`,
+        metric: targets and scores (N, L) to one number per label (L,), nan where
+            undefined: `average_precision`, `roc_auc`, `precision_recall_auc`,
             `brier_score`.
         targets: 1 present, 0 absent, -1 unknown.
-        scores: what the metric takes.
+        scores: as the metric takes them.
         average: "macro", "weighted", "micro" or "samples".
 
     Raises:
-        ValueError: if there is no such average, and as the metric does.
+        ValueError: if `average` is unknown, and as the metric does.
 
     Example:
         >>> from kmlic.metrics import roc_auc

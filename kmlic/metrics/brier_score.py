@@ -1,4 +1,4 @@
-"""How far probabilities are from what is true, squared."""
+"""The mean squared error of probabilities."""
 
 import numpy as np
 
@@ -6,19 +6,19 @@ from kmlic.metrics.check_scores import check_scores
 
 
 def brier_score(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Averages for each label the squared difference of probability and target.
+    """Averages the squared difference of probability and target of each label.
 
     Paper: Brier, "Verification of Forecasts Expressed in Terms of Probability", Monthly
-    Weather Review 1950; for a yes-or-no question, as scikit-learn's brier_score_loss.
+    Weather Review 1950; for a binary outcome, as scikit-learn's brier_score_loss.
 
     Shapes: (N, L) and (N, L) to (L,) float64.
 
     Args:
-        targets: 1 present, 0 absent, -1 unknown; unknown entries are left out.
+        targets: 1 present, 0 absent, -1 unknown; unknown entries are ignored.
         probabilities: 0-1.
 
     Returns:
-        One number 0-1 per label, 0 for the best; nan where nothing is known.
+        One number 0-1 per label, 0 for the best; nan where no target is known.
 
     Raises:
         ValueError: if shapes differ or a number is out of its limits.

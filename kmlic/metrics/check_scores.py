@@ -1,4 +1,4 @@
-"""What targets and scores have to be before anything is computed from them."""
+"""Checks of targets, scores and thresholds."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,14 @@ import numpy as np
 def check_scores(
     targets, scores, *, name: str = "scores", probabilities: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Gives targets and scores as arrays, after a look at every entry.
+    """Returns targets and scores as arrays after checking all entries.
 
     Shapes: (N, L) and (N, L), both.
 
     Args:
         targets: 1 present, 0 absent, -1 unknown.
         scores: numbers.
-        name: what errors call the scores.
+        name: name of the scores in error messages.
         probabilities: whether scores must lie in 0-1.
 
     Raises:
@@ -26,7 +26,7 @@ def check_scores(
         >>> check_scores([[1]], [[2.5]], probabilities=True)
         Traceback (most recent call last):
             ...
-        ValueError: `scores` must lie in 0-1; got 2.5 to 2.5. Give sigmoids of logits.
+        ValueError: `scores` must lie in 0-1; got 2.5 to 2.5. Apply a sigmoid to logits.
     """
     targets, scores = np.asarray(targets), np.asarray(scores)
     if targets.ndim != 2 or targets.shape != scores.shape:
@@ -42,14 +42,14 @@ def check_scores(
         )
     if probabilities and not ((scores >= 0) & (scores <= 1)).all():
         raise ValueError(
-            f"`{name}` must lie in 0-1; got {scores.min():g} to {scores.max():g}. Give "
-            "sigmoids of logits."
+            f"`{name}` must lie in 0-1; got {scores.min():g} to {scores.max():g}. "
+            "Apply a sigmoid to logits."
         )
     return targets, scores
 
 
 def check_targets(targets: np.ndarray) -> None:
-    """Refuses targets (N, L) other than 1, 0 and -1.
+    """Raises an error for targets (N, L) other than 1, 0 and -1.
 
     Raises:
         ValueError: naming the first one and its position.
@@ -66,10 +66,10 @@ def check_targets(targets: np.ndarray) -> None:
 def check_threshold(
     num_labels: int, threshold: float | Sequence[float] | np.ndarray
 ) -> None:
-    """Refuses what is not one probability, or one per label.
+    """Raises an error unless a threshold is one probability or one per label.
 
     Raises:
-        ValueError: saying what was given.
+        ValueError: with the value received.
     """
     values = np.asarray(threshold, "float64")
     if values.shape not in {(), (num_labels,)}:

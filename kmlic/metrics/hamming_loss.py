@@ -1,4 +1,4 @@
-"""Shares of entries, and of images, that are called right."""
+"""Shares of entries, and of images, that are predicted correctly."""
 
 from collections.abc import Sequence
 
@@ -13,15 +13,15 @@ def hamming_loss(
     *,
     threshold: float | Sequence[float] | np.ndarray = 0.5,
 ) -> float:
-    """Gives the share of known entries that are called wrong.
+    """Returns the share of known entries that are predicted incorrectly.
 
-    Shapes: (N, L) and (N, L) to a number 0-1, 0 when nothing is known.
+    Shapes: (N, L) and (N, L) to a number 0-1, 0 when no target is known.
 
     Args:
-        targets: 1 present, 0 absent, -1 unknown; unknown entries are left out.
+        targets: 1 present, 0 absent, -1 unknown; unknown entries are ignored.
         probabilities: 0-1.
-        threshold: probability 0-1 from which a label is called present, one for all or
-            one per label.
+        threshold: probability 0-1 from which a label is predicted present, one for all
+            or one per label.
 
     Raises:
         ValueError: if shapes differ or a number is out of its limits.
@@ -41,7 +41,7 @@ def subset_accuracy(
     *,
     threshold: float | Sequence[float] | np.ndarray = 0.5,
 ) -> float:
-    """Gives the share of images of which every known label is called right.
+    """Returns the share of images whose known labels are all predicted correctly.
 
     Shapes: (N, L) and (N, L) to a number 0-1, nan without images.
 

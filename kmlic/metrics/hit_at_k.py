@@ -1,23 +1,20 @@
-"""How often a right label is among the k best."""
+"""The share of images whose label is among the top k."""
 
 import keras
 import numpy as np
 from keras import ops
 
-from kmlic.metrics._top_labels import (
-    check_k,
-    shares_of_present,
-    top_shares,
-)
+from kmlic.check_number import check_number
+from kmlic.metrics._image_weights import image_weights
+from kmlic.metrics._top_labels import shares_of_present, top_shares
 from kmlic.metrics.check_scores import check_scores
 
 
 def hit_at_k(targets: np.ndarray, scores: np.ndarray, k: int = 5) -> float:
-    """Gives the share of images whose label is among the k with the highest scores.
+    """Returns the share of images whose label is among the k highest scores.
 
-    Of an image with several labels it counts the share of them that is found. Labels
-    with equal scores, such as those that have one vector, get the places they compete
-    for with equal chances: the result is the mean over all orders of them.
+    For an image with several labels, the share of them that is found counts. Ties, such
+    as labels with the same vector, are averaged over all their orders.
 
     Paper: Frome et al., "DeViSE: A Deep Visual-Semantic Embedding Model", NeurIPS 2013,
     section 4.2, "flat hit@k", https://papers.nips.cc/paper/5204. Differs from the
@@ -27,11 +24,11 @@ def hit_at_k(targets: np.ndarray, scores: np.ndarray, k: int = 5) -> float:
 
     Args:
         targets: 1 present, 0 absent, -1 unknown; unknown labels are no candidates.
-        scores: similarities, logits or probabilities; only their order counts.
+        scores: similarities, logits or probabilities; only their order matters.
         k: 1 or above.
 
     Returns:
-        0-1; nan where no image shows a label.
+        0-1; nan if no image has a label.
 
     Raises:
         ValueError: if shapes differ, a target is another number, a score is NaN or k is
@@ -44,16 +41,16 @@ def hit_at_k(targets: np.ndarray, scores: np.ndarray, k: int = 5) -> float:
         (0.5, 0.75)
     """
     targets, scores = check_scores(targets, scores)
-    check_k(k)
+    check_number("k", k, at_least=1)
     hits, shown = _hits(targets, scores, k, np)
     return float(hits.sum() / shown.sum()) if shown.any() else float("nan")
 
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class HitAtK(keras.Metric):
-    """Counts the images whose label is among the k with the highest scores.
+    """Counts the images whose label is among the k highest scores.
 
-    It is made of sums, so it works inside graphs and replicas.
+    It sums counts, so it works inside graphs and replicas.
 
     Paper: as `hit_at_k`, which it streams.
 
@@ -75,7 +72,7 @@ class HitAtK(keras.Metric):
 
     def __init__(self, k: int = 5, *, name: str | None = None, **kwargs):
         super().__init__(name=name or f"hit_at_{k}", **kwargs)
-        check_k(k)
+        check_number("k", k, at_least=1)
         self.k = k
         # float32 stops counting at 2**24 = 16.8 million.
         self.hits, self.images = (
@@ -87,16 +84,13 @@ class HitAtK(keras.Metric):
         targets = ops.convert_to_tensor(y_true)
         scores = ops.cast(ops.convert_to_tensor(y_pred), "float32")
         hits, shown = _hits(targets, scores, self.k, ops)
-        weights = 1.0
-        if sample_weight is not None:
-            weights = ops.cast(ops.convert_to_tensor(sample_weight), "float64")
-            weights = ops.reshape(weights, (-1,))
-        self.hits.assign_add(ops.sum(hits * weights))
-        self.images.assign_add(ops.sum(shown * weights))
+        weights = image_weights(sample_weight)
+        self.hits.assign_add(ops.sum(hits[:, None] * weights))
+        self.images.assign_add(ops.sum(shown[:, None] * weights))
 
     def result(self):
         images = ops.convert_to_tensor(self.images)
-        # Weights may be small, but no image at all is 0 of 1.
+        # Without images the result is 0; sums of weights may be below 1.
         share = ops.convert_to_tensor(self.hits) / ops.where(images > 0, images, 1.0)
         return ops.cast(share, "float32")
 
@@ -105,6 +99,6 @@ class HitAtK(keras.Metric):
 
 
 def _hits(targets, scores, k, xp):
-    """Gives the share of each image's labels that are found, and whether it has any."""
+    """Returns the share of each image's labels found, and whether it has any."""
     shares, shown = shares_of_present(targets, xp)
     return xp.sum(shares * top_shares(targets, scores, k, xp), axis=1), shown

@@ -1,4 +1,4 @@
-"""How well each image's labels are put in order."""
+"""Metrics of the order of each image's labels."""
 
 import numpy as np
 
@@ -8,12 +8,11 @@ from kmlic.metrics._ranking import Ranking, checked, rankings
 def label_ranking(targets: np.ndarray, scores: np.ndarray) -> dict[str, float]:
     """Ranks the labels of each image by score and averages over the images.
 
-    "coverage": how many labels one has to go down the list to have found all that are
-    present, 0 without any. "ranking_loss": share of pairs of a present and an absent
-    label that stand in the wrong order or level. "LRAP": of the labels that stand no
-    lower than a present one, the share that is present, averaged over those present.
-    An image of which all known labels are present, or none, has no wrong pair and an
-    LRAP of 1.
+    "coverage": the number of labels down to the last present one, 0 without any.
+    "ranking_loss": share of pairs of a present and an absent label in the wrong order
+    or tied. "LRAP": share of present labels among those that score at least as high as
+    a present one, averaged over those. An image whose known labels are all present, or
+    all absent, has ranking loss 0 and LRAP 1.
 
     Paper: Tsoumakas et al., "Mining Multi-label Data", Data Mining and Knowledge
     Discovery Handbook 2010, section 34.7, https://doi.org/10.1007/978-0-387-09823-4_34,
@@ -23,8 +22,7 @@ def label_ranking(targets: np.ndarray, scores: np.ndarray) -> dict[str, float]:
     Shapes: (N, L) and (N, L) to three numbers.
 
     Args:
-        targets: 1 present, 0 absent, -1 unknown; unknown labels are left out of an
-            image's list.
+        targets: 1 present, 0 absent, -1 unknown; unknown labels are not ranked.
         scores: logits or probabilities, comparable between labels.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What yes-or-no predictions of each label are worth, in every usual number."""
+"""Precision, recall and other measures of binary predictions."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,16 +18,16 @@ def label_confusion(
     *,
     threshold: float | Sequence[float] | np.ndarray = 0.5,
 ) -> np.ndarray:
-    """Counts for each label what is called present and absent, and what is.
+    """Counts true and false positives and negatives of each label.
 
-    Shapes: (N, L) and (N, L) to (L, 2, 2) int64: [absent, present] by [called absent,
-    called present], as scikit-learn's multilabel_confusion_matrix.
+    Shapes: (N, L) and (N, L) to (L, 2, 2) int64: [absent, present] by [predicted
+    absent, predicted present], as scikit-learn's multilabel_confusion_matrix.
 
     Args:
-        targets: 1 present, 0 absent, -1 unknown; unknown entries are left out.
+        targets: 1 present, 0 absent, -1 unknown; unknown entries are ignored.
         probabilities: 0-1.
-        threshold: probability 0-1 from which a label is called present, one for all or
-            one per label.
+        threshold: probability 0-1 from which a label is predicted present, one for all
+            or one per label.
 
     Raises:
         ValueError: if shapes differ or a number is out of its limits.
@@ -51,20 +51,21 @@ def label_scores(
     average: str | None = "macro",
     beta: float = 1.0,
 ) -> Mapping[str, float | np.ndarray]:
-    """Calls labels present or absent and gives eight measures of how well.
+    """Computes eight measures of binary predictions.
 
     "precision", "recall", "specificity", "negative_predictive_value", "accuracy", "F"
-    (F-beta: recall counts `beta` times as much as precision), "jaccard" (intersection
-    over union) and "matthews" (correlation, -1 to 1). Nothing over nothing is 0.
+    (F-beta: recall has `beta` times the weight of precision), "jaccard" (intersection
+    over union) and "matthews" (correlation, -1 to 1). A quotient 0 / 0 is 0.
 
     "micro" counts all entries together; "macro" is the mean over the labels that have a
-    positive, "weighted" counts each with its positives; "samples" is the mean over the
-    images that have one. None gives each label's own. `precision_recall_f1` has what
-    papers print, whose CF1 is made of mean precision and mean recall.
+    positive, "weighted" weights them by their positives; "samples" is the mean over the
+    images that have a positive. None returns the values of each label. CF1, which
+    papers report, is in `precision_recall_f1`: it combines mean precision and mean
+    recall.
 
     Paper: as scikit-learn's precision_recall_fscore_support, jaccard_score and
     matthews_corrcoef with zero_division=0. Differs from them: labels and images without
-    positives are left out of the means.
+    positives are excluded from the means.
 
     Shapes: (N, L) and (N, L) to numbers, or to (L,) float64 each.
 
@@ -76,7 +77,7 @@ def label_scores(
         beta: above 0.
 
     Raises:
-        ValueError: if there is no such average, shapes differ or a number is out of its
+        ValueError: if `average` is unknown, shapes differ or a number is out of its
             limits.
 
     Example:
@@ -108,7 +109,7 @@ def label_scores(
 def _counts(
     called: np.ndarray, present: np.ndarray, known: np.ndarray, axis: int | None
 ) -> Counts:
-    """Counts called and present, called only, present only, and neither."""
+    """Counts true positives, false positives, false negatives, true negatives."""
     return (
         (called & present).sum(axis=axis),
         (called & known & ~present).sum(axis=axis),

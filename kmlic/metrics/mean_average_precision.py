@@ -1,4 +1,4 @@
-"""Exact average precision per label and its mean."""
+"""Exact average precision of each label and its mean."""
 
 import sys
 
@@ -11,28 +11,28 @@ from kmlic.metrics.average_metric import average_metric
 
 
 def average_precision(targets: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Ranks the images of each label by score and averages the precision at positives.
+    """Ranks the images of each label and averages the precision at positives.
 
-    Images with equal scores share one rank, the last of them, as in scikit-learn: no
-    order of the images can change the result. Each label is sorted once; the rank of a
-    positive among all images and among the positives is found by bisection.
+    Images with equal scores share the last of their ranks, as in scikit-learn, so the
+    order of the images does not matter. Each label is sorted once; the ranks of
+    positives are found by bisection.
 
     Paper: Everingham et al., "The PASCAL Visual Object Classes Challenge", IJCV 2010,
     as revised in 2010: the sum of precision times the step of recall at each distinct
-    score. Differs from: VOC 2007, which sampled eleven recalls, and ML-GCN's code,
+    score. Differs from VOC 2007, which sampled eleven recalls, and from ML-GCN's code,
     which breaks ties by the order of the images.
 
     Shapes: (N, L) and (N, L) to (L,) float64.
 
     Args:
-        targets: 1 present, 0 absent, -1 unknown; unknown entries are left out.
-        scores: logits or probabilities; only their order counts.
+        targets: 1 present, 0 absent, -1 unknown; unknown entries are ignored.
+        scores: logits or probabilities; only their order matters.
 
     Returns:
         One number 0-1 per label, nan for labels without positives.
 
     Raises:
-        ValueError: if shapes differ, a target is another number or a score is NaN.
+        ValueError: if shapes differ, a target is not 1, 0 or -1, or a score is NaN.
 
     Example:
         >>> targets = np.array([[1, 0], [0, 0], [1, -1]])
@@ -46,16 +46,14 @@ def average_precision(targets: np.ndarray, scores: np.ndarray) -> np.ndarray:
 def mean_average_precision(
     targets: np.ndarray, scores: np.ndarray, *, average: str = "macro"
 ) -> float:
-    """Averages the precision at positives over labels, entries or images.
+    """Averages the average precision over labels, entries or images.
 
-    "macro", what papers report, is the mean over the labels that have a positive;
-    "weighted" counts each label with its number of positives; "micro" ranks all entries
-    in one list; "samples" ranks the labels of each image and takes the mean over the
-    images that have a label. The last two compare scores of different labels.
+    See `average_metric` for the averages; "macro" is the mean that papers report.
+    "micro" and "samples" compare scores of different labels.
 
     Paper: as `average_precision`; the averages are those of scikit-learn's
-    average_precision_score. Differs from it: it counts labels and images without
-    positives as 0.
+    average_precision_score, which counts labels and images without positives as 0,
+    where they are excluded here.
 
     Shapes: (N, L) and (N, L) to a number 0-1, nan without positives.
 
@@ -65,7 +63,7 @@ def mean_average_precision(
         average: "macro", "weighted", "micro" or "samples".
 
     Raises:
-        ValueError: if there is no such average, and as `average_precision` does.
+        ValueError: if `average` is unknown, and as `average_precision` does.
 
     Example:
         >>> targets = np.array([[1, 0], [0, 1], [1, 0]])
@@ -78,12 +76,12 @@ def mean_average_precision(
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class MeanAveragePrecision(keras.Metric):
-    """Gathers targets and scores on the host and averages their precision over labels.
+    """Computes mean average precision from scores gathered on the host.
 
-    Exact average precision needs every score at once, and Keras' weights cannot grow.
-    So this metric works in NumPy, in eager code outside replicas: score the whole
-    validation set once, without padding, and give it here in chunks of any size.
-    Labels without positives are left out of the mean and listed.
+    Exact average precision needs all scores at once, and Keras' weights cannot grow. So
+    this metric works in NumPy, eagerly and outside replicas: score the complete
+    validation set once, without padding, and pass it in batches of any size. Labels
+    without positives are excluded from the mean and listed.
 
     Paper: as `average_precision`.
 
@@ -92,8 +90,8 @@ class MeanAveragePrecision(keras.Metric):
 
     Args:
         num_labels: L.
-        from_logits: whether scores are logits. Only their order counts; probabilities
-            are checked to lie in 0-1.
+        from_logits: whether scores are logits. Only their order matters; probabilities
+            are checked to be between 0 and 1.
 
     Raises:
         ValueError: if `update_state` is called inside a graph or a replica, or gets
@@ -123,14 +121,14 @@ class MeanAveragePrecision(keras.Metric):
         self._chunks: list[tuple[np.ndarray, np.ndarray]] = []
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Keeps a chunk; rows whose `sample_weight` is 0 are padding and left out."""
+        """Stores a batch without its padding, the rows whose `sample_weight` is 0."""
         inputs = [y_true, y_pred, sample_weight]
         if any(_is_symbolic(x) for x in inputs) or _is_inside_replica():
             raise ValueError(
-                "MeanAveragePrecision needs every score at once, so it cannot be "
-                "updated inside a graph or a replica: `compile` cannot take it. Score "
-                "the whole validation set on the host instead, through "
-                "kmlic.training's callback or kmlic.evaluation.predict_scores."
+                "MeanAveragePrecision needs all scores at once: it cannot be updated "
+                "inside a graph or a replica, nor passed to `compile`. Score the "
+                "complete validation set on the host instead, through kmlic.training's "
+                "callback or kmlic.training.predict_scores."
             )
         targets, scores = checked(_to_numpy(y_true), _to_numpy(y_pred))
         if targets.shape[1] != self.num_labels:
@@ -155,14 +153,14 @@ class MeanAveragePrecision(keras.Metric):
         self._chunks.append((targets.astype(np.int8), scores.copy()))
 
     def per_label(self) -> np.ndarray:
-        """Gives the average precision of each label, nan without positives."""
+        """Returns the average precision of each label, nan without positives."""
         if not self._chunks:
             return np.full(self.num_labels, np.nan)
         targets, scores = (np.concatenate(x) for x in zip(*self._chunks, strict=True))
         return average_precision(targets, scores)
 
     def labels_without_positives(self) -> list[int]:
-        """Gives the indices of the labels that the mean leaves out."""
+        """Returns the indices of the labels that the mean excludes."""
         return np.flatnonzero(np.isnan(self.per_label())).tolist()
 
     def result(self):
@@ -187,7 +185,7 @@ def _average_precision(ranking: Ranking) -> float:
 
 
 def _is_symbolic(x) -> bool:
-    """Tells a tensor of a graph, Keras' or TensorFlow's, from one with values."""
+    """Returns whether a tensor is part of a graph and has no values."""
     return isinstance(x, keras.KerasTensor) or (
         keras.ops.is_tensor(x)
         and not isinstance(x, keras.Variable)

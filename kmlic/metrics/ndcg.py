@@ -1,4 +1,4 @@
-"""How much of the gain of the best order of labels a model's order has."""
+"""Normalised discounted cumulative gain of each image's labels."""
 
 import numpy as np
 
@@ -7,23 +7,22 @@ from kmlic.metrics.check_scores import check_scores
 
 
 def ndcg(targets: np.ndarray, scores: np.ndarray, *, k: int | None = None) -> float:
-    """Adds up the labels that are present, the less the lower they stand.
+    """Sums the present labels of each image, weighted by their rank.
 
-    A label at place r of its image counts 1 / log2(r + 1); the sum is divided by that
-    of the best order and averaged over the images that have a label. Equal scores share
-    their places.
+    A present label at rank r counts 1 / log2(r + 1); the sum is divided by that of the
+    best order and averaged over the images that have a label. Ties share the mean of
+    their ranks' weights.
 
     Paper: Jarvelin and Kekalainen, "Cumulated Gain-based Evaluation of IR Techniques",
     ACM TOIS 2002, https://doi.org/10.1145/582415.582418, as scikit-learn's ndcg_score.
-    Differs from it: images without labels are left out, where it counts them as 0.
+    Differs from it: images without labels are excluded, where it counts them as 0.
 
     Shapes: (N, L) and (N, L) to a number 0-1, nan without positives.
 
     Args:
-        targets: 1 present, 0 absent, -1 unknown; unknown labels are left out of an
-            image's list.
+        targets: 1 present, 0 absent, -1 unknown; unknown labels are not ranked.
         scores: logits or probabilities, comparable between labels.
-        k: places that count, at least 1; None for all.
+        k: number of ranks that count, at least 1; None for all.
 
     Raises:
         ValueError: if shapes differ or a number is out of its limits.
@@ -37,8 +36,8 @@ def ndcg(targets: np.ndarray, scores: np.ndarray, *, k: int | None = None) -> fl
     targets, scores = check_scores(targets, scores)
     if k is not None:
         check_number("k", k, at_least=1)
-    places = np.arange(targets.shape[1])
-    discounts = 1 / np.log2(places + 2) * (places < (len(places) if k is None else k))
+    ranks = np.arange(targets.shape[1])
+    discounts = 1 / np.log2(ranks + 2) * (ranks < (len(ranks) if k is None else k))
     cumulated = np.concatenate([[0], np.cumsum(discounts)])
     gains = [
         _gain(truth[known], own[known], cumulated)

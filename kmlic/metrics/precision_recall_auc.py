@@ -6,17 +6,17 @@ from kmlic.metrics._ranking import Ranking, per_label
 
 
 def precision_recall_auc(targets: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Joins the points of each label's precision-recall curve and measures the area.
+    """Computes the area under each label's precision-recall curve.
 
-    The points are those of all distinct scores, joined by straight lines as by
-    scikit-learn's `auc(*precision_recall_curve(...))`; the curve begins with precision
-    1 at recall 0. Lines between far points are no precision that any threshold gives,
-    which `average_precision` does without; it is here as papers report it.
+    The points at all distinct scores are joined by straight lines, as in scikit-learn's
+    `auc(*precision_recall_curve(...))`; the curve starts with precision 1 at recall 0.
+    Prefer `average_precision`: no threshold reaches the precisions on the lines between
+    distant points. This one is here because papers report it.
 
     Paper: Davis and Goadrich, "The Relationship Between Precision-Recall and ROC
     Curves", ICML 2006, https://doi.org/10.1145/1143844.1143874. Differs from it: the
     points are joined by lines, not by its hyperbolas; and from keras.metrics.AUC, which
-    counts in bins of scores and takes the hyperbolas.
+    bins the scores and uses the hyperbolas.
 
     Shapes: (N, L) and (N, L) to (L,) float64.
 

@@ -1,4 +1,4 @@
-"""Precision, recall and F1 of yes-or-no predictions, per label and overall."""
+"""Precision, recall and F1 of binary predictions, per label and overall."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,7 @@ from keras import ops
 
 from kmlic.check_choice import check_choice
 from kmlic.check_number import check_number
+from kmlic.metrics._image_weights import image_weights
 from kmlic.metrics.check_scores import check_scores, check_threshold
 
 _VALUES = ("CP", "CR", "CF1", "OP", "OR", "OF1")
@@ -20,11 +21,11 @@ def precision_recall_f1(
     threshold: float | Sequence[float] | np.ndarray | None = 0.5,
     top_k: int | None = None,
 ) -> dict[str, float]:
-    """Calls labels present or absent and compares that with the targets.
+    """Computes precision, recall and F1 of predictions, per label and overall.
 
     OP, OR: precision and recall over all entries together. CP, CR: their means over the
-    labels that have a positive; a label never called present has precision 0. OF1, CF1:
-    harmonic means of OP and OR, of CP and CR. Nothing over nothing is 0.
+    labels that have a positive; a label that is never predicted has precision 0. OF1,
+    CF1: harmonic means of OP and OR, of CP and CR. A quotient 0 / 0 is 0.
 
     Paper: Zhu et al., "Learning Spatial Regularization with Image-level Supervisions
     for Multi-label Image Classification", CVPR 2017, section 4.1,
@@ -35,13 +36,13 @@ def precision_recall_f1(
     Shapes: (N, L) and (N, L) to six numbers.
 
     Args:
-        targets: 1 present, 0 absent, -1 unknown; unknown entries are left out.
+        targets: 1 present, 0 absent, -1 unknown; unknown entries are ignored.
         probabilities: 0-1.
-        threshold: probability 0-1 from which a label is called present, one for all or
-            one per label; None only with `top_k`.
-        top_k: call at most this many labels of an image present, those of the highest
-            probabilities (the first of equals), if they reach `threshold`. Unknown
-            labels take part in the choice. None: as many as reach it.
+        threshold: probability 0-1 from which a label is predicted present, one for all
+            or one per label; None only with `top_k`.
+        top_k: predict at most this many labels of an image, those with the highest
+            probabilities (the first of equal ones), if they reach `threshold`. Unknown
+            labels are candidates. None: all labels that reach it.
 
     Returns:
         CP, CR, CF1, OP, OR and OF1, 0-1 each.
@@ -60,7 +61,7 @@ def precision_recall_f1(
         targets, probabilities, name="probabilities", probabilities=True
     )
     num_labels = targets.shape[1]
-    _check_choice(num_labels, threshold, top_k)
+    _check_rule(num_labels, threshold, top_k)
     called = np.ones(targets.shape, bool)
     if threshold is not None:
         called &= probabilities >= np.asarray(threshold, probabilities.dtype)
@@ -80,10 +81,10 @@ def precision_recall_f1(
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class PrecisionRecallF1(keras.Metric):
-    """Sums what is called present, what is present and what is both, batch by batch.
+    """Counts predicted, present and correct labels, batch by batch.
 
-    It is made of sums, so it works inside graphs and replicas: the counts of all
-    replicas are added when the result is read outside them.
+    It sums counts, so it works inside graphs and replicas: the counts of all replicas
+    are added when the result is read outside them.
 
     Paper: as `precision_recall_f1`, whose six values it streams.
 
@@ -91,12 +92,12 @@ class PrecisionRecallF1(keras.Metric):
 
     Args:
         num_labels: L.
-        value: which of CP, CR, CF1, OP, OR, OF1 is the `result`.
-        threshold: probability 0-1 from which a label is called present, one for all or
-            one per label; None only with `top_k`.
-        top_k: call at most this many labels of an image present, as
-            `precision_recall_f1` does.
-        from_logits: whether scores are logits, else probabilities.
+        value: which of CP, CR, CF1, OP, OR and OF1 is the `result`.
+        threshold: probability 0-1 from which a label is predicted present, one for all
+            or one per label; None only with `top_k`.
+        top_k: predict at most this many labels of an image, as in
+            `precision_recall_f1`.
+        from_logits: whether scores are logits, otherwise probabilities.
 
     Raises:
         ValueError: if an argument is out of its limits or scores have another number
@@ -105,7 +106,7 @@ class PrecisionRecallF1(keras.Metric):
     Example:
         >>> metric = PrecisionRecallF1(2, value="OP")
         >>> metric.update_state([[1, 0], [1, 1]], [[2.2, 1.4], [-1.4, 0.8]])
-        >>> metric.update_state([[0, -1]], [[-2.2, 2.2]])  # -1 is not counted
+        >>> metric.update_state([[0, -1]], [[-2.2, 2.2]])  # -1 is ignored
         >>> round(float(metric.result()), 3), metric.labels_without_positives()
         (0.667, [])
     """
@@ -126,7 +127,7 @@ class PrecisionRecallF1(keras.Metric):
             name = value if top_k is None else f"{value}_top{top_k}"
         super().__init__(name=name, **kwargs)
         check_number("num_labels", num_labels, at_least=1)
-        _check_choice(num_labels, threshold, top_k)
+        _check_rule(num_labels, threshold, top_k)
         self.num_labels = num_labels
         self.value = value
         self.threshold = threshold
@@ -151,14 +152,11 @@ class PrecisionRecallF1(keras.Metric):
         if self.threshold is not None:
             called = probabilities >= ops.convert_to_tensor(self.threshold, "float32")
         if self.top_k is not None:
-            # Logits too far from zero for distinct sigmoids keep their order.
+            # The order of logits, as sigmoids of large ones are equal.
             _, highest = ops.top_k(scores, self.top_k)  # (B, K)
             among = ops.one_hot(highest, self.num_labels, dtype="int32")
             called = ops.logical_and(called, ops.any(among > 0, axis=1))
-        weights = ops.ones((1, 1), "float64")
-        if sample_weight is not None:
-            weights = ops.cast(ops.convert_to_tensor(sample_weight), "float64")
-            weights = ops.reshape(weights, (-1, 1))
+        weights = image_weights(sample_weight)
         present, known = targets == 1, targets != -1
         for counter, entries in (
             (self.true_positives, ops.logical_and(called, present)),
@@ -168,13 +166,13 @@ class PrecisionRecallF1(keras.Metric):
             counter.assign_add(ops.sum(ops.cast(entries, "float64") * weights, axis=0))
 
     def results(self) -> dict[str, float]:
-        """Gives all six values, by name."""
+        """Returns all six values, by name."""
         counts = [ops.convert_to_numpy(counter) for counter in self._counters]
         values = _values(counts, np)
         return {name: float(value) for name, value in values.items()}
 
     def labels_without_positives(self) -> list[int]:
-        """Gives the indices of the labels that CP and CR leave out."""
+        """Returns the indices of the labels that CP and CR exclude."""
         return np.flatnonzero(ops.convert_to_numpy(self.positives) == 0).tolist()
 
     def result(self):
@@ -200,20 +198,17 @@ class PrecisionRecallF1(keras.Metric):
         }
 
 
-def _check_choice(num_labels, threshold, top_k):
+def _check_rule(num_labels, threshold, top_k):
     if threshold is None and top_k is None:
         raise ValueError("`threshold` and `top_k` must not both be None.")
     if threshold is not None:
         check_threshold(num_labels, threshold)
-    if top_k is not None and not 1 <= top_k <= num_labels:
-        raise ValueError(
-            f"`top_k` must be from 1 to the number of labels; got top_k={top_k} for "
-            f"{num_labels} labels."
-        )
+    if top_k is not None:
+        check_number("top_k", top_k, at_least=1, at_most=num_labels)
 
 
 def _values(counts, ops):
-    """Makes the six values of three counts per label, in NumPy or keras.ops."""
+    """Computes the six values from counts per label, in NumPy or keras.ops."""
     true_positives, called, positives = counts
     counted = ops.cast(positives > 0, "float64") if ops is not np else positives > 0
     num_counted = ops.maximum(ops.sum(counted), 1)

@@ -1,4 +1,4 @@
-"""The best points of a label's precision-recall curve beyond a limit."""
+"""The best recall at a precision, and the best precision at a recall."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ from kmlic.metrics._ranking import Ranking, per_label
 def recall_at_precision(
     targets: np.ndarray, scores: np.ndarray, precision: float
 ) -> np.ndarray:
-    """Gives the most recall that each label has at a precision, or a higher one.
+    """Returns the highest recall of each label with at least a given precision.
 
-    Paper: as torchmetrics' MultilabelRecallAtFixedPrecision. `tune_thresholds` gives
-    the thresholds.
+    Paper: as torchmetrics' MultilabelRecallAtFixedPrecision. `tune_thresholds`
+    returns thresholds.
 
     Shapes: (N, L) and (N, L) to (L,) float64.
 
@@ -46,7 +46,7 @@ def recall_at_precision(
 def precision_at_recall(
     targets: np.ndarray, scores: np.ndarray, recall: float
 ) -> np.ndarray:
-    """Gives the highest precision that each label has at a recall, or a higher one.
+    """Returns the highest precision of each label with at least a given recall.
 
     Paper: as torchmetrics' MultilabelPrecisionAtFixedRecall.
 

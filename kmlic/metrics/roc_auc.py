@@ -6,10 +6,10 @@ from kmlic.metrics._ranking import Ranking, per_label
 
 
 def roc_auc(targets: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Gives the chance that a label's positive scores above its negative.
+    """Returns the probability that a positive of a label scores above a negative.
 
-    Equal scores count half. It is Mann and Whitney's U over the number of pairs, which
-    is the area under the curve.
+    Ties count half. It is the Mann-Whitney U statistic divided by the number of pairs,
+    which is the area under the ROC curve.
 
     Paper: Hanley and McNeil, "The Meaning and Use of the Area under a Receiver
     Operating Characteristic (ROC) Curve", Radiology 1982,

@@ -1,14 +1,12 @@
-"""How near the best words are to the right one, even where they are not it."""
+"""Similarity of the top k candidate words to the right one."""
 
 import keras
 import numpy as np
 from keras import ops
 
-from kmlic.metrics._top_labels import (
-    check_k,
-    shares_of_present,
-    top_shares,
-)
+from kmlic.check_number import check_number
+from kmlic.metrics._image_weights import image_weights
+from kmlic.metrics._top_labels import shares_of_present, top_shares
 from kmlic.metrics.check_scores import check_targets
 
 
@@ -18,12 +16,11 @@ def top_similarity(
     similarities: np.ndarray,
     k: int = 3,
 ) -> float:
-    """Gives the mean similarity of the k best candidates to an image's label.
+    """Returns the mean similarity of the k best candidates to each image's label.
 
-    The labels of the images and the candidates may be different words: a model that
-    never saw tigers is asked whether it says something like tiger. Of an image with
-    several labels the mean over them counts. Candidates with equal scores get the
-    places they compete for with equal chances.
+    Labels and candidates may be different words: a model that never saw tigers is
+    judged by whether its words are similar to tiger. For an image with several labels
+    the mean over them counts. Ties are averaged over all their orders.
 
     Paper: Nishimura, Yu, Hellmers and Desai, "A Combined Deep Learning and Semantic
     Embedding Model for Image Classification", section 3.3 and Fig. 8.
@@ -31,14 +28,14 @@ def top_similarity(
     Shapes: (N, T), (N, L) and (T, L) to a number.
 
     Args:
-        targets: of the T words that images may show: 1 present; anything else is not.
-        scores: of the L candidates; only their order counts.
+        targets: of the T words that images may have: 1 present; 0 or -1 otherwise.
+        scores: of the L candidates; only their order matters.
         similarities: cosine of each of the T words with each candidate, for instance
             `EmbeddingIndex(...).scores(vectors of the T words)`.
         k: 1 to L.
 
     Returns:
-        -1 to 1; nan where no image shows a label.
+        -1 to 1; nan if no image has a label.
 
     Raises:
         ValueError: if shapes do not fit, or a number is out of its limits.
@@ -61,7 +58,7 @@ def top_similarity(
     check_targets(targets)
     if np.isnan(scores).any():
         raise ValueError("`scores` must be numbers; got NaN.")
-    check_k(k, scores.shape[1])
+    check_number("k", k, at_least=1, at_most=scores.shape[1])
     values, shown = _values(targets, scores, similarities, k, np)
     return float(values.sum() / shown.sum()) if shown.any() else float("nan")
 
@@ -69,7 +66,7 @@ def top_similarity(
 def random_similarity(
     similarities: np.ndarray, *, pairs: int = 10_000, seed: int = 0
 ) -> float:
-    """Gives the mean similarity of random pairs of words: what chance would reach.
+    """Returns the mean similarity of random pairs of words, the level of chance.
 
     Paper: as `top_similarity`: "10,000 combinations of random labels".
 
@@ -77,11 +74,11 @@ def random_similarity(
 
     Args:
         similarities: of each right word with each candidate.
-        pairs: how many are drawn, each word as likely as any other.
+        pairs: number of pairs drawn, uniformly.
         seed: of the draws.
 
     Raises:
-        ValueError: if there is nothing to draw.
+        ValueError: if `similarities` are empty or `pairs` is below 1.
 
     Example:
         >>> random_similarity(np.full((2, 3), 0.25))
@@ -102,7 +99,7 @@ def random_similarity(
 class TopSimilarity(keras.Metric):
     """Averages the similarity of the k best candidates to the labels, batch by batch.
 
-    It is made of sums, so it works inside graphs and replicas.
+    It sums similarities, so it works inside graphs and replicas.
 
     Paper: as `top_similarity`, which it streams.
 
@@ -113,7 +110,7 @@ class TopSimilarity(keras.Metric):
         k: 1 to L.
 
     Raises:
-        ValueError: if k is out of its limits or the similarities are no (T, L).
+        ValueError: if k is out of its limits or `similarities` is not (T, L).
 
     Example:
         >>> metric = TopSimilarity([[0.6, 0.5, 0.1], [0.1, 0.1, 0.6]], k=2)
@@ -129,7 +126,7 @@ class TopSimilarity(keras.Metric):
             raise ValueError(
                 f"`similarities` must be (T, L); got shape {self.similarities.shape}."
             )
-        check_k(k, self.similarities.shape[1])
+        check_number("k", k, at_least=1, at_most=self.similarities.shape[1])
         self.k = k
         self.total, self.images = (
             self.add_variable((), "zeros", dtype="float64", name=counted)
@@ -141,12 +138,9 @@ class TopSimilarity(keras.Metric):
         scores = ops.cast(ops.convert_to_tensor(y_pred), "float32")
         similarities = ops.convert_to_tensor(self.similarities)
         values, shown = _values(targets, scores, similarities, self.k, ops)
-        weights = 1.0
-        if sample_weight is not None:
-            weights = ops.cast(ops.convert_to_tensor(sample_weight), "float64")
-            weights = ops.reshape(weights, (-1,))
-        self.total.assign_add(ops.sum(values * weights))
-        self.images.assign_add(ops.sum(shown * weights))
+        weights = image_weights(sample_weight)
+        self.total.assign_add(ops.sum(values[:, None] * weights))
+        self.images.assign_add(ops.sum(shown[:, None] * weights))
 
     def result(self):
         images = ops.convert_to_tensor(self.images)
@@ -162,8 +156,8 @@ class TopSimilarity(keras.Metric):
 
 
 def _values(targets, scores, similarities, k, xp):
-    """Gives the similarity of each image's best candidates, and whether it counts."""
+    """Returns the similarity of each image's best candidates, and whether it counts."""
     shares, shown = shares_of_present(targets, xp)
-    chances = top_shares(xp.zeros_like(scores), scores, k, xp)
+    among_top = top_shares(xp.zeros_like(scores), scores, k, xp)
     to_labels = xp.matmul(shares, similarities)  # (B, L)
-    return xp.sum(chances * to_labels, axis=1) / k, shown
+    return xp.sum(among_top * to_labels, axis=1) / k, shown

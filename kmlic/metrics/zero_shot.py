@@ -1,4 +1,4 @@
-"""How well labels are found that were never trained, beside those that were."""
+"""Hit rates of labels that were not trained, beside those that were."""
 
 from collections.abc import Sequence
 
@@ -16,30 +16,30 @@ def zero_shot_hits(
     ks: Sequence[int] = (1, 5, 10),
     bias: float = 0.0,
 ) -> dict[str, float]:
-    """Computes hit@k of seen and unseen labels, with and without the others beside.
+    """Computes hit@k of seen and unseen labels, alone and among all labels.
 
     `seen@k` and `unseen@k` have all labels as candidates (generalised zero-shot),
-    `harmonic@k` is their harmonic mean; `unseen only@k` has only the unseen labels as
-    candidates. An image counts on a side with those of its labels that are there.
+    `harmonic@k` is their harmonic mean; `unseen only@k` has the unseen labels as
+    candidates. An image counts for each side on which it has labels, with those labels.
 
     Paper: Xian et al., "Zero-Shot Learning - A Comprehensive Evaluation of the Good,
     the Bad and the Ugly", TPAMI 2019, section 4.2, https://arxiv.org/abs/1707.00600;
     Chao et al., "An Empirical Study and Analysis of Generalized Zero-Shot Learning for
     Object Recognition in the Wild", ECCV 2016, equation 3,
     https://arxiv.org/abs/1605.04253, for the bias. Differs from Xian et al.: images
-    count alike, not labels.
+    have equal weight, not labels.
 
     Shapes: (N, L), (N, L) and (L,) to numbers by name.
 
     Args:
         targets: 1 present, 0 absent, -1 unknown; unknown labels are no candidates.
         scores: of all labels, comparable with each other.
-        seen: whether a label was trained.
+        seen: whether each label was trained.
         ks: the values of k.
-        bias: taken off the scores of the seen labels.
+        bias: subtracted from the scores of the seen labels.
 
     Returns:
-        Each 0-1; nan where no image shows a label of that side.
+        Each 0-1; nan if no image has a label of that side.
 
     Raises:
         ValueError: if shapes do not fit, or labels of one side are missing.
@@ -57,7 +57,9 @@ def zero_shot_hits(
     biased = scores - bias * seen
     hits: dict[str, float] = {}
     for k in ks:
-        on_seen, on_unseen = _both_sides(targets, biased, seen, k)
+        on_seen, on_unseen = (
+            hit_at_k(_only(targets, side), biased, k) for side in (seen, ~seen)
+        )
         hits[f"seen@{k}"] = on_seen
         hits[f"unseen@{k}"] = on_unseen
         hits[f"harmonic@{k}"] = harmonic_mean(on_seen, on_unseen)
@@ -66,7 +68,7 @@ def zero_shot_hits(
 
 
 def harmonic_mean(first: float, second: float) -> float:
-    """Gives the harmonic mean of two shares, 0 where either is 0.
+    """Returns the harmonic mean of two shares, 0 where either is 0.
 
     Example:
         >>> round(harmonic_mean(0.5, 0.25), 4)
@@ -79,11 +81,11 @@ def harmonic_mean(first: float, second: float) -> float:
 def choose_seen_bias(
     targets: np.ndarray, scores: np.ndarray, seen: np.ndarray, *, k: int = 1
 ) -> float:
-    """Finds what to take off the scores of seen labels for the best harmonic mean.
+    """Finds the bias of seen labels' scores with the best harmonic mean.
 
-    To be chosen on validation images, some of whose labels were kept from training:
-    the true unseen labels must not choose it. A label of an image gets among the k best
-    at one bias, or falls out at it, so that those biases are all there is to try.
+    Choose it on validation images, some of whose labels were excluded from training;
+    never on the true unseen labels. A label of an image enters or leaves the top k at
+    one bias, so only those biases need to be tried.
 
     Paper: Chao et al., as `zero_shot_hits`: "calibrated stacking".
 
@@ -92,12 +94,12 @@ def choose_seen_bias(
     Args:
         targets: 1 present, 0 absent, -1 unknown.
         scores: of all labels.
-        seen: whether a label was trained.
+        seen: whether each label was trained.
         k: of the harmonic mean.
 
     Returns:
-        The smallest of the best biases, halfway between two that change something; 0 if
-        none is better, or one side has no images.
+        The smallest of the best biases, midway between two that change a hit; 0 if none
+        is better, or one side has no images.
 
     Raises:
         ValueError: if shapes do not fit, or labels of one side are missing.
@@ -129,12 +131,12 @@ def choose_seen_bias(
 def _thresholds(
     targets: np.ndarray, scores: np.ndarray, side: np.ndarray, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Gives how much each label of one side that an image shows must gain.
+    """Computes the gain that each present label of one side needs for the top k.
 
-    Added to all scores of that side, it brings the label among the k best.
+    The gain is added to all scores of that side.
 
     Returns:
-        Gains, -inf where any will do and inf where none does, in ascending order, and
+        Gains in ascending order, -inf where any is enough and inf where none is, and
         each label's share of the mean over images.
     """
     candidates = np.where(targets == -1, -np.inf, scores)
@@ -143,11 +145,11 @@ def _thresholds(
     right = scores[rows, labels]
     above = (candidates[rows][:, side] > right[:, None]).sum(axis=1)
     others = -np.sort(-candidates[:, ~side], axis=1)
-    # The label may be passed by as many of the other side as there are places left.
-    place = k - 1 - above
-    limits = others[rows, np.clip(place, 0, others.shape[1] - 1)]
-    limits = np.where(place < others.shape[1], limits, -np.inf)
-    gains = np.where(place < 0, np.inf, limits - right)
+    # As many labels of the other side may score higher as there are ranks left.
+    left = k - 1 - above
+    limits = others[rows, np.clip(left, 0, others.shape[1] - 1)]
+    limits = np.where(left < others.shape[1], limits, -np.inf)
+    gains = np.where(left < 0, np.inf, limits - right)
     shares = 1 / present.sum(axis=1)[rows] / max(1, present.any(axis=1).sum())
     order = np.argsort(gains, kind="stable")
     return gains[order], shares[order]
@@ -156,7 +158,7 @@ def _thresholds(
 def _share_below(
     gains: np.ndarray, thresholds: np.ndarray, shares: np.ndarray
 ) -> np.ndarray:
-    """Gives the share of images whose labels a gain brings among the best."""
+    """Returns the share of images whose labels reach the top k with each gain."""
     total = np.concatenate([[0.0], np.cumsum(shares)])
     return total[np.searchsorted(thresholds, gains)]
 
@@ -170,10 +172,6 @@ def _checked(targets, scores, seen):
             f"shape {seen.shape}, {int(seen.sum())} of them seen."
         )
     return targets, scores, seen
-
-
-def _both_sides(targets, scores, seen, k):
-    return [hit_at_k(_only(targets, side), scores, k) for side in (seen, ~seen)]
 
 
 def _only(targets, side):

@@ -8,10 +8,10 @@ from kmlic.metrics import brier_score
 def test_equals_scikit_learn_where_a_label_is_known():
     random = np.random.default_rng(0)
     targets = random.integers(-1, 2, (40, 3))
-    chances = random.random((40, 3)).astype("float32")
-    for label, value in enumerate(brier_score(targets, chances)):
+    probabilities = random.random((40, 3)).astype("float32")
+    for label, value in enumerate(brier_score(targets, probabilities)):
         known = targets[:, label] != -1
-        expected = brier_score_loss(targets[known, label], chances[known, label])
+        expected = brier_score_loss(targets[known, label], probabilities[known, label])
         assert value == pytest.approx(expected, abs=1e-7)
 
 

@@ -15,10 +15,14 @@ def test_gives_arrays_of_what_is_right():
     [
         ([1, 0], [0.5, 0.5], r"must be \(N, L\) both; got shapes \(2,\) and \(2,\)"),
         ([[1, 2]], [[0, 0]], "must be 1, 0 or -1; got 2 in row 0, label 1"),
-        ([[1], [0]], [[0], [np.nan]], "`chances` .* got NaN in row 1, label 0"),
-        ([[1, 0]], [[-0.5, 1]], r"`chances` must lie in 0-1; got -0\.5 to 1\. Give"),
+        ([[1], [0]], [[0], [np.nan]], "`probabilities` .* got NaN in row 1, label 0"),
+        (
+            [[1, 0]],
+            [[-0.5, 1]],
+            r"`probabilities` must lie in 0-1; got -0\.5 to 1\. Apply",
+        ),
     ],
 )
 def test_says_what_is_wrong_and_where(targets, scores, rule):
     with pytest.raises(ValueError, match=rule):
-        check_scores(targets, scores, name="chances", probabilities=True)
+        check_scores(targets, scores, name="probabilities", probabilities=True)

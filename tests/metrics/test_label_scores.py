@@ -33,20 +33,20 @@ THRESHOLDS = np.array([0.5, 0.3, 0.97, 0.0])
 @pytest.mark.parametrize("average", ["macro", "weighted", "micro", "samples", None])
 @pytest.mark.parametrize("name", THEIRS)
 def test_equals_scikit_learn(name, average):
-    targets, chances = cases()
+    targets, probabilities = cases()
     found = label_scores(
-        targets, chances, threshold=THRESHOLDS, average=average, beta=2
+        targets, probabilities, threshold=THRESHOLDS, average=average, beta=2
     )
     expected = THEIRS[name](
-        targets, chances >= THRESHOLDS, average=average, zero_division=0
+        targets, probabilities >= THRESHOLDS, average=average, zero_division=0
     )
     np.testing.assert_allclose(found[name], expected, atol=1e-9)
 
 
 def test_each_labels_own_equal_scikit_learns_of_that_label():
-    targets, chances = cases()
-    called = chances >= THRESHOLDS
-    found = label_scores(targets, chances, threshold=THRESHOLDS, average=None)
+    targets, probabilities = cases()
+    called = probabilities >= THRESHOLDS
+    found = label_scores(targets, probabilities, threshold=THRESHOLDS, average=None)
     for label in range(4):
         truth, said = targets[:, label], called[:, label]
         turned = {"pos_label": 0, "zero_division": 0}
@@ -60,33 +60,33 @@ def test_each_labels_own_equal_scikit_learns_of_that_label():
 
 
 def test_counts_are_those_of_scikit_learn():
-    targets, chances = cases()
+    targets, probabilities = cases()
     np.testing.assert_array_equal(
-        label_confusion(targets, chances, threshold=THRESHOLDS),
-        multilabel_confusion_matrix(targets, chances >= THRESHOLDS),
+        label_confusion(targets, probabilities, threshold=THRESHOLDS),
+        multilabel_confusion_matrix(targets, probabilities >= THRESHOLDS),
     )
 
 
 @pytest.mark.parametrize("average", ["macro", "micro", "samples", None])
 def test_unknown_entries_do_not_count(average):
-    targets, chances = cases()
+    targets, probabilities = cases()
     targets[::3, 1] = -1
     targets[7] = -1
-    found = label_scores(targets, chances, average=average)
-    turned = np.where(targets == -1, 1 - chances, chances)
+    found = label_scores(targets, probabilities, average=average)
+    turned = np.where(targets == -1, 1 - probabilities, probabilities)
     again = label_scores(targets, turned, average=average)
     for name, value in found.items():
         np.testing.assert_array_equal(again[name], value)
-    assert label_confusion(targets, chances).sum() == (targets != -1).sum()
+    assert label_confusion(targets, probabilities).sum() == (targets != -1).sum()
 
 
 def test_labels_without_positives_are_left_out_of_the_means():
     targets = np.array([[1, 0], [0, 0]])
-    chances = np.array([[0.9, 0.9], [0.1, 0.9]])
-    found = label_scores(targets, chances)
+    probabilities = np.array([[0.9, 0.9], [0.1, 0.9]])
+    found = label_scores(targets, probabilities)
     assert found["precision"] == found["jaccard"] == found["matthews"] == 1
-    assert np.isnan(label_scores(targets * 0, chances)["recall"])
-    assert label_scores(targets, chances, average=None)["F"].tolist() == [1, 0]
+    assert np.isnan(label_scores(targets * 0, probabilities)["recall"])
+    assert label_scores(targets, probabilities, average=None)["F"].tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(

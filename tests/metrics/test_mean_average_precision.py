@@ -133,7 +133,7 @@ def test_padding_is_left_out():
 
 def test_refuses_a_graph_with_the_way_out():
     metric = MeanAveragePrecision(6)
-    sentence = "inside a graph or a replica.* whole validation set on the host"
+    sentence = "inside a graph or a replica.* complete validation set on the host"
     with pytest.raises(ValueError, match=sentence):
         tf.function(metric.update_state)(tf.constant(TARGETS), tf.constant(SCORES))
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(6)])

@@ -142,7 +142,7 @@ def test_survives_its_config():
     [
         ({"threshold": 1.5}, "threshold=1.5"),
         ({"threshold": [0.5, 0.5]}, r"shape \(2,\) for 6 labels"),
-        ({"top_k": 7}, "top_k=7 for 6 labels"),
+        ({"top_k": 7}, "at most 6; got top_k=7"),
         ({"threshold": None}, "must not both be None"),
     ],
 )
@@ -154,7 +154,7 @@ def test_says_which_argument_is_out_of_its_limits(arguments, sentence):
 
 
 def test_says_that_logits_are_no_probabilities():
-    with pytest.raises(ValueError, match="Give sigmoids of logits"):
+    with pytest.raises(ValueError, match="Apply a sigmoid to logits"):
         precision_recall_f1(TARGETS, LOGITS)
     with pytest.raises(ValueError, match="value='F1'"):
         PrecisionRecallF1(6, value="F1")

@@ -67,7 +67,7 @@ def test_survives_its_config():
 def test_says_what_does_not_fit():
     with pytest.raises(ValueError, match=r"\(30, 4\), \(30, 6\) and \(6, 4\)"):
         top_similarity(TARGETS, SCORES, SIMILARITIES.T)
-    with pytest.raises(ValueError, match="at most the 6 labels; got k=7"):
+    with pytest.raises(ValueError, match="at most 6; got k=7"):
         top_similarity(TARGETS, SCORES, SIMILARITIES, 7)
     with pytest.raises(ValueError, match="got NaN"):
         top_similarity(TARGETS, SCORES * np.nan, SIMILARITIES)
