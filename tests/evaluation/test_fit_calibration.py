@@ -86,7 +86,7 @@ def test_unknown_targets_do_not_count():
         ({"min_positives": 0}, "min_positives=0"),
         ({"targets": VALIDATION[0] * 0}, "got 0 and 4500"),
         ({"scores": 1 - VALIDATION[1]}, "got the opposite, a scale of -0"),
-        ({"scores": VALIDATION[1] * 3}, "Give sigmoids of logits"),
+        ({"scores": VALIDATION[1] * 3}, "Apply a sigmoid to logits"),
         ({"scores": VALIDATION[1][:2]}, r"got shapes \(1500, 3\) and \(2, 3\)"),
     ],
 )

@@ -93,7 +93,7 @@ def test_neighbouring_numbers_are_kept_apart():
         ({"precision": 0.5, "recall": 0.5}, "must not both be given"),
         ({"shrinkage": -1}, "`shrinkage` must be 0 or above; got shrinkage=-1"),
         ({"min_positives": 0}, "min_positives=0"),
-        ({"scores": SCORES * 3}, "Give sigmoids of logits"),
+        ({"scores": SCORES * 3}, "Apply a sigmoid to logits"),
         ({"scores": SCORES[:2]}, r"got shapes \(300, 4\) and \(2, 4\)"),
         ({"targets": TARGETS * 0}, "at least one positive"),
     ],

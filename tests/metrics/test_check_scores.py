@@ -19,7 +19,7 @@ def test_gives_arrays_of_what_is_right():
         (
             [[1, 0]],
             [[-0.5, 1]],
-            r"`probabilities` must lie in 0-1; got -0\.5 to 1\. Apply",
+            r"must lie in 0-1; got -0\.5 to 1\. Apply",
         ),
     ],
 )
