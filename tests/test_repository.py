@@ -130,6 +130,8 @@ def test_importing_kmlic_loads_neither_tensorflow_nor_keras():
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_code_block_runs_or_says_why_not(document):
+    fences = re.findall(r"^\s*```", (ROOT / document).read_text(), flags=re.MULTILINE)
+    assert len(fences) == 2 * len(_blocks(document))
     for info, code in _blocks(document):
         language, _, reason = info.partition(" no-test: ")
         assert language in {"python", "bash", "yaml", "csv"}, f"{document}: {info!r}"
