@@ -293,9 +293,15 @@ def test_documents_name_flags_that_exist(document):
         known |= {field.name for field in dataclasses.fields(settings)}
     text = (ROOT / document).read_text()
     named = re.findall(r"`--(\w+)", text)
-    for line in re.findall(r"^(?:kmlic|.*python -m recipes) .*", text, re.MULTILINE):
+    for line in re.findall(r"^(?:kmlic|.*python -m recipes\S+) .*", text, re.MULTILINE):
         named += re.findall(r" --(\w+)", line)
     assert set(named) <= known
+
+
+def test_the_map_names_every_room():
+    text = (ROOT / ".github/CONTRIBUTING.md").read_text()
+    for room in ROOMS + SINGLE_FILES:
+        assert f"`{room}`" in text, f"CONTRIBUTING.md does not name {room}"
 
 
 def test_the_readme_quotes_the_measured_results():
