@@ -1,4 +1,4 @@
-"""Encoded images to pixels inside a served graph, one broken image at a time."""
+"""Encoded images decoded inside a served graph, whether or not some are broken."""
 
 import functools
 from contextlib import AbstractContextManager
@@ -27,22 +27,22 @@ def decode_bytes(
     max_bytes: int = MAX_BYTES,
     max_pixels: int = MAX_PIXELS,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decodes and resizes encoded images, marking those that cannot be.
+    """Decodes and resizes encoded images, and marks those that are broken.
 
-    The pixels are those of `kmlic.data.decoding`: a JPEG is turned as its EXIF says,
-    transparency is laid on white, of a GIF the first frame is taken. Only core
-    TensorFlow operators are used, so that the graph runs wherever a SavedModel does.
-    Refused, where Pillow would read them: animated WebP, BMP of fewer than 8 bits or
-    compressed, and GIF whose first frame leaves some of the screen free.
+    The pixels are those of `kmlic.data.decoding`: a JPEG is turned by its EXIF
+    orientation, transparency becomes white, and of a GIF the first frame is used. Only
+    core TensorFlow operators are used, so the graph runs wherever a SavedModel does.
+    Unlike Pillow, it refuses animated WebP, BMP that is compressed or has fewer than 8
+    bits, and GIF whose first frame does not cover the screen.
 
     Shapes: (B,) strings to images (B, S, S, 3) float32 pixels 0-255, zeros where
     broken, and (B,) bool.
 
     Args:
         contents: JPEG, PNG, GIF (its first frame), BMP or WebP files.
-        image_size: side S in pixels of the images it gives.
-        max_bytes: longest file that is looked into.
-        max_pixels: largest height times width that is decoded, known from the header.
+        image_size: side S in pixels of the returned images.
+        max_bytes: longest file that is decoded.
+        max_pixels: largest height times width that is decoded, read from the header.
 
     Example:
         >>> images, ok = decode_bytes(tf.constant([b"", b"GIF8"]), image_size=4)
@@ -55,12 +55,12 @@ def decode_bytes(
         image = _decode(content, image_size, max_bytes, max_pixels)
         return row, resize_images(image, image_size)
 
-    # A decoder raises, and an error in a graph fails the whole batch. A tf.data
-    # pipeline drops the rows that raise; the others are put back by their number.
+    # An error in a decoder would fail the complete batch. A tf.data pipeline drops the
+    # rows that raise one; the others are put back in their position.
     rows = tf.data.Dataset.from_tensor_slices((tf.range(count), contents))
     rows = rows.map(decode, tf.data.AUTOTUNE, deterministic=False)
     rows = rows.ignore_errors()
-    # A row beyond the batch, because one batch must be left when no image is whole.
+    # One row more than the batch, because a batch must exist if all images are broken.
     shape = (image_size, image_size, 3)
     spare = tf.data.Dataset.from_tensors((count, tf.zeros(shape)))
     rows = rows.concatenate(spare).batch(count + 1)
@@ -72,7 +72,7 @@ def decode_bytes(
 
 
 def _for_one_batch() -> tf.data.Options:
-    # What tunes a long pipeline costs more than it gains on one request.
+    # Tuning a pipeline costs more than it gains on one request.
     options = tf.data.Options()
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False
@@ -115,8 +115,8 @@ def _decode_png(content: tf.Tensor, max_pixels: int) -> tf.Tensor:
     height = number_at(content, 20, 4, "big")
     with _within(height, width, max_pixels):
         image = tf.io.decode_png(content, channels=4)
-    # For a PNG of fewer than 8 bits without transparency the decoder gives the largest
-    # value of those bits as alpha, for instance 1, where it means 255.
+    # For a PNG of fewer than 8 bits without transparency the decoder returns the most
+    # that those bits can hold as alpha, for instance 1 instead of 255.
     largest = 2 ** tf.minimum(number_at(content, 24, 1), 8) - 1
     opaque = tf.reduce_all(image[..., 3] == tf.cast(largest, tf.uint8))
     return tf.cond(opaque, lambda: image[..., :3], lambda: _on_white(image))
@@ -130,7 +130,7 @@ def _decode_gif(content: tf.Tensor, max_pixels: int) -> tf.Tensor:
 
 def _decode_bmp(content: tf.Tensor, max_pixels: int) -> tf.Tensor:
     width, height = number_at(content, 18, 4), number_at(content, 22, 4)
-    # Rows from top to bottom are marked by a negative height.
+    # A negative height means rows from top to bottom.
     height = tf.where(height < 2**31, height, 2**32 - height)
     depth, compression = number_at(content, 28, 2), number_at(content, 30, 4)
     known = (depth == 8) | (depth == 24) | (depth == 32)
@@ -166,7 +166,7 @@ def _on_white(image: tf.Tensor) -> tf.Tensor:
 
 
 def _refuse() -> tf.Tensor:
-    with _asserted(tf.constant(False), "no image"):
+    with _asserted(tf.constant(False), "not an image"):
         return tf.zeros((1, 1, 3), tf.uint8)
 
 

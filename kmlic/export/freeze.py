@@ -1,4 +1,4 @@
-"""The form of a model that leaves the house."""
+"""The model as it is exported."""
 
 from collections.abc import Callable
 
@@ -14,9 +14,8 @@ def freeze(
 ) -> keras.Model:
     """Rewrites a model from images to logits as one from images to probabilities.
 
-    Every layer that defines `export_layer()` is replaced by the layer it returns, in
-    nested models too; a model for fixed labels so loses the graph that computes their
-    embeddings. All other layers are shared with the model, which is left as it was.
+    Layers are replaced as in `clone_for_export`; the graph that computes the embeddings
+    of fixed labels becomes a constant this way.
 
     Shapes: (B, S, S, 3) to (B, L), and with `maps` to (B, H, W, L) float32 too.
 
@@ -25,11 +24,11 @@ def freeze(
             logits.
         labels: of the model; with exclusive groups the probabilities are a softmax
             within each group.
-        maps: whether the output of its layer "activation_maps" is a second output.
+        maps: whether to return the output of the layer "activation_maps" too.
 
     Raises:
-        ValueError: if the model is not functional or has more inputs or outputs, or has
-            no such layer for its maps.
+        ValueError: if the model is not functional, has more inputs or outputs, or has
+            no such layer.
 
     Example:
         >>> image = keras.Input((8, 8, 3))
@@ -38,34 +37,36 @@ def freeze(
         >>> frozen.layers[-1].name, frozen.output_shape
         ('probabilities', (None, 2))
     """
-    _require_one_image_to_logits(model)
-    cloned = _clone(_with_maps(model) if maps else model)
+    cloned = clone_for_export(model, maps=maps)
     outputs = _probabilities(labels)(cloned.outputs[0])
     if maps:
-        outputs = [
-            outputs,
-            keras.layers.Identity(dtype="float32", name="maps")(cloned.outputs[1]),
-        ]
+        float32 = keras.layers.Identity(dtype="float32", name="maps")
+        outputs = [outputs, float32(cloned.outputs[1])]
     return keras.Model(cloned.inputs[0], outputs, name=model.name)
 
 
-def clone_for_export(model: keras.Model) -> keras.Model:
-    """Replaces every layer that defines `export_layer()`, and shares all others.
+def clone_for_export(model: keras.Model, *, maps: bool = False) -> keras.Model:
+    """Replaces every layer of a model that defines `export_layer()`, and shares others.
 
-    Shapes: as the model's: (B, S, S, 3) to (B, L).
+    Layers of nested models are replaced too. The model itself is not changed.
 
     Args:
-        model: a functional or sequential model with one image input and one output.
+        model: see `freeze`; the output may also be an embedding.
+        maps: see `freeze`.
 
     Raises:
-        ValueError: if the model is not functional or has more inputs or outputs.
+        ValueError: see `freeze`.
     """
     _require_one_image_to_logits(model)
-    return _clone(model)
+    return keras.models.clone_model(
+        _with_maps(model) if maps else model,
+        clone_function=_replace_or_share(),
+        recursive=True,
+    )
 
 
 def require_one_label_per_logit(model: keras.Model, labels: Labels) -> None:
-    """Refuses labels that cannot be those of a model.
+    """Raises an error unless a model has one logit per label.
 
     Raises:
         ValueError: with both numbers.
@@ -78,14 +79,14 @@ def require_one_label_per_logit(model: keras.Model, labels: Labels) -> None:
 
 
 def image_size_of(model: keras.Model, default: int | None = None) -> int:
-    """Gives the side in pixels of the images a model takes.
+    """Returns the side S in pixels of the images that a model takes.
 
     Args:
         model: takes images (B, S, S, 3).
-        default: the side where the model takes any.
+        default: the side if the model takes any.
 
     Raises:
-        ValueError: if there is no one side, or the images are not squares.
+        ValueError: if neither has a side, or the images are not squares.
     """
     height, width = model.input_shape[1:3]
     if height is None and width is None:
@@ -106,12 +107,6 @@ def _probabilities(labels: Labels | None) -> keras.Layer:
         groups = labels.exclusive_groups.values()
         return GroupSoftmax([own.stop - own.start for own in groups], **options)
     return keras.layers.Activation("sigmoid", **options)
-
-
-def _clone(model: keras.Model) -> keras.Model:
-    return keras.models.clone_model(
-        model, clone_function=_replaced_or_shared(), recursive=True
-    )
 
 
 def _require_one_image_to_logits(model: keras.Model) -> None:
@@ -146,7 +141,7 @@ def _with_maps(model: keras.Model) -> keras.Model:
     return keras.Model(model.inputs[0], [model.outputs[0], maps])
 
 
-def _replaced_or_shared() -> Callable[[keras.Layer], keras.Layer]:
+def _replace_or_share() -> Callable[[keras.Layer], keras.Layer]:
     # A layer called twice must stay one layer.
     replacements: dict[int, keras.Layer] = {}
 

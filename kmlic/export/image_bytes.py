@@ -23,28 +23,28 @@ def round_pixels(pixels: np.ndarray) -> np.ndarray:
 def number_at(
     content: tf.Tensor, position: int | tf.Tensor, length: int, order: str = "little"
 ) -> tf.Tensor:
-    """Reads an unsigned number.
+    """Reads an unsigned number from a file's bytes.
 
     Shapes: () string to () int64.
 
     Args:
         content: the file.
-        position: of its first byte.
+        position: of the number's first byte.
         length: number of bytes.
-        order: "little" when the first byte counts least, else "big".
+        order: "little" if the first byte is the least significant, else "big".
 
     Example:
         >>> int(number_at(tf.constant(b"GIF89a" + bytes([2, 1])), 6, 2))
         258
     """
     data = tf.io.decode_raw(tf.strings.substr(content, position, length), tf.uint8)
-    powers = [256**place for place in range(length)]
+    powers = [256**power for power in range(length)]
     powers = powers[::-1] if order == "big" else powers
     return tf.reduce_sum(tf.cast(data, tf.int64) * tf.constant(powers, tf.int64))
 
 
 def jpeg_orientation(content: tf.Tensor) -> tf.Tensor:
-    """Reads how a JPEG must be turned, from its EXIF data; 1 when they do not say.
+    """Reads the orientation of a JPEG from its EXIF data, or 1 without.
 
     Shapes: () string to () int32, 1-8.
     """
@@ -56,8 +56,8 @@ def jpeg_orientation(content: tf.Tensor) -> tf.Tensor:
         header = tf.strings.substr(content, position + 4, 6)
         return (marker == b"\xff\xe1") & (header == b"Exif\0\0")
 
-    def goes_on(position: tf.Tensor) -> tf.Tensor:
-        # Until the pixels begin, or what is no segment.
+    def continues(position: tf.Tensor) -> tf.Tensor:
+        # Until the pixels begin, or something that is not a segment.
         inside = position + 10 < size
         position = tf.where(inside, position, 0)
         is_segment = (data[position] == 0xFF) & (data[position + 1] != 0xDA)
@@ -67,7 +67,7 @@ def jpeg_orientation(content: tf.Tensor) -> tf.Tensor:
         length = number_at(content, position + 2, 2, "big")
         return (position + 2 + tf.cast(length, tf.int32),)
 
-    (position,) = tf.while_loop(goes_on, next_segment, (tf.constant(2),))
+    (position,) = tf.while_loop(continues, next_segment, (tf.constant(2),))
     found = tf.cond(
         position + 20 < size,
         lambda: exif_at(position),
@@ -92,7 +92,7 @@ def _tiff_orientation(
         powers = tf.constant([256**p for p in range(values.shape[-1])][::-1])
         return tf.reduce_sum(values * powers, axis=-1)
 
-    # Beyond 2^16 no EXIF segment reaches; the rest of the number is left out.
+    # An EXIF segment is shorter than 2^16 bytes, so 16 bits of the offset are enough.
     offset = data[start + 4 : start + 8]
     table = read(tf.ensure_shape(tf.where(big, offset[2:], offset[:2]), (2,)))
     table = tf.minimum(table, left - 2)
@@ -109,10 +109,9 @@ def _tiff_orientation(
 def first_gif_frame(
     content: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Rewrites a GIF as its first frame alone, white where it is transparent.
+    """Rewrites a GIF as its first frame alone, with transparency made white.
 
-    The decoder unpacks every frame before it gives the first one, each of them as
-    large as it says of itself, whatever the screen says.
+    The decoder would unpack every frame, each of any size, before it returns the first.
 
     Shapes: () string to () string and the frame's () height and () width, int64.
     """
@@ -131,8 +130,8 @@ def first_gif_frame(
         is_control = is_extension & (data[tf.where(in_blocks, 0, position + 1)] == 0xF9)
         control = tf.where(is_control, position, control)
         flags = data[tf.where(is_frame, position + 9, 0)]
-        # A block has as many bytes as it says; an extension begins with two bytes, a
-        # frame with its description, its colours and its code size.
+        # A block starts with its length; an extension starts with two bytes, a frame
+        # with its description, colours and code size.
         length = tf.where(in_blocks, tf.cast(byte, tf.int32) + 1, 2)
         length = tf.where(is_frame, 11 + _gif_colours(flags), length)
         return position + length, frame, control, ~in_blocks | (byte > 0)
@@ -142,8 +141,8 @@ def first_gif_frame(
         step,
         (screen_end, tf.constant(-1), tf.constant(-1), tf.constant(False)),
     )
-    place = tf.strings.substr(content, frame + 1, 8)
-    covers = place == tf.strings.join([b"\0\0\0\0", tf.strings.substr(content, 6, 4)])
+    area = tf.strings.substr(content, frame + 1, 8)
+    covers = area == tf.strings.join([b"\0\0\0\0", tf.strings.substr(content, 6, 4)])
     with tf.control_dependencies(
         [tf.debugging.Assert(covers, ["first frame leaves some of the screen free"])]
     ):
@@ -163,7 +162,7 @@ def first_gif_frame(
     colours = tf.where(own_colours, screen_end + 10, 13)
     whitened = _with_white(alone, colours + 3 * transparent)
     alone = tf.cond(transparent >= 0, lambda: whitened, lambda: alone)
-    return alone, number_at(place, 6, 2), number_at(place, 4, 2)
+    return alone, number_at(area, 6, 2), number_at(area, 4, 2)
 
 
 def _gif_colours(flags: tf.Tensor) -> tf.Tensor:
@@ -184,9 +183,9 @@ def _with_white(content: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
 
 
 def still_webp_size(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Reads height and width of a WebP that is no animation; zeros of any other file.
+    """Reads height and width of a WebP that is not animated; zeros for other files.
 
-    TensorFlow 2.21 writes beyond its memory when it decodes an animation, so nothing
+    TensorFlow 2.21 writes outside its memory when it decodes an animation, so no file
     that could be one may reach it.
 
     Shapes: () string to () and () int64.

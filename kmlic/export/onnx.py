@@ -34,21 +34,17 @@ def export_onnx(
     labels: Labels | None,
     maps: bool = False,
 ) -> Path:
-    """Writes a model as an ONNX file, from images to their probabilities.
+    """Writes a model as an ONNX file with the outputs of `PlainGraph`.
 
     The batch may have any size. The file only holds standard operators and, in its
-    metadata, the labels. Exclusive groups have their own outputs
-    `<group>_probabilities` (B, K) beside the joined `probabilities`.
-
-    Shapes: images (B, S, S, 3) float32 pixels 0-255 to probabilities (B, L), and with
-    `maps` to maps (B, H, W, L) too.
+    metadata, the labels.
 
     Args:
-        model: functional model from images (B, S, S, 3) of a fixed size to logits.
+        model: functional model from images (B, S, S, 3) of a fixed size to logits, or
+            to embeddings.
         path: the file to write; its name must end with .onnx.
-        labels: names and thresholds of the model's outputs; None for a model that
-            computes embeddings, whose output is `embeddings` (B, D).
-        maps: whether to return the output of the model's layer "activation_maps" too.
+        labels: names and thresholds of the model's outputs; None for embeddings.
+        maps: whether to return the output of the layer "activation_maps" too.
 
     Raises:
         ValueError: if an argument does not fit, or the model needs an operator that

@@ -32,22 +32,18 @@ def export_openvino(
     labels: Labels | None,
     maps: bool = False,
 ) -> Path:
-    """Writes a model for OpenVINO, from images to their probabilities.
+    """Writes a model for OpenVINO with the outputs of `PlainGraph`.
 
     The batch may have any size. Weights are float32; the precision of computation is
     chosen when the model is loaded. The labels are stored in the model's runtime
-    information. Exclusive groups have their own outputs `<group>_probabilities` (B, K)
-    beside the joined `probabilities`.
-
-    Shapes: images (B, S, S, 3) float32 pixels 0-255 to probabilities (B, L), and with
-    `maps` to maps (B, H, W, L) too.
+    information.
 
     Args:
-        model: functional model from images (B, S, S, 3) of a fixed size to logits.
+        model: functional model from images (B, S, S, 3) of a fixed size to logits, or
+            to embeddings.
         folder: for model.xml and model.bin; an existing folder is replaced.
-        labels: names and thresholds of the model's outputs; None for a model that
-            computes embeddings, whose output is `embeddings` (B, D).
-        maps: whether to return the output of the model's layer "activation_maps" too.
+        labels: names and thresholds of the model's outputs; None for embeddings.
+        maps: whether to return the output of the layer "activation_maps" too.
 
     Raises:
         ValueError: if an argument does not fit.

@@ -13,18 +13,16 @@ from kmlic.labels import Labels
 
 
 class PlainGraph(tf.Module):
-    """Computes what every form but the SavedModel gives, from images of one size.
+    """Computes the outputs of every export but the SavedModel, from images of one size.
 
-    `predict` takes `images` and gives `probabilities` (B, L), of exclusive groups also
-    `<group>_probabilities` (B, K) each, and with `maps` also `maps` (B, H, W, L). A
-    model without labels gives `embeddings` (B, D).
-
-    Shapes: (B, S, S, 3) float32 pixels 0-255 to the above.
+    `predict` maps `images` (B, S, S, 3), float32 pixels 0-255, to `probabilities`
+    (B, L), with exclusive groups also `<group>_probabilities` (B, K) for each, and with
+    `maps` also `maps` (B, H, W, L). Without labels it returns `embeddings` (B, D).
 
     Args:
         model: functional model from images (B, S, S, 3) to logits or embeddings.
-        labels: names of its outputs; None for a model that gives embeddings.
-        maps: whether to give the output of the model's layer "activation_maps" too.
+        labels: names and thresholds of its outputs; None for embeddings.
+        maps: whether to return the output of the layer "activation_maps" too.
         batch: B; None for any.
 
     Raises:
@@ -65,5 +63,5 @@ class PlainGraph(tf.Module):
         self.predict = predict
 
     def save(self, folder: str) -> None:
-        """Writes a SavedModel with the one signature `serving_default`."""
+        """Writes a SavedModel with `serving_default` as its only signature."""
         tf.saved_model.save(self, folder, signatures={"serving_default": self.predict})

@@ -22,7 +22,7 @@ from kmlic.labels import Labels
 # Largest difference of a score that each may cause, see `Format`.
 _QUANTIZATIONS = {"float16": 5e-2, "dynamic": 0.1, "int8": 0.2}
 
-# Computed in float32 by "int8": these make and apply attention weights.
+# "int8" computes these in float32, because they make and apply attention weights.
 _FLOAT_OPERATORS = ["BATCH_MATMUL", "DIV", "EXP", "LOGISTIC", "MUL", "SOFTMAX", "SUM"]
 
 
@@ -35,26 +35,22 @@ def export_tflite(
     samples: np.ndarray | None = None,
     maps: bool = False,
 ) -> Path:
-    """Writes a model as a LiteRT file, from one image to its probabilities.
+    """Writes a model as a LiteRT file with the outputs of `PlainGraph`.
 
-    The file only holds built-in operators and, in its metadata, the labels. Exclusive
-    groups have their own outputs `<group>_probabilities` (1, K) beside the joined
-    `probabilities`.
-
-    Shapes: images (1, S, S, 3) float32 pixels 0-255 to probabilities (1, L), and with
-    `maps` to maps (1, H, W, L) too.
+    The file takes one image at a time. It only holds built-in operators and, in its
+    metadata, the labels.
 
     Args:
-        model: functional model from images (B, S, S, 3) of a fixed size to logits.
+        model: functional model from images (B, S, S, 3) of a fixed size to logits, or
+            to embeddings.
         path: the file to write; its name must end with .tflite.
-        labels: names and thresholds of the model's outputs; None for a model that
-            computes embeddings, whose output is `embeddings` (1, D).
+        labels: names and thresholds of the model's outputs; None for embeddings.
         quantize: None keeps float32; "float16" stores weights in 16 bits, "dynamic" in
             8, and "int8" also computes in 8 bits, except for the operators of attention
             weights: in 8 bits a softmax over hundreds of regions is all zeros.
         samples: (N, S, S, 3) pixels 0-255 of real images, from which "int8" takes the
             range of every activation.
-        maps: whether to return the output of the model's layer "activation_maps" too.
+        maps: whether to return the output of the layer "activation_maps" too.
 
     Raises:
         ValueError: if an argument does not fit, or the model needs an operator that
@@ -83,12 +79,11 @@ def export_tflite(
 def _require_samples(
     samples: np.ndarray | None, size: int, quantize: str | None
 ) -> np.ndarray | None:
+    if quantize != "int8" and samples is not None:
+        raise ValueError(
+            f"`samples` must come with quantize='int8' only; got quantize={quantize!r}."
+        )
     if quantize != "int8":
-        if samples is not None:
-            raise ValueError(
-                "`samples` must come with quantize='int8' only; got "
-                f"quantize={quantize!r}."
-            )
         return None
     shape = None if samples is None else np.shape(samples)
     if not shape or len(shape) != 4 or shape[1:] != (size, size, 3) or not shape[0]:

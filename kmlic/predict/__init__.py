@@ -1,4 +1,4 @@
-"""Trained models at work on files."""
+"""Predictions of trained models for image files."""
 
 from kmlic.predict.list_images import list_images
 from kmlic.predict.load_run import load_run

@@ -1,4 +1,4 @@
-"""The image files that paths stand for."""
+"""The image files among paths."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,14 +7,14 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 
 
 def list_images(paths: Iterable[str | Path]) -> list[Path]:
-    """Lists files as they are given and the images below folders, sorted by name.
+    """Lists files as they are given, and the images below folders, sorted by name.
 
     Args:
-        paths: files, taken whatever their name ends with, and folders, in which images
-            are told by their suffix and hidden files and folders are left out.
+        paths: files, with any suffix, and folders, in which images are found by their
+            suffix and hidden files and folders are skipped.
 
     Raises:
-        ValueError: naming a path that is not there, or a folder without images.
+        ValueError: naming a path that does not exist, or a folder without images.
 
     Example:
         >>> import tempfile

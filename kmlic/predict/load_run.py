@@ -1,4 +1,4 @@
-"""A trained model and its labels, out of a run folder."""
+"""The model and labels of a run folder."""
 
 import zipfile
 from pathlib import Path
@@ -13,17 +13,17 @@ from kmlic.labels import Labels
 def load_run(folder: str | Path) -> tuple[keras.Model, Labels]:
     """Loads model.keras and labels.json of a run.
 
-    The file of a model is read with Keras' safe mode on: it cannot bring code along.
+    The model is loaded in Keras' safe mode, so its file cannot run code.
 
     Args:
-        folder: what a recipe left, for instance saved_models/msrn.
+        folder: a run folder, for instance saved_models/msrn.
 
     Returns:
         The model, uncompiled, and its labels.
 
     Raises:
-        ValueError: naming what is missing or broken, or if the labels are not one
-            per logit.
+        ValueError: naming what is missing or corrupt, or if there is not one label per
+            logit.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -39,7 +39,7 @@ def load_run(folder: str | Path) -> tuple[keras.Model, Labels]:
     labels = Labels.read(folder / "labels.json")
     path = folder / "model.keras"
     if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path} must be a Keras model; it is damaged or truncated.")
+        raise ValueError(f"{path} must be a Keras model; it is corrupt.")
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
@@ -50,6 +50,6 @@ def load_run(folder: str | Path) -> tuple[keras.Model, Labels]:
     if model.output_shape[-1] != len(labels):
         raise ValueError(
             f"{folder} must hold one label per logit; labels.json has {len(labels)}, "
-            f"model.keras {model.output_shape[-1]}. They are of different runs."
+            f"model.keras {model.output_shape[-1]}. They belong to different runs."
         )
     return model, labels

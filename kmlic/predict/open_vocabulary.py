@@ -1,4 +1,4 @@
-"""Labels that a model was never trained on."""
+"""Scores of labels that a model was not trained on."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 
 class OpenVocabulary:
-    """Scores any labels whose words have vectors, through those a model knows.
+    """Scores any labels whose words have vectors, from an image's embedding.
 
-    A model that ends in an embedding is asked for it; any other for the probabilities
-    of its own labels, whose vectors, weighted by them, make an embedding (ConSE). A
-    score is the cosine of the embedding with a label's vector, -1 to 1.
+    The embedding is the model's, if it ends in one; otherwise the mean of the vectors
+    of its labels, weighted by their probabilities (ConSE). A score is the cosine of the
+    embedding and a label's vector, -1 to 1.
 
     Args:
         model: from images to logits, or to the similarities that
-            `kmlic.models.score_labels` gives.
+            `kmlic.models.score_labels` returns.
         labels: the model's own. Those without a vector are left out.
         names: the labels to score.
-        word_vectors: from `kmlic.words`; of a model with an embedding the vectors it
-            was trained with.
-        top: labels of an image that make its embedding, the likeliest ones.
+        word_vectors: from `kmlic.words`; for a model with an embedding, the vectors it
+            was trained on.
+        top: how many of the most probable labels make the embedding.
 
     Raises:
         ValueError: if names repeat, a name or all of the model's labels have no word
-            with a vector, or the vectors are not of the embedding's size.
+            with a vector, or the vectors do not have the embedding's size.
 
     Example:
         >>> image = keras.Input((8, 8, 3))
@@ -78,7 +78,7 @@ class OpenVocabulary:
         self._known = [labels.names.index(name) for name in known.with_vector]
 
     def scorer(self) -> Scorer:
-        """Gives what `predict_paths` asks."""
+        """Makes the scorer that `predict_paths` takes."""
         logits = Scorer.of_model(self.model, self.labels)
         return dataclasses.replace(
             logits,
@@ -86,28 +86,29 @@ class OpenVocabulary:
         )
 
     def score(self, outputs: np.ndarray) -> np.ndarray:
-        """Gives the cosines of images with the labels, (N, L) float32.
+        """Computes the cosines of images and labels, (N, L) float32.
 
         Args:
             outputs: of `self.model`: embeddings, or logits of the model's own labels.
         """
         if self._known is None:
             return self.index.scores(outputs)
-        chances = to_probabilities(outputs, self._own)[:, self._known]
-        return self.index.scores(conse(chances, self._vectors, top=self._top))
+        known = to_probabilities(outputs, self._own)[:, self._known]
+        return self.index.scores(conse(known, self._vectors, top=self._top))
 
 
 def load_run_words(
     run: str | Path, word_vectors: str | Path | None = None
 ) -> "KeyedVectors":
-    """Loads the word vectors that a run keeps, or others.
+    """Loads the word vectors that a run stores, or others.
 
     Args:
-        run: the run folder; its words.npz is taken when no others are given.
-        word_vectors: a file, or a name of gensim.downloader.
+        run: the run folder.
+        word_vectors: a file, or a name of gensim.downloader; None for words.npz of the
+            run.
 
     Raises:
-        ValueError: if the run keeps none and none are given.
+        ValueError: if the run stores none and none are given.
     """
     if word_vectors is not None:
         return load_word_vectors(word_vectors)

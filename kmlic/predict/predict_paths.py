@@ -1,6 +1,5 @@
-"""Labels for any number of image files."""
+"""Labels predicted for any number of image files."""
 
-import collections
 import dataclasses
 import itertools
 import os
@@ -10,10 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
+from kmlic.check_choice import check_choice
 from kmlic.data.decoding import read_resized
+from kmlic.data.progress import with_progress
 from kmlic.labels import Labels
 from kmlic.predict.list_images import list_images
 from kmlic.predict.load_scorer import load_scorer
@@ -25,15 +24,15 @@ _Decoded = tuple[Path, np.ndarray | None, str | None]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prediction:
-    """Holds what a model says of one image, or why it says nothing.
+    """Holds what a model predicts for one image, or why the image is broken.
 
     Args:
         path: the file.
-        labels: names of the labels that count as present, likeliest first; of exclusive
-            groups the likeliest one of each, in the groups' order.
-        probabilities: (L,) of every label in the scorer's order, whatever it gives;
-            None for a broken image.
-        error: why the image is broken; None for a whole one.
+        labels: names of the labels that count as present, most probable first; of
+            exclusive groups the most probable one of each, in the groups' order.
+        probabilities: (L,) in the order of the scorer's labels; None for a broken
+            image.
+        error: why the image is broken; None if it is not.
     """
 
     path: Path
@@ -55,26 +54,26 @@ def predict_paths(
 ) -> Iterator[Prediction]:
     """Predicts the labels of image files and folders, one row per image, in order.
 
-    Images are decoded by threads while the scorer works, a few batches ahead, so that
-    any number of them needs little memory.
+    Threads decode a few batches ahead while the scorer works, so that any number of
+    images needs little memory.
 
     Args:
-        scorer: from `load_scorer` or `Scorer.of_model`; of a run folder its model's.
-        paths: image files, and folders that are searched to the bottom.
-        threshold: probability from which a label counts as present; each label's own
-            when None. Of exclusive groups: from which the likeliest one is given; 0
-            when None.
-        top_k: gives the k likeliest labels: of those at the threshold when there is
-            one, else of all (of exclusive groups: of the likeliest ones).
-        boxes: what is cut out of each image first, from `read_boxes`; None scores the
-            whole images.
-        batch_size: images that are scored at once.
-        on_error: "skip" gives a broken image as a row with its error; "raise" stops.
-        show_progress: whether a bar on standard error tells how long it will take.
+        scorer: from `load_scorer` or `Scorer.of_model`, or a run folder.
+        paths: image files, and folders that are searched with their subfolders.
+        threshold: probability from which a label counts as present; None uses each
+            label's own. Of exclusive groups: from which the most probable one is
+            returned; None is 0.
+        top_k: the number of most probable labels to return: of those at the threshold
+            if there is one, otherwise of all (of exclusive groups: of the winners).
+        boxes: from `read_boxes`: what is cut out of each image first; None scores the
+            complete images.
+        batch_size: images per batch.
+        on_error: "skip" returns a broken image as a row with its error; "raise" stops.
+        show_progress: whether to show a bar on standard error if it takes longer.
 
     Raises:
-        ValueError: before any work, if an argument does not fit or a path is not
-            there; with on_error="raise", naming the first broken image.
+        ValueError: before any work, if an argument does not fit or a path does not
+            exist; with on_error="raise", naming the first broken image.
     """
     if threshold is not None and not 0 <= threshold <= 1:
         raise ValueError(
@@ -84,10 +83,7 @@ def predict_paths(
         raise ValueError(f"`top_k` must be at least 1; got top_k={top_k}.")
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1; got {batch_size}.")
-    if on_error not in ("skip", "raise"):
-        raise ValueError(
-            f'`on_error` must be "skip" or "raise"; got on_error={on_error!r}.'
-        )
+    check_choice("on_error", on_error, "skip", "raise")
     images = list_images(paths)
     if boxes is not None:
         lacking = [path for path in images if _key(path) not in boxes]
@@ -100,17 +96,7 @@ def predict_paths(
         scorer = load_scorer(scorer)
     batches = _decoded_batches(images, boxes or {}, scorer.image_size, batch_size)
     rows = _predict(scorer, batches, threshold, top_k, batch_size, on_error)
-    if not show_progress:
-        return rows
-    return iter(
-        track(
-            rows,
-            "Predicting",
-            total=len(images),
-            console=Console(stderr=True),
-            transient=True,
-        )
-    )
+    return with_progress(rows, "Predicting", len(images)) if show_progress else rows
 
 
 def _predict(
@@ -123,50 +109,41 @@ def _predict(
 ) -> Iterator[Prediction]:
     labels = scorer.labels
     for batch in batches:
-        for _, _, error in batch:
-            if error is not None and on_error == "raise":
-                raise ValueError(error)
-        whole = [pixels for _, pixels, _ in batch if pixels is not None]
-        probabilities = iter(scorer.score(whole, rows=batch_size))
+        errors = [error for _, _, error in batch if error is not None]
+        if errors and on_error == "raise":
+            raise ValueError(errors[0])
+        images = [pixels for _, pixels, _ in batch if pixels is not None]
+        probabilities = iter(scorer.score(images, rows=batch_size))
         for path, pixels, error in batch:
             if pixels is None:
                 yield Prediction(path, (), None, error)
             else:
                 row = next(probabilities)
-                yield Prediction(
-                    path, present_labels(row, labels, threshold, top_k), row
-                )
+                names = present_labels(row, labels, threshold, top_k)
+                yield Prediction(path, names, row)
 
 
 def _decoded_batches(
     images: Sequence[Path], boxes: Mapping[str, Box], size: int, batch_size: int
 ) -> Iterator[list[_Decoded]]:
     remaining = iter(images)
-    pending: collections.deque[list[Future[_Decoded]]] = collections.deque()
-    # More threads than cores hold one another up at Python's lock.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    # More threads than cores wait for Python's lock.
+    pool = ThreadPoolExecutor(os.cpu_count())
 
-        def submit() -> None:
-            batch = list(itertools.islice(remaining, batch_size))
-            if batch:
-                pending.append(
-                    [
-                        pool.submit(_decode, path, size, boxes.get(_key(path)))
-                        for path in batch
-                    ]
-                )
+    def submit() -> list[Future[_Decoded]]:
+        return [
+            pool.submit(_decode, path, size, boxes.get(_key(path)))
+            for path in itertools.islice(remaining, batch_size)
+        ]
 
-        try:
-            submit()
-            submit()
-            while pending:
-                batch = [future.result() for future in pending.popleft()]
-                submit()
-                yield batch
-        finally:
-            for futures in pending:
-                for future in futures:
-                    future.cancel()
+    try:
+        batch, ahead = submit(), submit()
+        while batch:
+            decoded = [future.result() for future in batch]
+            batch, ahead = ahead, submit()
+            yield decoded
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _key(path: Path) -> str:
@@ -188,27 +165,22 @@ def present_labels(
 ) -> tuple[str, ...]:
     """Names the labels that count as present, see `predict_paths`.
 
-    Shapes: (L,) to names, likeliest first.
+    Shapes: (L,) to names, most probable first.
     """
     if labels.exclusive:
-        return _winners(probabilities, labels, threshold or 0.0, top_k)
-    order = np.argsort(-probabilities, kind="stable")
-    if top_k is None or threshold is not None:
-        lowest = labels.thresholds if threshold is None else [threshold] * len(labels)
-        present = probabilities >= np.asarray(lowest, probabilities.dtype)
-        order = order[present[order]]
+        order = np.array(
+            [
+                columns.start + int(probabilities[columns].argmax())
+                for columns in labels.exclusive_groups.values()
+            ]
+        )
+        order = order[probabilities[order] >= (threshold or 0.0)]
+        if top_k is not None:
+            order = order[np.argsort(-probabilities[order], kind="stable")]
+    else:
+        order = np.argsort(-probabilities, kind="stable")
+        if top_k is None or threshold is not None:
+            least = labels.thresholds if threshold is None else threshold
+            present = probabilities >= np.asarray(least, probabilities.dtype)
+            order = order[present[order]]
     return tuple(labels.names[index] for index in order[:top_k])
-
-
-def _winners(
-    probabilities: np.ndarray, labels: Labels, threshold: float, top_k: int | None
-) -> tuple[str, ...]:
-    """Names the likeliest label of each exclusive group."""
-    winners = [
-        columns.start + int(probabilities[columns].argmax())
-        for columns in labels.exclusive_groups.values()
-    ]
-    winners = [index for index in winners if probabilities[index] >= threshold]
-    if top_k is not None:
-        winners.sort(key=lambda index: -probabilities[index])
-    return tuple(labels.names[index] for index in winners[:top_k])

@@ -1,4 +1,4 @@
-"""What is to be cut out of each image before it is tagged."""
+"""The box that is cut out of each image before a prediction."""
 
 import csv
 import os
@@ -17,12 +17,12 @@ def read_boxes(path: str | Path, *, margin: float = 0.0) -> dict[str, Box]:
     r"""Reads a CSV of boxes, with the columns path, x1, y1, x2 and y2.
 
     Args:
-        path: the CSV. Paths of images in it are relative to its folder, corners are in
-            pixels, x2 and y2 the first ones outside.
-        margin: share of a box's sides that is added on each side.
+        path: the CSV. Paths of images in it are relative to its folder; corners are in
+            pixels, excluding x2 and y2.
+        margin: fraction of a box's sides that is added on each side.
 
     Returns:
-        By the absolute path of the image its left, top, right and bottom.
+        The left, top, right and bottom of each box by the absolute path of its image.
 
     Raises:
         ValueError: naming the file and the line that breaks a rule.
@@ -53,7 +53,7 @@ def read_boxes(path: str | Path, *, margin: float = 0.0) -> dict[str, Box]:
             numbers = [int(each) for each in corners if each.isdecimal()]
             if len(numbers) < 4 or numbers[0] >= numbers[2] or numbers[1] >= numbers[3]:
                 raise ValueError(
-                    f"{path} line {rows.line_num}: must be whole pixels with x1 < x2 "
+                    f"{path} line {rows.line_num}: must be integer pixels with x1 < x2 "
                     f"and y1 < y2; got {', '.join(corners)}."
                 )
             (wide,) = widen_boxes(np.array([numbers]), margin).astype(int).tolist()

@@ -1,4 +1,4 @@
-"""What scores images, whatever computes."""
+"""A function that scores images, with its labels and image size."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -11,16 +11,15 @@ from kmlic.labels import Labels, to_probabilities
 
 @dataclasses.dataclass(frozen=True)
 class Scorer:
-    """Scores images of one size, through a model, an export or a runtime.
+    """Scores images of one size with a model or an export.
 
-    Whatever tags images or judges a model asks a scorer; `load_scorer` gives that of a
-    run folder. It is for one thread at a time.
+    Predictions and evaluations use a scorer; `load_scorer` loads that of a run folder.
+    It may be used by one thread at a time.
 
     Args:
-        labels: whose scores it gives.
+        labels: names and thresholds of the scores.
         image_size: side S in pixels of the images it takes.
-        function: pixels 0-255 (B, S, S, 3) to scores (B, L): probabilities, unless the
-            one who made it says otherwise.
+        function: pixels 0-255 (B, S, S, 3) to scores (B, L), usually probabilities.
 
     Example:
         >>> labels = Labels(("dark", "bright"))
@@ -35,21 +34,20 @@ class Scorer:
 
     @classmethod
     def of_model(cls, model: keras.Model, labels: Labels) -> "Scorer":
-        """Gives the probabilities of a model from images to logits.
+        """Makes the scorer of a model from images to logits: its probabilities.
 
         Args:
             model: takes images (B, S, S, 3).
-            labels: of the model, one per logit; their image size is used where the
-                model takes any.
+            labels: of the model, one per logit; their image size is used if the model
+                takes any.
 
         Raises:
-            ValueError: if neither says the image size.
+            ValueError: if neither has an image size.
         """
         size = model.input_shape[1] or labels.image_size
         if not size:
             raise ValueError(
-                "`labels` must say the image size of a model that takes any size; got "
-                "None."
+                "`labels` must have the image size of a model that takes any; got None."
             )
         return cls(
             labels,
@@ -60,14 +58,14 @@ class Scorer:
     def score(
         self, images: np.ndarray | list[np.ndarray], *, rows: int | None = None
     ) -> np.ndarray:
-        """Scores a batch.
+        """Scores a batch of images.
 
         Shapes: (B, S, S, 3) to (B, L) float32.
 
         Args:
-            images: pixels 0-255; none are scored without asking what computes.
-            rows: how many the batch is filled up to, with copies that are dropped
-                again: what computes prepares itself anew for every number of rows.
+            images: pixels 0-255; an empty batch does not reach the function.
+            rows: number of rows that the batch is padded to, with copies that are
+                dropped again, because runtimes recompile for every number of rows.
         """
         count = len(images)
         if not count:
@@ -80,7 +78,7 @@ class Scorer:
     def score_dataset(
         self, dataset: Iterable[tuple[np.ndarray, np.ndarray]]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Gives the targets and the scores of every image of a dataset, in its order.
+        """Returns the targets and scores of all images of a dataset, in its order.
 
         Shapes: batches of (B, S, S, 3) and (B, L) to (N, L) and (N, L).
 

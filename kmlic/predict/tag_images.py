@@ -1,6 +1,7 @@
-"""Any number of images tagged on Apache Beam, on this machine or on many."""
+"""Labels for any number of images on Apache Beam, on one machine or many."""
 
 import collections
+import dataclasses
 import json
 import os
 import tempfile
@@ -53,37 +54,37 @@ def tag_images(
     runner: str = "DirectRunner",
     options: Sequence[str] = (),
 ) -> tuple[int, int]:
-    """Scores images and writes a record each, broken ones to files of their own.
+    """Writes a record with the labels of each image, and broken images separately.
 
     The records are those of `write_predictions`: path, labels, and probabilities by
-    label. Every worker loads the model once and gathers batches of its own, so that the
-    order of the records is not that of the images. Nothing depends on how many workers
-    there are, or on which machine they run.
+    label. Every worker loads the model once and gathers its own batches, so records are
+    not in the order of the images. Nothing depends on the number of workers or on the
+    machines they run on.
 
     Args:
-        run: run folder with the export that `runtime` names, on a path that every
-            worker has, or in a store that TensorFlow reaches.
-        inputs: images, folders that are searched to the bottom, patterns with * in a
-            store such as gs://, and TFRecord files of tf.train.Example with
+        run: run folder with the export that `runtime` needs, on a path that every
+            worker has, or in a store that TensorFlow can read.
+        inputs: images, folders that are searched with their subfolders, patterns with *
+            in a store such as gs://, and TFRecord files of tf.train.Example with
             "image/encoded" and, for the path, "image/filename".
-        output: where the records go; its suffix, .parquet or .jsonl, says in what form.
-            "tags.parquet" becomes tags-00000-of-00002.parquet and so on, and what is
-            broken tags-broken-00000-of-00001.jsonl, with its path and error.
-        runtime: what computes, see `load_scorer`.
+        output: the file, .parquet or .jsonl. "tags.parquet" becomes
+            tags-00000-of-00002.parquet and so on; paths and errors of broken images are
+            written to tags-broken-00000-of-00001.jsonl.
+        runtime: see `load_scorer`.
         threshold: see `predict_paths`.
         top_k: see `predict_paths`.
-        batch_size: images that are scored at once.
-        runner: "DirectRunner" for this machine, or the name of another one of Beam's.
-        options: of Beam, as on its command lines, for instance
-            "--direct_num_workers=2" and "--direct_running_mode=multi_processing".
+        batch_size: images per batch.
+        runner: "DirectRunner" for this machine, or the name of another Beam runner.
+        options: Beam's command-line options, for instance "--direct_num_workers=2" and
+            "--direct_running_mode=multi_processing".
 
     Returns:
-        The number of records and how many of the images were broken; zeros where the
-        runner does not tell.
+        The number of images and how many of them were broken; zeros if the runner does
+        not count.
 
     Raises:
-        ValueError: before any image is read, if an argument does not fit, a path is not
-            there, or there is output of that name already.
+        ValueError: before any image is read, if an argument does not fit, a path does
+            not exist, or the output exists.
     """
     prefix, suffix = os.path.splitext(os.fspath(output))  # noqa: PTH122 - keeps gs://
     if suffix not in (".parquet", ".jsonl"):
@@ -95,54 +96,37 @@ def tag_images(
     if _match([f"{prefix}-*"]):
         raise ValueError(
             f"`output` must be new; there are files whose names begin with {prefix}-. "
-            "Remove them: those of a run with more workers would stay between the new."
+            "Remove them: those of a run with more workers would not be overwritten."
         )
     paths, patterns, records = _sort_inputs(inputs)
-    scorer = _load(run, runtime)  # what is wrong with it is said before workers start
+    scorer = _load(run, runtime)  # reports errors before workers start
     labels, size = scorer.labels, scorer.image_size
     # Beam's own choice for DirectRunner looks for a program on the network first.
     direct = FnApiRunner() if runner == "DirectRunner" else runner
     pipeline = beam.Pipeline(runner=direct, options=PipelineOptions(list(options)))
-    decoded, torn = [], []
-    if paths or patterns:
-        listed = [pipeline | "Paths" >> beam.Create(paths)]
-        if patterns:
-            listed.append(
-                pipeline
-                | "Patterns" >> beam.Create(patterns)
-                | "Match" >> fileio.MatchAll()
-                | "Image paths" >> beam.Map(lambda match: match.path)
-                | "Images only" >> beam.Filter(_is_image)
-            )
-        decoded.append(
-            listed
-            | "All paths" >> beam.Flatten()
-            | "Spread" >> beam.Reshuffle()
-            | "Read images"
-            >> beam.ParDo(_ReadImage(size)).with_outputs("broken", main="whole")
-        )
-    if records:
-        read = (
-            pipeline
-            | "Record files" >> beam.Create(records)
-            | "Spread files" >> beam.Reshuffle()
-            | "Read records"
-            >> beam.ParDo(_ReadRecords()).with_outputs("broken", main="whole")
-        )
-        torn.append(read.broken)
-        decoded.append(
-            read.whole
-            | "Spread records" >> beam.Reshuffle()
-            | "Decode records"
-            >> beam.ParDo(_ReadRecord(size)).with_outputs("broken", main="whole")
-        )
+    matched = (
+        pipeline
+        | "Patterns" >> beam.Create(patterns)
+        | "Match" >> fileio.MatchAll()
+        | "Paths of matches" >> beam.Map(lambda match: (match.path, None))
+        | "Images only" >> beam.Filter(lambda item: item[0].lower().endswith(SUFFIXES))
+    )
+    read = (
+        pipeline
+        | "Record files" >> beam.Create(records)
+        | "Spread files" >> beam.Reshuffle()
+        | "Read records" >> beam.ParDo(_ReadRecords()).with_outputs("broken", main="ok")
+    )
+    decoded = (
+        [pipeline | beam.Create([(path, None) for path in paths]), matched, read.ok]
+        | "All images" >> beam.Flatten()
+        | "Spread" >> beam.Reshuffle()
+        | "Decode" >> beam.ParDo(_Decode(size)).with_outputs("broken", main="ok")
+    )
+    handler = KeyedModelHandler(_ScorerHandler(os.fspath(run), runtime, batch_size))
     tagged = (
-        [each.whole for each in decoded]
-        | "Whole images" >> beam.Flatten()
-        | "Score"
-        >> RunInference(
-            KeyedModelHandler(_ScorerHandler(os.fspath(run), runtime, batch_size))
-        )
+        decoded.ok
+        | "Score" >> RunInference(handler)
         | "Tag" >> beam.ParDo(_Tag(labels, threshold, top_k))
     )
     if suffix == ".parquet":
@@ -150,18 +134,9 @@ def tag_images(
             prefix, _schema(labels), file_name_suffix=suffix
         )
     else:
-        _ = (
-            tagged
-            | "As JSON" >> beam.Map(_as_json)
-            | "Write" >> beam.io.WriteToText(prefix, file_name_suffix=suffix)
-        )
-    _ = (
-        [*torn, *(each.broken for each in decoded)]
-        | "Broken images" >> beam.Flatten()
-        | "Broken as JSON" >> beam.Map(_as_json)
-        | "Write broken"
-        >> beam.io.WriteToText(f"{prefix}-broken", file_name_suffix=".jsonl")
-    )
+        _write_json(tagged, prefix)
+    broken = [read.broken, decoded.broken] | "Broken" >> beam.Flatten()
+    _write_json(broken, f"{prefix}-broken")
     result = pipeline.run()
     result.wait_until_finish()
     counts: collections.Counter[str] = collections.Counter()
@@ -174,7 +149,7 @@ def tag_images(
 def _sort_inputs(
     inputs: Iterable[str | Path],
 ) -> tuple[list[str], list[str], list[str]]:
-    """Gives the paths of images, patterns of them, and files of records."""
+    """Sorts inputs into the paths of images, patterns of them, and TFRecord files."""
     paths: list[str] = []
     patterns: list[str] = []
     records: list[str] = []
@@ -196,23 +171,24 @@ def _match(patterns: Sequence[str]) -> bool:
     return any(match.metadata_list for match in FileSystems.match(list(patterns)))
 
 
-def _is_image(path: str) -> bool:
-    return path.lower().endswith(SUFFIXES)
-
-
 def _schema(labels: Labels) -> pyarrow.Schema:
-    chances = pyarrow.struct([(name, pyarrow.float32()) for name in labels.names])
+    probabilities = pyarrow.struct([(name, pyarrow.float32()) for name in labels.names])
     return pyarrow.schema(
         [
             ("path", pyarrow.string()),
             ("labels", pyarrow.list_(pyarrow.string())),
-            ("probabilities", chances),
+            ("probabilities", probabilities),
         ]
     )
 
 
-def _as_json(record: dict[str, Any]) -> str:
-    return json.dumps(record, ensure_ascii=False)
+def _write_json(records: beam.PCollection, prefix: str) -> None:
+    _ = (
+        records
+        | f"{prefix} as JSON"
+        >> beam.Map(lambda record: json.dumps(record, ensure_ascii=False))
+        | f"Write {prefix}" >> beam.io.WriteToText(prefix, file_name_suffix=".jsonl")
+    )
 
 
 def _load(run: str | Path, runtime: str) -> Scorer:
@@ -227,64 +203,29 @@ def _load(run: str | Path, runtime: str) -> Scorer:
         return load_scorer(folder, runtime=runtime)
 
 
-class _ReadImage(beam.DoFn):
-    """Reads and resizes an image, or says what is wrong with it."""
-
-    def __init__(self, image_size: int) -> None:
-        self._image_size = image_size
-        self._broken = beam.metrics.Metrics.counter(_NAMESPACE, "broken")
-
-    def process(self, path: str) -> Iterator[Any]:
-        """Gives path and pixels (S, S, 3) float32, or a record of the error."""
-        try:
-            yield path, read_resized(path, self._image_size)
-        except ValueError as error:
-            self._broken.inc()
-            yield beam.pvalue.TaggedOutput(
-                "broken", {"path": path, "error": str(error)}
-            )
+def _broken(path: str, error: str) -> Any:
+    beam.metrics.Metrics.counter(_NAMESPACE, "broken").inc()
+    return beam.pvalue.TaggedOutput("broken", {"path": path, "error": error})
 
 
 class _ReadRecords(beam.DoFn):
-    """Gives the records of a TFRecord file, or says where it is torn."""
-
-    def __init__(self) -> None:
-        self._broken = beam.metrics.Metrics.counter(_NAMESPACE, "broken")
+    """Reads the encoded images in a TFRecord file."""
 
     def process(self, file: str) -> Iterator[Any]:
-        """Gives the file's path with each record, or a record of the error."""
+        """Yields path and content of each image, or a record of an error."""
         count = 0
         try:
-            for content in tf.data.TFRecordDataset(file).as_numpy_iterator():
-                yield file, content
+            for example in tf.data.TFRecordDataset(file).as_numpy_iterator():
                 count += 1
+                try:
+                    yield _parse(file, example)
+                except ValueError as error:
+                    yield _broken(file, str(error))
         except tf.errors.OpError as error:
-            self._broken.inc()
-            problem = (
-                f"{file} must be a whole TFRecord file; after {count} records "
-                f"TensorFlow says: {error.message}"
-            )
-            yield beam.pvalue.TaggedOutput("broken", {"path": file, "error": problem})
-
-
-class _ReadRecord(beam.DoFn):
-    """Decodes and resizes the image of a TFRecord, or says what is wrong with it."""
-
-    def __init__(self, image_size: int) -> None:
-        self._image_size = image_size
-        self._broken = beam.metrics.Metrics.counter(_NAMESPACE, "broken")
-
-    def process(self, record: tuple[str, bytes]) -> Iterator[Any]:
-        """Gives path and pixels (S, S, 3) float32, or a record of the error."""
-        path, content = record
-        try:
-            path, data = _parse(path, content)
-            pixels = decode_image(data, name=path, image_size=self._image_size)
-            yield path, resize_images(pixels, self._image_size).numpy()
-        except ValueError as error:
-            self._broken.inc()
-            yield beam.pvalue.TaggedOutput(
-                "broken", {"path": path, "error": str(error)}
+            yield _broken(
+                file,
+                f"{file} must be a complete TFRecord file; after {count} records "
+                f"TensorFlow says: {error.message}",
             )
 
 
@@ -295,53 +236,61 @@ def _parse(file: str, content: bytes) -> tuple[str, bytes]:
         features = tf.train.Example.FromString(content).features.feature
     except DecodeError as error:
         raise ValueError(f"{file} must hold tf.train.Example; got {error}.") from error
-    values = {
-        name: features[name].bytes_list.value[:1] if name in features else ()
-        for name in ("image/encoded", "image/filename")
-    }
-    if not values["image/encoded"]:
+    encoded, name = (
+        features[key].bytes_list.value[:1] if key in features else ()
+        for key in ("image/encoded", "image/filename")
+    )
+    if not encoded:
         raise ValueError(
             f"{file}: a record must have image/encoded; got {sorted(features)}."
         )
-    name = values["image/filename"]
-    path = name[0].decode("utf-8", "replace") if name else file
-    return path, values["image/encoded"][0]
+    return name[0].decode("utf-8", "replace") if name else file, encoded[0]
 
 
-class _OneAtATime:
-    """Keeps the threads of a worker apart, which share its scorer."""
+class _Decode(beam.DoFn):
+    """Decodes and resizes images."""
 
-    def __init__(self, scorer: Scorer) -> None:
-        self._scorer = scorer
-        self._lock = threading.Lock()
+    def __init__(self, image_size: int) -> None:
+        self._size = image_size
 
-    def score(self, images: Sequence[np.ndarray], rows: int) -> np.ndarray:
-        """Scores a batch, see `Scorer.score`."""
-        with self._lock:
-            return self._scorer.score(list(images), rows=rows)
+    def process(self, item: tuple[str, bytes | None]) -> Iterator[Any]:
+        """Yields path and pixels (S, S, 3) float32, or a record of the error."""
+        path, content = item
+        try:
+            if content is None:
+                yield path, read_resized(path, self._size)
+            else:
+                pixels = decode_image(content, name=path, image_size=self._size)
+                yield path, resize_images(pixels, self._size).numpy()
+        except ValueError as error:
+            yield _broken(path, str(error))
 
 
 class _ScorerHandler(ModelHandler):
-    """Loads a run's scorer once a worker and hands it batches."""
+    """Loads a run's scorer once per worker and scores batches with it."""
 
     def __init__(self, run: str, runtime: str, batch_size: int) -> None:
         super().__init__()
-        self._run = run
-        self._runtime = runtime
-        self._batch_size = batch_size
+        self._run, self._runtime, self._batch_size = run, runtime, batch_size
 
-    def load_model(self) -> _OneAtATime:
-        """Gives the scorer of a worker."""
-        return _OneAtATime(_load(self._run, self._runtime))
+    def load_model(self) -> Scorer:
+        """Loads the scorer, which the threads of a worker share."""
+        scorer, lock = _load(self._run, self._runtime), threading.Lock()
+
+        def score(images: np.ndarray) -> np.ndarray:
+            with lock:
+                return scorer.function(images)
+
+        return dataclasses.replace(scorer, function=score)
 
     def run_inference(
         self,
         batch: Sequence[np.ndarray],
-        model: _OneAtATime,
+        model: Scorer,
         inference_args: dict[str, Any] | None = None,
     ) -> list[np.ndarray]:
-        """Gives the scores of each image, (L,)."""
-        return list(model.score(batch, self._batch_size))
+        """Returns the scores of each image, (L,)."""
+        return list(model.score(list(batch), rows=self._batch_size))
 
     def batch_elements_kwargs(self) -> dict[str, int]:
         """Fixes the size of the batches."""
@@ -355,12 +304,11 @@ class _Tag(beam.DoFn):
         self, labels: Labels, threshold: float | None, top_k: int | None
     ) -> None:
         self._labels, self._threshold, self._top_k = labels, threshold, top_k
-        self._tagged = beam.metrics.Metrics.counter(_NAMESPACE, "tagged")
 
     def process(self, scored: tuple[str, np.ndarray]) -> Iterator[dict[str, Any]]:
-        """Gives path, labels and probabilities by label."""
+        """Yields path, labels and probabilities by label."""
         path, scores = scored
         names = present_labels(scores, self._labels, self._threshold, self._top_k)
-        self._tagged.inc()
+        beam.metrics.Metrics.counter(_NAMESPACE, "tagged").inc()
         record = as_record(Prediction(Path(path), names, scores), self._labels)
         yield {**record, "path": path}

@@ -14,22 +14,22 @@ from kmlic.predict.predict_paths import Prediction
 def write_predictions(
     predictions: Iterable[Prediction], path: str | Path, labels: Labels
 ) -> tuple[int, int]:
-    """Writes predictions as CSV or JSON lines, row by row, whole or not at all.
+    """Writes predictions as CSV or JSON lines, completely or not at all.
 
     CSV has the columns path, labels (joined by "|", as `kmlic.data.from_csv` reads
-    them), error, and one of probabilities per label. JSON lines have one object per
-    image with the same names, probabilities by label.
+    them), error, and the probability of each label. JSON lines have one object per
+    image with the same names, and probabilities by label.
 
     Args:
         predictions: from `predict_paths`; they are not kept in memory.
-        path: the file; its suffix, .csv or .jsonl, says which.
+        path: the file, .csv or .jsonl.
         labels: of the model.
 
     Returns:
         The number of images and how many of them were broken.
 
     Raises:
-        ValueError: before any prediction is made, if the suffix is another.
+        ValueError: before any prediction is made, if the suffix is neither.
     """
     path = Path(path)
     writers = {".csv": _write_csv, ".jsonl": _write_json_lines}
@@ -54,7 +54,7 @@ def write_predictions(
 
 
 def as_record(prediction: Prediction, labels: Labels) -> dict[str, Any]:
-    """Gives path, labels and probabilities by label, None for a broken image.
+    """Returns path, labels and probabilities by label, None for a broken image.
 
     Args:
         prediction: from `predict_paths`.

@@ -22,8 +22,8 @@ def test_finds_the_boxes_of_images_beside_the_file_and_widens_them(tmp_path):
     [
         ("path,x1,y1,x2\na.jpg,1,2,3\n", "boxes.csv line 1: must have the columns"),
         (HEAD + "a.jpg,1,2,3,4\nb.jpg,3,0,2,9\n", "line 3: .* got 3, 0, 2, 9"),
-        (HEAD + "a.jpg,1,2,3\n", "line 2: must be whole pixels"),
-        (HEAD + "a.jpg,1,-2,3,4\n", "line 2: must be whole pixels"),
+        (HEAD + "a.jpg,1,2,3\n", "line 2: must be integer pixels"),
+        (HEAD + "a.jpg,1,-2,3,4\n", "line 2: must be integer pixels"),
     ],
 )
 def test_says_which_line_is_no_box(tmp_path, content, message):

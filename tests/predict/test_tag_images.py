@@ -29,7 +29,7 @@ def photos(tmp_path_factory):
 
 
 def read_records(output):
-    """Gives the records by path, from all shards of a form."""
+    """Reads the records of all shards by path."""
     shards = sorted(output.parent.glob(f"{output.stem}-0*-of-*{output.suffix}"))
     if output.suffix == ".parquet":
         rows = [
@@ -93,9 +93,9 @@ def test_reads_tfrecords_and_says_which_are_none(run, photos, tmp_path):
         writer.write(b"\xff\xff\xff")
         writer.write(tf.train.Example().SerializeToString())
     output = tmp_path / "tags.jsonl"
-    torn = tmp_path / "torn.tfrecord"
-    torn.write_bytes(b"no records at all")
-    inputs = [records, torn]
+    cut = tmp_path / "cut.tfrecord"
+    cut.write_bytes(b"no records at all")
+    inputs = [records, cut]
     counts = tag_images(run, inputs, output, threshold=0.2, top_k=2)
     assert counts == (len(COLOURS) + 3, 3)
     expected = list(predict_paths(run, files, threshold=0.2, top_k=2))
@@ -106,7 +106,7 @@ def test_reads_tfrecords_and_says_which_are_none(run, photos, tmp_path):
     for rule in (
         "photos.tfrecord must hold tf.train.Example",
         "photos.tfrecord: a record must have image/encoded; got []",
-        "torn.tfrecord must be a whole TFRecord file; after 0 records",
+        "cut.tfrecord must be a complete TFRecord file; after 0 records",
     ):
         assert rule in errors
 
