@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from kmlic.labels import Labels
     from kmlic.predict import Prediction
 
-# Places of a finding that are printed; a report has more.
+# Rows of a finding that are printed; a report has more.
 _SHOWN = 5
 
-# TensorFlow takes seconds to import, so every command imports what it needs.
+# Importing TensorFlow takes seconds, so every command imports what it needs.
 
 Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-# Texts, for a path would make gs:/ of gs://.
+# Strings, because a Path would turn gs:// into gs:/.
 Images = Annotated[
     tuple[str, ...],
     tyro.conf.Positional,
@@ -40,11 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Args:
-        arguments: the command line; of this process when None.
+        arguments: the command line; None for that of this process.
 
     Returns:
-        0; 1 if no image could be read or a dataset has errors; 2 if the
-        command cannot be done, after one sentence that says why.
+        0; 1 if no image could be read or a dataset has errors; 2 if the command failed,
+        after printing the reason in one sentence.
     """
     # Before TensorFlow is imported: its start-up messages are not for users.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -85,27 +85,27 @@ def data(
     write_splits: Path | None = None,
     report: Path | None = None,
 ) -> int:
-    """Checks a dataset of your own before a training: images, copies, labels, splits.
+    """Checks your own dataset before training: images, copies, labels and splits.
 
     Exits with status 1 if there are errors.
 
     Args:
         action: what to do with the dataset.
-        path: a CSV, TSV or Parquet file, COCO's JSON, Pascal VOC's folder, or a folder
-            of images; a file may lie in a store, such as gs://.
-        layout: which of these, where the path does not tell.
-        root: folder that the paths of a file are relative to; its own when left out.
-        separator: between labels.
-        difficult: what Pascal VOC's difficult objects count as.
-        label_names: text file with a label a line, in order.
-        images: whether every image is decoded, only its header read, or none opened.
-        near: bits, of 64, in which images that look alike may differ; None looks for
-            none. Needs the extra data.
-        splitting: stratified, random, or a CSV with columns path and split.
-        fractions: of training, validation and test images.
-        seed: of new splits.
-        write_splits: CSV to write the splits to.
-        report: HTML file to write everything to.
+        path: a CSV, TSV or Parquet file, a COCO JSON file, a Pascal VOC folder, or a
+            folder of images; a file may be in a store, such as gs://.
+        layout: the file format; detected from the path by default.
+        root: folder that paths in a file are relative to; the file's own by default.
+        separator: what separates labels in a CSV.
+        difficult: what difficult objects of Pascal VOC count as.
+        label_names: text file with one label per line, in order.
+        images: whether images are decoded, only their headers are read, or neither.
+        near: number of bits, of 64, in which near-duplicate images may differ; None
+            turns the search off. Needs the extra data.
+        splitting: stratified, random, or a CSV with the columns path and split.
+        fractions: fractions of training, validation and test images.
+        seed: seed of new splits.
+        write_splits: CSV file to write the splits to.
+        report: HTML file to write the complete report to.
     """
     from kmlic.data_check import check_data
 
@@ -169,26 +169,28 @@ def predict(
 
     Args:
         run: run folder with model.keras and labels.json.
-        images: image files, and folders that are searched to the bottom.
-        output: file to write instead of a table, ending with .csv or .jsonl.
-        threshold: probability from which a label counts as present; each label's own
-            when left out.
-        top_k: shows the k likeliest labels.
-        labels: names to score instead of the run's own, trained or not, joined by
-            commas: "tiger, harbour". A score is a cosine, -1 to 1.
-        word_vectors: where those names have their vectors: a word2vec or GloVe file, or
-            a name of gensim.downloader; words.npz of the run when left out.
-        boxes: CSV with the columns path (relative to it), x1, y1, x2 and y2: what is
-            cut out of each image first, as a run on boxes did, with its margin.
-        on_error: whether a broken image is shown as such or stops the command.
-        batch_size: images the model sees at once.
-        runtime: what computes: keras loads the model, all others what kmlic export
-            wrote. openvino is bfloat16 where the CPU has it, several times faster. When
-            left out: keras, and saved_model with a runner.
-        runner: of Apache Beam, for any number of images: DirectRunner, DataflowRunner,
-            FlinkRunner, SparkRunner. Also takes TFRecords and stores such as gs://,
-            and writes .parquet or .jsonl, broken images to files of their own.
-        runner_options: of Beam, without their dashes: "direct_num_workers=2
+        images: image files, and folders that are searched with their subfolders.
+        output: file to write instead of printing a table: .csv or .jsonl.
+        threshold: probability from which a label counts as present; by default each
+            label's own.
+        top_k: number of most probable labels to show.
+        labels: names to score instead of the run's labels, whether or not the model was
+            trained on them, separated by commas: "tiger, harbour". A score is a cosine,
+            -1 to 1.
+        word_vectors: word vectors of those names: a word2vec or GloVe file, or a name
+            of gensim.downloader; by default words.npz of the run.
+        boxes: CSV with the columns path (relative to it), x1, y1, x2 and y2: a box to
+            cut out of each image first, with the margin that the run was trained with.
+        on_error: whether a broken image is listed or stops the command.
+        batch_size: images per batch.
+        runtime: keras loads the model, all others load what kmlic export wrote;
+            openvino uses bfloat16 if the CPU has it, several times faster. The default
+            is keras, or saved_model with a runner.
+        runner: Apache Beam runner, for any number of images: DirectRunner,
+            DataflowRunner, FlinkRunner, SparkRunner. It also reads TFRecords and stores
+            such as gs://, and writes .parquet or .jsonl; broken images are written to
+            separate files.
+        runner_options: Beam options without their dashes: "direct_num_workers=2
             direct_running_mode=multi_processing".
     """
     if runner is not None:
@@ -237,7 +239,7 @@ def predict(
         names = [name.strip() for name in labels.split(",")]
         words = load_run_words(run, word_vectors)
         scorer = OpenVocabulary(*load_run(run), names, words).scorer()
-        # All of them: no cosine says that a label is there.
+        # All of them, because no cosine means that a label is present.
         top_k = len(names) if top_k is None and threshold is None else top_k
     parts = None
     if boxes is not None:
@@ -319,28 +321,28 @@ def export(
     data_dir: Path | None = None,
     split: Literal["train", "validation", "test"] = "validation",
 ) -> None:
-    """Exports a run's model and checks every form against it.
+    """Exports a run's model and compares every export with it.
 
     Args:
         run: run folder with model.keras and labels.json.
-        formats: forms in float32: saved_model for TF Serving, tflite for LiteRT; onnx
-            and openvino need the extras of these names.
-        quantize: further LiteRT forms with smaller weights.
-        images: image files and folders to check with; the dataset when left out.
-        maps: give a map per label too, for models that have them.
-        embeddings: give embeddings instead of probabilities, for models trained on word
-            vectors; the forms lie below the folder embedding.
-        warm_up: whether a SavedModel gets requests that TF Serving answers before it
-            takes others; None: if the extra serving is installed.
-        compare: also measures size, latency and, on the dataset, mean average
-            precision, of the model itself too.
-        dataset: name of a dataset, or csv; the run's own when left out.
-        data_dir: where the dataset lies; the run's own when left out.
-        split: which of its images.
+        formats: formats of float32 exports: saved_model for TF Serving, tflite for
+            LiteRT; onnx and openvino need the extras of these names.
+        quantize: additional LiteRT exports with smaller weights.
+        images: image files and folders to compare on; by default the dataset's.
+        maps: also return one map per label, for models that have maps.
+        embeddings: return embeddings instead of probabilities, for models trained on
+            word vectors; exports are written below the folder embedding.
+        warm_up: whether a SavedModel stores requests that TF Serving answers at its
+            start; by default if the extra serving is installed.
+        compare: also measure size, latency and, on the dataset, mean average precision,
+            of the exports and of the model.
+        dataset: name of a dataset, or csv; by default the run's.
+        data_dir: folder of the dataset; by default the run's.
+        split: the split whose images are used.
     """
     from kmlic.experiments import export_run
 
-    forms = export_run(
+    exports = export_run(
         run,
         formats=formats,
         quantize=quantize,
@@ -355,16 +357,16 @@ def export(
         show_progress=True,
     )
     table = Table(title=f"Exports of {run}")
-    table.add_column("form", no_wrap=True)
-    judged = compare and not images and not embeddings
+    table.add_column("export", no_wrap=True)
+    scored = compare and not images and not embeddings
     columns = ["largest difference", *(["MB", "ms per image"] * compare)]
-    for column in columns + [f"mAP, {split}"] * judged:
+    for column in columns + [f"mAP, {split}"] * scored:
         table.add_column(column, justify="right")
-    for form in forms:
-        cells = [f"{form.difference:.1e}"]
-        cells += [f"{form.megabytes:.1f}", f"{form.milliseconds:.1f}"] * compare
-        cells += [f"{100 * form.mean_average_precision:.2f}"] * judged
-        table.add_row(form.name_in(run), *cells)
+    for each in exports:
+        cells = [f"{each.difference:.1e}"]
+        cells += [f"{each.megabytes:.1f}", f"{each.milliseconds:.1f}"] * compare
+        cells += [f"{100 * each.mean_average_precision:.2f}"] * scored
+        table.add_row(each.name_in(run), *cells)
     Console(highlight=False).print(table)
 
 
@@ -378,8 +380,8 @@ def _prediction_table(
             broken += 1
             table.add_row(str(row.path), f"broken: {row.error}", style="red")
             continue
-        chances = dict(zip(labels.names, row.probabilities, strict=True))
-        found = (f"{name} {chances[name]:.2f}" for name in row.labels)
+        scores = dict(zip(labels.names, row.probabilities, strict=True))
+        found = (f"{name} {scores[name]:.2f}" for name in row.labels)
         table.add_row(str(row.path), ", ".join(found) or "none")
     return table, table.row_count, broken
 
