@@ -28,6 +28,9 @@ Images = Annotated[
     tyro.conf.Positional,
     tyro.conf.arg(metavar="IMAGE|FOLDER [IMAGE|FOLDER ...]"),
 ]
+# As in kmlic.data.read_listing, which would import TensorFlow.
+Layout = Literal["csv", "coco", "voc", "folders", "tags"]
+Difficult = Literal["unknown", "present", "absent"]
 # The names in `kmlic.export.FORMATS`, which would import TensorFlow.
 Format = Literal["saved_model", "tflite", "onnx", "openvino"]
 Quantization = Literal["float16", "dynamic", "int8"]
@@ -72,10 +75,10 @@ def data(
     action: Annotated[Literal["check"], tyro.conf.Positional],
     path: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")],
     *,
-    layout: Literal["csv", "coco", "voc", "folders", "tags"] | None = None,
+    layout: Layout | None = None,
     root: str | None = None,
     separator: str | None = None,
-    difficult: Literal["unknown", "present", "absent"] = "unknown",
+    difficult: Difficult = "unknown",
     label_names: Path | None = None,
     images: Literal["decode", "header", "none"] = "decode",
     near: int | None = 4,
@@ -244,8 +247,9 @@ def predict(
     parts = None
     if boxes is not None:
         record = Path(run) / "run.json"
-        options = Record.read(record).data.get("options", {}) if record.exists() else {}
-        parts = read_boxes(boxes, margin=options.get("margin", 0.0))
+        seeds = Record.read(record).data.get("seeds", {}) if record.exists() else {}
+        spec = next((each["spec"] for each in seeds.values()), None) or {"options": {}}
+        parts = read_boxes(boxes, margin=spec["options"].get("margin", 0.0))
     rows = predict_paths(
         scorer,
         paths,
@@ -270,33 +274,55 @@ def predict(
 
 def evaluate(
     run: Run,
+    dataset: Annotated[
+        str | None, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")
+    ] = None,
+    /,
     *,
-    dataset: str | None = None,
-    data_dir: Path | None = None,
-    split: Literal["train", "validation", "test"] = "test",
+    split: Literal["train", "validation", "test", "all"] = "test",
+    data_dir: str | None = None,
+    layout: Layout | None = None,
+    root: str | None = None,
+    separator: str | None = None,
+    difficult: Difficult = "unknown",
     batch_size: int | None = None,
     runtime: Runtime = "keras",
 ) -> None:
     """Prints a run's metrics on a dataset, and the average precision of each label.
 
+    Images that the model was trained on are left out and counted, unless the split
+    train is asked for.
+
     Args:
         run: run folder with run.json, model.keras and labels.json.
-        dataset: name of a dataset, or csv; the run's own when left out.
-        data_dir: where the dataset lies; the run's own when left out.
-        split: which images.
-        batch_size: images the model sees at once; as in the training when left out.
-        runtime: what computes, as in kmlic predict.
+        dataset: another dataset: a path as in kmlic data check, or a name, such as
+            voc2007; the run's own when left out.
+        split: which images; all takes every one of another dataset.
+        data_dir: folder of a dataset with a name, or the run's own dataset where it has
+            moved.
+        layout: how a path is read, as in kmlic data check.
+        root: as in kmlic data check.
+        separator: as in kmlic data check.
+        difficult: as in kmlic data check.
+        batch_size: images per batch; as in the training when left out.
+        runtime: what runs the model, as in kmlic predict.
     """
     from kmlic.evaluation import comparison_table
     from kmlic.experiments import evaluate_run
 
     report = evaluate_run(
         run,
-        dataset=dataset,
+        dataset,
         data_dir=data_dir,
         split=split,
         batch_size=batch_size,
         runtime=runtime,
+        reader={
+            "layout": layout,
+            "root": root,
+            "separator": separator,
+            "difficult": difficult,
+        },
     )
     console = Console(highlight=False)
     title = f"{run}, {split} split: {report.images} images, in percent"

@@ -24,8 +24,9 @@ class Run:
         recipe: name of the recipe.
         command: the command line.
         settings: every setting of the recipe.
-        data: name, fingerprint, sizes of the splits, number of skipped rows, options
-            of its loader.
+        data: name, fingerprint by seed, sizes of the splits, number of skipped rows;
+            by seed the spec that loads the exported model's images again, with the size
+            and fingerprint of each split; which model was exported, of which seed.
         results: split to model to metric to mean over the seeds, for instance
             `results["test"]["msrn"]["mAP"]`.
         deviations: the same for the standard deviations; empty for one seed.

@@ -160,17 +160,21 @@ def test_tags_images_on_beam(run, image, tmp_path, capsys):
 def test_prints_the_metrics_of_a_run(run, monkeypatch, capsys):
     asked = {}
 
-    def evaluate_run(folder, **options):
-        asked.update(options, folder=folder)
+    def evaluate_run(folder, dataset, **options):
+        asked.update(options, folder=folder, dataset=dataset)
         return Report({"mAP": 0.5}, {"red": 0.25, "green": float("nan")}, 7)
 
     monkeypatch.setattr(experiments, "evaluate_run", evaluate_run)
     assert cli.main(["evaluate", str(run), "--split", "validation"]) == 0
     output = capsys.readouterr().out
     assert asked["folder"] == run and asked["split"] == "validation"
-    assert asked["runtime"] == "keras"
+    assert asked["runtime"] == "keras" and asked["dataset"] is None
     assert "7 images" in output and "50.00" in output and "AP red" in output
     assert "no image shows them: green" in output
+    command = ["evaluate", str(run), "gs://b/l.csv", "--split", "all"]
+    assert cli.main([*command, "--separator", ";", "--layout", "csv"]) == 0
+    assert asked["dataset"] == "gs://b/l.csv" and asked["split"] == "all"
+    assert asked["reader"]["separator"] == ";" and asked["reader"]["layout"] == "csv"
 
 
 def test_predicts_with_the_runtime_of_choice(run, image, capsys):

@@ -2,6 +2,7 @@
 
 from kmlic.data.augmentation import Augmentation, augment
 from kmlic.data.check_images import ImageCheck, check_images
+from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.data.decoding import (
     ImageHeader,
     decode_image,
@@ -27,6 +28,7 @@ from kmlic.data.training_batches import TrainingBatches
 __all__ = [
     "Augmentation",
     "Boxes",
+    "DatasetSpec",
     "ImageCheck",
     "ImageHeader",
     "ImageRow",

@@ -2,8 +2,8 @@
 
 import functools
 import logging
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Required, TypedDict
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +20,57 @@ from kmlic.data.training_batches import (
 CACHE_LIMIT = 2 * 1024**3
 
 _log = logging.getLogger(__name__)
+
+
+class BatchOptions(TypedDict, total=False):
+    """Names the options of `build_splits`, which every loader passes on.
+
+    Args:
+        image_size: side in pixels that images are resized to; required.
+        batch_size: images per batch; required.
+        seed: of the order and augmentation of training images, and of new splits.
+        augmentation: of training images, see `Augmentation`.
+        cache: whether to keep decoded images in memory while they fit.
+        pixels: "float32", or "uint8": rounded, a quarter of the memory.
+    """
+
+    image_size: Required[int]
+    batch_size: Required[int]
+    seed: int
+    augmentation: str
+    cache: bool
+    pixels: Literal["float32", "uint8"]
+
+
+def build_splits(
+    elements: Mapping[str, tf.data.Dataset],
+    load: Callable[..., tf.Tensor],
+    options: BatchOptions,
+    *,
+    cache: bool,
+    **more: Any,
+) -> dict[str, tf.data.Dataset]:
+    """Builds the batches of all splits, and those of the training images in order.
+
+    Args:
+        elements: split to its images, see `build_batches`. The split "train" may be
+            empty, in data to evaluate models on.
+        load: see `build_batches`.
+        options: of the loader.
+        cache: whether to keep decoded images in memory, whatever `options` say;
+            "train_in_order" never keeps them.
+        **more: see `build_batches`.
+
+    Returns:
+        "train", "train_in_order", "validation" and "test" to their batches, for
+        `MultiLabelData`.
+    """
+    datasets = {}
+    for key, images in {**elements, "train_in_order": elements["train"]}.items():
+        own: dict[str, Any] = {**options, "cache": cache and key != "train_in_order"}
+        training = key == "train" and int(images.cardinality()) > 0
+        datasets[key] = build_batches(images, load, training=training, **own, **more)
+    return datasets
 
 
 def build_batches(

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,3 +95,13 @@ def check_images(
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = (result for block in blocks for result in pool.map(check, block))
         return list(with_progress(results, "checking images", len(paths)))
+
+
+def shorten(digests: Iterable[bytes]) -> np.ndarray:
+    """Returns the first 64 bits of each digest, (N,) uint64.
+
+    Example:
+        >>> shorten([bytes(range(32))]).tolist()
+        [506097522914230528]
+    """
+    return np.frombuffer(b"".join(digest[:8] for digest in digests), "<u8")

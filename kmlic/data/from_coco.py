@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from kmlic.data.build_from_rows import RowOptions, build_from_listing
+from kmlic.data.build_from_listing import RowOptions, build_from_listing
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import Boxes, MultiLabelData
 from kmlic.data.storage import is_file, parent, read_file
@@ -20,8 +20,6 @@ _MAX_JSON_BYTES = 2 * 1024**3
 def from_coco(
     path: str | Path,
     *,
-    image_size: int,
-    batch_size: int,
     root: str | Path | None = None,
     boxes: bool = False,
     **options: Unpack[RowOptions],
@@ -34,14 +32,11 @@ def from_coco(
 
     Args:
         path: the JSON file.
-        image_size: side in pixels that images are resized to.
-        batch_size: images a batch.
         root: folder that "file_name" is relative to; the file's own when None.
         boxes: whether to give the boxes too, which needs "bbox" in each annotation and
             "height" and "width" of each image.
-        **options: see `build_from_rows`: label_names, label_groups, seed, on_error,
-            fractions, splitting, augmentation, cache, pixels, check, max_bytes,
-            max_pixels.
+        **options: image_size and batch_size, both required, and what else
+            `build_from_listing` takes.
 
     Raises:
         ValueError: naming the file, the row and the rule: not such JSON, an annotation
@@ -53,12 +48,7 @@ def from_coco(
             ...
         ValueError: instances.json must be a JSON file; there is no such file.
     """
-    return build_from_listing(
-        read_coco(path, root=root, boxes=boxes),
-        image_size=image_size,
-        batch_size=batch_size,
-        **options,
-    )
+    return build_from_listing(read_coco(path, root=root, boxes=boxes), **options)
 
 
 def read_coco(
@@ -84,6 +74,8 @@ def read_coco(
         path,
         parent(path) if root is None else root,
         [names[number] for number in sorted(names)],
+        "coco",
+        {"root": root},
     )
 
 

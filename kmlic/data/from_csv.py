@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
-from kmlic.data.build_from_rows import RowOptions, build_from_listing
+from kmlic.data.build_from_listing import RowOptions, build_from_listing
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import MultiLabelData
 from kmlic.data.progress import with_progress
@@ -31,8 +31,6 @@ _log = logging.getLogger(__name__)
 def from_csv(
     path: str | Path,
     *,
-    image_size: int,
-    batch_size: int,
     root: str | Path | None = None,
     separator: str = "|",
     **options: Unpack[RowOptions],
@@ -49,13 +47,10 @@ def from_csv(
     Args:
         path: a UTF-8 file; .tsv has tabs, .parquet is read by pyarrow and may hold
             lists of labels, anything else has commas. May lie in a store, as gs://.
-        image_size: side in pixels that images are resized to.
-        batch_size: images a batch.
         root: folder that the paths are relative to; the file's own when None.
         separator: between labels.
-        **options: see `build_from_rows`: label_names, label_groups, seed, on_error,
-            fractions, splitting, augmentation, cache, pixels, check, max_bytes,
-            max_pixels.
+        **options: image_size and batch_size, both required, and what else
+            `build_from_listing` takes.
 
     Raises:
         ValueError: naming the file, the row (the header is row 1) and the rule: a
@@ -81,9 +76,7 @@ def from_csv(
         (('cat', 'dog', 'sofa'), 7)
     """
     listing = read_csv(path, root=root, separator=separator)
-    return build_from_listing(
-        listing, image_size=image_size, batch_size=batch_size, **options
-    )
+    return build_from_listing(listing, **options)
 
 
 def read_csv(
@@ -112,7 +105,9 @@ def read_csv(
         ) from error
     except csv.Error as error:
         raise ValueError(f"{path} must be a CSV file; got {error}.") from error
-    return Listing(rows, path, parent(path) if root is None else root, names)
+    folder = parent(path) if root is None else root
+    options = {"root": root, "separator": separator}
+    return Listing(rows, path, folder, names, "csv", options)
 
 
 def _read_text(path: str | Path) -> Iterator[tuple[int, list[Any]]]:

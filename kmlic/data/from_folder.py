@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, Unpack
 
-from kmlic.data.build_from_rows import RowOptions, build_from_listing
+from kmlic.data.build_from_listing import RowOptions, build_from_listing
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import MultiLabelData
 from kmlic.data.storage import files_below, is_folder, join, read_file
@@ -15,8 +15,6 @@ _MAX_TAGS_BYTES = 1_000_000
 def from_folder(
     path: str | Path,
     *,
-    image_size: int,
-    batch_size: int,
     layout: Literal["folders", "tags"] = "folders",
     separator: str | None = None,
     **options: Unpack[RowOptions],
@@ -31,13 +29,10 @@ def from_folder(
     Args:
         path: the folder; images are taken from all levels below it. May lie in a
             store, as gs://.
-        image_size: side in pixels that images are resized to.
-        batch_size: images a batch.
         layout: "folders" or "tags".
         separator: between labels; None for one label a folder, a comma in tags.
-        **options: see `build_from_rows`: label_names, label_groups, seed, on_error,
-            fractions, splitting, augmentation, cache, pixels, check, max_bytes,
-            max_pixels.
+        **options: image_size and batch_size, both required, and what else
+            `build_from_listing` takes.
 
     Raises:
         ValueError: naming the folder, the image and the rule: no image, no text file
@@ -49,12 +44,8 @@ def from_folder(
             ...
         ValueError: `layout` must be "folders" or "tags"; got layout='names'.
     """
-    return build_from_listing(
-        read_folder(path, layout=layout, separator=separator),
-        image_size=image_size,
-        batch_size=batch_size,
-        **options,
-    )
+    listing = read_folder(path, layout=layout, separator=separator)
+    return build_from_listing(listing, **options)
 
 
 def read_folder(
@@ -78,9 +69,9 @@ def read_folder(
     if not is_folder(path):
         raise ValueError(f"{path} must be a folder; there is no such folder.")
     read = _by_folder if layout == "folders" else _by_tags
-    return Listing(
-        [read(image, path, separator) for image in images_below(path)], path, path
-    )
+    rows = [read(image, path, separator) for image in images_below(path)]
+    options = {"layout": layout, "separator": separator}
+    return Listing(rows, path, path, name="folder", options=options)
 
 
 def images_below(path: str | Path) -> list[str]:

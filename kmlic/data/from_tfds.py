@@ -1,15 +1,18 @@
 """A tensorflow-datasets builder to a dataset of several labels an image."""
 
 import functools
+import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Unpack
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from kmlic.data.build_batches import build_batches, fits_in_cache
+from kmlic.data.build_batches import BatchOptions, build_splits, fits_in_cache
+from kmlic.data.check_images import shorten
+from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.data.decoding import decode_plain
 from kmlic.data.multi_label_data import SPLITS, Boxes, MultiLabelData
 from kmlic.labels import Labels
@@ -26,16 +29,12 @@ def from_tfds(
     splits: Mapping[str, str],
     labels: Labels,
     targets: Callable[[Example, str], tf.Tensor],
-    image_size: int,
-    batch_size: int,
-    seed: int = 0,
-    augmentation: str = "flip",
-    cache: bool = True,
+    spec: DatasetSpec,
     caption: str | None = None,
     name: str | None = "image/filename",
     unlabelled: bool = True,
-    pixels: Literal["float32", "uint8"] = "float32",
     boxes: Callable[[Example], Boxes] | None = None,
+    **options: Unpack[BatchOptions],
 ) -> MultiLabelData:
     """Loads a prepared tensorflow-datasets dataset, its targets by a function.
 
@@ -47,18 +46,14 @@ def from_tfds(
         splits: "train", "validation" and "test" to the builder's own split texts.
         labels: what the targets are.
         targets: an example, its image still encoded, and the split to (L,) of 1, 0, -1.
-        image_size: side in pixels that images are resized to.
-        batch_size: images a batch.
-        seed: of order and augmentation.
-        augmentation: of training images, see `Augmentation`.
-        cache: whether to keep decoded images in memory while they fit in 2 GiB; without
-            effect when the builder does not fix their size.
+        spec: what loads the same data again.
         caption: the feature that holds a text per image, or None.
         name: the feature that names an image, a text or a number, or None.
         boxes: an example in NumPy, without its image, to the boxes of its labels; None
             leaves them out.
         unlabelled: whether images without any label are kept.
-        pixels: "float32", or "uint8": rounded, a quarter of the memory.
+        **options: see `BatchOptions`. The cache holds at most 2 GiB, and nothing when
+            the builder does not fix the size of its images.
 
     Raises:
         ValueError: if the splits are not the three, or a training batch cannot be
@@ -67,52 +62,50 @@ def from_tfds(
     if set(splits) != set(SPLITS):
         raise ValueError(f"`splits` must name {SPLITS}; got {tuple(splits)}.")
     shape = builder.info.features["image"].shape
-    load = functools.partial(decode_plain, image_size=image_size)
+    load = functools.partial(decode_plain, image_size=options["image_size"])
     encoded = {split: _encoded(builder, splits[split]) for split in SPLITS}
     total = sum(int(examples.cardinality()) for examples in encoded.values())
-    cache = cache and None not in shape and fits_in_cache(total * int(np.prod(shape)))
-    all_targets, all_paths, all_boxes, datasets = {}, {}, {}, {}
+    cache = options.get("cache", True) and None not in shape
+    cache = cache and fits_in_cache(total * int(np.prod(shape)))
+    all_targets, all_paths, all_boxes, digests, images = {}, {}, {}, {}, {}
     captions: tuple[str, ...] = ()
     for split, examples in encoded.items():
         read = _read_all(examples, split, targets, {"name": name, "caption": caption})
-        kept = (read["targets"] == 1).any(axis=1) | unlabelled
-        all_targets[split] = read["targets"][kept].astype(np.int8)
+        marks = np.array(read["targets"], np.int8)
+        kept = (marks == 1).any(axis=1) | unlabelled
+        all_targets[split] = marks[kept]
+        digests[split] = shorten(itertools.compress(read["digests"], kept))
         if name is not None:
-            all_paths[split] = tuple(_text(value) for value in read["name"][kept])
+            all_paths[split] = tuple(map(_text, itertools.compress(read["name"], kept)))
         if boxes is not None:
             own = map(boxes, _without_images(examples))
             all_boxes[split] = tuple(itertools.compress(own, kept))
         if caption is not None and split == "train":
-            captions = tuple(_text(value) for value in read["caption"][kept])
-        for key in (split, "train_in_order") if split == "train" else (split,):
-            training = key == "train"
-            pairs = examples.map(
-                lambda example, split=split: (example["image"], targets(example, split))
-            )
-            if not unlabelled:
-                pairs = pairs.filter(lambda _, marks: tf.reduce_any(marks == 1))
-                count = tf.data.experimental.assert_cardinality(int(kept.sum()))
-                pairs = pairs.apply(count)
-            datasets[key] = build_batches(
-                pairs,
-                load,
-                load_part=load,
-                pixels=pixels,
-                image_size=image_size,
-                batch_size=batch_size,
-                training=training,
-                seed=seed,
-                augmentation=augmentation,
-                cache=cache and key != "train_in_order",
-                shuffle_buffer=None if cache else _STREAM_BUFFER,
-            )
+            captions = tuple(map(_text, itertools.compress(read["caption"], kept)))
+        pairs = examples.map(
+            lambda example, split=split: (example["image"], targets(example, split))
+        )
+        if not unlabelled:
+            pairs = pairs.filter(lambda _, marks: tf.reduce_any(marks == 1))
+            count = tf.data.experimental.assert_cardinality(int(kept.sum()))
+            pairs = pairs.apply(count)
+        images[split] = pairs
     return MultiLabelData(
-        **datasets,
+        **build_splits(
+            images,
+            load,
+            options,
+            cache=cache,
+            load_part=load,
+            shuffle_buffer=None if cache else _STREAM_BUFFER,
+        ),
         labels=labels,
         targets=all_targets,
         paths=all_paths,
         captions=captions,
         boxes=all_boxes,
+        spec=spec,
+        digests=digests,
     )
 
 
@@ -142,17 +135,18 @@ def _read_all(
     split: str,
     targets: Callable[[Example, str], tf.Tensor],
     features: Mapping[str, str | None],
-) -> dict[str, np.ndarray]:
+) -> dict[str, list[Any]]:
     wanted = {key: feature for key, feature in features.items() if feature is not None}
 
     def read(example: Example) -> dict[str, tf.Tensor]:
         return {
+            "digests": example["image"],
             "targets": tf.cast(targets(example, split), tf.int8),
             **{key: example[feature] for key, feature in wanted.items()},
         }
 
-    batches = list(examples.map(read).batch(1024).as_numpy_iterator())
-    return {
-        key: np.concatenate([batch[key] for batch in batches])
-        for key in ("targets", *wanted)
-    }
+    # One image at a time: together they need not fit into memory.
+    rows = []
+    for row in examples.map(read).prefetch(16).as_numpy_iterator():
+        rows.append({**row, "digests": hashlib.sha256(row["digests"]).digest()})
+    return {key: [row[key] for row in rows] for key in ("digests", "targets", *wanted)}

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal, Unpack
 from xml.etree import ElementTree
 
-from kmlic.data.build_from_rows import RowOptions, build_from_listing
+from kmlic.data.build_from_listing import RowOptions, build_from_listing
 from kmlic.data.decoding import read_bytes
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import MultiLabelData
@@ -17,8 +17,6 @@ _MAX_XML_BYTES = 10_000_000
 def from_voc(
     path: str | Path,
     *,
-    image_size: int,
-    batch_size: int,
     difficult: Literal["unknown", "present", "absent"] = "unknown",
     **options: Unpack[RowOptions],
 ) -> MultiLabelData:
@@ -29,12 +27,9 @@ def from_voc(
 
     Args:
         path: the folder that holds the two; may lie in a store, as gs://.
-        image_size: side in pixels that images are resized to.
-        batch_size: images a batch.
         difficult: what a label is of which an image has difficult objects only.
-        **options: see `build_from_rows`: label_names, label_groups, seed, on_error,
-            fractions, splitting, augmentation, cache, pixels, check, max_bytes,
-            max_pixels.
+        **options: image_size and batch_size, both required, and what else
+            `build_from_listing` takes.
 
     Raises:
         ValueError: naming the folder, the image and the rule: no annotations, a file
@@ -46,12 +41,7 @@ def from_voc(
             ...
         ValueError: VOC2007 must hold the folder Annotations; it does not.
     """
-    return build_from_listing(
-        read_voc(path, difficult=difficult),
-        image_size=image_size,
-        batch_size=batch_size,
-        **options,
-    )
+    return build_from_listing(read_voc(path, difficult=difficult), **options)
 
 
 def read_voc(
@@ -70,7 +60,8 @@ def read_voc(
         )
     if not is_folder(join(path, "Annotations")):
         raise ValueError(f"{path} must hold the folder Annotations; it does not.")
-    return Listing(list(_read_rows(path, difficult)), path, path)
+    rows = list(_read_rows(path, difficult))
+    return Listing(rows, path, path, name="voc", options={"difficult": difficult})
 
 
 def _read_rows(path: str | Path, difficult: str) -> Iterator[ImageRow]:

@@ -1,8 +1,8 @@
 """One image of a dataset, as a file or folder lists it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kmlic.data.multi_label_data import Boxes
 
@@ -41,9 +41,13 @@ class Listing(NamedTuple):
         source: the file or folder that lists them, for errors.
         root: the folder that their paths are relative to and may not leave.
         label_names: the labels in order where the source has an order; else None.
+        name: of its format, as `kmlic.datasets.load_dataset` takes it.
+        options: of its reader, which decide what the rows are.
     """
 
     rows: Sequence[ImageRow]
     source: str | Path
     root: str | Path
     label_names: Sequence[str] | None = None
+    name: str = ""
+    options: Mapping[str, Any] = {}

@@ -1,5 +1,6 @@
 """The rows of a dataset, and the images they name, looked at before a training."""
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.sparse import csr_array
 
-from kmlic.data.check_images import ImageCheck, check_images
+from kmlic.data.check_images import ImageCheck, check_images, shorten
 from kmlic.data.decoding import MAX_BYTES, MAX_PIXELS
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import SPLITS, SkippedRow
@@ -45,13 +46,15 @@ class InspectedRows:
         fractions: Sequence[float] = (0.7, 0.1, 0.2),
         seed: int = 0,
     ) -> np.ndarray:
-        """Gives each image its split: the one its row names, or a new one.
+        """Returns the split of each image: the one its row names, or a new one.
+
+        New splits depend on the images, their labels, the fractions and the seed, not
+        on the order of the labels.
 
         Shapes: (N,) int8: 0 training, 1 validation, 2 test.
 
         Args:
-            splitting: "stratified" by labels, "random", or a CSV that
-                `MultiLabelData.write_splits` wrote. Rows that name their split keep it.
+            splitting: see `build_from_listing`.
             fractions: of training, validation and test images.
             seed: of new splits.
 
@@ -59,6 +62,8 @@ class InspectedRows:
             ValueError: naming the first image without a split where others have one, or
                 if a split has no image.
         """
+        if splitting == "none":
+            return np.full(len(self.images), SPLITS.index("test"), np.int8)
         source = self.listing.source
         given = [row.split for row in self.images]
         if splitting not in ("stratified", "random") and not any(given):
@@ -73,7 +78,7 @@ class InspectedRows:
             source = splitting
         if not any(given):
             return split_images(
-                self.targets,
+                self.targets[:, np.argsort(self.names)],
                 fractions=fractions,
                 groups=(self.digests, [row.group or None for row in self.images]),
                 method="random" if splitting == "random" else "stratified",
@@ -98,6 +103,18 @@ class InspectedRows:
     def splits_are_given(self) -> bool:
         """Tells whether the rows name their splits."""
         return any(row.split for row in self.images)
+
+    def short_digests(self, members: np.ndarray) -> np.ndarray:
+        """Returns what identifies the images with these indices, (N,) uint64.
+
+        Images that were not read are identified by their path.
+        """
+        root = _absolute(self.listing.root)
+        return shorten(
+            self.checks[index].digest
+            or hashlib.sha256(join(root, self.images[index].path).encode()).digest()
+            for index in members
+        )
 
     @property
     def digests(self) -> list[bytes | None]:
@@ -146,7 +163,7 @@ def inspect_rows(
     Raises:
         ValueError: if there is no row at all or the label names cannot be read.
     """
-    rows, source, root, own_names = listing
+    rows, source, root, own_names, *_ = listing
     if not rows:
         raise ValueError(f"{source} must list at least one image; it lists none.")
     known = _read_names(label_names if label_names is not None else own_names)

@@ -78,10 +78,18 @@ def keep_labels(
         number = tf.data.experimental.assert_cardinality(-(-count // size))
         return shown.batch(size).apply(number).prefetch(2)
 
+    spec = data.spec and dataclasses.replace(
+        data.spec,
+        options={
+            **data.spec.options,
+            "keep": {"names": list(names), "drop_images": drop_images},
+        },
+    )
     source = data.source and keep_labels(data.source, names, drop_images=drop_images)
     return dataclasses.replace(
         data,
         source=source,
+        spec=spec,
         train=narrow(data.train, "train"),
         validation=narrow(data.validation, "validation"),
         test=narrow(data.test, "test"),
@@ -90,6 +98,7 @@ def keep_labels(
         targets={split: targets[split][kept[split]] for split in SPLITS},
         paths=_narrow_parts(data.paths, kept),
         boxes=_narrow_parts(data.boxes, kept),
+        digests={split: own[kept[split]] for split, own in data.digests.items()},
         captions=tuple(
             caption
             for caption, keep in zip(data.captions, kept["train"], strict=False)

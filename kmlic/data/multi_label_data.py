@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from kmlic.atomic_write import atomic_write
+from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.labels import Labels
 
 SPLITS = ("train", "validation", "test")
@@ -74,11 +75,12 @@ class MultiLabelData:
         identifiers: label to its key in the dataset's own files, such as a WordNet id.
         device_augmentation: what is left to `kmlic.training.fit` to do to the training
             images, see `Augmentation`.
-        options: of `load_dataset`, beside its own arguments, that give the same images
-            and splits again.
+        spec: what loads the same splits again; None for data that has no loader.
+        digests: split to (N,) uint64, the same for two images with equal files; empty
+            where they are not known.
 
     Raises:
-        ValueError: if targets, paths, captions or boxes are not one per image.
+        ValueError: if targets, paths, captions, boxes or digests are not one per image.
 
     Example:
         >>> batches = tf.data.Dataset.from_tensors((tf.zeros((1, 8, 8, 3)), [[1.0]]))
@@ -106,7 +108,8 @@ class MultiLabelData:
     synonyms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     identifiers: Mapping[str, str] = field(default_factory=dict)
     device_augmentation: str = "none"
-    options: Mapping[str, Any] = field(default_factory=dict)
+    spec: DatasetSpec | None = None
+    digests: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if tuple(sorted(self.targets)) != tuple(sorted(SPLITS)):
@@ -120,7 +123,8 @@ class MultiLabelData:
                     f"`targets` must have shape (N, {len(self.labels)}); got {shape} "
                     f"in the split {split!r}."
                 )
-            for name, parts in (("paths", self.paths), ("boxes", self.boxes)):
+            for name in ("paths", "boxes", "digests"):
+                parts = getattr(self, name)
                 if parts and len(parts[split]) != len(self.targets[split]):
                     raise ValueError(
                         f"`{name}` must be one per image; got {len(parts[split])} for "
@@ -145,8 +149,16 @@ class MultiLabelData:
     @property
     def fingerprint(self) -> str:
         """Identifies label names, paths and targets of every split, as SHA-256."""
+        return self._fingerprint(SPLITS)
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Identifies label names, paths and targets of each split, as SHA-256."""
+        return {split: self._fingerprint((split,)) for split in SPLITS}
+
+    def _fingerprint(self, splits: Sequence[str]) -> str:
         digest = hashlib.sha256(json.dumps(self.labels.names).encode())
-        for split in SPLITS:
+        for split in splits:
             paths = self.paths.get(split, ())
             digest.update(json.dumps([split, self.sizes[split], paths]).encode())
             digest.update(np.ascontiguousarray(self.targets[split], np.int8).tobytes())

@@ -1,10 +1,9 @@
 """Apparel images, 11 labels: a colour and a garment each."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Unpack
 
-from kmlic.data.build_from_rows import build_from_listing
+from kmlic.data.build_from_listing import RowOptions, build_from_listing
 from kmlic.data.from_folder import read_folder
 from kmlic.data.multi_label_data import MultiLabelData
 
@@ -16,15 +15,8 @@ GROUPS = {
 
 def load_apparel(
     *,
-    image_size: int,
-    batch_size: int,
     data_dir: str | Path | None,
-    seed: int = 0,
-    augmentation: str = "flip",
-    cache: bool = True,
-    fractions: Sequence[float] = (0.45, 0.05, 0.5),
-    on_error: Literal["raise", "skip"] = "raise",
-    check: Literal["decode", "header", "none"] = "decode",
+    **options: Unpack[RowOptions],
 ) -> MultiLabelData:
     """Loads the apparel images from their folder, as they are distributed.
 
@@ -38,15 +30,10 @@ def load_apparel(
     https://arxiv.org/abs/2106.11596.
 
     Args:
-        image_size: side in pixels that images are resized to.
-        batch_size: images a batch.
         data_dir: the folder.
-        seed: of splits, order and augmentation.
-        augmentation: of training images, see `Augmentation`.
-        cache: whether to keep decoded images in memory while they fit in 2 GiB.
-        fractions: of training, validation and test images.
-        on_error: "raise" or "skip", see `build_from_rows`.
-        check: see `build_from_rows`.
+        **options: image_size and batch_size, both required, and what else
+            `build_from_listing` takes. `fractions` are (0.45, 0.05, 0.5) here when not
+            given.
 
     Raises:
         ValueError: naming the folder, the image and the rule: a folder of another name,
@@ -59,15 +46,7 @@ def load_apparel(
         )
     listing = read_folder(data_dir, layout="folders", separator="_")
     names = tuple(name for group in GROUPS.values() for name in group)
-    return build_from_listing(
-        listing._replace(label_names=names),
-        label_groups=GROUPS,
-        image_size=image_size,
-        batch_size=batch_size,
-        seed=seed,
-        augmentation=augmentation,
-        cache=cache,
-        fractions=fractions,
-        on_error=on_error,
-        check=check,
-    )
+    listing = listing._replace(label_names=names, name="apparel", options={})
+    options.setdefault("label_groups", GROUPS)
+    options.setdefault("fractions", (0.45, 0.05, 0.5))
+    return build_from_listing(listing, **options)

@@ -1,12 +1,17 @@
 """CIFAR-100, 100 labels, from its files or through tensorflow-datasets."""
 
+import hashlib
 import zipfile
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_datasets as tfds
 
-from kmlic.data.build_batches import build_batches
+from kmlic.data.build_batches import BatchOptions, build_splits
+from kmlic.data.check_images import shorten
+from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.data.from_tfds import Example, from_tfds
 from kmlic.data.multi_label_data import SPLITS, MultiLabelData
 from kmlic.data.splits import split_images
@@ -18,31 +23,24 @@ _RECORD = 2 + 3 * _SIDE**2  # coarse label, fine label, red, green, blue
 _MOST_BYTES = 2 * 1024**3
 _VALIDATION_FRACTION = 0.1
 
+_TFDS_SPLITS = {"train": "train[:90%]", "validation": "train[90%:]", "test": "test"}
+
 _Images = tuple[np.ndarray, np.ndarray, tuple[str, ...]]
 
 
 def load_cifar100(
-    *,
-    image_size: int,
-    batch_size: int,
-    data_dir: str | Path | None = None,
-    seed: int = 0,
-    augmentation: str = "flip",
-    cache: bool = True,
+    *, data_dir: str | Path | None = None, **options: Unpack[BatchOptions]
 ) -> MultiLabelData:
     """Loads CIFAR-100 with its 100 fine labels, one an image.
 
     Args:
-        image_size: side in pixels that images are resized to; theirs is 32.
-        batch_size: images a batch.
         data_dir: a folder with the binary version (train.bin, test.bin,
             fine_label_names.txt), or with one `.npz` of x (N, 32, 32, 3) uint8, y (N,)
             and classes. Of the binary version a seeded tenth of the training images
             validates; the images of an `.npz` are split 7 : 1 : 2. None takes
             tensorflow-datasets, which downloads it when absent.
-        seed: of splits, order and augmentation.
-        augmentation: of training images, see `Augmentation`.
-        cache: with tensorflow-datasets, whether to keep decoded images in memory.
+        **options: see `BatchOptions`. The images are of 32 x 32 pixels; those of a
+            folder are in memory in any case.
 
     Raises:
         ValueError: naming the file and what is wrong with it.
@@ -54,8 +52,8 @@ def load_cifar100(
         ValueError: photos must be a folder; there is no such folder.
     """
     if data_dir is None:
-        return _load_tfds(image_size, batch_size, seed, augmentation, cache)
-    folder = Path(data_dir)
+        return _load_tfds(**options)
+    folder, seed = Path(data_dir), options.get("seed", 0)
     if not folder.is_dir():
         raise ValueError(f"{folder} must be a folder; there is no such folder.")
     if (folder / "test.bin").is_file():
@@ -64,28 +62,25 @@ def load_cifar100(
     else:
         images, classes, names = _read_npz(folder)
         split = split_images(_one_hot(classes, len(names)), seed=seed)
-    labels = _labels(names, image_size)
     targets = _one_hot(classes, len(names))
-    datasets, split_targets, paths = {}, {}, {}
-    for number, name in enumerate(SPLITS):
-        (members,) = np.nonzero(split == number)
-        split_targets[name] = targets[members]
-        paths[name] = tuple(str(member) for member in members)
-        elements = tf.data.Dataset.from_tensor_slices(
-            (images[members], split_targets[name])
-        )
-        for key in (name, "train_in_order") if name == "train" else (name,):
-            datasets[key] = build_batches(
-                elements,
-                tf.identity,
-                image_size=image_size,
-                batch_size=batch_size,
-                training=key == "train",
-                seed=seed,
-                augmentation=augmentation,
-                cache=False,  # they are in memory already
-            )
-    return MultiLabelData(**datasets, labels=labels, targets=split_targets, paths=paths)
+    members = {name: np.flatnonzero(split == i) for i, name in enumerate(SPLITS)}
+    elements = {
+        name: tf.data.Dataset.from_tensor_slices((images[own], targets[own]))
+        for name, own in members.items()
+    }
+    # The images are in memory already.
+    batches = build_splits(elements, tf.identity, options, cache=False)
+    return MultiLabelData(
+        **batches,
+        labels=_labels(names, options["image_size"]),
+        targets={name: targets[own] for name, own in members.items()},
+        paths={name: tuple(map(str, own)) for name, own in members.items()},
+        spec=DatasetSpec("cifar100", data_dir, seed),
+        digests={
+            name: shorten(hashlib.sha256(images[i].tobytes()).digest() for i in own)
+            for name, own in members.items()
+        },
+    )
 
 
 def _read_npz(folder: Path) -> _Images:
@@ -173,11 +168,7 @@ def _one_hot(classes: np.ndarray, num_labels: int) -> np.ndarray:
     return np.eye(num_labels, dtype=np.int8)[classes]
 
 
-def _load_tfds(
-    image_size: int, batch_size: int, seed: int, augmentation: str, cache: bool
-) -> MultiLabelData:
-    import tensorflow_datasets as tfds
-
+def _load_tfds(**options: Unpack[BatchOptions]) -> MultiLabelData:
     builder = tfds.builder("cifar100")
     builder.download_and_prepare()
     names = tuple(builder.info.features["label"].names)
@@ -188,17 +179,10 @@ def _load_tfds(
 
     return from_tfds(
         builder,
-        splits={
-            "train": "train[:90%]",
-            "validation": "train[90%:]",
-            "test": "test",
-        },
-        labels=_labels(names, image_size),
+        splits=_TFDS_SPLITS,
+        labels=_labels(names, options["image_size"]),
         targets=targets,
-        image_size=image_size,
-        batch_size=batch_size,
-        seed=seed,
-        augmentation=augmentation,
-        cache=cache,
+        spec=DatasetSpec("cifar100"),
         name="id",
+        **options,
     )

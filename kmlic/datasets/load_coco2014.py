@@ -1,11 +1,14 @@
 """COCO 2014, 80 labels."""
 
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from kmlic.data.build_batches import BatchOptions
+from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.data.from_tfds import Example, from_tfds
 from kmlic.data.multi_label_data import Boxes, MultiLabelData
 from kmlic.labels import Labels
@@ -15,14 +18,10 @@ _SPLITS = {"train": "train[:98%]", "validation": "train[98%:]", "test": "validat
 
 def load_coco2014(
     *,
-    image_size: int,
-    batch_size: int,
     data_dir: str | Path | None = None,
-    seed: int = 0,
-    augmentation: str = "flip",
-    cache: bool = True,
     boxes: bool = False,
     unlabelled: bool = True,
+    **options: Unpack[BatchOptions],
 ) -> MultiLabelData:
     """Loads COCO 2014 through tensorflow-datasets, downloading it when absent.
 
@@ -32,14 +31,10 @@ def load_coco2014(
     A label is present where any object has it, crowds included.
 
     Args:
-        image_size: side in pixels that images are resized to.
-        batch_size: images a batch.
         data_dir: where tensorflow-datasets keeps its data; its own choice when None.
-        seed: of order and augmentation.
-        augmentation: of training images, see `Augmentation`.
-        cache: without effect; the images are larger than what is kept in memory.
         boxes: whether to give the boxes of the objects too.
         unlabelled: whether images without any label are kept, in all splits.
+        **options: see `BatchOptions`. The images are too many to be cached.
     """
     builder = tfds.builder("coco/2014", data_dir=data_dir)
     builder.download_and_prepare()
@@ -59,13 +54,10 @@ def load_coco2014(
     return from_tfds(
         builder,
         splits=_SPLITS,
-        labels=Labels(names, image_size=image_size),
+        labels=Labels(names, image_size=options["image_size"]),
         targets=targets,
-        image_size=image_size,
-        batch_size=batch_size,
-        seed=seed,
-        augmentation=augmentation,
-        cache=cache,
+        spec=DatasetSpec("coco2014", data_dir, options={"unlabelled": unlabelled}),
         boxes=own_boxes if boxes else None,
         unlabelled=unlabelled,
+        **options,
     )

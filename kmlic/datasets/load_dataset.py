@@ -1,12 +1,17 @@
 """Datasets by name."""
 
 import dataclasses
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from kmlic.data.from_coco import from_coco
 from kmlic.data.from_csv import from_csv
+from kmlic.data.from_folder import from_folder
+from kmlic.data.from_voc import from_voc
+from kmlic.data.keep_labels import keep_labels
 from kmlic.data.multi_label_data import MultiLabelData
+from kmlic.data.storage import is_file, is_folder, join
 from kmlic.datasets.load_apparel import load_apparel
 from kmlic.datasets.load_cifar100 import load_cifar100
 from kmlic.datasets.load_coco2014 import load_coco2014
@@ -16,50 +21,68 @@ from kmlic.datasets.load_tiny_imagenet import load_tiny_imagenet
 from kmlic.datasets.load_voc2007 import load_voc2007
 from kmlic.datasets.street_fashion.load_street_fashion import load_street_fashion
 
-# Name to the builder's variant and the labels that are chosen.
-_STREET_FASHION: dict[str, tuple[str, Any]] = {
-    "street_fashion": ("default", "all"),
-    "street_fashion/patterns": ("default", "patterns"),
-    "street_fashion/attributes": ("default", "attributes"),
-    "street_fashion/tiny": ("tiny", "all"),
-    "street_fashion/tiny/patterns": ("tiny", "patterns"),
-    "street_fashion/tiny/attributes": ("tiny", "attributes"),
+
+def _load_csv(*, data_dir: str | Path, **options: Any) -> MultiLabelData:
+    if is_folder(data_dir):
+        classes = join(data_dir, "classes.txt")
+        if is_file(classes):
+            options.setdefault("label_names", classes)
+        data_dir = join(data_dir, "labels.csv")
+    return from_csv(data_dir, **options)
+
+
+def _load_coco(*, data_dir: str | Path, **options: Any) -> MultiLabelData:
+    if is_folder(data_dir):
+        data_dir = join(data_dir, "labels.json")
+    return from_coco(data_dir, **options)
+
+
+def _load_voc(*, data_dir: str | Path, **options: Any) -> MultiLabelData:
+    return from_voc(data_dir, **options)
+
+
+def _load_folder(*, data_dir: str | Path, **options: Any) -> MultiLabelData:
+    return from_folder(data_dir, **options)
+
+
+# Name to the loader and the options that the name stands for.
+LOADERS: dict[str, tuple[Callable[..., MultiLabelData], dict[str, Any]]] = {
+    "csv": (_load_csv, {}),
+    "coco": (_load_coco, {}),
+    "voc": (_load_voc, {}),
+    "folder": (_load_folder, {}),
+    "street_fashion": (load_street_fashion, {}),
+    "street_fashion/patterns": (load_street_fashion, {"labels": "patterns"}),
+    "street_fashion/attributes": (load_street_fashion, {"labels": "attributes"}),
+    "street_fashion/tiny": (load_street_fashion, {"config": "tiny"}),
+    "street_fashion/tiny/patterns": (
+        load_street_fashion,
+        {"config": "tiny", "labels": "patterns"},
+    ),
+    "street_fashion/tiny/attributes": (
+        load_street_fashion,
+        {"config": "tiny", "labels": "attributes"},
+    ),
+    "deepfashion_attributes": (load_deepfashion, {}),
+    "deepfashion_attributes/patterns": (load_deepfashion, {"labels": "patterns"}),
+    "voc2007": (load_voc2007, {}),
+    "coco2014": (load_coco2014, {}),
+    "nus_wide": (load_nus_wide, {}),
+    "apparel": (load_apparel, {}),
+    "tiny_imagenet": (load_tiny_imagenet, {}),
+    "cifar100": (load_cifar100, {}),
 }
-_DEEPFASHION: dict[str, Any] = {
-    "deepfashion_attributes": "attributes",
-    "deepfashion_attributes/patterns": "patterns",
-}
-# What runs of earlier versions call them.
-_FORMER = {
-    "deepfashion": "deepfashion_attributes",
-    "deepfashion/patterns": "deepfashion_attributes/patterns",
-    "voc/2007": "voc2007",
-    "coco/2014": "coco2014",
-}
-_NAMES = (
-    *_STREET_FASHION,
-    *_DEEPFASHION,
-    "csv",
-    "coco",
-    "voc2007",
-    "coco2014",
-    "nus_wide",
-    "apparel",
-    "tiny_imagenet",
-    "cifar100",
-)
+# Those whose loader does not check for a path itself.
+_NEED_PATH = ("csv", "coco", "voc", "folder", "tiny_imagenet")
 
 
 def load_dataset(
     name: str,
     *,
-    image_size: int,
-    batch_size: int,
     data_dir: str | Path | None = None,
-    seed: int = 0,
     augmentation: str = "flip",
     augment_on: Literal["pipeline", "device"] = "pipeline",
-    cache: bool = True,
+    keep: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> MultiLabelData:
     """Loads a dataset by its name.
@@ -68,92 +91,48 @@ def load_dataset(
         name: "street_fashion" (34 patterns, garments and colours),
             "street_fashion/patterns" (the 11 patterns), "street_fashion/attributes" (26
             in 6 groups), or any of these with "/tiny" behind "street_fashion" for 160
-            images; "csv" for `data_dir`/labels.csv (see `from_csv`; the order of the
-            labels is that of `data_dir`/classes.txt where there is one); "coco" for
-            `data_dir`/labels.json (see `from_coco`); "voc2007" and "coco2014", which
-            tensorflow-datasets downloads; from their folder `data_dir` "nus_wide",
-            "apparel", "tiny_imagenet", "cifar100", "deepfashion_attributes" (the
-            attribute challenge) and "deepfashion_attributes/patterns" (the first of its
-            groups).
-        image_size: side in pixels that images are resized to.
-        batch_size: images a batch.
-        data_dir: the dataset's folder, or where tensorflow-datasets keeps its data.
-        seed: of splits, order and augmentation.
+            images; "voc2007" and "coco2014", which tensorflow-datasets downloads; from
+            their folder "nus_wide", "apparel", "tiny_imagenet", "cifar100",
+            "deepfashion_attributes" (the attribute challenge) and
+            "deepfashion_attributes/patterns" (the first of its groups); your own
+            images as "csv", "coco", "voc" or "folder", see `kmlic.data`.
+        data_dir: the dataset's folder, or where tensorflow-datasets keeps its data. For
+            "csv" and "coco" their file, or a folder with labels.csv (and classes.txt,
+            if the labels have an order) or labels.json.
         augmentation: of training images, see `Augmentation`.
         augment_on: pipeline for tf.data, from the originals; device for the training
             step of `kmlic.training.fit`, once images are resized.
-        cache: whether to keep decoded images in memory while they fit.
-        **options: what the dataset's own loader takes beside these.
+        keep: arguments of `keep_labels`, which is then called with the dataset.
+        **options: image_size and batch_size, both required, seed, cache, pixels (see
+            `BatchOptions`), and what else the dataset's own loader takes.
 
     Raises:
         ValueError: if there is no such dataset, or its loader refuses its files.
 
     Example:
-        >>> load_dataset("csv", data_dir=".../photos", image_size=224, batch_size=8)
+        >>> load_dataset("csv", data_dir="labels.csv", image_size=224, batch_size=8)
         Traceback (most recent call last):
             ...
-        ValueError: .../photos/labels.csv must be a CSV file; there is no such file.
+        ValueError: labels.csv must be a CSV file; there is no such file.
     """
     if augment_on not in ("pipeline", "device"):
         raise ValueError(
             f'`augment_on` must be "pipeline" or "device"; got {augment_on=}.'
         )
-    arguments: dict[str, Any] = {
-        "image_size": image_size,
-        "batch_size": batch_size,
-        "seed": seed,
-        "augmentation": augmentation if augment_on == "pipeline" else "none",
-        "cache": cache,
-        **options,
-    }
-    data = _load(_FORMER.get(name, name), data_dir, arguments)
-    if augment_on == "device":
-        data = dataclasses.replace(data, device_augmentation=augmentation)
-    return data
-
-
-def _load(
-    name: str, data_dir: str | Path | None, arguments: dict[str, Any]
-) -> MultiLabelData:
-    if name in _STREET_FASHION:
-        config, chosen = _STREET_FASHION[name]
-        return load_street_fashion(
-            config=config, labels=chosen, data_dir=data_dir, **arguments
-        )
-    if name in _DEEPFASHION:
-        return load_deepfashion(
-            labels=_DEEPFASHION[name], data_dir=data_dir, **arguments
-        )
-    if name == "csv":
-        return _load_csv(data_dir, arguments)
-    if name == "coco":
-        return from_coco(_folder(name, data_dir) / "labels.json", **arguments)
-    if name == "voc2007":
-        return load_voc2007(data_dir=data_dir, **arguments)
-    if name == "coco2014":
-        return load_coco2014(data_dir=data_dir, **arguments)
-    if name == "nus_wide":
-        return load_nus_wide(data_dir=data_dir, **arguments)
-    if name == "apparel":
-        return load_apparel(data_dir=data_dir, **arguments)
-    if name == "tiny_imagenet":
-        return load_tiny_imagenet(_folder(name, data_dir), **arguments)
-    if name == "cifar100":
-        return load_cifar100(data_dir=data_dir, **arguments)
-    raise ValueError(f"`name` must be one of {_NAMES}; got name={name!r}.")
-
-
-def _load_csv(data_dir: str | Path | None, arguments: dict[str, Any]) -> MultiLabelData:
-    folder = _folder("csv", data_dir)
-    classes = folder / "classes.txt"
-    if classes.is_file():
-        arguments.setdefault("label_names", classes)
-    return from_csv(folder / "labels.csv", **arguments)
-
-
-def _folder(name: str, data_dir: str | Path | None) -> Path:
-    if data_dir is None:
+    if name not in LOADERS:
+        raise ValueError(f"`name` must be one of {tuple(LOADERS)}; got name={name!r}.")
+    load, fixed = LOADERS[name]
+    if data_dir is None and name in _NEED_PATH:
         raise ValueError(
             f"`data_dir` must be the folder of the dataset {name!r}; got data_dir=None."
         )
-    return Path(data_dir)
+    data = load(
+        data_dir=data_dir,
+        augmentation=augmentation if augment_on == "pipeline" else "none",
+        **{**fixed, **options},
+    )
+    if keep is not None:
+        data = keep_labels(data, **keep)
+    if augment_on == "device":
+        data = dataclasses.replace(data, device_augmentation=augmentation)
+    return data

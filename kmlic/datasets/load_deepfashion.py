@@ -1,15 +1,22 @@
 """DeepFashion's attribute challenge, read in place."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 import tensorflow as tf
 
-from kmlic.data.build_batches import build_batches, fits_in_cache
-from kmlic.data.build_from_rows import FileLoader
+from kmlic.data.build_batches import (
+    BatchOptions,
+    build_batches,
+    build_splits,
+    fits_in_cache,
+)
+from kmlic.data.build_from_listing import FileLoader
+from kmlic.data.check_images import shorten
+from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.data.decoding import MAX_BYTES, MAX_PIXELS
 from kmlic.data.multi_label_data import MultiLabelData
 from kmlic.data.splits import split_images
@@ -25,16 +32,12 @@ from kmlic.labels import Labels
 
 def load_deepfashion(
     *,
-    image_size: int,
-    batch_size: int,
     data_dir: str | Path | None,
     labels: Literal["attributes", "patterns"] = "attributes",
-    seed: int = 0,
-    augmentation: str = "flip",
-    cache: bool = True,
     crop: bool = True,
     margin: float = 0.0,
     validation: float = 0.1,
+    **options: Unpack[BatchOptions],
 ) -> MultiLabelData:
     """Loads the attribute challenge of DeepFashion from its folder.
 
@@ -44,19 +47,15 @@ def load_deepfashion(
     are empty. The images are for non-commercial research only; kmlic never ships them.
 
     Args:
-        image_size: side in pixels that images are resized to. The challenge's report
-            takes 224.
-        batch_size: images a batch.
         data_dir: the challenge's folder, with img/ and split/.
         labels: "attributes" for all groups, of which an image has one label each;
             "patterns" for the first group as ordinary labels.
-        seed: of the validation split, of order and augmentation.
-        augmentation: of training images, see `Augmentation`.
-        cache: whether to keep decoded images in memory while they fit in 2 GiB.
         crop: whether to cut each image to its box first.
         margin: share of the box's sides that is kept around it on each side, as far as
             the image goes.
         validation: share 0-1 of split/train.txt that validates.
+        **options: see `BatchOptions`. The challenge's report takes an image_size of
+            224.
 
     Raises:
         ValueError: naming the file and the line that breaks a rule, or the argument.
@@ -76,6 +75,7 @@ def load_deepfashion(
         raise ValueError(
             f"`validation` must be a share between 0 and 1; got {validation}."
         )
+    seed = options.get("seed", 0)
     groups = read_deepfashion_groups(data_dir)
     if labels == "patterns":
         groups = dict(list(groups.items())[:1])
@@ -94,33 +94,31 @@ def load_deepfashion(
     nothing = np.zeros(0, np.int64)
     chosen = {"train": ("val", nothing), "validation": ("val", nothing)}
     if not to_judge:
-        held_out = _hold_out(targets["train"], files["train"].digests, validation, seed)
+        held_out = split_images(
+            targets["train"],
+            fractions=(1 - validation, validation / 2, validation / 2),
+            groups=(files["train"].digests,),
+            seed=seed,
+        )
+        held_out = held_out > 0
         chosen["train"] = "train", np.flatnonzero(~held_out)
         chosen["validation"] = "train", np.flatnonzero(held_out)
     chosen["test"] = "val", np.arange(len(listed["val"]))
-    in_memory = cache and fits_in_cache(sum(own.pixels * 3 for own in files.values()))
-    datasets = {}
-    for name, (split, members) in chosen.items():
-        elements = tf.data.Dataset.from_tensor_slices(
+    elements = {
+        name: tf.data.Dataset.from_tensor_slices(
             (files[split].references(members), targets[split][members])
         )
-        for key in (name, "train_in_order") if name == "train" else (name,):
-            datasets[key] = build_batches(
-                elements,
-                files[split].load,
-                image_size=image_size,
-                batch_size=batch_size,
-                training=key == "train" and len(members) > 0,
-                seed=seed,
-                augmentation=augmentation,
-                cache=in_memory and key != "train_in_order",
-            )
+        for name, (split, members) in chosen.items()
+    }
+    load = _make_loader(all(own.plain.all() for own in files.values()))
+    decoded_bytes = sum(own.pixels * 3 for own in files.values())
+    cache = options.get("cache", True) and fits_in_cache(decoded_bytes)
     return MultiLabelData(
-        **datasets,
+        **build_splits(elements, load, options, cache=cache),
         labels=Labels(
             names,
             groups=groups if exclusive else None,
-            image_size=image_size,
+            image_size=options["image_size"],
             exclusive=exclusive,
         ),
         targets={key: targets[split][own] for key, (split, own) in chosen.items()},
@@ -128,7 +126,21 @@ def load_deepfashion(
             key: tuple(listed[split][index].path for index in own)
             for key, (split, own) in chosen.items()
         },
-        options={"crop": crop, "margin": margin, "validation": validation},
+        spec=DatasetSpec(
+            "deepfashion_attributes",
+            data_dir,
+            seed,
+            {
+                "labels": labels,
+                "crop": crop,
+                "margin": margin,
+                "validation": validation,
+            },
+        ),
+        digests={
+            key: shorten(files[split].digests[index] for index in own)
+            for key, (split, own) in chosen.items()
+        },
     )
 
 
@@ -164,7 +176,7 @@ def load_deepfashion_images(
         tf.data.Dataset.from_tensor_slices(
             (files.references(np.arange(len(rows))), nothing)
         ),
-        files.load,
+        _make_loader(bool(files.plain.all())),
         image_size=image_size,
         batch_size=batch_size,
         training=False,
@@ -191,13 +203,13 @@ class _Files:
         headers = [check.header for check in checks if check.header is not None]
         self.digests = [check.digest for check in checks]
         self._paths = np.array([os.fspath(Path(folder) / row.path) for row in rows])
-        self._plain = np.array([header.plain for header in headers])
+        self.plain = np.array([header.plain for header in headers])
         sizes = np.array([(header.width, header.height) for header in headers])
         if crop:
             wide = widen_boxes(np.array([row.box for row in rows]), margin)
             start, end = wide[:, :2], wide[:, 2:]
             # What is turned when it is decoded ends where TensorFlow's slice does.
-            limits = np.where(self._plain[:, None], sizes, sizes.max(axis=1)[:, None])
+            limits = np.where(self.plain[:, None], sizes, sizes.max(axis=1)[:, None])
             end = np.minimum(end, limits)
         else:
             start, end = (
@@ -207,15 +219,20 @@ class _Files:
         self._boxes = np.concatenate([start, end], axis=1).astype(np.int32)
         kept = np.minimum(end, sizes) - start
         self.pixels = int(kept.prod(axis=1).sum())
-        self._loader = FileLoader(MAX_BYTES, MAX_PIXELS)
 
     def references(self, members: np.ndarray) -> tuple[np.ndarray, ...]:
-        return self._paths[members], self._plain[members], self._boxes[members]
+        return self._paths[members], self.plain[members], self._boxes[members]
 
-    def load(self, reference: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
+
+def _make_loader(all_plain: bool) -> Callable[[tuple[tf.Tensor, ...]], tf.Tensor]:
+    loader = FileLoader(MAX_BYTES, MAX_PIXELS)
+    load_file = loader.plain if all_plain else loader.any
+
+    def load(reference: tuple[tf.Tensor, ...]) -> tf.Tensor:
         path, plain, box = reference
-        load = self._loader.plain if self._plain.all() else self._loader.any
-        return load((path, plain))[box[1] : box[3], box[0] : box[2]]
+        return load_file((path, plain))[box[1] : box[3], box[0] : box[2]]
+
+    return load
 
 
 def _targets(
@@ -228,10 +245,3 @@ def _targets(
         own[classes[:, index] == -1] = -1
         marks.append(own)
     return np.concatenate(marks, axis=1)
-
-
-def _hold_out(
-    targets: np.ndarray, digests: Sequence[bytes], share: float, seed: int
-) -> np.ndarray:
-    fractions = (1 - share, share / 2, share / 2)
-    return split_images(targets, fractions=fractions, groups=(digests,), seed=seed) > 0

@@ -1,11 +1,11 @@
 """NUS-WIDE, 81 labels."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Unpack
 
 import numpy as np
 
-from kmlic.data.build_from_rows import build_from_listing
+from kmlic.data.build_from_listing import RowOptions, build_from_listing
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import MultiLabelData
 from kmlic.data.splits import split_images
@@ -13,16 +13,10 @@ from kmlic.data.splits import split_images
 
 def load_nus_wide(
     *,
-    image_size: int,
-    batch_size: int,
     data_dir: str | Path | None,
-    seed: int = 0,
-    augmentation: str = "flip",
-    cache: bool = True,
     validation: float = 0.05,
     unlabelled: bool = True,
-    on_error: Literal["raise", "skip"] = "raise",
-    check: Literal["decode", "header", "none"] = "header",
+    **options: Unpack[RowOptions],
 ) -> MultiLabelData:
     """Loads NUS-WIDE from its folder, as its authors distribute it.
 
@@ -33,18 +27,13 @@ def load_nus_wide(
     say ASL's split have another one.
 
     Args:
-        image_size: side in pixels that images are resized to.
-        batch_size: images a batch.
         data_dir: the folder.
-        seed: of the validation split, of order and augmentation.
-        augmentation: of training images, see `Augmentation`.
-        cache: whether to keep decoded images in memory while they fit in 2 GiB.
         validation: share 0-1 of the official training images that validates.
         unlabelled: whether images without any of the 81 labels are kept, more than a
             fifth of all.
-        on_error: "raise" or "skip", see `build_from_rows`; images that Flickr has lost
-            since then are missing in many copies.
-        check: see `build_from_rows`.
+        **options: image_size and batch_size, both required, and what else
+            `build_from_listing` takes. Images that Flickr has lost are missing in many
+            copies: `on_error="skip"`. `check` is "header" here when not given.
 
     Raises:
         ValueError: naming the file and the rule: a list that is missing, lists that
@@ -59,7 +48,7 @@ def load_nus_wide(
         raise ValueError(
             f"`validation` must be a share between 0 and 1; got {validation}."
         )
-    folder = Path(data_dir)
+    folder, seed = Path(data_dir), options.get("seed", 0)
     names = _read_lines(folder / "ConceptsList" / "Concepts81.txt")
     rows: list[ImageRow] = []
     for part in ("Train", "Test"):
@@ -75,15 +64,10 @@ def load_nus_wide(
             if present or unlabelled:
                 place = f"Flickr/{path.replace(chr(92), '/')}"  # written on Windows
                 rows.append(ImageRow(0, place, present, split=own))
+    own = {"validation": validation, "unlabelled": unlabelled}
+    options.setdefault("check", "header")
     return build_from_listing(
-        Listing(rows, folder, folder, names),
-        image_size=image_size,
-        batch_size=batch_size,
-        seed=seed,
-        augmentation=augmentation,
-        cache=cache,
-        on_error=on_error,
-        check=check,
+        Listing(rows, folder, folder, names, "nus_wide", own), **options
     )
 
 

@@ -8,15 +8,14 @@ from typing import Unpack
 
 import numpy as np
 
-from kmlic.data.build_from_rows import ImageRow, RowOptions, build_from_rows
+from kmlic.data.build_from_listing import RowOptions, build_from_listing
+from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import MultiLabelData
 
 
 def load_tiny_imagenet(
     data_dir: str | Path,
     *,
-    image_size: int,
-    batch_size: int,
     validation_fraction: float = 0.05,
     **options: Unpack[RowOptions],
 ) -> MultiLabelData:
@@ -31,12 +30,10 @@ def load_tiny_imagenet(
         data_dir: the folder with wnids.txt, words.txt, train/ (images in or below a
             folder named after their WordNet id) and val/ (images/ and
             val_annotations.txt).
-        image_size: side in pixels that images are resized to; theirs is 64.
-        batch_size: images a batch.
         validation_fraction: share of the training images of each class, above 0 and
             below 1; at least one image.
-        **options: see `build_from_rows`: seed (of the validation split too), on_error,
-            augmentation, cache, check, max_bytes, max_pixels.
+        **options: image_size (theirs is 64) and batch_size, both required, and what
+            else `build_from_listing` takes.
 
     Raises:
         ValueError: naming the file and the line: a missing file, an id without words,
@@ -60,20 +57,14 @@ def load_tiny_imagenet(
         *_training_rows(root, names, validation_fraction, options.get("seed", 0)),
         *_annotated_rows(root, names),
     ]
-    options["label_names"] = tuple(names.values())
-    data = build_from_rows(
-        rows,
-        source=root,
-        root=root,
-        image_size=image_size,
-        batch_size=batch_size,
-        **options,
-    )
-    own = data.labels.names
+    own = {"validation_fraction": validation_fraction}
+    listing = Listing(rows, root, root, tuple(names.values()), "tiny_imagenet", own)
+    data = build_from_listing(listing, **options)
+    kept = data.labels.names
     return dataclasses.replace(
         data,
         labels=dataclasses.replace(
-            data.labels, groups={"class": own}, exclusive=len(own) > 1
+            data.labels, groups={"class": kept}, exclusive=len(kept) > 1
         ),
         synonyms={names[wnid]: words for wnid, words in synonyms.items()},
         identifiers={name: wnid for wnid, name in names.items()},

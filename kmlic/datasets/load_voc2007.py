@@ -1,11 +1,13 @@
 """Pascal VOC 2007, 20 labels."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from kmlic.data.build_batches import BatchOptions
+from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.data.from_tfds import Example, from_tfds
 from kmlic.data.multi_label_data import MultiLabelData
 from kmlic.labels import Labels
@@ -22,14 +24,10 @@ _SPLITS = {
 
 def load_voc2007(
     *,
-    image_size: int,
-    batch_size: int,
     data_dir: str | Path | None = None,
-    seed: int = 0,
-    augmentation: str = "flip",
-    cache: bool = True,
     difficult: Mark = "unknown",
     difficult_in_training: Mark = "present",
+    **options: Unpack[BatchOptions],
 ) -> MultiLabelData:
     """Loads Pascal VOC 2007 through tensorflow-datasets, downloading it when absent.
 
@@ -38,15 +36,11 @@ def load_voc2007(
     images, a fifth of val, which validate; the test set is VOC's (4,952).
 
     Args:
-        image_size: side in pixels that images are resized to.
-        batch_size: images a batch.
         data_dir: where tensorflow-datasets keeps its data; its own choice when None.
-        seed: of order and augmentation.
-        augmentation: of training images, see `Augmentation`.
-        cache: without effect; the images are larger than what is kept in memory.
         difficult: what such a label is in validation and test: "unknown" (-1), so that
             metrics leave it out, "present" or "absent".
         difficult_in_training: what it is in training.
+        **options: see `BatchOptions`. The images are of many sizes and not cached.
 
     Raises:
         ValueError: if `difficult` or `difficult_in_training` is none of these.
@@ -72,13 +66,17 @@ def load_voc2007(
     return from_tfds(
         builder,
         splits=_SPLITS,
-        labels=Labels(names, image_size=image_size),
+        labels=Labels(names, image_size=options["image_size"]),
         targets=targets,
-        image_size=image_size,
-        batch_size=batch_size,
-        seed=seed,
-        augmentation=augmentation,
-        cache=cache,
+        spec=DatasetSpec(
+            "voc2007",
+            data_dir,
+            options={
+                "difficult": difficult,
+                "difficult_in_training": difficult_in_training,
+            },
+        ),
+        **options,
     )
 
 

@@ -1,6 +1,8 @@
-"""A run folder's model judged again, on its own dataset or another."""
+"""A run's model evaluated again, on its own dataset or another one."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from kmlic.evaluation.report import Report, report_scores
 from kmlic.experiments.load_split import Split, load_split
@@ -9,29 +11,37 @@ from kmlic.predict import load_scorer
 
 def evaluate_run(
     run: str | Path,
+    dataset: str | Path | None = None,
     *,
-    dataset: str | None = None,
     data_dir: str | Path | None = None,
     split: Split = "test",
     batch_size: int | None = None,
     runtime: str = "keras",
+    reader: Mapping[str, Any] | None = None,
 ) -> Report:
     """Loads a run's model and computes every metric on a split of a dataset.
 
+    Images that the model was trained on are not scored, see `load_split`.
+
     Args:
         run: the run folder.
-        dataset: name of a dataset; the run's own when None.
-        data_dir: where the dataset lies; the run's own when None.
-        split: "train", "validation" or "test".
-        batch_size: images scored at once; the run's own when None.
-        runtime: what computes, see `kmlic.predict.load_scorer`.
+        dataset: see `load_split`, as `data_dir`, `split`, `batch_size` and `reader`.
+        data_dir: the folder of the dataset.
+        split: "train", "validation", "test" or "all".
+        batch_size: images per batch.
+        runtime: what runs the model, see `kmlic.predict.load_scorer`.
+        reader: how a path is read.
 
     Raises:
-        ValueError: if the dataset's labels are not the run's, naming the first
-            difference, or there is no such split.
+        ValueError: see `load_split`.
     """
-    scorer = load_scorer(run, runtime=runtime)
     images = load_split(
-        run, split, dataset=dataset, data_dir=data_dir, batch_size=batch_size
+        run,
+        split,
+        dataset=dataset,
+        data_dir=data_dir,
+        batch_size=batch_size,
+        reader=reader,
     )
+    scorer = load_scorer(run, runtime=runtime)
     return report_scores(*scorer.score_dataset(images), scorer.labels)

@@ -26,6 +26,7 @@ from kmlic.evaluation.report import (
     report_scores,
 )
 from kmlic.evaluation.tune_thresholds import tune_thresholds
+from kmlic.experiments.describe_data import TRAIN_IMAGES, describe_data
 from kmlic.experiments.settings import TrainingSettings
 from kmlic.experiments.standard_sections import standard_sections
 from kmlic.export import ExportOptions, export_checked
@@ -105,7 +106,7 @@ class Experiment:
         self.data: dict[int, MultiLabelData] = {}
         self.folder = RunFolder(settings.folder)
         self.trained: dict[str, list[Trained]] = {}
-        self._read_with: dict[str, dict[str, Any]] = {}
+        self._described: dict[str, dict[str, dict[str, Any]]] = {}
         self._added: dict[tuple[str, int, str], dict[str, float]] = {}
         self.reports: dict[str, dict[str, dict[int, Report]]] = {}
         self.console = Console(highlight=False)
@@ -154,7 +155,8 @@ class Experiment:
                 is not that of an interrupted training of this name.
         """
         self._require_same(data, seed)
-        self._read_with[name] = dict(data.options)
+        described = self._described.setdefault(name, {})
+        described[str(seed)] = describe_data(data.source or data)
         folder = self.folder.working / "trainings" / f"{name}-{seed}"
         self._require_same_data(folder / "data.txt", data)
         result = folder / "result"
@@ -322,6 +324,8 @@ class Experiment:
             write_word_vectors(words, working / "words.npz")
         self._write_history(working / "history.csv")
         exports = self._export(best, labels, maps, export) if best else {}
+        if best and (digests := self.data[best.seed].digests):
+            np.save(working / TRAIN_IMAGES, digests["train"])
         several = len(self.settings.seeds) > 1
         averages = {split: self.compare(split) for split in (*SPLITS, *self.reports)}
         run = Run(
@@ -337,9 +341,10 @@ class Experiment:
                 },
                 "sizes": data.sizes,
                 "skipped": len(data.skipped),
-                # Rows may read the images differently, and this is what is reloaded.
-                "options": self._read_with.get(exported or "", dict(data.options)),
                 "labels": labels.hash,
+                # Models may read the images differently: these are the exported one's.
+                "seeds": self._described.get(exported or "", {}),
+                "exported": best and {"model": best.name, "seed": best.seed},
             },
             results=_select(averages, 0, "metrics"),
             deviations=_select(averages, 1, "metrics") if several else {},

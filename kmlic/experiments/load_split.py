@@ -1,53 +1,193 @@
-"""One split of the dataset of a run, or of another with the same labels."""
+"""One split of the dataset of a run, or of another dataset."""
 
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import tensorflow as tf
 
-from kmlic.datasets import load_dataset
+from kmlic.check_choice import check_choice
+from kmlic.data import DatasetSpec, MultiLabelData, read_listing
+from kmlic.data.build_from_listing import build_from_listing
+from kmlic.data.multi_label_data import SPLITS
+from kmlic.datasets.load_dataset import LOADERS, load_dataset
+from kmlic.experiments.describe_data import TRAIN_IMAGES, describe_data
 from kmlic.labels import Labels
-from kmlic.run_folder import Run
+from kmlic.run_folder import Run, list_changes
 
-Split = Literal["train", "validation", "test"]
+Split = Literal["train", "validation", "test", "all"]
+
+# Options of a loader that say how images are read, not which: they hold for other
+# datasets that the same loader reads.
+_READING = ("crop", "margin")
+
+_log = logging.getLogger(__name__)
 
 
 def load_split(
     run: str | Path,
     split: Split,
     *,
-    dataset: str | None = None,
+    dataset: str | Path | None = None,
     data_dir: str | Path | None = None,
     batch_size: int | None = None,
+    reader: Mapping[str, Any] | None = None,
 ) -> tf.data.Dataset:
-    """Loads a split as it was when the run was trained, in order and not augmented.
+    """Loads a split as the exported model of a run saw it, in order, not augmented.
+
+    The run's own dataset is split by the exported model's seed, and must have the
+    fingerprint that run.json records. Targets are in the order of the run's labels; a
+    label that another dataset does not have is unknown (-1) there. Images that the
+    model was trained on are left out of other datasets and of "all", and counted in a
+    log message, unless `split` is "train".
 
     Args:
-        run: the run folder; its run.json and labels.json are read.
-        split: "train", "validation" or "test".
-        dataset: name of a dataset; the run's own, read as it was then, when None.
-        data_dir: where the dataset lies; the run's own when None.
-        batch_size: images in a batch; the run's own when None.
+        run: the run folder.
+        split: "train", "validation", "test" or "all" three.
+        dataset: another dataset: a name that `load_dataset` takes, or a path that
+            `read_listing` takes; the run's own when None.
+        data_dir: the folder of a dataset with a name, or the new path of the run's own;
+            the path that run.json records when None.
+        batch_size: images per batch; the run's own when None.
+        reader: options of `read_listing` and `build_from_listing` for a path.
 
     Raises:
-        ValueError: if the dataset's labels are not the run's, naming the first
-            difference, or there is no such split.
+        ValueError: if run.json does not say what the model was trained on, the run's
+            own split has changed, another dataset has labels that the run does not
+            know, or no image is left.
     """
-    if split not in ("train", "validation", "test"):
+    check_choice("split", split, *SPLITS, "all")
+    run = Path(run)
+    record, labels = Run.read(run / "run.json"), Labels.read(run / "labels.json")
+    trained_on = _trained_on(run, record)
+    spec = DatasetSpec(**trained_on["spec"])
+    options: dict[str, Any] = {
+        "image_size": labels.image_size or record.settings["image_size"],
+        "batch_size": batch_size or record.settings["batch_size"],
+        "seed": spec.seed,
+        "augmentation": "none",
+    }
+    splits = SPLITS if split == "all" else (split,)
+    if dataset is None:
+        path = data_dir or spec.path
+        data = load_dataset(spec.name, data_dir=path, **spec.options, **options)
+        _require_same_splits(run, trained_on, describe_data(data), splits)
+    elif str(dataset) in LOADERS:
+        if LOADERS[str(dataset)][0] is LOADERS[spec.name][0]:
+            options |= {k: v for k, v in spec.options.items() if k in _READING}
+        data = load_dataset(str(dataset), data_dir=data_dir, **options)
+    else:
+        data = _read(dataset, split, spec, {**options, **(reader or {})})
+    if dataset is None:
+        labels.require_same_names(data.labels)
+    names = ["train_in_order" if part == "train" else part for part in splits]
+    images, *others = (getattr(data, name) for name in names)
+    for other in others:
+        images = images.concatenate(other)
+    if data.labels.names != labels.names:
+        images = images.map(_match_labels(data, labels, splits))
+    if split == "train" or (dataset is None and split != "all"):
+        return images
+    return _leave_out(run, data, images, splits, options["batch_size"])
+
+
+def _trained_on(run: Path, record: Run) -> dict[str, Any]:
+    exported = record.data.get("exported")
+    trained_on = exported and record.data["seeds"][str(exported["seed"])]
+    if not trained_on or not trained_on["spec"]:
         raise ValueError(
-            f'`split` must be "train", "validation" or "test"; got split={split!r}.'
+            f"{run / 'run.json'} must say which images the exported model was trained "
+            "on; an earlier version of kmlic wrote it, or no model was exported. Train "
+            "and export it again."
         )
-    record = Run.read(Path(run) / "run.json")
-    settings = record.settings
-    labels = Labels.read(Path(run) / "labels.json")
-    data = load_dataset(
-        dataset or settings["dataset"],
-        data_dir=data_dir or settings["data_dir"],
-        image_size=labels.image_size or settings["image_size"],
-        batch_size=batch_size or settings["batch_size"],
-        seed=settings["seeds"][0],
-        augmentation="none",
-        **(record.data.get("options", {}) if dataset is None else {}),
+    return trained_on
+
+
+def _read(
+    path: str | Path, split: Split, spec: DatasetSpec, options: Mapping[str, Any]
+) -> MultiLabelData:
+    reading = ("layout", "root", "separator", "difficult")
+    listing = read_listing(path, **{k: v for k, v in options.items() if k in reading})
+    return build_from_listing(
+        listing,
+        splitting="none" if split == "all" else "stratified",
+        # Digests can only be compared where both are of files, or both of paths.
+        check=spec.options.get("check", "decode"),
+        **{key: value for key, value in options.items() if key not in reading},
     )
-    labels.require_same_names(data.labels)
-    return data.train_in_order if split == "train" else getattr(data, split)
+
+
+def _require_same_splits(
+    run: Path, there: Mapping[str, Any], here: Mapping[str, Any], splits: Sequence[str]
+) -> None:
+    for split in splits:
+        if there["splits"][split] == here["splits"][split]:
+            continue
+        counts = [each["splits"][split]["images"] for each in (there, here)]
+        changes = list_changes(
+            *({**each["spec"], **each["spec"]["options"]} for each in (there, here))
+        )
+        raise ValueError(
+            f"the {split} split must be the one that the model of {run} was trained "
+            f"with; its images or labels have changed: {counts[0]} images there, "
+            f"{counts[1]} here; {changes or 'no option of the dataset differs'}. "
+            "Restore the files, or name them as another dataset."
+        )
+
+
+def _match_labels(data: MultiLabelData, labels: Labels, splits: Sequence[str]) -> Any:
+    names = data.labels.names
+    targets = np.concatenate([data.targets[split] for split in splits])
+    marked = (targets != 0).any(axis=0)
+    unknown = [
+        name
+        for name, any_image in zip(names, marked, strict=True)
+        if any_image and name not in labels.names
+    ]
+    if unknown:
+        raise ValueError(
+            f"the dataset must have labels of the run only; {len(unknown)} others: "
+            f"{', '.join(unknown)}."
+        )
+    columns = [names.index(n) if n in names else len(names) for n in labels.names]
+
+    def match(images: tf.Tensor, own: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        own = tf.pad(own, [[0, 0], [0, 1]], constant_values=-1)
+        return images, tf.gather(own, columns, axis=1)
+
+    return match
+
+
+def _leave_out(
+    run: Path,
+    data: MultiLabelData,
+    images: tf.data.Dataset,
+    splits: Sequence[str],
+    batch_size: int,
+) -> tf.data.Dataset:
+    path = run / TRAIN_IMAGES
+    if not path.is_file():
+        raise ValueError(
+            f"{path} must list the images that the model was trained on; there is no "
+            "such file. Train the model again."
+        )
+    trained_on = np.load(path, allow_pickle=False)
+    digests = np.concatenate([data.digests[split] for split in splits])
+    kept = ~np.isin(digests, trained_on)
+    if kept.all():
+        return images
+    if not kept.any():
+        raise ValueError(
+            f"the model of {run} was trained on all {len(kept)} images. Ask for the "
+            'split "train" to score them nevertheless.'
+        )
+    _log.warning(
+        "%d of %d images are left out: the model was trained on them.",
+        (~kept).sum(),
+        len(kept),
+    )
+    marks = tf.data.Dataset.from_tensor_slices(kept)
+    pairs = tf.data.Dataset.zip(images.unbatch(), marks).filter(lambda _, keep: keep)
+    return pairs.map(lambda pair, _: pair).batch(batch_size).prefetch(2)

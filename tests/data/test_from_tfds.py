@@ -3,6 +3,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from kmlic.data import resize_images
+from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.data.from_tfds import from_tfds
 from kmlic.labels import Labels
 from tests.data.files import picture
@@ -57,6 +58,7 @@ def load(builder, **options):
             "labels": Labels(("odd", "rare")),
             "targets": lambda example, split: example["marks"],
             "name": "number",
+            "spec": DatasetSpec("squares"),
             "caption": "text",
             **SIZES,
             **options,

@@ -1,9 +1,13 @@
-import sys
+import dataclasses
+import json
 
 import numpy as np
 import pytest
 
+from kmlic.data import DatasetSpec, from_coco, from_csv, from_folder, from_voc
+from kmlic.data_check import check_data
 from kmlic.datasets import load_dataset
+from kmlic.datasets.load_dataset import LOADERS
 from tests.data.files import write_dataset
 
 SIZES = {"image_size": 16, "batch_size": 4}
@@ -50,33 +54,87 @@ def test_names_the_datasets_there_are():
 
 
 @pytest.mark.parametrize(
-    ("name", "config", "labels"),
+    ("name", "fixed"),
     [
-        ("street_fashion", "default", "all"),
-        ("street_fashion/attributes", "default", "attributes"),
-        ("street_fashion/tiny/patterns", "tiny", "patterns"),
+        ("street_fashion", {}),
+        ("street_fashion/attributes", {"labels": "attributes"}),
+        ("street_fashion/tiny/patterns", {"config": "tiny", "labels": "patterns"}),
+        ("deepfashion_attributes/patterns", {"labels": "patterns"}),
     ],
 )
-def test_street_fashion_comes_in_sizes_and_choices(monkeypatch, name, config, labels):
-    module = sys.modules[load_dataset.__module__]
-    monkeypatch.setattr(module, "load_street_fashion", dict)
+def test_a_name_stands_for_a_loader_and_options(monkeypatch, name, fixed):
+    monkeypatch.setitem(LOADERS, name, (dict, LOADERS[name][1]))
     arguments = load_dataset(name, seed=5, data_dir="here", **SIZES)
-    assert (arguments["config"], arguments["labels"]) == (config, labels)
-    assert arguments["data_dir"] == "here" and arguments["seed"] == 5
+    assert arguments == {
+        "data_dir": "here",
+        "seed": 5,
+        "augmentation": "flip",
+        **SIZES,
+        **fixed,
+    }
 
 
-@pytest.mark.parametrize(
-    ("former", "loader"),
-    [
-        ("voc/2007", "load_voc2007"),
-        ("coco/2014", "load_coco2014"),
-        ("deepfashion", "load_deepfashion"),
-        ("deepfashion/patterns", "load_deepfashion"),
-    ],
-)
-def test_datasets_answer_to_the_names_that_earlier_runs_recorded(
-    monkeypatch, former, loader
-):
-    module = sys.modules[load_dataset.__module__]
-    monkeypatch.setattr(module, loader, dict)
-    assert load_dataset(former, data_dir="here", **SIZES)["data_dir"] == "here"
+def write_images(folder):
+    """Writes images that can be read as a table, as COCO, as VOC and as a folder."""
+    path = write_dataset(folder)
+    rows = [line.split(",") for line in path.read_text().splitlines()[1:]]
+    images, marks = [], []
+    (folder / "Annotations").mkdir()
+    (folder / "JPEGImages").symlink_to(folder)
+    for number, (name, labels) in enumerate(rows):
+        things = [f"<object><name>{n}</name></object>" for n in labels.split("|") if n]
+        text = f"<annotation><filename>{name}</filename>{''.join(things)}</annotation>"
+        (folder / "Annotations" / f"{number:03}.xml").write_text(text)
+        (folder / f"{number:03}.txt").write_text(labels.replace("|", ","))
+        images.append({"id": number, "file_name": name})
+        marks += [
+            {"image_id": number, "category_id": "abc".index(n)}
+            for n in labels
+            if n != "|"
+        ]
+    names = [{"id": number, "name": name} for number, name in enumerate("abc")]
+    content = {"images": images, "categories": names, "annotations": marks}
+    (folder / "labels.json").write_text(json.dumps(content))
+    return folder
+
+
+READERS = {
+    "csv": lambda folder, **options: from_csv(folder / "labels.csv", **options),
+    "coco": lambda folder, **options: from_coco(folder / "labels.json", **options),
+    "voc": lambda folder, **options: from_voc(folder, **options),
+    "folder": lambda folder, **options: from_folder(folder, layout="tags", **options),
+}
+
+
+@pytest.mark.parametrize("name", list(READERS))
+def test_the_spec_of_own_images_loads_them_again(tmp_path, name):
+    read, folder = READERS[name], write_images(tmp_path)
+    options = {"seed": 3, "fractions": (0.5, 0.2, 0.3), "label_names": list("cab")}
+    data = read(folder, **options, **SIZES)
+    spec = DatasetSpec(**json.loads(json.dumps(dataclasses.asdict(data.spec))))
+    assert spec == data.spec and spec.name == name
+    arguments = {"data_dir": spec.path, **spec.options, **SIZES}
+    again = load_dataset(spec.name, seed=spec.seed, **arguments)
+    assert again.fingerprints == data.fingerprints
+    assert load_dataset(spec.name, seed=4, **arguments).paths != data.paths
+    for split, digests in data.digests.items():
+        assert len(set(digests.tolist())) == data.sizes[split]
+
+
+@pytest.mark.parametrize("splitting", ["stratified", "random"])
+def test_splits_do_not_depend_on_the_order_of_labels(tmp_path, splitting):
+    write_dataset(tmp_path, rows=60)
+    options = {"data_dir": tmp_path, "splitting": splitting, **SIZES}
+    sorted_names = load_dataset("csv", **options)
+    check = check_data(tmp_path / "labels.csv", splitting=splitting, near=None)
+    (tmp_path / "classes.txt").write_text("c\na\nb\nd\n", encoding="utf-8")
+    others = load_dataset("csv", **options)
+    assert others.labels.names == ("c", "a", "b", "d")
+    assert others.paths == sorted_names.paths == check.paths
+
+
+def test_no_splitting_puts_all_images_into_the_test_split(tmp_path):
+    write_dataset(tmp_path, rows=3, header="path,labels")
+    data = load_dataset("csv", data_dir=tmp_path, splitting="none", **SIZES)
+    assert data.sizes == {"train": 0, "validation": 0, "test": 3}
+    assert not list(data.train)

@@ -31,7 +31,8 @@ def run(tmp_path):
     lines = ["path,labels"]
     for index in range(40):
         present = random.integers(0, 2, 3)
-        pixels = np.broadcast_to(present * 200, (8, 8, 3)).astype("uint8")
+        pixels = np.full((8, 8, 3), present * 200, np.uint8)
+        pixels[0, 0] = index  # so that no image is a copy of another
         Image.fromarray(pixels).save(images / f"{index}.png")
         names = [n for n, p in zip(LABELS.names, present, strict=True) if p]
         lines.append(f"{index}.png,{'|'.join(names)}")

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from kmlic.data import DatasetSpec
 from kmlic.evaluation import Report, report_scores, tune_thresholds
 from kmlic.experiments import Experiment, TrainingSettings
 from kmlic.html_report import Section
@@ -273,8 +274,15 @@ def test_trains_as_the_settings_of_all_recipes_say(tmp_path, precision):
 def test_records_how_the_exported_row_reads_its_images(tmp_path, monkeypatch):
     experiment = Experiment("toy", Settings(tmp_path / "run", seeds=(0,)))
     for name, margin in (("model", 0.1), ("other", 0.0)):
-        data = dataclasses.replace(toy_data(), options={"margin": margin})
+        spec = DatasetSpec("toy", "here", 0, {"margin": margin})
+        data = dataclasses.replace(toy_data(), spec=spec)
         experiment.train(name, 0, toy_model, data, epochs=1)
     monkeypatch.setattr(experiment, "_export", lambda *arguments: {})
     run = experiment.finish(exported="model")
-    assert run.data["options"] == {"margin": 0.1}
+    described = run.data["seeds"]["0"]
+    assert described["spec"]["options"] == {"margin": 0.1}
+    assert described["splits"]["train"] == {
+        "images": 40,
+        "fingerprint": toy_data().fingerprints["train"],
+    }
+    assert run.data["exported"] == {"model": "model", "seed": 0}

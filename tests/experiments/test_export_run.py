@@ -7,7 +7,9 @@ import pytest
 import tensorflow as tf
 from sklearn.metrics import average_precision_score
 
+from kmlic.data import DatasetSpec, MultiLabelData
 from kmlic.experiments import export_run
+from kmlic.experiments.describe_data import describe_data
 from kmlic.export import FORMATS, has_bfloat16, load_export
 from kmlic.labelled_arrays import write_arrays
 from kmlic.labels import Labels
@@ -18,6 +20,15 @@ from tests.predict.toys import LABELS, write_image, write_run
 
 # The room's name for the function hides the module of the same name.
 loading = importlib.import_module("kmlic.experiments.load_split")
+
+IMAGES = tf.random.stateless_uniform((4, 8, 8, 3), (1, 2), 0, 255)
+TARGETS = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]])
+DATA = MultiLabelData(
+    *[tf.data.Dataset.from_tensors((IMAGES, TARGETS))] * 3,
+    LABELS,
+    targets=dict.fromkeys(("train", "validation", "test"), TARGETS),
+    spec=DatasetSpec("street_fashion", seed=3),
+)
 
 
 @pytest.fixture
@@ -42,7 +53,10 @@ def record(run):
             "batch_size": 4,
             "seeds": [3],
         },
-        data={},
+        data={
+            "seeds": {"3": describe_data(DATA)},
+            "exported": {"model": "msrn", "seed": 3},
+        },
         results={},
         deviations={},
         seeds={},
@@ -69,18 +83,12 @@ def test_checks_with_the_runs_own_dataset(run, monkeypatch):
     record(run)
     asked = {}
 
-    images = tf.random.stateless_uniform((4, 8, 8, 3), (1, 2), 0, 255)
-    targets = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]])
-    means = images.numpy().mean(axis=(1, 2))
-    expected = average_precision_score(targets, means, average="macro")
-
-    class Data:
-        labels = LABELS
-        validation = tf.data.Dataset.from_tensors((images, targets))
+    means = IMAGES.numpy().mean(axis=(1, 2))
+    expected = average_precision_score(TARGETS, means, average="macro")
 
     def load(name, **options):
         asked.update(options, name=name)
-        return Data()
+        return DATA
 
     monkeypatch.setattr(loading, "load_dataset", load)
     model, form = export_run(run, formats=("tflite",), compare=True)

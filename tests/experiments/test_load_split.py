@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,23 +9,28 @@ from kmlic.run_folder import Run
 from tests.toys import LABELS
 
 
+def targets_of(*arguments, **options):
+    batches = load_split(*arguments, **options)
+    return np.concatenate([targets.numpy() for _, targets in batches])
+
+
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_gives_every_image_of_the_split_in_order(run, split):
     folder, _ = run
-    targets = [
-        np.concatenate([batch.numpy() for _, batch in load_split(folder, split)])
-        for _ in range(2)
-    ]
+    first, again = (targets_of(folder, split) for _ in range(2))
     size = Run.read(folder / "run.json").data["sizes"][split]
-    assert targets[0].shape == (size, len(LABELS))
-    np.testing.assert_array_equal(*targets)
+    assert first.shape == (size, len(LABELS))
+    np.testing.assert_array_equal(first, again)
     assert len(next(iter(load_split(folder, split, batch_size=3)))[0]) == 3
 
 
-def test_refuses_a_dataset_with_other_labels(run):
-    folder, images = run
-    (images / "classes.txt").write_text("red\ngreen\nviolet\nblue")
-    with pytest.raises(ValueError, match="label 2 is 'blue' here and 'violet' there"):
+def test_refuses_labels_in_another_order(run):
+    folder, _ = run
+    labels = json.loads((folder / "labels.json").read_text())
+    labels["names"] = ["red", "blue", "green"]
+    del labels["hash"]
+    (folder / "labels.json").write_text(json.dumps(labels))
+    with pytest.raises(ValueError, match="label 1 is 'blue' here and 'green' there"):
         load_split(folder, "test")
 
 
@@ -33,14 +39,100 @@ def test_says_which_splits_there_are(run):
         load_split(run[0], "dev")
 
 
+def test_a_dataset_that_has_moved_is_found_by_its_new_path(run):
+    folder, images = run
+    expected = targets_of(folder, "test")
+    images.rename(images.with_name("moved"))
+    with pytest.raises(ValueError, match=r"labels\.csv must be a CSV file"):
+        load_split(folder, "test")
+    moved = targets_of(folder, "test", data_dir=images.with_name("moved"))
+    np.testing.assert_array_equal(moved, expected)
+
+
+def test_refuses_a_split_that_has_changed_and_says_what_differs(run):
+    folder, images = run
+    lines = (images / "labels.csv").read_text().splitlines()
+    (images / "labels.csv").write_text("\n".join(lines[:-4]))
+    with pytest.raises(ValueError, match=r"the test split .* no option .* differs"):
+        load_split(folder, "test")
+    (images / "labels.csv").write_text("\n".join(lines))
+    shutil.copytree(images, images.with_name("other"))
+    other = images.with_name("other") / "labels.csv"
+    other.write_text("\n".join(lines[:30]))
+    rule = (
+        r"the train split .* 28 images there, 2\d here; path: .*images.* there, .*oth"
+    )
+    with pytest.raises(ValueError, match=rule):
+        load_split(folder, "train", data_dir=other)
+
+
+def test_a_run_that_does_not_know_its_images_says_so(run):
+    folder, images = run
+    record = json.loads((folder / "run.json").read_text())
+    del record["data"]["seeds"], record["data"]["exported"]
+    (folder / "run.json").write_text(json.dumps(record))
+    assert Run.read(folder / "run.json").data["name"] == "csv"
+    for dataset in (None, images / "labels.csv"):
+        with pytest.raises(ValueError, match=r"earlier version .* Train and export it"):
+            load_split(folder, "test", dataset=dataset)
+
+
+def test_all_leaves_out_the_images_that_the_model_was_trained_on(run, caplog):
+    folder, images = run
+    sizes = Run.read(folder / "run.json").data["sizes"]
+    own = targets_of(folder, "all")
+    assert len(own) == 40 - sizes["train"]
+    assert f"{sizes['train']} of 40 images are left out" in caplog.text
+    expected = [targets_of(folder, split) for split in ("validation", "test")]
+    np.testing.assert_array_equal(own, np.concatenate(expected))
+    by_path = targets_of(folder, "all", dataset=images / "labels.csv")
+    assert by_path.shape == own.shape
+
+
+def test_another_dataset_is_matched_by_label(run, tmp_path):
+    folder, images = run
+    other = tmp_path / "other"
+    other.mkdir()
+    lines = ["path,labels"]
+    for number, names in enumerate(["blue", "red;blue", ""]):
+        content = (images / f"{number}.png").read_bytes()
+        (other / f"{number}.png").write_bytes(content + b"another file")
+        lines.append(f"{number}.png,{names}")
+    (other / "labels.csv").write_text("\n".join(lines))
+    options = {"dataset": other / "labels.csv", "reader": {"separator": ";"}}
+    targets = targets_of(folder, "all", **options)
+    assert targets.tolist() == [[0, -1, 1], [1, -1, 1], [0, -1, 0]]
+    lines[1] = "0.png,blue;violet"
+    (other / "labels.csv").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match="1 others: violet"):
+        load_split(folder, "all", **options)
+
+
+def test_never_scores_training_images_unless_asked(run, tmp_path):
+    folder, images = run
+    names = load_train_paths(folder, images)
+    lines = ["path,labels", *(f"{name},red" for name in names)]
+    (images / "known.csv").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=r"trained on all \d+ images"):
+        load_split(folder, "all", dataset=images / "known.csv")
+    assert len(targets_of(folder, "train", dataset=images / "known.csv")) > 0
+
+
+def load_train_paths(folder, images):
+    from kmlic.datasets import load_dataset
+
+    spec = json.loads((folder / "run.json").read_text())["data"]["seeds"]["0"]["spec"]
+    options = {**spec["options"], "image_size": 8, "batch_size": 4}
+    return load_dataset("csv", data_dir=spec["path"], **options).paths["train"]
+
+
 def test_reads_the_images_as_the_run_did(run):
     folder, images = run
     record = json.loads((folder / "run.json").read_text())
-    assert record["data"]["options"] == {}
     (images / "0.png").write_bytes(b"broken")
     with pytest.raises(ValueError, match=r"0\.png"):
         load_split(folder, "test")
-    record["data"]["options"] = {"on_error": "skip"}
+    record["data"]["seeds"]["0"]["spec"]["options"]["on_error"] = "skip"
     (folder / "run.json").write_text(json.dumps(record))
-    targets = [targets for _, targets in load_split(folder, "test")]
-    assert 0 < sum(map(len, targets)) < 40
+    with pytest.raises(ValueError, match="have changed"):
+        load_split(folder, "all")

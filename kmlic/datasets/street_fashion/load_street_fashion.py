@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 import tensorflow as tf
 
+from kmlic.data.build_batches import BatchOptions
+from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.data.from_tfds import Example, from_tfds
 from kmlic.data.multi_label_data import Boxes, MultiLabelData
 from kmlic.datasets.deepfashion import ATTRIBUTE_GROUPS
@@ -29,34 +31,26 @@ _SPLITS = {"train": "train", "validation": "validation", "test": "test"}
 
 def load_street_fashion(
     *,
-    image_size: int,
-    batch_size: int,
     labels: Literal["all", "patterns", "attributes"] = "all",
-    config: str | StreetFashionConfig = "default",
+    config: str | StreetFashionConfig | Mapping[str, Any] = "default",
     data_dir: str | Path | None = None,
-    seed: int = 0,
-    augmentation: str = "flip",
-    cache: bool = True,
     boxes: bool = False,
+    **options: Unpack[BatchOptions],
 ) -> MultiLabelData:
     """Loads the embedded dataset, drawing its images when they are not there yet.
 
     The captions of the training images come along, for word vectors.
 
     Args:
-        image_size: side in pixels that images are resized to.
-        batch_size: images a batch.
         labels: "all" for 34 patterns, garments and colours, which are also the groups,
             "patterns" for the 11 patterns, "attributes" for 26 in 6 groups of which an
             image has one each.
         config: "default", "tiny" (the first 160 images of it) or a
-            `StreetFashionConfig` with a name of its own.
+            `StreetFashionConfig` with a name of its own, or its arguments.
         data_dir: where tensorflow-datasets keeps its data; its own choice when None.
-        seed: of order and augmentation; the images stay the same.
-        augmentation: of training images, see `Augmentation`.
-        cache: whether to keep decoded images in memory.
         boxes: whether to give the boxes too, of every garment and, the same box again,
             of its patterns and its colours.
+        **options: see `BatchOptions`. The splits do not depend on the seed.
 
     Raises:
         ValueError: if there is no such choice of labels.
@@ -74,6 +68,8 @@ def load_street_fashion(
             '`labels` must be "all", "patterns" or "attributes"; got '
             f"labels={labels!r}."
         )
+    if isinstance(config, Mapping):
+        config = StreetFashionConfig(**config)
     names = tuple(name for members in groups.values() for name in members)
     return from_tfds(
         load_street_fashion_builder(data_dir, config),
@@ -81,19 +77,27 @@ def load_street_fashion(
         labels=Labels(
             names,
             groups=groups,
-            image_size=image_size,
+            image_size=options["image_size"],
             exclusive=labels == "attributes",
         ),
         targets=targets,
-        image_size=image_size,
-        batch_size=batch_size,
-        seed=seed,
-        augmentation=augmentation,
-        cache=cache,
+        spec=DatasetSpec(
+            "street_fashion",
+            data_dir,
+            options={"labels": labels, "config": _config_values(config)},
+        ),
         caption="caption",
         name="index",
         boxes=_boxes if boxes else None,
+        **options,
     )
+
+
+def _config_values(config: str | StreetFashionConfig) -> str | dict[str, Any]:
+    if isinstance(config, str):
+        return config
+    fields = ("name", "train", "validation", "test", "seed")
+    return {field: getattr(config, field) for field in fields}
 
 
 def _boxes(example: Example) -> Boxes:

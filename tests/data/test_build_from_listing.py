@@ -1,7 +1,7 @@
 import pytest
 
-from kmlic.data import decode_image
-from kmlic.data.build_from_rows import ImageRow, build_from_rows
+from kmlic.data import ImageRow, Listing, decode_image
+from kmlic.data.build_from_listing import build_from_listing
 from tests.data.files import encode, picture
 
 SIZES = {"image_size": 8, "batch_size": 2}
@@ -17,35 +17,35 @@ def test_paths_are_relative_to_the_root_and_may_follow_links(tmp_path):
     (tmp_path / "photos").mkdir()
     rows = write_rows(tmp_path / "photos")
     (tmp_path / "link").symlink_to(tmp_path / "photos")
-    data = build_from_rows(rows, source="list", root=tmp_path / "link", **SIZES)
+    data = build_from_listing(Listing(rows, "list", tmp_path / "link"), **SIZES)
     assert sum(data.sizes.values()) == 12 and data.captions == ()
 
 
 def test_the_same_image_under_two_spellings_stands_twice(tmp_path):
     rows = [*write_rows(tmp_path), ImageRow(13, "./3.png", ("dog",))]
     with pytest.raises(ValueError, match=r"list row 13: .* stands in row 4 already"):
-        build_from_rows(rows, source="list", root=tmp_path, **SIZES)
+        build_from_listing(Listing(rows, "list", tmp_path), **SIZES)
 
 
 def test_every_row_names_its_split_or_none(tmp_path):
     rows = write_rows(tmp_path)
     rows[0] = rows[0]._replace(split="train")
     with pytest.raises(ValueError, match=r"list row 2: .* '1\.png' has none"):
-        build_from_rows(rows, source="list", root=tmp_path, **SIZES)
+        build_from_listing(Listing(rows, "list", tmp_path), **SIZES)
     rows = write_rows(tmp_path, split="train")
     with pytest.raises(ValueError, match=r"at least one image in each .*'train': 12"):
-        build_from_rows(rows, source="list", root=tmp_path, **SIZES)
+        build_from_listing(Listing(rows, "list", tmp_path), **SIZES)
     rows[5] = rows[5]._replace(split="dev")
     with pytest.raises(ValueError, match=r"row 6: split must be one of .* got 'dev'"):
-        build_from_rows(rows, source="list", root=tmp_path, **SIZES)
+        build_from_listing(Listing(rows, "list", tmp_path), **SIZES)
 
 
 def test_some_image_must_have_a_label(tmp_path):
     rows = [row._replace(labels=()) for row in write_rows(tmp_path)]
     with pytest.raises(ValueError, match="must give at least one image a label"):
-        build_from_rows(rows, source="list", root=tmp_path, **SIZES)
-    data = build_from_rows(
-        rows, source="list", root=tmp_path, label_names=("dog",), **SIZES
+        build_from_listing(Listing(rows, "list", tmp_path), **SIZES)
+    data = build_from_listing(
+        Listing(rows, "list", tmp_path), label_names=("dog",), **SIZES
     )
     assert not data.train_targets.any()
 
@@ -55,8 +55,8 @@ def test_raised_limits_hold_in_the_pipeline_too(tmp_path):
         (tmp_path / f"{row}.png").write_bytes(encode(picture(seed=row), "BMP"))
     rows = [ImageRow(row, f"{row}.png", ("dog",)) for row in range(12)]
     with pytest.raises(ValueError, match=r"max_pixels=100 pixels; it has 768"):
-        build_from_rows(rows, source="list", root=tmp_path, max_pixels=100, **SIZES)
-    data = build_from_rows(rows, source="list", root=tmp_path, cache=False, **SIZES)
+        build_from_listing(Listing(rows, "list", tmp_path), max_pixels=100, **SIZES)
+    data = build_from_listing(Listing(rows, "list", tmp_path), cache=False, **SIZES)
     images, _ = next(iter(data.test))
     path = tmp_path / data.paths["test"][0]
     assert images[0].shape == (8, 8, 3)

@@ -4,12 +4,13 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypedDict, Unpack
+from typing import Literal, Unpack
 
 import numpy as np
 import tensorflow as tf
 
-from kmlic.data.build_batches import CACHE_LIMIT, build_batches, fits_in_cache
+from kmlic.data.build_batches import BatchOptions, build_splits, fits_in_cache
+from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.data.decoding import (
     MAX_BYTES,
     MAX_PIXELS,
@@ -20,9 +21,9 @@ from kmlic.data.decoding import (
     decoded_pixels,
     turn_upright,
 )
-from kmlic.data.image_row import ImageRow, Listing
+from kmlic.data.image_row import Listing
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
-from kmlic.data.multi_label_data import SPLITS, Boxes, MultiLabelData, SkippedRow
+from kmlic.data.multi_label_data import SPLITS, MultiLabelData, SkippedRow
 from kmlic.data.storage import join
 from kmlic.labels import Labels
 
@@ -32,163 +33,132 @@ _SHOWN = 20
 _log = logging.getLogger(__name__)
 
 
-class RowOptions(TypedDict, total=False):
-    """Names the arguments that every reader of own data hands to `build_from_rows`."""
+class RowOptions(BatchOptions, total=False):
+    """Names the options of `build_from_listing`, which every reader passes on."""
 
     label_names: Sequence[str] | str | Path | None
     label_groups: Mapping[str, Sequence[str]] | None
-    seed: int
     on_error: Literal["raise", "skip"]
     fractions: Sequence[float]
     splitting: str | Path
-    augmentation: str
-    cache: bool
-    pixels: Literal["float32", "uint8"]
     check: Literal["decode", "header", "none"]
     max_bytes: int
     max_pixels: int
 
 
 def build_from_listing(
-    listing: Listing, *, image_size: int, batch_size: int, **options: Unpack[RowOptions]
-) -> MultiLabelData:
-    """Builds a dataset of what a reader found, see `build_from_rows`."""
-    if options.get("label_names") is None:
-        options["label_names"] = listing.label_names
-    return build_from_rows(
-        listing.rows,
-        source=listing.source,
-        root=listing.root,
-        image_size=image_size,
-        batch_size=batch_size,
-        **options,
-    )
-
-
-def build_from_rows(
-    rows: Sequence[ImageRow],
+    listing: Listing,
     *,
-    source: str | Path,
-    root: str | Path,
-    image_size: int,
-    batch_size: int,
     label_names: Sequence[str] | str | Path | None = None,
     label_groups: Mapping[str, Sequence[str]] | None = None,
-    seed: int = 0,
     on_error: Literal["raise", "skip"] = "raise",
     fractions: Sequence[float] = (0.7, 0.1, 0.2),
     splitting: str | Path = "stratified",
-    augmentation: str = "flip",
-    cache: bool = True,
-    pixels: Literal["float32", "uint8"] = "float32",
     check: Literal["decode", "header", "none"] = "decode",
     max_bytes: int = MAX_BYTES,
     max_pixels: int = MAX_PIXELS,
+    **options: Unpack[BatchOptions],
 ) -> MultiLabelData:
-    """Checks, splits and batches image files that some file or folder lists.
+    """Checks, splits and batches the image files that a file or folder lists.
 
     Nothing is left out unless `on_error` asks for it. Exact copies of an image, found
     by their SHA-256, stay in one split; those with different labels are logged.
 
     Args:
-        rows: one per image.
-        source: the file or folder the rows come from, for errors.
-        root: folder that the paths are relative to and may not leave; may be a store's,
-            such as gs://.
-        image_size: side in pixels that images are resized to.
-        batch_size: images a batch.
+        listing: the images and their labels. Its root may be in a store, such as gs://.
         label_names: names in the order of the model's outputs, or a text file with one
-            a line; the sorted names found when None.
+            name per line; the listing's own, or else the sorted names found, when None.
         label_groups: group name to the labels it holds.
-        seed: of splits, order and augmentation.
         on_error: "raise" one error that names up to 20 bad rows and counts the others,
             or "skip" and list them in `skipped`.
         fractions: of training, validation and test images.
-        splitting: "stratified" by labels, "random", or a CSV that
-            `MultiLabelData.write_splits` wrote. Rows that name their split keep it.
-        augmentation: of training images, see `Augmentation`.
-        cache: whether to keep decoded images in memory while they fit in 2 GiB.
-        pixels: "float32", or "uint8": rounded, a quarter of the memory.
+        splitting: "stratified" by labels, "random", a CSV that
+            `MultiLabelData.write_splits` wrote, or "none": all images are in the test
+            split. Rows that name their split keep it, unless it is "none".
         check: "decode" every image once now, read each one's "header" only, or open
-            "none", which leaves copies apart and broken images to the training.
-        max_bytes: most bytes of an image file.
-        max_pixels: most pixels of an image.
+            "none": then copies are not found, and training fails at a corrupt image.
+        max_bytes: largest size of an image file.
+        max_pixels: largest number of pixels of an image.
+        **options: see `BatchOptions`; the cache holds at most 2 GiB.
 
     Raises:
         ValueError: naming the file, the row and the rule.
     """
+    source, seed = listing.source, options.get("seed", 0)
     if on_error not in ("raise", "skip"):
         raise ValueError(
             f'`on_error` must be "raise" or "skip"; got on_error={on_error!r}.'
         )
     inspected = inspect_rows(
-        Listing(rows, source, root),
+        listing,
         label_names=label_names,
         check=check,
         max_bytes=max_bytes,
         max_pixels=max_pixels,
     )
-    _report(inspected.skipped, len(rows), source, on_error)
+    _report(inspected.skipped, len(listing.rows), source, on_error)
     images = inspected.images
     if not images:
         raise ValueError(
-            f"{source} must list at least one usable image; all {len(rows)} rows were "
-            "skipped."
+            f"{source} must list at least one usable image; all {len(listing.rows)} "
+            "rows were skipped."
         )
     if not inspected.names:
         raise ValueError(f"{source} must give at least one image a label.")
-    labels = Labels(
-        inspected.names,
-        groups={k: tuple(v) for k, v in label_groups.items()} if label_groups else None,
-        image_size=image_size,
-    )
     split = inspected.split(splitting, fractions=fractions, seed=seed)
     copies = inspected.copies()
     _report_copies(inspected, copies, split)
     headers = [each.header for each in inspected.checks]
     turns = np.array([header.turn if header else 0 for header in headers], np.int32)
-    decoded = [3 * decoded_pixels(h, image_size) for h in headers if h is not None]
-    in_memory = (
-        cache and check != "none" and fits_in_cache(sum(decoded), limit=CACHE_LIMIT)
-    )
-    loader = FileLoader(max_bytes, max_pixels, image_size)
-    datasets, split_targets, paths = {}, {}, {}
-    boxes: dict[str, tuple[Boxes, ...]] = {}
-    for number, name in enumerate(SPLITS):
-        (members,) = np.nonzero(split == number)
-        paths[name] = tuple(images[index].path for index in members)
-        split_targets[name] = inspected.targets[members].toarray()
-        own = [box for index in members if (box := images[index].boxes) is not None]
-        if own:
-            boxes[name] = tuple(own)
-        files = [join(root, path) for path in paths[name]]
-        elements = tf.data.Dataset.from_tensor_slices(
-            ((files, turns[members]), split_targets[name])
-        )
-        for key in (name, "train_in_order") if name == "train" else (name,):
-            load = loader.plain if (turns[members] == 1).all() else loader.any
-            datasets[key] = build_batches(
-                elements,
-                load,
-                load_part=load,
-                pixels=pixels,
-                image_size=image_size,
-                batch_size=batch_size,
-                training=key == "train",
-                seed=seed,
-                augmentation=augmentation,
-                cache=in_memory and key != "train_in_order",
-            )
-    captions = tuple(images[index].caption for index in np.nonzero(split == 0)[0])
+    size = options["image_size"]
+    decoded = [3 * decoded_pixels(h, size) for h in headers if h is not None]
+    loader = FileLoader(max_bytes, max_pixels, size)
+    load = loader.plain if (turns == 1).all() else loader.any
+    members = {name: np.flatnonzero(split == i) for i, name in enumerate(SPLITS)}
+    rows = {name: [images[i] for i in own] for name, own in members.items()}
+    paths = {name: tuple(row.path for row in own) for name, own in rows.items()}
+    targets = {name: inspected.targets[own].toarray() for name, own in members.items()}
+    elements = {}
+    for name, own in members.items():
+        files = [join(listing.root, path) for path in paths[name]]
+        references = tf.constant(files, tf.string), turns[own]
+        elements[name] = tf.data.Dataset.from_tensor_slices((references, targets[name]))
+    cache = options.get("cache", True) and check != "none"
+    cache = cache and fits_in_cache(sum(decoded))
+    captions = tuple(row.caption for row in rows["train"])
     return MultiLabelData(
-        **datasets,
-        labels=labels,
-        targets=split_targets,
+        **build_splits(elements, load, options, cache=cache, load_part=load),
+        labels=Labels(
+            inspected.names,
+            groups={g: tuple(own) for g, own in (label_groups or {}).items()} or None,
+            image_size=size,
+        ),
+        targets=targets,
         paths=paths,
         captions=captions if any(captions) else (),
-        boxes=boxes,
+        boxes={
+            name: tuple(row.boxes for row in own if row.boxes is not None)
+            for name, own in rows.items()
+            if own and own[0].boxes is not None
+        },
         skipped=inspected.skipped,
-        duplicates=sum(len(members) - 1 for members in copies),
+        duplicates=sum(len(copy) - 1 for copy in copies),
+        spec=DatasetSpec(
+            listing.name,
+            os.fspath(source),
+            seed,
+            {
+                **listing.options,
+                "label_names": None if label_names is None else inspected.names,
+                "on_error": on_error,
+                "fractions": fractions,
+                "splitting": splitting,
+                "check": check,
+                "max_bytes": max_bytes,
+                "max_pixels": max_pixels,
+            },
+        ),
+        digests={name: inspected.short_digests(own) for name, own in members.items()},
     )
 
 

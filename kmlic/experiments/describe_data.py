@@ -1,0 +1,24 @@
+"""What run.json says of the images that a model was trained on."""
+
+import dataclasses
+from typing import Any
+
+from kmlic.data import MultiLabelData
+
+# File of a run folder: the digests of the exported model's training images.
+TRAIN_IMAGES = "train_images.npy"
+
+
+def describe_data(data: MultiLabelData) -> dict[str, Any]:
+    """Returns the spec of a dataset, and the size and fingerprint of each split.
+
+    Args:
+        data: as a model is trained on it.
+    """
+    return {
+        "spec": data.spec and dataclasses.asdict(data.spec),
+        "splits": {
+            split: {"images": data.sizes[split], "fingerprint": fingerprint}
+            for split, fingerprint in data.fingerprints.items()
+        },
+    }
