@@ -57,8 +57,8 @@ def read_arrays(
             f"{path} must be an .npz file that kmlic wrote; "
             + (
                 "it is a pickle, which can run code when it is opened. If you trust "
-                "it, open it once with pickle.load and write its label names and arrays "
-                "with kmlic.labelled_arrays.write_arrays."
+                "it, open it once with pickle.load and write its label names and "
+                "arrays with kmlic.labelled_arrays.write_arrays."
                 if pickled
                 else f"it begins with the bytes {magic!r}."
             )
