@@ -1,6 +1,7 @@
 """A check of a dataset before a training."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -191,15 +192,9 @@ class _Counts:
         present = (targets == 1).astype(np.int64)
         unknown = (targets == -1).astype(np.int64)
         self.images = targets.shape[0]
-        self.present = np.array(
-            [present[split == number].sum(axis=0) for number in range(len(SPLITS))]
-        )
-        self.known = np.array(
-            [
-                (split == number).sum() - unknown[split == number].sum(axis=0)
-                for number in range(len(SPLITS))
-            ]
-        )
+        members = (np.arange(len(SPLITS))[:, None] == split).astype(np.int64)  # (3, N)
+        self.present = members @ present
+        self.known = members.sum(axis=1, keepdims=True) - members @ unknown
         self.unknown = unknown.sum(axis=0)
         self.totals = self.present.sum(axis=0)
         self.pairs = (present.T @ present).toarray()
@@ -221,12 +216,11 @@ def _facts(rows: InspectedRows, split: np.ndarray, given: bool) -> dict[str, str
         + (" (given)" if given else " (new)"),
     }
     if headers:
-        kinds = sorted({header.format for header in headers})
+        kinds = Counter(header.format for header in headers)
         sides = np.array([(header.width, header.height) for header in headers])
         low, middle, high = np.percentile(sides, [0, 50, 100], axis=0).astype(int)
         facts["formats"] = ", ".join(
-            f"{sum(header.format == kind for header in headers):,} {kind}"
-            for kind in kinds
+            f"{count:,} {kind}" for kind, count in sorted(kinds.items())
         )
         facts["width, pixels"] = f"{low[0]} to {high[0]}, median {middle[0]}"
         facts["height, pixels"] = f"{low[1]} to {high[1]}, median {middle[1]}"

@@ -194,16 +194,12 @@ def _git_commit() -> str | None:
     folder = Path(__file__).parent
     try:
         commit, changes = (
-            subprocess.run(
-                ["git", "-C", str(folder), *arguments],
-                capture_output=True,
+            subprocess.check_output(
+                ["git", "-C", folder, *command.split()],
+                stderr=subprocess.DEVNULL,
                 text=True,
-                check=True,
-            ).stdout.strip()
-            for arguments in (
-                ("rev-parse", "HEAD"),
-                ("status", "--porcelain", "--untracked-files=no"),
-            )
+            ).strip()
+            for command in ("rev-parse HEAD", "status --porcelain --untracked-files=no")
         )
     except (OSError, subprocess.CalledProcessError):
         return None

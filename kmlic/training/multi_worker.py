@@ -8,11 +8,9 @@ import tensorflow as tf
 
 from kmlic.training.keras_internals import patch_reduce_per_replica
 
-_EXAMPLE = json.dumps(
-    {
-        "cluster": {"worker": ["host0:2222", "host1:2222"]},
-        "task": {"type": "worker", "index": 0},
-    }
+_EXAMPLE = (
+    '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, '
+    '"task": {"type": "worker", "index": 0}}'
 )
 
 
@@ -23,10 +21,8 @@ def start_workers() -> tf.distribute.MultiWorkerMirroredStrategy:
     Must be called before any other use of TensorFlow. The first call waits for the
     other workers; later calls return the same strategy.
 
-    TF_CONFIG is JSON, for worker 1 of 2::
-
-        {"cluster": {"worker": ["host0:2222", "host1:2222"]},
-         "task": {"type": "worker", "index": 1}}
+    TF_CONFIG is JSON. For worker 0 of 2 it is ``{"cluster": {"worker":
+    ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}``.
 
     Raises:
         ValueError: if TF_CONFIG is missing or has another content.

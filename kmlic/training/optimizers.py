@@ -13,8 +13,34 @@ from kmlic.training.keras_internals import (
 )
 
 
+class _PartRates(SummedClipping):
+    """Multiplies the learning rate of each weight by the factor of its part."""
+
+    multipliers: dict[str, float]
+
+    def rate(self, learning_rate, variable):
+        path = variable_path(self, variable)
+        return learning_rate * learning_rate_multiplier(path, self.multipliers)
+
+    def build(self, variables):
+        paths = [variable.path for variable in variables]
+        for prefix in self.multipliers:
+            if not any(
+                path == prefix or path.startswith(f"{prefix}/") for path in paths
+            ):
+                raise ValueError(
+                    "`multipliers` must be prefixes of weight paths; got "
+                    f"{prefix!r}, which matches none of {paths[:2] + paths[-2:]} and "
+                    "the others. Use `part_multipliers` for a model inside the model."
+                )
+        super().build(variables)
+
+    def get_config(self):
+        return {**super().get_config(), "multipliers": self.multipliers}
+
+
 @keras.saving.register_keras_serializable(package="kmlic")
-class CoupledSGD(SummedClipping, keras.optimizers.SGD):
+class CoupledSGD(_PartRates, keras.optimizers.SGD):
     """Updates weights by SGD with an L2 penalty that is added to the gradients.
 
     Paper: none; this is `torch.optim.SGD`, which the papers' code uses. The clipped
@@ -65,7 +91,7 @@ class CoupledSGD(SummedClipping, keras.optimizers.SGD):
     def update_step(self, gradient, variable, learning_rate):
         if self.l2:
             gradient = gradient + self.l2 * tf.cast(variable, gradient.dtype)
-        rate = learning_rate * _multiplier(self, variable)
+        rate = self.rate(learning_rate, variable)
         if self.nesterov or not self.momentum:
             super().update_step(gradient, variable, rate)
             return
@@ -79,20 +105,12 @@ class CoupledSGD(SummedClipping, keras.optimizers.SGD):
             momentum=tf.cast(self.momentum, variable.dtype),
         )
 
-    def build(self, variables):
-        _require_matches(variables, self.multipliers)
-        super().build(variables)
-
     def get_config(self):
-        return {
-            **super().get_config(),
-            "l2": self.l2,
-            "multipliers": self.multipliers,
-        }
+        return {**super().get_config(), "l2": self.l2}
 
 
 @keras.saving.register_keras_serializable(package="kmlic")
-class LayerwiseAdamW(SummedClipping, KernelDecay, keras.optimizers.AdamW):
+class LayerwiseAdamW(_PartRates, KernelDecay, keras.optimizers.AdamW):
     """Updates weights by AdamW with a learning rate for each part of a model.
 
     Paper: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019,
@@ -130,18 +148,11 @@ class LayerwiseAdamW(SummedClipping, KernelDecay, keras.optimizers.AdamW):
         self.multipliers = _check(multipliers)
 
     def update_step(self, gradient, variable, learning_rate):
-        rate = learning_rate * _multiplier(self, variable)
+        rate = self.rate(learning_rate, variable)
         if self.decays(variable):
             decay = tf.cast(self.weight_decay * rate, variable.dtype)
             variable.assign_sub(variable * decay)
         super().update_step(gradient, variable, rate)
-
-    def build(self, variables):
-        _require_matches(variables, self.multipliers)
-        super().build(variables)
-
-    def get_config(self):
-        return {**super().get_config(), "multipliers": self.multipliers}
 
 
 def learning_rate_multiplier(path: str, multipliers: Mapping[str, float]) -> float:
@@ -173,19 +184,6 @@ def part_multipliers(part: keras.Layer, factor: float) -> dict[str, float]:
     return {weight.path: factor for weight in part.trainable_variables}
 
 
-def _require_matches(
-    variables: list[keras.Variable], multipliers: Mapping[str, float]
-) -> None:
-    paths = [variable.path for variable in variables]
-    for prefix in multipliers:
-        if not any(path == prefix or path.startswith(f"{prefix}/") for path in paths):
-            raise ValueError(
-                "`multipliers` must be prefixes of weight paths; got "
-                f"{prefix!r}, which matches none of {paths[:2] + paths[-2:]} and the "
-                "others. Use `part_multipliers` for a model inside the model."
-            )
-
-
 def _check(multipliers: Mapping[str, float] | None) -> dict[str, float]:
     for prefix, factor in (multipliers or {}).items():
         if factor < 0:
@@ -193,8 +191,3 @@ def _check(multipliers: Mapping[str, float] | None) -> dict[str, float]:
                 f"`multipliers` must be at least 0; got {factor} for {prefix!r}."
             )
     return dict(multipliers or {})
-
-
-def _multiplier(optimizer: keras.Optimizer, variable: tf.Variable) -> float:
-    path = variable_path(optimizer, variable)
-    return learning_rate_multiplier(path, optimizer.multipliers)

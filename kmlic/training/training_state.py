@@ -8,7 +8,7 @@ import re
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +137,8 @@ class TrainingState(keras.callbacks.Callback):
         states = self._states()
         for path in states:
             try:
-                record, arrays = self._read(path)
+                header, *arrays = _read_arrays(path)
+                record = _to_record(header)
                 if record.best is not None:
                     _read_arrays(self.folder / record.best)
             except _CORRUPT as error:
@@ -145,7 +146,11 @@ class TrainingState(keras.callbacks.Callback):
                     "%s is corrupt (%s); using the previous checkpoint", path, error
                 )
                 continue
-            _require_same(record.settings, self._record.settings, path)
+            if changed := list_changes(record.settings, self._record.settings):
+                raise ValueError(
+                    f"{path} is of a training with other settings ({changed}). Resume "
+                    "with its settings, or remove its folder to start again."
+                )
             self._record = record
             count = len(self._kept_variables())
             _assign(self._kept_variables(), arrays[:count])
@@ -185,10 +190,7 @@ class TrainingState(keras.callbacks.Callback):
         self.epochs.append({name: float(value) for name, value in logs.items()})
         if self.best_epoch() == len(self.epochs) - 1:
             self._record.best = f"best-{len(self.epochs):06d}.npz"
-            if self.best_weights is not None:
-                weights = self.best_weights()
-            else:
-                weights = [_read(variable) for variable in self.model.variables]
+            weights = (self.best_weights or (lambda: _values(self.model.variables)))()
             if is_chief():
                 _write_arrays(self.folder / self._record.best, weights)
         self.save()
@@ -207,7 +209,7 @@ class TrainingState(keras.callbacks.Callback):
     def save(self) -> None:
         """Writes a checkpoint of this step and removes all but the newest two."""
         variables = [*self._kept_variables(), *self.model.metrics_variables]
-        arrays = [_read(variable) for variable in variables]
+        arrays = _values(variables)
         for variable, array in zip(variables, arrays, strict=True):
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 self._fail(f"a value of {variable.path} that is not")
@@ -226,16 +228,12 @@ class TrainingState(keras.callbacks.Callback):
         found = self.folder.glob("step-*.npz")
         return sorted(found, key=lambda path: path.name, reverse=True)
 
-    def _read(self, path: Path) -> tuple[_Record, list[np.ndarray]]:
-        record, *arrays = _read_arrays(path)
-        return _Record(**json.loads(record.tobytes())), arrays
-
     def _remove_old(self) -> None:
         kept = self._states()[:_KEPT]
         best = {self._record.best}
         for path in kept[1:]:
             with contextlib.suppress(*_CORRUPT):
-                best.add(_read_record(path).best)
+                best.add(_to_record(*_read_arrays(path, 1)).best)
         for path in self.folder.iterdir():
             state = path.name.startswith("step-") and path not in kept
             weights = path.name.startswith("best-") and path.name not in best
@@ -246,11 +244,7 @@ class TrainingState(keras.callbacks.Callback):
 
     def _fail(self, found: str) -> None:
         states = self._states()
-        last = (
-            f"{states[0]} is the last good checkpoint"
-            if states
-            else "no checkpoint was saved"
-        )
+        last = f"the last good checkpoint is {states[0] if states else 'none'}"
         epoch, batch = divmod(self.step - 1, self.steps)
         images = ""
         if self.rows is not None:
@@ -261,18 +255,8 @@ class TrainingState(keras.callbacks.Callback):
         )
 
 
-def _require_same(
-    theirs: Mapping[str, Any], mine: Mapping[str, Any], path: Path
-) -> None:
-    if changed := list_changes(theirs, mine):
-        raise ValueError(
-            f"{path} is of a training with other settings ({changed}). Resume with "
-            "its settings, or remove its folder to start again."
-        )
-
-
-def _read(variable: keras.Variable) -> np.ndarray:
-    return keras.ops.convert_to_numpy(variable)
+def _values(variables: Iterable[keras.Variable]) -> list[np.ndarray]:
+    return [keras.ops.convert_to_numpy(variable) for variable in variables]
 
 
 def _assign(variables: list[keras.Variable], arrays: list[np.ndarray]) -> None:
@@ -285,12 +269,11 @@ def _write_arrays(path: Path, arrays: list[np.ndarray]) -> None:
         np.savez(temporary, *arrays)
 
 
-def _read_arrays(path: Path) -> list[np.ndarray]:
+def _read_arrays(path: Path, count: int | None = None) -> list[np.ndarray]:
     # Opened here: NumPy does not close a file that is corrupt.
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return [arrays[f"arr_{index}"] for index in range(len(arrays.files))]
+        return [arrays[f"arr_{index}"] for index in range(len(arrays.files))[:count]]
 
 
-def _read_record(path: Path) -> _Record:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return _Record(**json.loads(arrays["arr_0"].tobytes()))
+def _to_record(header: np.ndarray) -> _Record:
+    return _Record(**json.loads(header.tobytes()))

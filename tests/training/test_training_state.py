@@ -178,7 +178,8 @@ def test_a_loss_that_is_not_finite_names_its_images_and_keeps_the_last_state(tmp
     with pytest.raises(RuntimeError, match=r"got loss=nan after batch 2 of 3 of") as e:
         train(tmp_path, At(4, spoil), model=model)
     rows = batches(True).rows(4).tolist()
-    assert f"epoch 2, training images {rows}; {tmp_path}/step-000000003" in str(e.value)
+    last = f"the last good checkpoint is {tmp_path}/step-000000003"
+    assert f"epoch 2, training images {rows}; {last}" in str(e.value)
     assert [path.name for path in tmp_path.glob("step-*")] == ["step-000000003.npz"]
 
 
