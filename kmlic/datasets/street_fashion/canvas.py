@@ -74,11 +74,19 @@ class Scene:
         self.owner = np.zeros((SIDE, SIDE), np.uint8)
         self.light = float(rng.choice([-1.0, 1.0]) * rng.uniform(0.25, 0.75))
 
-    def fill(self, mask: Mask | None, colour: np.ndarray, opacity: float = 1.0) -> None:
-        """Paints one colour, or one per pixel, over the picture."""
+    def fill(
+        self,
+        mask: Mask | None,
+        colour: np.ndarray,
+        opacity: float = 1.0,
+        owner: int | None = None,
+    ) -> None:
+        """Paints one colour, or one per pixel, over the picture; records its owner."""
         if mask is not None:
             region = self.canvas[mask.window]
             region += (colour - region) * (mask.cover * np.float32(opacity))[..., None]
+            if owner is not None:
+                self.owner[mask.window][mask.cover > 0.5] = owner
 
     def tint(self, mask: Mask | None, brightness: float, opacity: float) -> None:
         """Darkens or lightens the picture, for seams and creases."""

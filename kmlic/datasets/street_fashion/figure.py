@@ -1,4 +1,4 @@
-"""The figures of street_fashion: pose, body, and clothes that follow the body."""
+"""Figures of street_fashion: pose, body, and clothes that follow the body."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,28 +22,15 @@ from kmlic.datasets.street_fashion.canvas import (
 from kmlic.datasets.street_fashion.textures import (
     TILE,
     Colour,
+    read_colours,
     render_texture,
     smooth_noise,
 )
 
-_SKINS: tuple[Colour, ...] = (
-    (244, 208, 182),
-    (232, 186, 150),
-    (212, 160, 122),
-    (178, 124, 88),
-    (134, 88, 60),
-    (92, 60, 44),
-)
-_HAIRS: tuple[Colour, ...] = (
-    (32, 26, 26),
-    (62, 42, 32),
-    (104, 68, 40),
-    (164, 92, 44),
-    (214, 178, 108),
-    (150, 146, 148),
-)
-# Points of the body are (x from its axis, y from the top of the head), both in heights
-# of the figure; y grows downwards.
+_SKINS = read_colours("f4d0b6 e8ba96 d4a07a b27c58 86583c 5c3c2c")
+_HAIRS = read_colours("201a1a 3e2a20 684428 a45c2c d6b26c 969294")
+# Points of the body are (x from its axis, y from the top of the head), in units of the
+# figure's height; y grows downwards.
 _CHEST_Y, _CROTCH_Y, _KNEE_Y, _ANKLE_Y = 0.29, 0.545, 0.745, 0.95
 _TRUNK = (
     (0.036, 0.12),
@@ -62,6 +49,10 @@ _HEM_Y = {
     "jacket": 0.50,
     "coat": 0.73,
 }
+_NECK_HOLES = {
+    "v_neckline": ((-0.058, 0.14), (0.058, 0.14), (0.0, 0.275)),
+    "square_neckline": ((-0.064, 0.14), (0.064, 0.14), (0.06, 0.228), (-0.06, 0.228)),
+}
 _EASE = {"tight": 0.0, "conventional": 0.010, "loose": 0.032}
 _BULK = {"coat": 0.009, "jacket": 0.006, "sweater": 0.005}
 _FOLD_DEPTH = {"chiffon": 0.34, "leather": 0.2, "knit": 0.1, "faux": 0.08}
@@ -70,7 +61,7 @@ _ARM_POSES = (
     (0.46, (8, 20), (0, 18)),  # hanging
     (0.22, (36, 50), (-52, -40)),  # hand on the hip
     (0.18, (16, 26), (-22, -8)),  # hand in the pocket
-    (0.06, (10, 18), (-80, -60)),  # before the body
+    (0.06, (10, 18), (-80, -60)),  # in front of the body
     (0.08, (95, 130), (150, 175)),  # waving
 )
 _TROUSER_CUTS = (  # half the width at thigh, knee and cuff
@@ -85,28 +76,28 @@ Point = tuple[float, float]
 def draw_figure(
     scene: Scene, garments: Sequence[Mapping[str, Any]], horizon: float
 ) -> None:
-    """Draws a figure in its garments and notes which garment shows in each pixel.
+    """Draws a figure and records which garment is visible in each pixel.
 
     Args:
         scene: with a street.
-        garments: the fields of each `Garment`, from the lowest layer to the topmost.
-        horizon: the y where the street's ground begins.
+        garments: the fields of each `Garment`, from the lowest layer to the highest.
+        horizon: the y where the ground begins.
     """
     _Figure(scene, garments, horizon).draw()
 
 
 @dataclass(frozen=True)
 class _Cloth:
-    """Holds what a garment is cut from."""
+    """Holds the cloth of a garment."""
 
     tile: np.ndarray  # (256, 256, 4)
     fabric: str
-    owner: int  # what the scene's map of owners says where it shows
-    shift: Point  # the point of the tile that lies on the chest
+    owner: int  # the garment's number in `Scene.owner`
+    shift: Point  # the point of the tile on the chest
 
 
 class _Figure:
-    """Poses a figure, dresses it and paints it from back to front."""
+    """Poses and dresses a figure, and paints it from back to front."""
 
     def __init__(
         self, scene: Scene, garments: Sequence[Mapping[str, Any]], horizon: float
@@ -147,15 +138,10 @@ class _Figure:
         self._draw_back_hair()
         self._draw_legs()
         self._draw_trunk()
+        draw = {"skirt": self._draw_skirt, "dress": self._draw_dress}
+        draw |= dict.fromkeys(("jeans", "trousers", "shorts"), self._draw_trousers)
         for garment in clothes:
-            if garment["kind"] in ("jeans", "trousers", "shorts"):
-                self._draw_trousers(garment)
-            elif garment["kind"] == "skirt":
-                self._draw_skirt(garment)
-            elif garment["kind"] == "dress":
-                self._draw_dress(garment)
-        if upper["kind"] != "dress":
-            self._draw_upper(upper)
+            draw.get(garment["kind"], self._draw_upper)(garment)
         if "bag" in self.worn:
             self._draw_bag()
         for arm in self.arms:
@@ -164,10 +150,10 @@ class _Figure:
         if "hat" in self.worn:
             self._draw_hat()
 
-    # Where things are.
+    # Positions.
 
     def _at(self, points: Sequence[Point] | np.ndarray) -> np.ndarray:
-        """Puts points of the body on the canvas: lean, sway, build, place."""
+        """Converts points of the body to the canvas: lean, sway, build, position."""
         x, y = np.asarray(points, float).T
         sway = self.sway * np.exp(-(((y - 0.52) / 0.16) ** 2))
         across = x * self.build + self.lean * (0.95 - y) + sway
@@ -175,9 +161,19 @@ class _Figure:
             [self.middle + self.height * across, self.top + self.height * y], 1
         )
 
-    def _both(self, right: Sequence[Point]) -> np.ndarray:
-        """Closes an outline with its mirror image."""
-        return self._at([*right, *((-x, y) for x, y in reversed(right))])
+    def _shape(self, points: Sequence[Point] | np.ndarray) -> np.ndarray:
+        """Computes the outline of a shape with slightly rounded corners."""
+        return round_corners(self._at(points), 1)
+
+    def _oval(
+        self, centre: np.ndarray, offset: Point, radii: Point, sides: int = 24
+    ) -> np.ndarray:
+        """Computes the outline of an ellipse, in units of the figure's height."""
+        centre = centre + np.array(offset) * self.height
+        return ellipse(centre, *self._scaled(radii), sides)
+
+    def _scaled(self, radii: Point) -> Point:
+        return radii[0] * self.height, radii[1] * self.height
 
     def _centre(self, x: float, y: float) -> np.ndarray:
         return self._at([(x, y)])[0]
@@ -200,7 +196,7 @@ class _Figure:
             (side * float(apart), _ANKLE_Y - float(lift)),
         )
 
-    # What things are made of.
+    # Cloth and skin.
 
     def _cut_cloth(self, garment: Mapping[str, Any], owner: int) -> _Cloth:
         rng = self.rng
@@ -222,7 +218,7 @@ class _Figure:
     def _mix_patterns(
         self, tile: np.ndarray, second: str, colours: Sequence[Colour]
     ) -> np.ndarray:
-        """Prints a panel on the chest, or cuts one half of other cloth."""
+        """Prints a panel on the chest, or uses another cloth for one half."""
         rng = self.rng
         tile = tile.copy()
         if second in ("words letters", "graphic"):
@@ -254,10 +250,10 @@ class _Figure:
         along: np.ndarray,
         pleats: float = 0.0,
     ) -> None:
-        """Lays cloth over a mask: pattern, folds, the look of the fabric, light.
+        """Paints cloth over a mask: pattern, folds, texture of the fabric, light.
 
         `turn` is -1 to 1 across the part of the body; `across` and `along` are the
-        cloth's own coordinates in pixels of the canvas.
+        coordinates of the cloth in pixels of the canvas.
         """
         scene, rng = self.scene, self.rng
         shape = mask.cover.shape
@@ -293,13 +289,12 @@ class _Figure:
             gloss = np.exp(-(((turn - side) / np.float32(0.2)) ** 2))
             lit += (75 * gloss * np.clip(crease * 1.5 - 0.3, 0, 1))[..., None]
         opacity = 0.94 if cloth.fabric == "chiffon" else 1.0
-        scene.fill(mask, lit, opacity)
-        scene.owner[mask.window][mask.cover > 0.5] = cloth.owner
+        scene.fill(mask, lit, opacity, cloth.owner)
 
     def _paint_rows(
         self, mask: Mask | None, cloth: _Cloth, pleats: float = 0.0
     ) -> None:
-        """Lays cloth round an upright part: trunk, skirt, one trouser leg."""
+        """Paints cloth around an upright part: trunk, skirt, a trouser leg."""
         if mask is None:
             return
         solid = mask.cover > 0.3
@@ -326,7 +321,8 @@ class _Figure:
         radii: Point,
         start: float,
     ) -> None:
-        """Lays cloth round a limb, its threads along the limb."""
+        """Paints cloth around a limb, its threads along the limb."""
+        radii = self._scaled(radii)
         outline = limb(*ends, *radii)
         if cloth.fabric == "faux":
             outline = self._fray(outline)
@@ -338,7 +334,7 @@ class _Figure:
             self._paint(mask, cloth, turn, across + 70, along + np.float32(start))
 
     def _fray(self, outline: np.ndarray) -> np.ndarray:
-        """Roughens an outline into the edge of fur."""
+        """Roughens an outline, for the edge of fur."""
         way = np.roll(outline, -1, 0) - outline
         dense = outline[:, None] + way[:, None] * np.linspace(0, 1, 5)[:-1, None]
         return dense.reshape(-1, 2) + self.rng.normal(0, 2.3, (4 * len(outline), 2))
@@ -346,15 +342,21 @@ class _Figure:
     def _fill_round(
         self, mask: Mask | None, turn: np.ndarray, colour: np.ndarray
     ) -> None:
-        """Fills a bare part of the body, which hides any garment behind it."""
+        """Paints a bare part of the body, which hides the garments behind it."""
         if mask is not None:
             shade = self.scene.lit(turn, 0.85) * np.float32(1.06)
-            self.scene.fill(mask, colour * shade[..., None])
-            self.scene.owner[mask.window][mask.cover > 0.5] = 0
+            self.scene.fill(mask, colour * shade[..., None], owner=0)
+
+    def _fill_upright(self, mask: Mask | None, x: float, half: float) -> None:
+        """Paints skin around an upright axis at x."""
+        if mask is not None:
+            turn = (mask.grid()[1] - np.float32(x)) / np.float32(half)
+            self._fill_round(mask, turn, self.skin)
 
     def _fill_limb(
         self, a: np.ndarray, b: np.ndarray, radii: Point, colour: np.ndarray
     ) -> None:
+        radii = self._scaled(radii)
         mask = cover_shapes([limb(a, b, *radii)])
         if mask is not None:
             _, across, _, sign = _limb_coordinates(mask, a, b)
@@ -368,7 +370,7 @@ class _Figure:
         foot = feet.mean(0) + np.array([0, 0.02 * size])
         if foot[1] > SIDE + 4:
             return
-        pool = cover_shapes([ellipse(foot, 0.15 * size, 0.022 * size)])
+        pool = cover_shapes([self._oval(foot, (0, 0), (0.15, 0.022))])
         self.scene.darken(pool, 0.5, 4, 0, 0)
         reach = np.array([-0.5 * np.sign(self.scene.light), -0.12]) * size
         thrown = cover_shapes([limb(foot, foot + reach, 0.05 * size, 0.035 * size)])
@@ -378,47 +380,41 @@ class _Figure:
         size = self.height
         skin: np.ndarray | None = self.skin
         if {"jeans", "trousers"} & self.worn.keys():
-            skin = None  # wholly hidden
+            skin = None  # completely hidden
         elif "coat" in self.worn or self.rng.random() < 0.15:
             skin = dull_tone(self.rng, 35, 60)  # tights
         shoe = dull_tone(self.rng, 25, 230)
         for leg in self.legs:
             hip, knee, ankle = self._at(leg)
             if skin is not None:
-                self._fill_limb(hip, knee, (0.054 * size, 0.035 * size), skin)
-                self._fill_limb(knee, ankle, (0.036 * size, 0.021 * size), skin)
+                self._fill_limb(hip, knee, (0.054, 0.035), skin)
+                self._fill_limb(knee, ankle, (0.036, 0.021), skin)
             heel = ankle + np.array([0, 0.008 * size])
             aside = 0.012 if ankle[0] > hip[0] else -0.012
             toe = ankle + np.array([aside, 0.032]) * size
-            self._fill_limb(heel, toe, (0.024 * size, 0.026 * size), shoe)
+            self._fill_limb(heel, toe, (0.024, 0.026), shoe)
 
     def _draw_trunk(self) -> None:
-        size = self.height
-        mask = cover_shapes([round_corners(self._both(_TRUNK))])
-        if mask is not None:
-            _, x = mask.grid()
-            middle = self._centre(0.0, 0.3)[0]
-            turn = (x - np.float32(middle)) / np.float32(0.14 * size * self.build)
-            self._fill_round(mask, turn, self.skin)
-        neck = ellipse(self._centre(0.0, 0.148), 0.036 * size, 0.022 * size)
+        mask = cover_shapes([round_corners(self._at(_mirrored(_TRUNK)))])
+        half = 0.14 * self.height * self.build
+        self._fill_upright(mask, self._centre(0.0, 0.3)[0], half)
+        neck = self._oval(self._centre(0.0, 0.148), (0, 0), (0.036, 0.022))
         self.scene.darken(cover_shapes([neck]), 0.35, 2, 0, 2)
 
     def _draw_back_hair(self) -> None:
-        size, style = self.height, self.hair_style
-        centre = self._centre(0.0, 0.08)
+        style, centre = self.hair_style, self._centre(0.0, 0.08)
         shapes = []
         if style == "long":
             end = float(self.rng.uniform(0.19, 0.26))
             strands = [(0.03, 0.01), (0.052, 0.05), (0.056, 0.15), (0.058, end)]
-            shapes = [round_corners(self._both(strands))]
+            shapes = [round_corners(self._at(_mirrored(strands)))]
         elif style == "curly":
             for angle in np.linspace(0, 2 * np.pi, 11)[:-1]:
-                offset = np.array([0.05 * np.cos(angle), 0.05 * np.sin(angle) - 0.006])
-                curl = self.rng.uniform(0.026, 0.036) * size
-                shapes.append(ellipse(centre + offset * size, curl, curl, 12))
+                offset = (0.05 * np.cos(angle), 0.05 * np.sin(angle) - 0.006)
+                curl = self.rng.uniform(0.026, 0.036)
+                shapes.append(self._oval(centre, offset, (curl, curl), 12))
         elif style == "bun":
-            top = centre - np.array([0, 0.074 * size])
-            shapes = [ellipse(top, 0.028 * size, 0.026 * size)]
+            shapes = [self._oval(centre, (0, -0.074), (0.028, 0.026))]
         if shapes:
             self._fill_hair(cover_shapes(shapes), centre)
 
@@ -430,39 +426,30 @@ class _Figure:
         strands = smooth_noise(self.rng, (3, max(2, shape[1] // 3)), shape)
         turn = (x - np.float32(centre[0])) / np.float32(0.08 * self.height)
         shade = self.scene.lit(turn) * (0.8 + 0.4 * strands)
-        self.scene.fill(mask, self.hair * shade[..., None])
-        self.scene.owner[mask.window][mask.cover > 0.5] = 0
+        self.scene.fill(mask, self.hair * shade[..., None], owner=0)
 
     def _draw_head(self) -> None:
-        scene, size = self.scene, self.height
-        centre = self._centre(0.0, 0.08)
-        chin = centre + np.array([0, 0.065 * size])
-        scene.darken(
-            cover_shapes([ellipse(chin, 0.04 * size, 0.02 * size)]), 0.25, 3, 0, 1
-        )
-        face = cover_shapes([ellipse(centre, 0.045 * size, 0.062 * size, 32)])
+        scene, centre = self.scene, self._centre(0.0, 0.08)
+        chin = self._oval(centre, (0, 0.065), (0.04, 0.02))
+        scene.darken(cover_shapes([chin]), 0.25, 3, 0, 1)
+        face = cover_shapes([self._oval(centre, (0, 0), (0.045, 0.062), 32)])
         if face is None:
             return
-        _, x = face.grid()
-        turn = (x - np.float32(centre[0])) / np.float32(0.052 * size)
-        self._fill_round(face, turn, self.skin)
-        dark = tone(30, 24, 24)
+        self._fill_upright(face, centre[0], 0.052 * self.height)
         glasses = self.rng.random() < 0.2
-        wide, high = (0.017, 0.012) if glasses else (0.0062, 0.0046)
-        eyes = [centre + np.array([side * 0.018, -0.002]) * size for side in (-1, 1)]
-        marks = [ellipse(eye, wide * size, high * size, 12) for eye in eyes]
-        scene.fill(cover_shapes(marks), dark)
+        radii = (0.017, 0.012) if glasses else (0.0062, 0.0046)
+        eyes = [(-0.018, -0.002), (0.018, -0.002)]
+        marks = [self._oval(centre, eye, radii, 12) for eye in eyes]
+        scene.fill(cover_shapes(marks), tone(30, 24, 24))
         if not glasses:
-            lift = np.array([0, -0.014 * size])
-            brows = [ellipse(eye + lift, 0.01 * size, 0.0022 * size, 8) for eye in eyes]
+            brows = [
+                self._oval(centre, (x, -0.016), (0.01, 0.0022), 8) for x, _ in eyes
+            ]
             scene.fill(cover_shapes(brows), self.hair * np.float32(0.7), 0.8)
-        nose = centre + np.array([0, 0.014 * size])
-        scene.tint(
-            cover_shapes([ellipse(nose, 0.004 * size, 0.008 * size, 8)]), 0.8, 0.7
-        )
-        mouth = centre + np.array([0, 0.033 * size])
-        lips = cover_shapes([ellipse(mouth, 0.013 * size, 0.0048 * size, 12)])
-        scene.fill(lips, self.skin * tone(0.82, 0.46, 0.46))
+        nose = self._oval(centre, (0, 0.014), (0.004, 0.008), 8)
+        scene.tint(cover_shapes([nose]), 0.8, 0.7)
+        mouth = cover_shapes([self._oval(centre, (0, 0.033), (0.013, 0.0048), 12)])
+        scene.fill(mouth, self.skin * tone(0.82, 0.46, 0.46))
         self._draw_fringe(centre)
 
     def _draw_fringe(self, centre: np.ndarray) -> None:
@@ -476,9 +463,9 @@ class _Figure:
                 *((0.042, 0.06), (parting, fringe), (-0.042, 0.06)),
             ]
         )
-        # A head is as wide as any other, whatever the build.
-        outline = self._at(outline / [self.build, 1])
-        self._fill_hair(cover_shapes([round_corners(outline, 1)]), centre)
+        # The width of a head does not depend on the build.
+        outline = self._shape(outline / [self.build, 1])
+        self._fill_hair(cover_shapes([outline]), centre)
 
     def _draw_arm(
         self,
@@ -487,33 +474,33 @@ class _Figure:
     ) -> None:
         shoulder, elbow, wrist = arm
         size = self.height
-        whole = [
+        outlines = [
             limb(shoulder, elbow, 0.032 * size, 0.028 * size),
             limb(elbow, wrist, 0.028 * size, 0.02 * size),
         ]
         aside = -3 if self.scene.light > 0 else 3
-        self.scene.darken(cover_shapes(whole), 0.3, 3, aside, 2)
+        self.scene.darken(cover_shapes(outlines), 0.3, 3, aside, 2)
         if upper["sleeve"] != "long_sleeve":
-            self._fill_limb(shoulder, elbow, (0.029 * size, 0.024 * size), self.skin)
-            self._fill_limb(elbow, wrist, (0.025 * size, 0.017 * size), self.skin)
+            self._fill_limb(shoulder, elbow, (0.029, 0.024), self.skin)
+            self._fill_limb(elbow, wrist, (0.025, 0.017), self.skin)
         hand = wrist + (wrist - elbow) * 0.16
         start = wrist - (wrist - elbow) * 0.1
-        self._fill_limb(start, hand, (0.018 * size, 0.018 * size), self.skin)
+        self._fill_limb(start, hand, (0.018, 0.018), self.skin)
         if upper["sleeve"] == "sleeveless":
             return
         cloth = self.cloths[upper["kind"]]
         bulk = _BULK.get(upper["kind"], 0.002) + 0.45 * _EASE[upper["fit"]]
-        top, middle = (0.033 + bulk) * size, (0.028 + bulk) * size
+        top, middle = 0.033 + bulk, 0.028 + bulk
         if upper["sleeve"] == "short_sleeve":
             end = shoulder + (elbow - shoulder) * 0.66
             self._paint_limb(cloth, (shoulder, end), (top, middle * 1.06), 0)
             return
         self._paint_limb(cloth, (shoulder, elbow), (top, middle), 0)
         end = elbow + (wrist - elbow) * 0.93
-        cuff = (0.021 + 0.8 * bulk) * size
+        cuff = 0.021 + 0.8 * bulk
         length = float(np.hypot(*(elbow - shoulder)))
         self._paint_limb(cloth, (elbow, end), (middle, cuff), length)
-        band = limb(end - (end - elbow) * 0.06, end, cuff, cuff)
+        band = limb(end - (end - elbow) * 0.06, end, cuff * size, cuff * size)
         self.scene.tint(cover_shapes([band]), 0.72, 0.7)
 
     # The clothes.
@@ -544,8 +531,7 @@ class _Figure:
                 *lower,
                 *((side * 0.004, _CROTCH_Y + 0.02), (0.0, _CROTCH_Y)),
             ]
-            mask = cover_shapes([round_corners(self._at(outline), 1)])
-            self._paint_rows(mask, cloth)
+            self._paint_rows(cover_shapes([self._shape(outline)]), cloth)
         self._seam((-0.09, 0.418), (0.09, 0.418), 0.009, 0.72)
         if garment["fabric"] == "denim":
             self._seam((0.0, 0.42), (0.004, 0.53), 0.004, 1.35)
@@ -560,7 +546,7 @@ class _Figure:
             *((0.082, 0.40), (0.114, 0.49)),
             *((0.117 + flare * 0.6, 0.57), (0.12 + flare, hem)),
         ]
-        mask = cover_shapes([round_corners(self._both(right), 1)])
+        mask = cover_shapes([self._shape(_mirrored(right))])
         self._paint_rows(mask, self.cloths["skirt"], self._pleats(garment))
 
     def _draw_dress(self, garment: Mapping[str, Any]) -> None:
@@ -579,7 +565,7 @@ class _Figure:
             (0.115 + ease + flare * 0.6, (0.5 + hem) / 2),
             (0.112 + ease + flare - slim, hem),
         ]
-        outline = round_corners(self._both(right), 1)
+        outline = self._shape(_mirrored(right))
         mask = cover_shapes([outline], self._neck_holes(garment))
         self._paint_rows(mask, self.cloths["dress"], self._pleats(garment))
         if fit != "loose" and rng.random() < 0.6:
@@ -598,7 +584,7 @@ class _Figure:
             (0.113 + ease, min(0.5, hem - 0.01)),
             (0.123 + 1.4 * ease if kind == "coat" else 0.112 + ease, hem),
         ]
-        outline = round_corners(self._both(right), 1)
+        outline = self._shape(_mirrored(right))
         if garment["fabric"] == "faux":
             outline = self._fray(outline)
         holes = self._neck_holes(garment)
@@ -625,26 +611,21 @@ class _Figure:
         return float(self.rng.uniform(14, 22)) if pleated else 0.0
 
     def _neck_holes(self, garment: Mapping[str, Any]) -> list[np.ndarray]:
-        neckline, size = garment["neckline"], self.height
+        neckline = garment["neckline"]
         if neckline == "crew_neckline":
-            centre = self._centre(0.0, 0.155)
+            centre, size = self._centre(0.0, 0.155), self.height
             return [ellipse(centre, 0.05 * size * self.build, 0.03 * size)]
-        if neckline == "v_neckline":
-            return [self._at([(-0.058, 0.14), (0.058, 0.14), (0.0, 0.275)])]
-        if neckline == "square_neckline":
-            upper = [(-0.064, 0.14), (0.064, 0.14)]
-            return [self._at([*upper, (0.06, 0.228), (-0.06, 0.228)])]
-        return []
+        return [self._at(_NECK_HOLES[neckline])] if neckline in _NECK_HOLES else []
 
     def _draw_front(self, garment: Mapping[str, Any], hem: float) -> None:
-        """Draws the edge that closes a shirt, jacket or coat, and its buttons."""
+        """Draws the front edge of a shirt, jacket or coat, and its buttons."""
         start = 0.27 if garment["neckline"] == "v_neckline" else 0.17
         self._seam((0.0, start), (0.0, hem), 0.005, 0.6)
         if garment["kind"] == "jacket" and garment["fabric"] != "denim":
             return  # a zip
-        size = 0.0065 * self.height
-        places = [(0.012, y) for y in np.arange(start + 0.03, hem - 0.02, 0.055)]
-        buttons = [ellipse(place, size, size, 10) for place in self._at(places)]
+        points = [(0.012, y) for y in np.arange(start + 0.03, hem - 0.02, 0.055)]
+        radii = (0.0065, 0.0065)
+        buttons = [self._oval(point, (0, 0), radii, 10) for point in self._at(points)]
         colour = tone(228, 226, 220) if self.rng.random() < 0.6 else tone(46, 40, 40)
         self.scene.fill(cover_shapes(buttons), colour, 0.85)
 
@@ -665,30 +646,30 @@ class _Figure:
             self.scene.tint(cover_shapes([outline], edge), 0.4, 0.6)
 
     def _trim(self, garment: Mapping[str, Any], hem: float) -> None:
-        """Draws what makes the neckline and the finish readable."""
+        """Draws the rim of the neckline, a roll collar and embroidery."""
         for hole in self._neck_holes(garment):
             centre = hole.mean(0)
             rim = cover_shapes([centre + (hole - centre) * 1.14], [hole])
             self.scene.tint(rim, 0.5, 0.55)
         if garment["neckline"] == "no_neckline" and garment["kind"] == "sweater":
-            roll = round_corners(self._both([(0.038, 0.128), (0.043, 0.175)]), 1)
+            roll = self._shape(_mirrored([(0.038, 0.128), (0.043, 0.175)]))
             self._paint_rows(cover_shapes([roll]), self.cloths["sweater"])
             self._seam((-0.04, 0.178), (0.04, 0.178), 0.006, 0.6)
         if garment["finish"] == "embroidered":
             self._embroider(hem)
 
     def _embroider(self, hem: float) -> None:
-        """Stitches a row of small crosses along the hem and below the neck."""
+        """Draws rows of small crosses along the hem and below the neck."""
         rng = self.rng
         thread = tone(216, 172, 64) if rng.random() < 0.6 else dull_tone(rng, 60, 240)
-        places = [(x, hem - 0.02) for x in np.linspace(-0.1, 0.1, 9)]
+        points = [(x, hem - 0.02) for x in np.linspace(-0.1, 0.1, 9)]
         chest = np.linspace(-0.06, 0.06, 6)
-        places += [(x, 0.30 + 0.045 * (1 - (x / 0.06) ** 2)) for x in chest]
+        points += [(x, 0.30 + 0.045 * (1 - (x / 0.06) ** 2)) for x in chest]
         turns = np.arange(2) * np.pi / 2 + 0.4
         arms = 0.012 * self.height * np.stack([np.cos(turns), np.sin(turns)], 1)
         stitches = [
-            limb(place - arm, place + arm, 1.1, 1.1)
-            for place in self._at(places)
+            limb(point - arm, point + arm, 1.1, 1.1)
+            for point in self._at(points)
             for arm in arms
         ]
         self.scene.fill(cover_shapes(stitches), thread, 0.9)
@@ -701,14 +682,13 @@ class _Figure:
     # Accessories.
 
     def _draw_hat(self) -> None:
-        cloth, size = self.cloths["hat"], self.height
+        cloth = self.cloths["hat"]
         centre = self._centre(0.0, 0.045)
         wide = 0.062 if self.rng.random() < 0.5 else 0.1
-        brim = cover_shapes([ellipse(centre, wide * size, 0.016 * size)])
+        brim = cover_shapes([self._oval(centre, (0, 0), (wide, 0.016))])
         self.scene.darken(brim, 0.4, 2, 0, 4)
         self._paint_rows(brim, cloth)
-        side = [(0.05, 0.045), (0.046, 0.0), (0.025, -0.022)]
-        crown = np.array([*side, *((-x, y) for x, y in reversed(side))])
+        crown = np.array(_mirrored([(0.05, 0.045), (0.046, 0.0), (0.025, -0.022)]))
         outline = round_corners(self._at(crown / [self.build, 1]))
         self._paint_rows(cover_shapes([outline]), cloth)
         self._seam((-0.042, 0.036), (0.042, 0.036), 0.012, 0.5)
@@ -724,17 +704,22 @@ class _Figure:
             *((x - wide, y), (x + wide, y)),
             *((x + wide * 1.1, y + high), (x - wide * 1.1, y + high)),
         ]
-        body = cover_shapes([round_corners(self._at(corners), 1)])
+        body = cover_shapes([self._shape(corners)])
         self.scene.darken(body, 0.4, 3, 2, 3)
         self._paint_rows(body, cloth)
         flap = y + high * 0.4
         self._seam((x - wide, flap), (x + wide, flap), 0.005, 0.55)
-        lock = ellipse(self._centre(x, flap), 0.008 * self.height, 0.008 * self.height)
+        lock = self._oval(self._centre(x, flap), (0, 0), (0.008, 0.008))
         self.scene.fill(cover_shapes([lock]), tone(214, 186, 110), 0.9)
 
 
+def _mirrored(right: Sequence[Point]) -> list[Point]:
+    """Closes an outline with its mirror image."""
+    return [*right, *((-x, y) for x, y in reversed(right))]
+
+
 def _upper_edge(garment: Mapping[str, Any]) -> list[Point]:
-    """Gives the outline of a garment from the neck to the armpit."""
+    """Computes the outline of a garment from the neck to the armpit."""
     if garment["sleeve"] == "sleeveless" and garment["neckline"] == "no_neckline":
         return [(0.0, 0.245), (0.05, 0.232), (0.091, 0.236)]  # strapless
     if garment["sleeve"] == "sleeveless":
@@ -746,7 +731,7 @@ def _upper_edge(garment: Mapping[str, Any]) -> list[Point]:
 def _limb_coordinates(
     mask: Mask, a: np.ndarray, b: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, float, float]:
-    """Gives the way along and across a limb, its length, and which side is right."""
+    """Computes positions along and across a limb, its length, its right side."""
     length = max(float(np.hypot(*(b - a))), 1e-3)
     ux, uy = ((b - a) / length).astype(np.float32)
     y, x = mask.grid()

@@ -17,10 +17,14 @@ def _read_table(text: str) -> dict[str, _Weights]:
     """Reads rows of `name: choice weight, choice weight, ...`."""
     table = {}
     for row in text.replace(",\n", ",").strip().splitlines():
-        name, choices = row.split(":")
-        pairs = [choice.rsplit(maxsplit=1) for choice in choices.split(",")]
-        table[name.strip()] = {choice.strip(): float(share) for choice, share in pairs}
+        name, weights = row.split(":")
+        table[name.strip()] = _read_weights(weights)
     return table
+
+
+def _read_weights(text: str) -> _Weights:
+    pairs = [choice.rsplit(maxsplit=1) for choice in text.split(",")]
+    return {choice.strip(): float(weight) for choice, weight in pairs}
 
 
 COLOURS = tuple(PALETTE)
@@ -28,19 +32,10 @@ ACCESSORIES = ("hat", "bag")
 LOWER_GARMENTS = ("skirt", "jeans", "trousers", "shorts")
 
 # Three patterns in more than 5 % of the images, as in Fig. 4 of Semantic-ResNeSt.
-_MAIN_PATTERN = {
-    "solid": 0.41,
-    "stripe": 0.165,
-    "animal": 0.11,
-    "floral": 0.038,
-    "plaid": 0.040,
-    "dot": 0.040,
-    "check": 0.035,
-    "words letters": 0.031,
-    "graphic": 0.041,
-    "tie dye": 0.041,
-    "paisley": 0.038,
-}
+_MAIN_PATTERN = _read_weights("""
+    solid 0.41, stripe 0.165, animal 0.11, floral 0.038, plaid 0.040, dot 0.040,
+    check 0.035, words letters 0.031, graphic 0.041, tie dye 0.041, paisley 0.038
+""")
 _WORN_AS = _read_table("""
     solid: dress 14, shirt 12, blouse 10, tee 12, sweater 16, jacket 22, coat 14
     stripe: tee 34, shirt 30, dress 14, sweater 12, blouse 10
@@ -188,12 +183,8 @@ class Garment:
         kind: one of `GARMENTS`.
         patterns: one or two of `PATTERNS`; the second is a block or print on the first.
         colours: names of `COLOURS`, the ground first.
-        fabric: a name of the attribute group "fabric".
+        fabric, sleeve, neckline, fit, length: a name of the attribute group each.
         finish: "plain", "pleated" or "embroidered".
-        sleeve: a name of the attribute group "sleeve".
-        neckline: a name of the attribute group "neckline".
-        fit: a name of the attribute group "fit".
-        length: a name of the attribute group "length".
     """
 
     kind: str
@@ -389,16 +380,8 @@ _PRINTS = {
     "solid": ("in solid cloth", "all solid"),
 }
 _OPENINGS = (
-    "woman in",
-    "woman wearing",
-    "girl in",
-    "street style :",
-    "she wears",
-    "look of the day :",
-    "outfit with",
-    "",
-    "photo of",
-    "lady with",
+    *("woman in", "woman wearing", "girl in", "street style :", "she wears"),
+    *("look of the day :", "outfit with", "", "photo of", "lady with"),
 )
 _LAST_JOINS = ("and", "with", "worn with", ", also")
 _ENDINGS = ("", "", "", "on the street", "in the city", "street fashion", "outdoors")

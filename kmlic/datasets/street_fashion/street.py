@@ -20,13 +20,14 @@ from kmlic.datasets.street_fashion.canvas import (
 from kmlic.datasets.street_fashion.textures import (
     PATTERNS,
     TILE,
+    read_colours,
     render_texture,
     smooth_noise,
 )
 
 _PATTERNS = PATTERNS[1:]  # all but "solid"
 _TILES = 12  # per pattern, drawn once per process and then reused
-_BLOOMS = ((240, 240, 235), (226, 60, 90), (244, 190, 60), (190, 110, 200))
+_BLOOMS = read_colours("f0f0eb e23c5a f4be3c be6ec8")
 
 
 def draw_street(scene: Scene, seed: int) -> float:

@@ -11,6 +11,14 @@ Colour = tuple[int, int, int]
 _Pen = ImageDraw.ImageDraw
 _Draw = Callable[[_Pen, float], None]  # draws in a square of half that side
 
+
+def read_colours(text: str) -> tuple[Colour, ...]:
+    """Reads colours from hexadecimal numbers, two digits for red, green and blue."""
+    return tuple(
+        (red, green, blue) for red, green, blue in map(bytes.fromhex, text.split())
+    )
+
+
 # Letters as strokes on a grid of 5 by 7 points: without fonts and a text renderer the
 # pixels are the same everywhere.
 _STROKES = {
@@ -44,16 +52,7 @@ _WORDS = (
     *("ROCK", "DREAM", "SMILE", "MILANO", "CITY", "TOKYO", "HOTEL", "FUN", "VIBES"),
     *("GIRL", "YES", "RETRO", "MODE", "CHIC", "WOW", "BERLIN", "ROMA", "PIZZA"),
 )
-_ACCENTS: tuple[Colour, ...] = (
-    (244, 240, 230),
-    (240, 200, 40),
-    (214, 40, 60),
-    (40, 150, 190),
-    (244, 130, 50),
-    (120, 190, 80),
-    (150, 70, 170),
-    (30, 30, 36),
-)
+_ACCENTS = read_colours("f4f0e6 f0c828 d6283c 2896be f48232 78be50 9646aa 1e1e24")
 
 
 class _Motif(NamedTuple):

@@ -81,3 +81,16 @@ def test_the_lit_side_is_brighter():
     assert np.sign(scene.light) == np.sign(
         np.diff(scene.lit(np.array([-0.6, 0.6], np.float32)))
     )
+
+
+def test_a_round_object_is_brightest_between_axis_and_light_and_has_its_owner():
+    scene = Scene(np.random.default_rng(0))
+    mask = cover_shapes([SQUARE])
+    scene.fill_round(mask, 40, 20, tone(100, 100, 100))
+    row = scene.canvas[40, 20:60, 0]
+    brightest = 20 + int(row.argmax())
+    assert (brightest > 40) == (scene.light > 0)
+    assert row[[0, -1]].max() < row.max()
+    assert not scene.owner.any()
+    scene.fill(mask, tone(1, 2, 3), owner=2)
+    assert scene.owner[40, 40] == 2 and scene.owner[0, 0] == 0

@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 
 from kmlic.datasets.street_fashion.outfits import PATTERNS
-from kmlic.datasets.street_fashion.textures import render_texture, smooth_noise
+from kmlic.datasets.street_fashion.textures import (
+    read_colours,
+    render_texture,
+    smooth_noise,
+)
 
 RED, WHITE = (196, 36, 44), (238, 235, 228)
 
@@ -52,3 +56,7 @@ def test_smooth_noise_varies_slowly():
     assert noise.min() >= 0
     assert noise.max() <= 1
     assert np.abs(np.diff(noise, axis=0)).max() < 0.1
+
+
+def test_colours_are_read_from_hexadecimal_numbers():
+    assert read_colours("000000 ff8010") == ((0, 0, 0), (255, 128, 16))
