@@ -23,7 +23,7 @@ Metrics = Callable[[keras.Model, Iterable], Mapping[str, float]]
 
 
 class ValidationScores(keras.callbacks.Callback):
-    """Adds exact metrics and the loss of a dataset to the logs of each epoch.
+    """Adds exact metrics and the loss of a dataset to the logs, prefixed by "val_".
 
     Every image is scored once, on the host: a metric inside the graph cannot keep all
     scores, and a metric inside a replica sees only a part of them.
@@ -33,7 +33,6 @@ class ValidationScores(keras.callbacks.Callback):
         loss: loss of targets and logits, as in `fit`; None leaves it out.
         metrics: function of a model and a dataset that returns values by name; None
             for the loss and the mean average precision of independent labels, `mAP`.
-        prefix: prefix of the names in the logs: `val_mAP`, `val_loss`.
     """
 
     def __init__(
@@ -41,13 +40,11 @@ class ValidationScores(keras.callbacks.Callback):
         dataset: Iterable,
         loss: keras.Loss | None = None,
         metrics: Metrics | None = None,
-        prefix: str = "val_",
     ):
         super().__init__()
         self.dataset = dataset
         self.loss = loss
         self.metrics = metrics
-        self.prefix = prefix
 
     def on_epoch_end(self, epoch, logs=None):
         if self.metrics is not None:
@@ -59,7 +56,7 @@ class ValidationScores(keras.callbacks.Callback):
             values = {"mAP": float(known.mean()) if len(known) else 0.0}
             if self.loss is not None:
                 values["loss"] = float(self.loss(targets, logits))
-        logs.update({f"{self.prefix}{name}": x for name, x in values.items()})
+        logs.update({f"val_{name}": x for name, x in values.items()})
 
 
 class TrainingProgress(keras.callbacks.Callback):

@@ -5,6 +5,8 @@ import math
 import keras
 import tensorflow as tf
 
+_FIRST, _LAST = 1 / 25, 4e-6  # of the highest rate, the defaults of OneCycleLR
+
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
@@ -18,8 +20,6 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         highest: highest learning rate.
         steps: total number of training steps.
         rise: share of the steps in which the rate rises, 0-1.
-        start_factor: first rate, as a share of the highest one.
-        end_factor: last rate, as a share of the highest one.
 
     Raises:
         ValueError: if `steps` is below 1 or `rise` is not between 0 and 1.
@@ -30,14 +30,7 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         [0.004, 0.1, 4e-07]
     """
 
-    def __init__(
-        self,
-        highest: float,
-        steps: int,
-        rise: float = 0.3,
-        start_factor: float = 1 / 25,
-        end_factor: float = 4e-6,
-    ):
+    def __init__(self, highest: float, steps: int, rise: float = 0.3):
         super().__init__()
         if steps < 1:
             raise ValueError(f"`steps` must be at least 1; got steps={steps}.")
@@ -46,25 +39,17 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         self.highest = highest
         self.steps = steps
         self.rise = rise
-        self.start_factor = start_factor
-        self.end_factor = end_factor
 
     def __call__(self, step):
         last = self.steps - 1.0
         top = max(self.rise * self.steps - 1.0, 0.0)
         step = tf.minimum(tf.cast(step, tf.float32), last)
-        rising = _anneal(self.start_factor, 1.0, step / (top or 1.0))
-        falling = _anneal(1.0, self.end_factor, (step - top) / ((last - top) or 1.0))
+        rising = _anneal(_FIRST, 1.0, step / (top or 1.0))
+        falling = _anneal(1.0, _LAST, (step - top) / ((last - top) or 1.0))
         return self.highest * tf.where(step < top, rising, falling)
 
     def get_config(self):
-        return {
-            "highest": self.highest,
-            "steps": self.steps,
-            "rise": self.rise,
-            "start_factor": self.start_factor,
-            "end_factor": self.end_factor,
-        }
+        return {"highest": self.highest, "steps": self.steps, "rise": self.rise}
 
 
 def _anneal(start, end, share):

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import keras
 
+_LEAST_FALL = 1e-4  # as in ReduceLROnPlateau
+
 
 class PlateauDecay(keras.callbacks.Callback):
     """Lowers the learning rate when a value has not fallen for some epochs.
@@ -16,7 +18,6 @@ class PlateauDecay(keras.callbacks.Callback):
         monitor: name of the value in the logs; lower is better.
         factor: factor of the learning rate, between 0 and 1.
         patience: epochs without a fall before each decay, at least 1.
-        least_fall: smallest decrease that counts as a fall.
 
     Raises:
         ValueError: if a number is out of its limits.
@@ -26,13 +27,7 @@ class PlateauDecay(keras.callbacks.Callback):
         True
     """
 
-    def __init__(
-        self,
-        monitor: str = "loss",
-        factor: float = 0.1,
-        patience: int = 4,
-        least_fall: float = 1e-4,
-    ):
+    def __init__(self, monitor: str = "loss", factor: float = 0.1, patience: int = 4):
         super().__init__()
         if not 0 < factor < 1:
             raise ValueError(f"`factor` must be between 0 and 1; got factor={factor}.")
@@ -41,7 +36,6 @@ class PlateauDecay(keras.callbacks.Callback):
         self.monitor = monitor
         self.factor = factor
         self.patience = patience
-        self.least_fall = least_fall
         self.values: list[float] = []
 
     def resume(self, epochs: Sequence[Mapping[str, float]]) -> None:
@@ -60,7 +54,7 @@ class PlateauDecay(keras.callbacks.Callback):
         lowest, waited, due = float("inf"), 0, False
         for value in values:
             due = False
-            if value < lowest - self.least_fall:
+            if value < lowest - _LEAST_FALL:
                 lowest, waited = value, 0
                 continue
             waited += 1
