@@ -1,4 +1,4 @@
-"""Feature extractors: one family per file."""
+"""Backbones: models from images to feature maps, one family per file."""
 
 from kmlic.backbones.build_backbone import build_backbone
 from kmlic.backbones.freeze_batch_norm import freeze_batch_norm

@@ -1,4 +1,4 @@
-"""What all networks built here share: pixels in, feature maps or logits out."""
+"""Normalisation and classifier, shared by all networks."""
 
 from collections.abc import Callable, Sequence
 

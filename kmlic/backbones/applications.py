@@ -1,4 +1,4 @@
-"""The models of keras.applications as backbones."""
+"""Models of keras.applications as backbones."""
 
 import dataclasses
 import os
@@ -15,19 +15,23 @@ _CAFFE_MEAN = (103.939, 116.779, 123.68)  # blue, green, red
 
 @dataclasses.dataclass(frozen=True)
 class Application:
-    """Says where a model of keras.applications has its feature maps.
+    """Describes the feature maps and pixels of a model of keras.applications.
 
     Args:
         builder: its name in keras.applications.
         feature_layers: names of the layers at strides 4, 8, 16 and 32.
-        pixels: what its weights were trained with: "0 to 255" (it normalises by
-            itself), "-1 to 1", "imagenet" (RGB less its mean, over its deviation) or
-            "caffe" (BGR less its mean).
+        pixels: what its weights were trained with: "0 to 255" (it normalises inside),
+            "-1 to 1", "imagenet" (RGB minus its mean, divided by its deviation) or
+            "caffe" (BGR minus its mean).
     """
 
     builder: str
     feature_layers: tuple[str, ...]
     pixels: str
+
+
+def _resnet(depths):
+    return tuple(f"conv{i}_block{n}_out" for i, n in enumerate(depths, start=2))
 
 
 def _resnet_v2(depths):
@@ -40,10 +44,10 @@ def _efficientnet(finest):
     return (finest, *coarser, "top_activation")
 
 
-def _convnext(size, depths):
+def _convnext(size, depth):
     return tuple(
-        f"convnext_{size}_stage_{stage}_block_{depth - 1}_identity"
-        for stage, depth in enumerate(depths)
+        f"convnext_{size}_stage_{stage}_block_{blocks - 1}_identity"
+        for stage, blocks in enumerate((3, 3, depth, 3))
     )
 
 
@@ -52,7 +56,7 @@ def _vgg(last):
 
 
 # InceptionV3, InceptionResNetV2, MobileNetV3 and the NASNets are missing: the names of
-# their layers depend on what was built before. Any keras.Model serves as it is, though.
+# their layers depend on the models built before. They can be passed as a keras.Model.
 APPLICATIONS = {
     "mobilenet": Application(
         "MobileNet",
@@ -64,16 +68,7 @@ APPLICATIONS = {
         (*(f"block_{block}_expand_relu" for block in (3, 6, 13)), "out_relu"),
         "-1 to 1",
     ),
-    "resnet152": Application(
-        "ResNet152",
-        (
-            "conv2_block3_out",
-            "conv3_block8_out",
-            "conv4_block36_out",
-            "conv5_block3_out",
-        ),
-        "caffe",
-    ),
+    "resnet152": Application("ResNet152", _resnet((3, 8, 36, 3)), "caffe"),
     "resnet50_v2": Application("ResNet50V2", _resnet_v2((3, 4, 6)), "-1 to 1"),
     "resnet101_v2": Application("ResNet101V2", _resnet_v2((3, 4, 23)), "-1 to 1"),
     "resnet152_v2": Application("ResNet152V2", _resnet_v2((3, 8, 36)), "-1 to 1"),
@@ -81,12 +76,7 @@ APPLICATIONS = {
     "vgg19": Application("VGG19", _vgg(4), "caffe"),
     "xception": Application(
         "Xception",
-        (
-            "block3_sepconv2_bn",
-            "block4_sepconv2_bn",
-            "block13_sepconv2_bn",
-            "block14_sepconv2_act",
-        ),
+        (*(f"block{n}_sepconv2_bn" for n in (3, 4, 13)), "block14_sepconv2_act"),
         "-1 to 1",
     ),
     **{
@@ -114,16 +104,16 @@ APPLICATIONS = {
         )
     },
     **{
-        f"convnext_{size}": Application(
-            f"ConvNeXt{builder}", _convnext(size, (3, 3, depth, 3)), "0 to 255"
+        f"convnext_{size.lower()}": Application(
+            f"ConvNeXt{size}", _convnext(size.lower(), depth), "0 to 255"
         )
-        for size, builder, depth in (
-            ("tiny", "Tiny", 9),
-            ("small", "Small", 27),
-            ("base", "Base", 27),
-            ("large", "Large", 27),
-            ("xlarge", "XLarge", 27),
-        )
+        for size, depth in {
+            "Tiny": 9,
+            "Small": 27,
+            "Base": 27,
+            "Large": 27,
+            "XLarge": 27,
+        }.items()
     },
 }
 
@@ -147,8 +137,8 @@ def build_application(
         image_size: side of the images in pixels; None for any.
         include_top: whether to end in the classifier instead of feature maps.
         num_classes: logits of that classifier.
-        channels: of the images. The first three are RGB; those after them reach the
-            first convolution as they are.
+        channels: of the images. The first three are RGB; the others are passed to the
+            first convolution unchanged.
         weights: "imagenet" (Keras downloads them), the path of a `.weights.h5` file of
             the same model without its classifier (with it if `include_top`), or None.
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kmlic.backbones.applications import APPLICATIONS, build_application
-from kmlic.backbones.imagenet import CHECKPOINTS, download_imagenet_weights
+from kmlic.backbones.imagenet import download_imagenet_weights
 from kmlic.backbones.load_weights import load_weights
 from kmlic.backbones.plain_network import PLAIN_NETWORKS, PlainNetwork
 from kmlic.backbones.residual_network import ResidualNetwork
@@ -16,6 +16,7 @@ from kmlic.backbones.resnest import RESNESTS
 from kmlic.backbones.resnet import RESNETS
 from kmlic.backbones.seresnet import SERESNETS
 from kmlic.check_choice import check_choice
+from kmlic.check_number import check_number
 
 NETWORKS: dict[str, PlainNetwork | ResidualNetwork] = {
     **PLAIN_NETWORKS,
@@ -35,40 +36,36 @@ def build_backbone(
     num_classes: int = 1000,
     extra_channels: str = "zeros",
 ) -> keras.Model:
-    """Builds the feature extractor called `name`, with its preprocessing inside.
+    """Builds the backbone `name`, from images to feature maps or logits.
 
     Shapes: images (B, H, W, C) of pixels 0-255 to feature maps at strides 4, 8, 16 and
     32 (2, 4, 8 and 16 for `small_cnn`), finest first; with `include_top` to float32
-    logits (B, `num_classes`).
+    logits (B, `num_classes`). Normalisation is part of the model.
 
     Args:
-        name: a residual network (`small_resnet` is the one for a laptop), `small_cnn`
-            for images of 64 pixels, or a model of keras.applications in snake case,
-            like `mobilenet_v2`.
+        name: a residual network (`small_resnet` is fast on a laptop), `small_cnn` for
+            images of 64 pixels, or a model of keras.applications in snake case, such as
+            `mobilenet_v2`.
         image_size: side of the images in pixels; None for any.
-        channels: of the images, at least 3. The first three are RGB; those after them
-            reach the first convolution as they are.
+        channels: of the images, at least 3. The first three are RGB; the others are
+            passed to the first convolution unchanged.
         weights: "imagenet"; the path of a `.weights.h5` file or of a checkpoint of timm
-            or torch (`.safetensors`, `.pth`); or None to start anew.
+            or torch (`.safetensors`, `.pth`); or None for random weights.
         include_top: whether to end in the classifier instead of feature maps.
         num_classes: logits of that classifier.
-        extra_channels: with `weights`, what the first convolution starts with for
-            channels after RGB: "zeros", so that the network gives what it gave without
-            them, or the "mean" of the kernels for RGB.
+        extra_channels: with `weights`, the initial kernels of channels after RGB:
+            "zeros", so that the output is the same as without them, or the "mean" of
+            the kernels for RGB.
 
     Raises:
-        ValueError: if nothing is called `name`, or its `weights` do not fit.
+        ValueError: if `name` is unknown or its `weights` do not fit.
 
     Example:
         >>> backbone = build_backbone("small_resnet", image_size=96)
         >>> [shape[1:] for shape in backbone.output_shape]
         [(24, 24, 32), (12, 12, 64), (6, 6, 128), (3, 3, 256)]
     """
-    if channels < 3:
-        raise ValueError(
-            f"`channels` must be at least 3, the first three RGB; got "
-            f"channels={channels}."
-        )
+    check_number("channels", channels, at_least=3)
     check_choice("name", name, *NETWORKS, *APPLICATIONS)
     check_choice("extra_channels", extra_channels, "zeros", "mean")
     options: dict[str, Any] = {
@@ -80,8 +77,6 @@ def build_backbone(
         build = functools.partial(build_application, name, **options)
         model = build(weights=weights)
     else:
-        if name in CHECKPOINTS:
-            options |= {"mean": CHECKPOINTS[name].mean, "std": CHECKPOINTS[name].std}
         build = functools.partial(NETWORKS[name].build, name, **options)
         model = build()
         if weights is not None:

@@ -1,4 +1,4 @@
-"""Batch normalization that no longer learns from the batch."""
+"""Freezing of batch normalization."""
 
 import keras
 
@@ -6,13 +6,13 @@ from kmlic.layers.keras_internals import flatten_layers
 
 
 def freeze_batch_norm(model: keras.Model) -> int:
-    """Keeps every batch normalization in inference mode and gives their number.
+    """Freezes every batch normalization of a model and returns their number.
 
-    With batches of a few images their statistics harm more than they adapt, and weights
-    whose statistics were folded away have none to learn from. Call it before `compile`.
+    Frozen layers stay in inference mode: statistics of batches of a few images harm,
+    and weights whose statistics were folded away have none. Call it before `compile`.
 
     Args:
-        model: any model; nested models and composite layers are reached too.
+        model: any model; layers of nested models and composite layers are included.
 
     Example:
         >>> from kmlic.backbones import build_backbone

@@ -1,4 +1,4 @@
-"""Where the ImageNet weights of the residual networks come from."""
+"""ImageNet weights of the residual networks, downloaded from the Hugging Face Hub."""
 
 import dataclasses
 import hashlib
@@ -7,7 +7,6 @@ import logging
 import pathlib
 
 from kmlic.atomic_write import atomic_write
-from kmlic.backbones._build_network import IMAGENET_MEAN, IMAGENET_STD
 
 _LOGGER = logging.getLogger(__name__)
 _FILE = "model.safetensors"
@@ -15,7 +14,7 @@ _FILE = "model.safetensors"
 
 @dataclasses.dataclass(frozen=True)
 class Pin:
-    """Names one file of a repository on the Hub for good.
+    """Identifies one version of a file on the Hugging Face Hub.
 
     Args:
         revision: commit of the repository.
@@ -28,20 +27,16 @@ class Pin:
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """Says where a network's weights are and what pixels they were trained with.
+    """Describes where the ImageNet weights of a network are.
 
     Args:
         repository: on the Hugging Face Hub, with a `model.safetensors` of timm.
-        pin: the file there. None takes what the Hub has at the first download, which
-            is recorded: from then on, nothing else is accepted.
-        mean: of the RGB pixels, as shares of 255.
-        std: their standard deviation.
+        pin: the version of the file. None accepts the version at the first download,
+            which is recorded; afterwards nothing else is accepted.
     """
 
     repository: str
     pin: Pin | None = None
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
 
 
 _RESNET50 = Checkpoint(
@@ -51,8 +46,8 @@ _RESNET50 = Checkpoint(
         "5d061a3c593d795bfe682d9b152bafbcf550579873492def3515b46db1189888",
     ),
 )
-# The papers started from torchvision's weights, hence `tv`. Pinned are those whose
-# commit and hash two or more public projects agree on.
+# The papers started from torchvision's weights (`tv`). Files are pinned where two or
+# more public projects agree on commit and hash.
 CHECKPOINTS = {
     "resnet18": Checkpoint(
         "timm/resnet18.tv_in1k",
@@ -78,17 +73,16 @@ CHECKPOINTS = {
 
 
 def download_imagenet_weights(name: str) -> pathlib.Path:
-    """Downloads the ImageNet weights of `name` once and gives the path of the file.
+    """Downloads the ImageNet weights of `name` once and returns their path.
 
-    The file must have the hash that kmlic pins; where it pins none, the one that the
-    Hub vouched for at the first download, which `kmlic_pins.json` in the Hub's cache
-    folder keeps together with the commit.
+    The file must have the hash that kmlic pins or, without one, that of the first
+    download, which `kmlic_pins.json` in the Hub's cache folder records with the commit.
 
     Args:
         name: of a residual network.
 
     Raises:
-        ValueError: if the network has none, or the file is not the pinned one.
+        ValueError: if the network has no weights, or the file is not the pinned one.
         ImportError: if huggingface-hub is not installed.
         ConnectionError: if the Hub cannot be reached and nothing is cached.
     """
@@ -111,8 +105,8 @@ def download_imagenet_weights(name: str) -> pathlib.Path:
     if checkpoint.pin is None and recorded is None:
         record_pin(name, pin)
         _LOGGER.warning(
-            "kmlic pins no ImageNet weights for %s; revision %s with sha256 %s was "
-            "taken and is the only one accepted from now on (%s).",
+            "kmlic pins no ImageNet weights for %s; revision %s with sha256 %s is the "
+            "only one accepted from now on (%s).",
             name,
             pin.revision,
             pin.sha256,
@@ -122,7 +116,7 @@ def download_imagenet_weights(name: str) -> pathlib.Path:
 
 
 def find_pin(name: str) -> Pin:
-    """Asks the Hub for the current commit and the sha256 of the weights of `name`.
+    """Returns the current commit and sha256 of the weights of `name` on the Hub.
 
     Args:
         name: of a residual network.
@@ -133,7 +127,7 @@ def find_pin(name: str) -> Pin:
     repository, hub = _find_checkpoint(name).repository, _import_hub()
     try:
         info = hub.HfApi().model_info(repository, files_metadata=True)
-    except Exception as error:  # of another library in each version of the Hub's
+    except Exception as error:  # its type depends on the version of huggingface-hub
         raise _explain_failure(repository) from error
     (entry,) = [file for file in info.siblings if file.rfilename == _FILE]
     return Pin(info.sha, entry.lfs.sha256)
@@ -143,7 +137,7 @@ def read_pins() -> dict[str, Pin]:
     """Reads the pins recorded on this machine, by repository.
 
     Raises:
-        ValueError: if their file is damaged.
+        ValueError: if their file is corrupt.
     """
     path = _pins_path()
     if not path.exists():
@@ -154,12 +148,12 @@ def read_pins() -> dict[str, Pin]:
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} must hold a revision and a sha256 per repository; got {error}. "
-            "Mend or delete it; then the next download is trusted anew."
+            "Correct or delete it; then the next download is trusted again."
         ) from error
 
 
 def record_pin(name: str, pin: Pin) -> None:
-    """Makes `pin` the only weights of `name` that this machine accepts.
+    """Records the only weights of `name` that this machine accepts.
 
     Args:
         name: of a residual network that kmlic does not pin itself.
@@ -175,7 +169,7 @@ def _find_checkpoint(name):
     if name not in CHECKPOINTS:
         raise ValueError(
             f'`weights` must be None or a path for {name!r}, which has no "imagenet" '
-            f"weights; those that have: {', '.join(CHECKPOINTS)}."
+            f"weights; networks with weights: {', '.join(CHECKPOINTS)}."
         )
     return CHECKPOINTS[name]
 
@@ -183,7 +177,7 @@ def _find_checkpoint(name):
 def _explain_failure(repository):
     return ConnectionError(
         f"The Hugging Face Hub could not be reached for {repository}; download its "
-        f"{_FILE} where there is a network and pass the path as `weights`."
+        f"{_FILE} on another machine and pass its path as `weights`."
     )
 
 

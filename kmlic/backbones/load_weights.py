@@ -1,4 +1,4 @@
-"""Weights from files into networks, strictly."""
+"""Loading of weights from files into networks."""
 
 import os
 import pathlib
@@ -9,7 +9,7 @@ import h5py
 import keras
 import numpy as np
 
-# Networks first published in Caffe keep the names of their port to torch.
+# Networks first published in Caffe keep the names of their torch version.
 _RENAMED = ((r"^layer0\.", ""), (r"\.se_module\.", ".se."), (r"^last_linear\.", "fc."))
 _SUBLAYERS = {
     "features": "conv",
@@ -32,12 +32,12 @@ _NAMES_SHOWN = 12
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike[str]) -> None:
-    """Loads all weights of a file into `model`, or none.
+    """Loads all weights of a file into `model`, or raises an error.
 
-    Checkpoints of timm and torch must have the model's names and shapes, both ways.
-    Left out are counters of batches, the classifier where the model has none, and the
-    gates of spatial group-wise enhance, which no ImageNet checkpoint has: they keep
-    their start.
+    Names and shapes in checkpoints of timm and torch must match the model's. Ignored
+    are batch counters, the classifier if the model has none, and the gates of spatial
+    group-wise enhance, which no ImageNet checkpoint has: they keep their initial
+    values.
 
     Args:
         model: a residual network from `build_backbone` (`.weights.h5` files: any).
@@ -46,7 +46,7 @@ def load_weights(model: keras.Model, path: str | os.PathLike[str]) -> None:
     Raises:
         FileNotFoundError: if there is no such file.
         ImportError: if the library that reads it is not installed.
-        ValueError: if the file is damaged or holds other weights; says which.
+        ValueError: if the file is corrupt or has other weights, naming them.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -94,7 +94,7 @@ def _read_safetensors(path):
     try:
         return safetensors.numpy.load_file(path)
     except (safetensors.SafetensorError, OSError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} is no whole safetensors file: {error}.") from error
+        raise ValueError(f"{path} is no complete safetensors file: {error}.") from error
 
 
 def _read_torch(path):
@@ -106,11 +106,11 @@ def _read_torch(path):
             "files do not."
         ) from error
     try:
-        # Without weights_only a file may run any code.
+        # Without weights_only a file could run code.
         state = torch.load(path, map_location="cpu", weights_only=True)
         return {name: tensor.float().numpy() for name, tensor in state.items()}
     except Exception as error:  # torch raises whatever its zip and pickle readers do
-        raise ValueError(f"{path} is no whole file of tensors: {error}.") from error
+        raise ValueError(f"{path} is no complete file of tensors: {error}.") from error
 
 
 def _load_state_dict(
@@ -135,7 +135,7 @@ def _load_state_dict(
     if missing or surplus:
         raise ValueError(
             f"`weights` must be the ones of {model.name}; {path} lacks "
-            f"{_enumerate(missing)} and has {_enumerate(surplus)} too many."
+            f"{_list(missing)} and has {_list(surplus)} too many."
         )
     values = {name: _to_keras(name, found[name], targets[name], path) for name in found}
     for name, value in values.items():
@@ -155,7 +155,7 @@ def _rename(name):
     return name
 
 
-def _enumerate(names):
+def _list(names):
     if not names:
         return "nothing"
     shown = ", ".join(sorted(names)[:_NAMES_SHOWN])
@@ -179,7 +179,5 @@ def _to_keras(name, array, variable, path):
             f"whose Keras shape is {tuple(variable.shape)}."
         )
     if not np.issubdtype(value.dtype, np.floating) or not np.isfinite(value).all():
-        raise ValueError(
-            f"{path} is damaged: {name} holds values that are no finite numbers."
-        )
+        raise ValueError(f"{path} is corrupt: {name} has values that are not finite.")
     return value

@@ -1,4 +1,4 @@
-"""Plain convolutional networks, without shortcuts, for small images."""
+"""Plain convolutional networks for small images."""
 
 import dataclasses
 from typing import Any
@@ -12,18 +12,18 @@ from kmlic.layers import FusedBatchNorm
 
 @dataclasses.dataclass(frozen=True)
 class PlainNetwork:
-    """Describes a network of one convolution a stage; `build` turns it into a model.
+    """Describes a network of one convolution per stage, which `build` builds.
 
-    Each stage is a 3x3 convolution, batch normalization, a pool that halves the sides,
-    and ReLU.
+    A stage is a 3x3 convolution, batch normalization, max pooling that halves the
+    sides, and ReLU.
 
     Paper: Nishimura, Yu, Hellmers and Desai, "A Combined Deep Learning and Semantic
     Embedding Model for Image Classification", section 2.1, which takes a network like
     those of Yao and Miller, "Tiny ImageNet Classification with Convolutional Neural
-    Networks", 2015. Differs from the paper: it gives no widths.
+    Networks", 2015. The paper states no widths.
 
-    Shapes: images (B, H, W, C) of pixels 0-255 to one feature map a stage, of sides
-    H / 2, H / 4 and so on, rounded down.
+    Shapes: images (B, H, W, C) of pixels 0-255 to one feature map per stage, of sides H
+    / 2, H / 4 and so on, rounded down.
 
     Args:
         widths: channels of each stage.
@@ -37,13 +37,7 @@ class PlainNetwork:
     widths: tuple[int, ...]
 
     def build(self, name: str, **options: Any) -> keras.Model:
-        """Builds the network, with the normalisation of its RGB pixels inside.
-
-        Args:
-            name: name of the model.
-            **options: of `build_network`: `image_size`, `channels`, `include_top`,
-                `num_classes`, `mean` and `std`.
-        """
+        """Builds the network as a model, as `ResidualNetwork.build` does."""
         return build_network(name, self._extract, **options)
 
     def _extract(self, x):
@@ -59,13 +53,13 @@ class PlainNetwork:
             )(x)
             x = FusedBatchNorm(momentum=0.9, epsilon=1e-5, name=f"bn{stage}")(x)
             x = layers.MaxPooling2D(2, name=f"pool{stage}")(x)
-            # The same as before the pool, on a quarter of the numbers.
+            # After the pool, ReLU gives the same on a quarter of the values.
             x = layers.Activation("relu", name=f"act{stage}")(x)
             feature_maps.append(x)
         return feature_maps
 
 
 PLAIN_NETWORKS = {
-    # From scratch on two cores, for images of about 64 pixels.
+    # For training from scratch on two cores, on images of about 64 pixels.
     "small_cnn": PlainNetwork((64, 128, 256, 512)),
 }

@@ -1,4 +1,4 @@
-"""Residual networks: the description that a family fills in, and what builds it."""
+"""Residual networks, described by their dimensions."""
 
 import dataclasses
 from typing import Any
@@ -18,10 +18,9 @@ from kmlic.layers import (
 
 @dataclasses.dataclass(frozen=True)
 class ResidualNetwork:
-    """Describes a residual network of four stages; `build` turns it into a model.
+    """Describes a residual network of four stages, which `build` builds.
 
-    Layers carry timm's names (`layer1.0.conv1`), so that the keys of a checkpoint say
-    where each array goes.
+    Layers have timm's names (`layer1.0.conv1`), by which checkpoints are loaded.
 
     Paper: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016,
     https://arxiv.org/abs/1512.03385. Differs from the paper: the stride of a
@@ -33,20 +32,20 @@ class ResidualNetwork:
     Args:
         blocks: number of blocks of each stage.
         widths: channels inside the blocks of each stage, before `base_width`. A
-            bottleneck gives four times as many, a basic block just these.
+            bottleneck outputs four times as many, a basic block the same number.
         bottleneck: whether blocks are 1x1, 3x3, 1x1 (else 3x3, 3x3).
         stem: "7x7", "3x3" (one convolution) or "deep" (three of 3x3).
         stem_width: channels of the stem; of its first two convolutions if "deep".
         groups: groups (cardinality) of the 3x3 convolution of a bottleneck.
         base_width: channels of each of these groups for every 64 in `widths`.
-        attention: what scales the result of a block before the shortcut is added: a
-            layer without arguments, or None.
-        radix: splits of split attention in place of the 3x3 convolution, of the second
-            one without `bottleneck`; 0 for none.
-        pool_first: whether the pool that strides with split attention comes before it.
-        average_shortcut: whether a shortcut strides by an average pool.
-        caffe: whether the stride is on the first 1x1 convolution (where there are no
-            groups) and the first pool pads only at the end.
+        attention: layer class that scales the output of a block before the shortcut is
+            added, constructed without arguments; or None.
+        radix: splits of split attention instead of the 3x3 convolution (the second one
+            without `bottleneck`); 0 for none.
+        pool_first: whether the strided pool of split attention comes before it.
+        average_shortcut: whether shortcuts are strided by average pooling.
+        caffe: whether the stride is on the first 1x1 convolution (without groups) and
+            the first pool pads only at the end.
 
     Example:
         >>> network = ResidualNetwork(blocks=(1, 1, 1, 1), widths=(8, 16, 24, 32))
@@ -69,7 +68,7 @@ class ResidualNetwork:
     caffe: bool = False
 
     def build(self, name: str, **options: Any) -> keras.Model:
-        """Builds the network, with the normalisation of its RGB pixels inside.
+        """Builds the network as a model that normalises its pixels.
 
         Args:
             name: name of the model.
@@ -101,8 +100,8 @@ class ResidualNetwork:
         else:
             x = _convolve(x, self.stem_width, int(self.stem[0]), 2, "conv1")
         x = _relu(_normalise_batch(x, "bn1"), "act1")
-        # After ReLU a zero is as good as minus infinity beside the image. Caffe pads at
-        # the end, and drops what then starts beyond the image.
+        # After ReLU, padding with zeros equals padding with minus infinity. Caffe pads
+        # at the end, and drops windows that start beyond the image.
         pad = ((0, 1), (0, 1)) if self.caffe else 1
         x = layers.ZeroPadding2D(pad, name="maxpool.pad")(x)
         return layers.MaxPooling2D(3, 2, name="maxpool")(x)
@@ -170,7 +169,7 @@ class ResidualNetwork:
 
 
 def _convolve(x, filters, size, stride, name, groups=1):
-    # Keras pads a strided convolution by the image's size, torch always alike.
+    # Keras' padding of a strided convolution depends on the image's size, torch's not.
     if size > 1 and stride > 1:
         x = layers.ZeroPadding2D(size // 2, name=f"{name}.pad")(x)
     arguments = {
@@ -186,7 +185,7 @@ def _convolve(x, filters, size, stride, name, groups=1):
 
 
 def _kernel_initializer():
-    # Keeps the gradient's variance under ReLU, as in torchvision and timm.
+    # Preserves the gradient's variance under ReLU, as in torchvision and timm.
     return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
 
 
@@ -201,6 +200,6 @@ def _relu(x, name):
 
 
 def _average(x, stride, name):
-    # The zeros around the image count, as in torch.
+    # The average includes the zeros around the image, as in torch.
     x = layers.ZeroPadding2D(1, name=f"{name}.pad")(x)
     return layers.AveragePooling2D(3, stride, name=name)(x)

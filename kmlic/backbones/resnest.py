@@ -1,4 +1,4 @@
-"""ResNeSt: residual networks of split attention."""
+"""ResNeSt, residual networks with split attention."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ _RESNEST = ResidualNetwork(
     (3, 4, 6, 3), stem="deep", stem_width=32, radix=2, average_shortcut=True
 )
 
-# The names follow the settings: 4s2x40d is radix 4, cardinality 2, base width 40.
+# Names state the settings: 4s2x40d is radix 4, cardinality 2, base width 40.
 RESNESTS = {
     "resnest14d": dataclasses.replace(_RESNEST, blocks=(1, 1, 1, 1)),
     "resnest26d": dataclasses.replace(_RESNEST, blocks=(2, 2, 2, 2)),

@@ -1,4 +1,4 @@
-"""ResNet, with spatial group-wise enhance too, and a small one for processors."""
+"""ResNet, also with spatial group-wise enhance, and a small one for CPUs."""
 
 from kmlic.backbones.residual_network import ResidualNetwork
 from kmlic.layers import SpatialGroupEnhance
@@ -8,7 +8,7 @@ RESNETS = {
     "resnet50": ResidualNetwork((3, 4, 6, 3)),
     "resnet101": ResidualNetwork((3, 4, 23, 3)),
     "sge_resnet50": ResidualNetwork((3, 4, 6, 3), attention=SpatialGroupEnhance),
-    # From scratch on two cores, for images of about 100 pixels.
+    # For training from scratch on two cores, on images of about 100 pixels.
     "small_resnet": ResidualNetwork(
         (1, 1, 1, 1), (32, 64, 128, 256), bottleneck=False, stem="5x5", stem_width=32
     ),

@@ -1,4 +1,4 @@
-"""A backbone from its name or from a model of the user's own."""
+"""A backbone given by name or as a model."""
 
 import pathlib
 
@@ -14,10 +14,10 @@ def resolve_backbone(
     channels: int = 3,
     weights: str | pathlib.Path | None = None,
 ) -> keras.Model:
-    """Gives a model from images to feature maps, finest first.
+    """Returns a backbone, from images to feature maps, by name or as given.
 
-    A model of the user's own is checked and given back as it is. It may have a single
-    feature map or a dictionary of them; `keras.tree.flatten` makes a list of any.
+    A keras.Model is checked and returned unchanged. It may have a single feature map or
+    a dictionary of them; `keras.tree.flatten` makes a list of any.
 
     Args:
         backbone: a name for `build_backbone`, or a keras.Model whose outputs are
@@ -27,8 +27,8 @@ def resolve_backbone(
         weights: for a named backbone: "imagenet", a path, or None.
 
     Raises:
-        ValueError: if a keras.Model comes with `weights`, takes other images, or gives
-            something else than feature maps, finest first.
+        ValueError: if a keras.Model comes with `weights`, takes other images, or does
+            not return feature maps, finest first.
 
     Example:
         >>> backbone = resolve_backbone("small_resnet", image_size=64)
@@ -42,7 +42,7 @@ def resolve_backbone(
         )
     if weights is not None:
         raise ValueError(
-            "`weights` must be None beside a keras.Model, which has its own; got "
+            "`weights` must be None with a keras.Model, which has its own; got "
             f"weights={weights!r} and backbone={backbone.name!r}."
         )
     shape = backbone.input_shape
@@ -53,14 +53,14 @@ def resolve_backbone(
         )
     if any(side not in (None, image_size) for side in shape[1:3]) and image_size:
         raise ValueError(
-            f"`image_size` must be the one of the backbone; got image_size={image_size}"
+            f"`image_size` must be that of the backbone; got image_size={image_size}"
             f" and backbone={backbone.name!r} with input shape {shape}."
         )
     shapes = [tuple(feature_map.shape) for feature_map in backbone.outputs]
     sides = [side for side in (shape[1] for shape in shapes if len(shape) == 4) if side]
     if any(len(shape) != 4 for shape in shapes) or sides != sorted(sides, reverse=True):
         raise ValueError(
-            "`backbone` must give feature maps (B, H, W, C), finest first; got "
+            "`backbone` must return feature maps (B, H, W, C), finest first; got "
             f"backbone={backbone.name!r} with output shapes {shapes}."
         )
     return backbone

@@ -1,4 +1,4 @@
-"""SE-ResNet and SE-ResNeXt, as in timm and ("legacy") as first published in Caffe."""
+"""SE-ResNet and SE-ResNeXt of timm and ("legacy") of their Caffe release."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""A backbone in two parts, of which the lower one may stay as it is."""
+"""Splitting of a backbone into a lower and an upper part."""
 
 import keras
 
@@ -6,22 +6,22 @@ from kmlic.layers.keras_internals import graph_nodes
 
 
 def split_backbone(backbone: keras.Model, at: str) -> tuple[keras.Model, keras.Model]:
-    """Cuts a backbone behind one of its layers.
+    """Splits a backbone after one of its layers into two models.
 
-    Both parts share their layers, and so their weights, with the backbone. What the
-    lower part gives can be kept on disk while only the upper part is trained.
+    Both parts share their layers with the backbone. Activations of the lower part can
+    be cached on disk while only the upper part is trained.
 
     Shapes: lower: images (B, H, W, C) to activations; upper: activations to those of
     the backbone's feature maps that lie above, finest first.
 
     Args:
         backbone: from `build_backbone`, or any functional model of feature maps.
-        at: name of the lower part's last layer, for instance "block_12_add" of
-            mobilenet_v2; it may stand in a model inside the backbone.
+        at: name of the lower part's last layer, such as "block_12_add" of mobilenet_v2;
+            it may be in a model inside the backbone.
 
     Raises:
-        ValueError: if there is no such layer, no feature map lies above it, or a
-            connection passes it by.
+        ValueError: if there is no such layer, no feature map is above it, or a
+            connection bypasses it.
 
     Example:
         >>> from kmlic.backbones import build_backbone
@@ -32,14 +32,14 @@ def split_backbone(backbone: keras.Model, at: str) -> tuple[keras.Model, keras.M
     """
     inner, before = _find(backbone, at)
     cut = inner.get_layer(at).output
-    ways = _ways(inner, cut)
-    above = [x for x in inner.outputs if ways[id(x)] == {True} and x is not cut]
-    around = any(len(ways[id(x)]) == 2 for x in inner.outputs)
+    paths = _paths(inner, cut)
+    above = [x for x in inner.outputs if paths[id(x)] == {True} and x is not cut]
+    around = any(len(paths[id(x)]) == 2 for x in inner.outputs)
     if around or not above:
         raise ValueError(
             "`at` must be a layer below some feature map, which every connection to "
             f"that goes through; got at={at!r} in {backbone.name!r}, "
-            + ("which a connection passes by." if around else "with no map above it.")
+            + ("which a connection bypasses." if around else "with no map above it.")
         )
     upper = keras.Model(cut, above, name="upper")
     lower = keras.Model(inner.input, cut, name="lower")
@@ -50,7 +50,7 @@ def split_backbone(backbone: keras.Model, at: str) -> tuple[keras.Model, keras.M
 
 
 def _find(backbone: keras.Model, at: str) -> tuple[keras.Model, keras.Model | None]:
-    """Gives the model that holds the layer, and what comes before that model."""
+    """Returns the model that has the layer, and a model of what comes before it."""
     if at in {layer.name for layer in backbone.layers}:
         return backbone, None
     for layer in backbone.layers:
@@ -71,8 +71,8 @@ def _names(model: keras.Model) -> list[str]:
     return names
 
 
-def _ways(model: keras.Model, cut: keras.KerasTensor) -> dict[int, set[bool]]:
-    """Tells of each tensor whether the ways to it go through the cut, or do not."""
+def _paths(model: keras.Model, cut: keras.KerasTensor) -> dict[int, set[bool]]:
+    """Finds for each tensor whether its paths pass through the cut, or do not."""
     found: dict[int, set[bool]] = {}
     for node in graph_nodes(model):
         own = set().union(*(found[id(tensor)] for tensor in node.input_tensors))

@@ -39,9 +39,9 @@ def convert(
 
 
 def pin(name: str) -> None:
-    """Logs the pin of the ImageNet weights that the Hub has now, and accepts them.
+    """Logs the current version of ImageNet weights on the Hub, and accepts it.
 
-    This machine then takes no others. What kmlic pins itself stays as it is.
+    This machine then accepts no other. Versions that kmlic pins do not change.
 
     Args:
         name: of the residual network.
@@ -52,7 +52,7 @@ def pin(name: str) -> None:
     if pinned is None:
         record_pin(name, now)
     elif pinned != now:
-        _LOGGER.info("kmlic keeps to %s.", pinned)
+        _LOGGER.info("kmlic pins %s.", pinned)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The papers' models: one builder per file."""
+"""Models of the papers, one builder per file."""
 
 from kmlic.models._names import (
     ACTIVATION_MAPS,

@@ -1,4 +1,4 @@
-"""The attribute challenge's model: one head per group of exclusive labels."""
+"""Classifier of attributes: one head per group of exclusive labels."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -28,44 +28,43 @@ def build_attribute_classifier(
     learned_weights: bool = False,
     name: str = "attribute_classifier",
 ) -> keras.Model:
-    """Builds a classifier that gives an image one label of each group.
+    """Builds a classifier of images into one label of each group.
 
-    Paper: Li, "DeepFashion Attribute Prediction Challenge Report", 2021, section 2.2:
-    the backbone's output layer of 1000 classes is the feature that all heads share.
-    Differs from the report: the sizes of its fully connected layers are unstated and an
-    argument here; `feature="pooled"` leaves the output layer away.
+    Paper: Li, "DeepFashion Attribute Prediction Challenge Report", section 2.2: all
+    heads share the backbone's output layer of 1000 classes. Differs from the report:
+    the sizes of its fully connected layers, which it does not state, are an argument;
+    `feature="pooled"` omits the output layer.
 
-    Shapes: images (B, S, S, 3) of pixels 0-255 to float32 logits (B, L), the groups
-    side by side; not `joined`, to a dictionary of logits (B, K) by group.
+    Shapes: images (B, S, S, 3) of pixels 0-255 to float32 logits (B, L), group after
+    group; if not `joined`, to a dictionary of logits (B, K) by group.
 
     Args:
-        groups: group name to the names of its labels, at least two each; their order is
-            that of the logits.
-        backbone: a name for `build_backbone`, or a keras.Model: of feature maps, finest
-            first, or with feature="output" of one feature (B, D).
+        groups: group name to the names of its labels, at least two each, in the order
+            of the logits.
+        backbone: a name for `build_backbone`, or a keras.Model with feature maps,
+            finest first, or, for feature="output", with one feature (B, D).
         hidden_units: units of each fully connected layer before the heads. The report
             tries 0, 2 and 4 layers.
-        image_size: side of the images in pixels; None for what a keras.Model takes.
-        weights: for a named backbone: "imagenet", a path, or None. With
-            feature="output" they must hold the output layer.
+        image_size: side of the images in pixels; None for that of a keras.Model.
+        weights: for a named backbone: "imagenet", a path, or None. For feature="output"
+            they must include the output layer.
         feature: "output", the backbone's 1000 logits; "pooled", its feature maps pooled
             over all regions.
-        pooling: of feature="pooled": "avg"; "avg+max", both side by side; "attention",
-            `GroupAttentionPooling` of the deepest map, where each group finds its own
-            places, beside the average of the others.
-        maps: of feature="pooled": how many of the backbone's maps, the deepest, are
-            pooled and joined.
+        pooling: for feature="pooled": "avg"; "avg+max", both side by side; "attention",
+            `GroupAttentionPooling` of the deepest map and the average of the others.
+        maps: for feature="pooled": how many of the backbone's maps, the deepest, are
+            pooled and concatenated.
         dropout: share of features dropped before each fully connected layer and the
             heads, 0 to 1.
-        joined: whether the logits of all groups are one output, which losses, metrics
-            and exports take; else each group's stand under its name.
-        learned_weights: whether a `GroupUncertainty` named "uncertainty" stands behind
-            the joined logits, for a loss whose weights are learned.
+        joined: whether the logits of all groups are one output, as losses, metrics and
+            exports expect.
+        learned_weights: whether a `GroupUncertainty` named "uncertainty" follows the
+            joined logits, for a loss with learned weights.
         name: name of the model.
 
     Raises:
-        ValueError: if a group has fewer than two labels, a label stands twice, an
-            argument is unknown, or the backbone has not what is asked for.
+        ValueError: if a group has fewer than two labels, a label repeats, an argument is
+            unknown, or the backbone does not fit.
 
     Example:
         >>> groups = {"sleeve": ("long", "short", "none"), "fit": ("tight", "loose")}
@@ -79,7 +78,7 @@ def build_attribute_classifier(
     check_choice("feature", feature, "output", "pooled")
     check_choice("pooling", pooling, "avg", "avg+max", "attention")
     if learned_weights and not joined:
-        raise ValueError("`learned_weights` must come with joined logits.")
+        raise ValueError("`learned_weights` requires joined logits.")
     shape = (image_size, image_size, 3)
     if image_size is None and isinstance(backbone, keras.Model):
         shape = backbone.input_shape[1:]
@@ -152,7 +151,7 @@ def _resolve_output(
 def _pool(
     feature_maps: Sequence[keras.KerasTensor], pooling: str, maps: int, groups: int
 ) -> keras.KerasTensor:
-    """Gives one feature for all groups, (B, D), or one for each, (B, G, D)."""
+    """Returns one feature for all groups (B, D), or one per group (B, G, D)."""
     if not 1 <= maps <= len(feature_maps):
         raise ValueError(
             f"`maps` must be 1 to {len(feature_maps)}, the number of the backbone's "
@@ -173,7 +172,7 @@ def _pool(
         return layers.Concatenate(name="feature")([own, *shared])
     pooled = []
     for depth, feature_map in enumerate(deepest_first, start=1):
-        # `kmlic.explain.activation_maps` looks for the deepest pool under this name.
+        # `kmlic.explain.activation_maps` finds the deepest pool by this name.
         suffix = f"_{depth}" if depth > 1 else ""
         average = layers.GlobalAveragePooling2D(name=f"{POOL}{suffix}")
         pooled.append(average(feature_map))

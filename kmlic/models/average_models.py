@@ -1,4 +1,4 @@
-"""Several classifiers, or several views of one image, as one model."""
+"""Averages of several classifiers, or of several views of an image."""
 
 from collections.abc import Sequence
 
@@ -17,24 +17,24 @@ def average_models(
     zooms: Sequence[float] | None = None,
     name: str = "average",
 ) -> keras.Model:
-    """Averages the logits of several models, which may see the image differently.
+    """Builds a model that averages the logits of models on views of an image.
 
-    The average is a model like any other: it is scored, saved and exported as one.
+    It can be evaluated, saved and exported like any other model.
 
     Shapes: images (B, S, S, 3) of pixels 0-255 to float32 logits (B, L).
 
     Args:
         models: at least one, with the same inputs and logits.
-        trunk: what comes before all of them, from images to their inputs, computed
-            once; None if they take images themselves.
-        flips: whether the image is also mirrored left to right, at twice the cost.
-        zooms: for each model the share of the image's sides, around its middle, that it
-            sees as large as the whole, see `CenterZoom`; None for all of it.
+        trunk: model from images to the inputs of all models, computed once; None if
+            they take images.
+        flips: whether each image is also mirrored left to right, at twice the cost.
+        zooms: for each model the central share of the image's sides that it sees,
+            enlarged to the full size, see `CenterZoom`; None for complete images.
         name: name of the model.
 
     Raises:
-        ValueError: if there is no model, they differ in inputs or logits, or there are
-            not as many `zooms`.
+        ValueError: if there are no models, their inputs or logits differ, or there is not
+            one zoom per model.
 
     Example:
         >>> from kmlic.models import build_classifier
@@ -56,7 +56,7 @@ def average_models(
         )
     first = models[0] if trunk is None else trunk
     images = keras.Input(first.input_shape[1:], name="images")
-    # Two models of one name cannot stand in one graph.
+    # Models in one graph need different names.
     parts = [
         keras.Model(model.input, model.output, name=f"member_{index}")
         for index, model in enumerate(models, start=1)

@@ -1,4 +1,4 @@
-"""The baseline: a backbone, one map per label, and a pooling."""
+"""A classifier with a backbone and global pooling, the baseline."""
 
 import pathlib
 
@@ -26,10 +26,10 @@ def build_classifier(
     dropout: float = 0.0,
     name: str = "classifier",
 ) -> keras.Model:
-    """Builds a classifier of one image into independent labels.
+    """Builds a classifier of images into independent labels.
 
-    With `pooling` "avg" or "max" the last feature map is pooled and classified. With
-    "wildcat" it is classified at every position first, and the maps are pooled.
+    With `pooling` "avg" or "max" the last feature map is pooled and classified; with
+    "wildcat" it is classified at each position and the maps are pooled.
 
     Paper: for "avg" and "max" the baselines of Chen et al., "Multi-Label Image
     Recognition with Graph Convolutional Networks", CVPR 2019,
@@ -47,7 +47,7 @@ def build_classifier(
         kmax: of `WildcatPooling`.
         kmin: of `WildcatPooling`.
         alpha: of `WildcatPooling`.
-        maps_per_label: with "wildcat", maps of each label, whose mean is pooled.
+        maps_per_label: with "wildcat", maps per label, whose mean is pooled.
         dropout: share of features dropped before the classifier, 0 to 1.
         name: name of the model.
 

@@ -1,4 +1,4 @@
-"""DecoupleNet: a map for every label, independence and relevance decoupled."""
+"""DecoupleNet: one map per label, weighted by attention over labels."""
 
 import pathlib
 from typing import Literal
@@ -32,12 +32,11 @@ def build_decouplenet(
     dropout: float = 0.0,
     name: str = "decouplenet",
 ) -> keras.Model:
-    """Builds DecoupleNet, which scores each label by the places that look like it.
+    """Builds DecoupleNet, which scores labels by their maps and label attention.
 
-    Each label gets maps of its own, of which the largest value counts (Z); what the
-    labels have to do with one another is one weight a per label, learned by attention;
-    they are coupled as X = Z + a * Z, and the highest and lowest values of X are the
-    label's logit.
+    Each label has several maps, whose maximum is Z. Attention learns one weight a per
+    label from its relevance to the others; X = Z + a * Z, and the highest and lowest
+    values of X make the label's logit.
 
     Paper: Liu, Guo, Huang and Scott, "Decoupling Category-wise Independence and
     Relevance with Self-Attention for Multi-label Image Classification", ICASSP 2019,
@@ -54,17 +53,17 @@ def build_decouplenet(
         num_labels: number of labels L.
         backbone: a name for `build_backbone`, or a keras.Model whose outputs are
             feature maps, finest first; the last one is used.
-        attention: what weighs the labels: "arch1", their maps; "arch2", the backbone's
-            features; "both"; or None.
+        attention: what the label weights are computed from: "arch1", the labels' maps;
+            "arch2", the backbone's features; "both"; or None for no weights.
         upsampling: of `CategorySpaceToDepth`; with None each label's maps are a 1x1
             convolution of the features.
-        stride: of `CategorySpaceToDepth`; 2 is the other reading of the text.
+        stride: of `CategorySpaceToDepth`; 2 is another reading of the text.
         maps_per_label: maps M of each label.
         image_size: side of the images in pixels.
         weights: for a named backbone: "imagenet", a path, or None.
-        attention_maps: what "arch1" sees of each label's maps: their "avg", as the
-            code, their "max" Z, or "all" of them, as the text may be read.
-        max_gradient: of `CategorySpaceToDepth`; "broadcast" is the code's.
+        attention_maps: what "arch1" takes of each label's maps: their "avg", as the
+            code, their "max" Z, or "all" of them, another reading of the text.
+        max_gradient: of `CategorySpaceToDepth`; "broadcast" is that of the code.
         kmax: of `WildcatPooling`.
         kmin: of `WildcatPooling`.
         alpha: of `WildcatPooling`.
@@ -89,7 +88,7 @@ def build_decouplenet(
     if dropout:
         features = layers.SpatialDropout2D(dropout, name="dropout")(features)
 
-    # The head stays in float32: a label's score is one value of one map.
+    # The head is in float32: a label's score is one value of one map.
     largest, maps = CategorySpaceToDepth(
         num_labels,
         maps_per_label,

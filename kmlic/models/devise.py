@@ -1,4 +1,4 @@
-"""DeViSE: images and words in one space."""
+"""DeViSE: embeddings of images in the space of word vectors."""
 
 import pathlib
 from collections.abc import Sequence
@@ -25,11 +25,11 @@ def build_devise(
     dropout: float = 0.4,
     name: str = "devise",
 ) -> keras.Model:
-    """Builds a network that gives an image a place among word vectors.
+    """Builds a network that embeds images in the space of word vectors.
 
-    Its backbone is that of `build_classifier`, whose weights start it warm; see
-    `kmlic.training.transfer_weights`. `score_labels` ends it in the similarity to given
-    labels, for training; `EmbeddingIndex` finds the nearest of any others.
+    Weights of `build_classifier` can initialise its backbone, see
+    `kmlic.training.transfer_weights`. For training, `score_labels` appends the
+    similarity to given labels; `EmbeddingIndex` finds the nearest of any labels.
 
     Paper: Nishimura, Yu, Hellmers and Desai, "A Combined Deep Learning and Semantic
     Embedding Model for Image Classification", section 2.3, after Frome et al., "DeViSE:
@@ -70,14 +70,14 @@ def score_labels(
     *,
     metric: Literal["cosine", "dot"] = "cosine",
 ) -> keras.Model:
-    """Ends an embedding model in its similarity to labels, for losses and metrics.
+    """Appends the similarity to given labels to an embedding model.
 
-    The layers are the model's own; the vectors are saved in the new model's weights.
+    The new model shares the layers; the vectors are saved in its weights.
 
-    Shapes: as the model's inputs, to float32 similarities (B, L).
+    Shapes: the model's inputs to float32 similarities (B, L).
 
     Args:
-        model: gives embeddings (B, D).
+        model: returns embeddings (B, D).
         vectors: (L, D), one per label, from `kmlic.words`.
         metric: of `LabelSimilarity`.
 
@@ -105,12 +105,12 @@ def score_labels(
 
 
 def embedding_part(model: keras.Model) -> keras.Model:
-    """Gives the model up to its embedding, of what `score_labels` gave.
+    """Returns the part of a `score_labels` model up to its embedding.
 
-    The layers are the model's own.
+    The part shares the layers of the model.
 
     Args:
-        model: ends in the similarity to labels, trained or loaded from a file.
+        model: returns similarities to labels, trained or loaded from a file.
 
     Raises:
         ValueError: if the model has no layer "embedding".
@@ -123,15 +123,15 @@ def embedding_part(model: keras.Model) -> keras.Model:
     """
     if not has_embedding(model):
         raise ValueError(
-            f"`model` must have a layer named {EMBEDDING!r}, as `build_devise` makes "
-            f"it; got {model.name!r}."
+            f"`model` must have a layer named {EMBEDDING!r}, as `build_devise` "
+            f"builds; got {model.name!r}."
         )
     output = model.get_layer(EMBEDDING).output
     return keras.Model(model.input, output, name=model.name)
 
 
 def has_embedding(model: keras.Model) -> bool:
-    """Tells whether a model has a layer "embedding", as `build_devise` makes it."""
+    """Returns whether a model has a layer "embedding", as that of `build_devise`."""
     return any(layer.name == EMBEDDING for layer in model.layers)
 
 
@@ -147,5 +147,5 @@ def _head(
         x = layers.Dropout(dropout, name=f"dropout_{index}")(x)
         x = layers.Dense(units, "relu", name=f"hidden_{index}")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
-    # Linear: word vectors lie on all sides of the origin.
+    # Linear, as word vectors have positive and negative elements.
     return layers.Dense(embedding_size, dtype="float32", name=EMBEDDING)(x)

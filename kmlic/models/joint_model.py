@@ -1,4 +1,4 @@
-"""A model trained by its own logits and by those of a part of it."""
+"""A model trained on its own logits and on those of one of its parts."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from kmlic.layers import JointLogits
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class JointModel(keras.Model):
-    """Applies the loss it is compiled with to two sets of logits at once.
+    """Applies its loss to two sets of logits in training.
 
-    A functional model, built as `keras.Model(inputs, outputs)` is, whose last layer is
-    a `JointLogits`. In training the loss is that of the first logits plus the layer's
-    `weight` times that of the second; everywhere else the model gives the first alone.
+    A functional model, constructed like `keras.Model(inputs, outputs)`, whose last
+    layer is a `JointLogits`. The training loss is that of the first logits plus the
+    layer's `weight` times that of the second; otherwise only the first are used.
 
     Raises:
-        ValueError: when the training begins, if the loss is no `keras.Loss`.
+        ValueError: when training starts, if the loss is not a `keras.Loss`.
 
     Example:
         >>> images = keras.Input((8,))
@@ -38,7 +38,7 @@ class JointModel(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Gives the loss of both logits in training, else that of the first."""
+        """Computes the loss of both logits in training, otherwise of the first."""
         if not training:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         logits, auxiliary = ops.split(y_pred, 2, axis=-1)
@@ -54,7 +54,7 @@ class JointModel(keras.Model):
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> Any:
-        """Updates the metrics it is compiled with by the first logits."""
+        """Updates the metrics with the first logits."""
         logits = y_pred[..., : self.output_shape[-1]]
         return super().compute_metrics(x, y, logits, sample_weight)
 

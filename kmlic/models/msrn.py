@@ -40,7 +40,7 @@ def build_msrn(
     negative_slope: float = 0.01,
     name: str = "msrn",
 ) -> keras.Model:
-    """Builds MSRN, which looks for each label and group of labels at several depths.
+    """Builds MSRN, which attends to labels and label groups at several depths.
 
     Paper: Qu, Che, Huang, Xu and Zheng, "Multi-layered Semantic Representation Network
     for Multi-label Image Classification", 2021, https://arxiv.org/abs/2106.11596.
@@ -59,13 +59,13 @@ def build_msrn(
         num_groups: number of label groups G, at most L. The paper takes 4.
         embedding_size: size D shared by embeddings and projected features.
         hidden_units: units of the layer before the logits.
-        branches: how many of the backbone's maps to attend to, the deepest ones.
-        semantics: what attends: "labels+groups", "labels", "groups", or "none", where
-            each branch is pooled over all regions alike.
+        branches: number of the backbone's maps that are attended to, the deepest ones.
+        semantics: which embeddings attend: "labels+groups", "labels", "groups", or
+            "none", where each branch is pooled over all regions.
         image_size: side of the images in pixels; None for any.
         weights: for a named backbone: "imagenet", a path, or None.
-        trainable_words: whether training changes the word vectors, for labels that
-            have none.
+        trainable_words: whether training updates the word vectors, for labels without
+            vectors.
         label_units: of `LabelGroupEmbedding`; None is the paper's text.
         graph_units: of `LabelGroupEmbedding`.
         relu_before_groups: of `LabelGroupEmbedding`; False is the paper's text.
@@ -73,17 +73,17 @@ def build_msrn(
         group_loss_weight: of `LabelGroupEmbedding`; the code's is 1e-4.
         link_loss_weight: of `DiffPool`.
         entropy_loss_weight: of `DiffPool`.
-        buffers: which branches pass a 1x1 convolution that shields the backbone from
-            their gradients: "lower", all but the deepest, as the code; "last_two", the
-            other reading of the paper; "none".
-        pooling: "avg" or "max", for `semantics="none"`. "avg" is what the attention
-            becomes without embeddings.
+        buffers: which branches have a 1x1 convolution that shields the backbone from
+            their gradients: "lower", all but the deepest, as the code; "last_two",
+            another reading of the paper; "none".
+        pooling: "avg" or "max", for `semantics="none"`; "avg" equals attention with
+            embeddings of zeros.
         negative_slope: of the leaky ReLU before the logits.
         name: name of the model.
 
     Raises:
-        ValueError: if the arrays do not describe the same labels, a number is out of
-            its range, or the backbone's maps are too few or too small.
+        ValueError: if the arrays are not of the same labels, a number is out of its
+            range, or the backbone's maps are too few or too small.
 
     Example:
         >>> import numpy as np
@@ -155,7 +155,7 @@ def build_msrn(
         )(x)  # (B, H, W, D)
         representations.append(_represent(x, embeddings, pooling, stage))
 
-    # The head stays in float32: its sums run over thousands of products.
+    # The head is in float32: it sums thousands of products.
     x = representations[0]
     if len(representations) > 1:
         x = layers.Concatenate(dtype="float32", name="representations")(representations)
@@ -213,7 +213,7 @@ def _deepest_stages(
     if 1 in (height, width):
         raise ValueError(
             "`image_size` must leave the deepest feature map 2 regions or more a side, "
-            f"for they are pooled in pairs; got {height} x {width} from {backbone}. "
+            f"as they are pooled in pairs; got {height} x {width} from {backbone}. "
             "Take larger images."
         )
     return list(range(len(feature_maps) - branches + 1, len(feature_maps) + 1))
@@ -236,7 +236,7 @@ def _represent(
     pooling: str,
     stage: int,
 ) -> keras.KerasTensor:
-    """Gives what one branch sees of each label and group: (B, L + G, D)."""
+    """Returns the representation of each label and group, (B, L + G, D)."""
     if embeddings is not None:
         attend = SemanticGuidedAttention(dtype="float32", name=f"attend_{stage}")
         return attend(x, embeddings)

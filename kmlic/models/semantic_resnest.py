@@ -1,4 +1,4 @@
-"""Semantic-embedded ResNeSt: activation maps that guide a classifier."""
+"""Semantic-embedded ResNeSt: a classifier guided by activation maps."""
 
 import pathlib
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from kmlic.layers.keras_internals import flatten_layers
 from kmlic.models._names import ACTIVATION_MAPS, LOGITS, POOL
 from kmlic.models.joint_model import JointModel
 
-# Where a residual network's stem ends and its stages begin.
+# The last layer of a residual network's stem.
 _STEM_END = "maxpool"
 
 
@@ -30,10 +30,10 @@ def build_cam_generator(
     weights: str | pathlib.Path | None = None,
     name: str = "cam_generator",
 ) -> keras.Model:
-    """Builds the classifier whose activation maps guide the semantic-embedded ResNeSt.
+    """Builds the generator of activation maps for `build_semantic_resnest`.
 
-    A 1x1 convolution turns a feature map into one map per label, the layer
-    `activation_maps`; the means of the maps are the logits.
+    A classifier in which a 1x1 convolution, the layer `activation_maps`, computes one
+    map per label; the means of the maps are the logits.
 
     Paper: Shen, Zhao and Luo, "Semantic Embedded Deep Neural Network: A Generic
     Approach to Boost Multi-Label Image Classification Performance", 2023, section III
@@ -47,7 +47,7 @@ def build_cam_generator(
         backbone: a name for `build_backbone`, or a keras.Model whose outputs are
             feature maps, finest first.
         feature_map: index of the feature map that is classified. The paper takes the
-            last; on small images a finer one, such as -2, places labels better.
+            last; on small images a finer one, such as -2, locates labels better.
         image_size: side of the images in pixels.
         weights: for a named backbone: "imagenet", a path, or None.
         name: name of the model.
@@ -68,7 +68,7 @@ def build_cam_generator(
             f"`feature_map` must be the index of one of {len(outputs)} feature maps of "
             f"{extractor.name!r}; got feature_map={feature_map}."
         )
-    # Without the layers behind that map.
+    # Without the layers after that map.
     extractor = keras.Model(
         extractor.inputs[0], outputs[feature_map], name=extractor.name
     )
@@ -98,11 +98,10 @@ def build_semantic_resnest(
     last_activation: str | None = None,
     name: str = "semantic_resnest",
 ) -> keras.Model:
-    """Builds a classifier of the image together with an embedding of activation maps.
+    """Builds a classifier of images and an embedding of their activation maps.
 
-    The maps of a generator, brought to the size of the image, are channels beside RGB.
-    The generator is copied into the model: one file goes from image to logits, and the
-    generator given stays as it is.
+    The maps of a generator, at the size of the image, are concatenated to RGB. The
+    generator is copied into the model, and the given one is not changed.
 
     Paper: Shen, Zhao and Luo, "Semantic Embedded Deep Neural Network: A Generic
     Approach to Boost Multi-Label Image Classification Performance", 2023, section III
@@ -118,7 +117,7 @@ def build_semantic_resnest(
 
     Args:
         num_labels: number of labels L.
-        cam_generator: from `build_cam_generator`, trained, or anew for "joint".
+        cam_generator: from `build_cam_generator`, trained, or untrained for "joint".
         backbone: a name for `build_backbone`, or a keras.Model that takes images with
             3 + `embedding_channels` channels (3 if the stem is shared) and whose
             outputs are feature maps; the last one is used.
@@ -129,11 +128,10 @@ def build_semantic_resnest(
         image_size: side of the images in pixels, a power of two times the maps' side.
         weights: for a named backbone: "imagenet", a path, or None.
         extra_channels: of `build_backbone`, for the channels of the embedding.
-        generator: "frozen", as the paper; "trainable", tuned by the classifier's loss;
-            "joint", trained by its own loss and the classifier's in one run. The model
-            is a `JointModel` then.
+        generator: "frozen", as the paper; "trainable", trained by the classifier's
+            loss; "joint", trained by its own loss as well, as part of a `JointModel`.
         generator_loss_weight: of the generator's loss, for "joint".
-        share: "nothing", or "stem" of residual networks, for "joint".
+        share: "nothing", or, for "joint", the "stem" of residual networks.
         kernel_size: of `SemanticDeconvEmbedder`.
         last_norm: of `SemanticDeconvEmbedder`.
         last_activation: of `SemanticDeconvEmbedder`.
@@ -214,7 +212,7 @@ def build_semantic_resnest(
         embed = SemanticResizeEmbedder(side, name="semantic_embedding")
     guided = embed(maps)  # (B, side, side, D)
     if share == "stem":
-        # As with zeros in an inflated stem, the classifier starts unguided.
+        # The classifier starts without guidance, as with zeros in an inflated stem.
         guided = layers.Conv2D(
             seen.shape[-1],
             1,
@@ -275,7 +273,7 @@ def _require_same_normalisation(
 
 
 def _normalisation(model: keras.Model) -> str:
-    """Says what a network does to red, green and blue before its first convolution."""
+    """Describes how a network normalises red, green and blue."""
     steps = [
         f"{_rgb(layer.scale)} pixel + {_rgb(layer.offset)}"
         for layer in flatten_layers(model)
@@ -303,7 +301,7 @@ def _copy(model: keras.Model) -> keras.Model:
 def _join_at_stem(
     generator: keras.Model, classifier: keras.Model
 ) -> tuple[keras.Model, keras.Model, keras.Model]:
-    """Gives the classifier's stem, its stages, and the generator's without a stem."""
+    """Returns the classifier's stem and stages, and the generator without a stem."""
     generator = _copy(_up_to_maps(generator))
     trunk = generator.layers[1]
     for part in (trunk, classifier):
@@ -316,7 +314,7 @@ def _join_at_stem(
     if ends[0].shape != ends[1].shape:
         raise ValueError(
             "`share` must be \"nothing\" unless both stems end alike; got share='stem' "
-            f"and stems that give {ends[1].shape} in the generator and {ends[0].shape} "
+            f"and stems with outputs {ends[1].shape} in the generator and {ends[0].shape} "
             "in the classifier."
         )
     stem = keras.Model(classifier.inputs, ends[0], name="stem")

@@ -50,7 +50,7 @@ def test_ends_in_a_classifier_on_request(name):
     assert tuple(logits.shape) == (2, 7)
 
 
-def test_loads_real_weights_whole():
+def test_loads_all_real_weights():
     backbone = build_backbone(
         "mobilenet_v2", image_size=64, weights=shared_path(MOBILENET)
     )

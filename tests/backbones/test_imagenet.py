@@ -50,7 +50,7 @@ def test_every_network_but_the_small_ones_has_weights():
     assert set(NETWORKS) - set(CHECKPOINTS) == small
 
 
-def test_pins_are_whole():
+def test_pins_are_complete():
     pins = [checkpoint.pin for checkpoint in CHECKPOINTS.values() if checkpoint.pin]
     assert [len(bytes.fromhex(pin.revision)) for pin in pins] == [20] * len(pins)
     assert [len(bytes.fromhex(pin.sha256)) for pin in pins] == [32] * len(pins)
@@ -105,7 +105,7 @@ def test_records_a_pin_beside_the_others():
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"timm/x": {"sha256": "0"}}'])
-def test_says_which_record_is_damaged(content):
+def test_says_which_record_is_corrupt(content):
     path = imagenet._pins_path()
     path.parent.mkdir()
     path.write_text(content)
@@ -118,7 +118,7 @@ def test_says_what_to_do_without_a_network(monkeypatch):
         raise huggingface_hub.errors.LocalEntryNotFoundError("offline")
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
-    with pytest.raises(ConnectionError, match=r"timm/resnet50\.tv_in1k.*pass the path"):
+    with pytest.raises(ConnectionError, match=r"timm/resnet50\.tv_in1k.*pass its path"):
         download_imagenet_weights("resnet50")
 
 
@@ -127,7 +127,7 @@ def test_says_so_too_when_the_hub_cannot_be_asked(monkeypatch):
         raise RuntimeError("whatever the HTTP library raises")
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", fail)
-    with pytest.raises(ConnectionError, match=r"timm/resnet101.*pass the path"):
+    with pytest.raises(ConnectionError, match=r"timm/resnet101.*pass its path"):
         download_imagenet_weights(UNPINNED)
 
 

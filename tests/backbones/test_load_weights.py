@@ -53,23 +53,23 @@ def test_says_which_shape_differs_and_changes_nothing(model, state, tmp_path):
 def test_refuses_a_truncated_file(model, state, tmp_path):
     path = _write(state, tmp_path)
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match="no whole safetensors file"):
+    with pytest.raises(ValueError, match="no complete safetensors file"):
         load_weights(model, path)
 
 
-def test_refuses_a_damaged_header(model, state, tmp_path):
+def test_refuses_a_corrupt_header(model, state, tmp_path):
     path = _write(state, tmp_path)
     content = bytearray(path.read_bytes())
     content[20:24] = b"\xff\xff\xff\xff"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="no whole safetensors file"):
+    with pytest.raises(ValueError, match="no complete safetensors file"):
         load_weights(model, path)
 
 
 def test_refuses_values_that_are_no_numbers(model, state, tmp_path):
-    damaged = {**state, "bn1.weight": np.full_like(state["bn1.weight"], np.nan)}
-    with pytest.raises(ValueError, match=r"damaged: bn1\.weight"):
-        load_weights(model, _write(damaged, tmp_path))
+    corrupt = {**state, "bn1.weight": np.full_like(state["bn1.weight"], np.nan)}
+    with pytest.raises(ValueError, match=r"corrupt: bn1\.weight"):
+        load_weights(model, _write(corrupt, tmp_path))
 
 
 def test_refuses_a_file_of_another_network(model, tmp_path):

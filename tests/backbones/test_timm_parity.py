@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from kmlic.backbones import build_backbone
+from kmlic.backbones._build_network import IMAGENET_MEAN, IMAGENET_STD
 from kmlic.backbones.imagenet import CHECKPOINTS
 from kmlic.backbones.load_weights import load_weights
 from tests.backbones.timm_peer import import_timm
@@ -22,8 +23,8 @@ NETWORKS = [
     "resnest50d_4s2x40d",
     "resnest50d_1s4x24d",
 ]
-MEAN = np.array([0.485, 0.456, 0.406], "float32")
-STD = np.array([0.229, 0.224, 0.225], "float32")
+MEAN = np.array(IMAGENET_MEAN, "float32")
+STD = np.array(IMAGENET_STD, "float32")
 
 
 def _create_peer(name, folder):
@@ -119,7 +120,7 @@ def test_knows_the_checkpoints_of_timm_and_their_pixels(name):
     # timm takes the weights of Caffe from its releases, not from its copies on the Hub.
     from_release = name.startswith("legacy_") and config.url
     assert from_release or config.hf_hub_id in (f"{owner}/", checkpoint.repository)
-    assert (config.mean, config.std) == (checkpoint.mean, checkpoint.std)
+    assert (config.mean, config.std) == (IMAGENET_MEAN, IMAGENET_STD)
 
 
 def torch_tensor(array):
@@ -145,7 +146,7 @@ def test_reads_torch_files_too(name, tmp_path):
 def test_refuses_a_torch_file_that_runs_code(tmp_path):
     torch = pytest.importorskip("torch")
     torch.save({"fc.weight": _Hostile()}, tmp_path / "model.pth")
-    with pytest.raises(ValueError, match="no whole file of tensors"):
+    with pytest.raises(ValueError, match="no complete file of tensors"):
         build_backbone("resnet18", weights=tmp_path / "model.pth")
 
 
