@@ -1,4 +1,4 @@
-"""A bar on the terminal for what takes longer than a moment."""
+"""Progress bars on the terminal."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -23,14 +23,14 @@ _Item = TypeVar("_Item")
 def with_progress(
     items: Iterable[_Item], title: str, total: int | None = None
 ) -> Iterator[_Item]:
-    """Gives the items on, and shows how many went by once that takes some seconds.
+    """Yields items and shows their number in a bar if they take some seconds.
 
-    The bar stands on standard error, and only where that is a terminal.
+    The bar is written to standard error, and only if that is a terminal.
 
     Args:
-        items: of any number.
+        items: any items.
         title: what is being done.
-        total: how many there will be, where that is known.
+        total: number of items, if known.
 
     Example:
         >>> list(with_progress("abc", "spelling"))
@@ -40,15 +40,8 @@ def with_progress(
     if not console.is_terminal:
         yield from items
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
     shown = time.monotonic()
-    with Progress(*columns, console=console, transient=True) as bar:
+    with make_bar(console) as bar:
         task = None
         for number, item in enumerate(items):
             now = time.monotonic()
@@ -58,3 +51,22 @@ def with_progress(
                     task = bar.add_task(title, total=total)
                 bar.update(task, completed=number)
             yield item
+
+
+def make_bar(console: Console) -> Progress:
+    """Creates a bar with steps, elapsed and remaining time, shown on terminals only.
+
+    Example:
+        >>> make_bar(Console(force_terminal=False)).disable
+        True
+    """
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

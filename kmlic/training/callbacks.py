@@ -6,15 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 import keras
 import numpy as np
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
+from kmlic.data.progress import make_bar
 from kmlic.labels import to_probabilities
 from kmlic.metrics import average_precision
 from kmlic.training.scoring import predict_logits
@@ -81,16 +74,7 @@ class TrainingProgress(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._start = time.monotonic()
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=self.console,
-            transient=True,
-            disable=not self.console.is_terminal,
-        )
+        self._bar = make_bar(self.console)
         self._bar.start()
         steps = self.params.get("steps")
         total = steps and steps * (self.params["epochs"] - self.first_epoch)
