@@ -101,14 +101,11 @@ class Scene:
         if mask is None:
             return
         pad = int(2 * blur) + 1
-        height, width = mask.cover.shape
-        cover = Image.new("L", (width + 2 * pad, height + 2 * pad))
-        cover.paste(Image.fromarray((mask.cover * 255).astype(np.uint8)), (pad, pad))
+        cover = Image.fromarray(np.pad((mask.cover * 255).astype(np.uint8), pad))
         image = cover.filter(ImageFilter.BoxBlur(blur))
         top, left = mask.top - pad + dy, mask.left - pad + dx
         y0, x0 = max(top, 0), max(left, 0)
-        y1 = min(top + cover.height, SIDE)
-        x1 = min(left + cover.width, SIDE)
+        y1, x1 = min(top + cover.height, SIDE), min(left + cover.width, SIDE)
         if y0 < y1 and x0 < x1:
             soft = np.asarray(image)[y0 - top : y1 - top, x0 - left : x1 - left]
             self.canvas[y0:y1, x0:x1] *= 1 - soft[..., None] * np.float32(amount / 255)

@@ -33,13 +33,8 @@ _HAIRS = read_colours("201a1a 3e2a20 684428 a45c2c d6b26c 969294")
 # figure's height; y grows downwards.
 _CHEST_Y, _CROTCH_Y, _KNEE_Y, _ANKLE_Y = 0.29, 0.545, 0.745, 0.95
 _TRUNK = (
-    (0.036, 0.12),
-    (0.04, 0.165),
-    (0.098, 0.186),
-    (0.097, 0.27),
-    (0.076, 0.40),
-    (0.106, 0.5),
-    (0.1, 0.55),
+    *((0.036, 0.12), (0.04, 0.165), (0.098, 0.186), (0.097, 0.27)),
+    *((0.076, 0.40), (0.106, 0.5), (0.1, 0.55)),
 )
 _HEM_Y = {
     "shirt": 0.525,
@@ -157,9 +152,8 @@ class _Figure:
         x, y = np.asarray(points, float).T
         sway = self.sway * np.exp(-(((y - 0.52) / 0.16) ** 2))
         across = x * self.build + self.lean * (0.95 - y) + sway
-        return np.stack(
-            [self.middle + self.height * across, self.top + self.height * y], 1
-        )
+        x = self.middle + self.height * across
+        return np.stack([x, self.top + self.height * y], 1)
 
     def _shape(self, points: Sequence[Point] | np.ndarray) -> np.ndarray:
         """Computes the outline of a shape with slightly rounded corners."""
@@ -366,8 +360,8 @@ class _Figure:
 
     def _draw_shadow(self) -> None:
         size = self.height
-        feet = self._at([leg[2] for leg in self.legs])
-        foot = feet.mean(0) + np.array([0, 0.02 * size])
+        foot = self._at([leg[2] for leg in self.legs]).mean(0)
+        foot = foot + np.array([0, 0.02 * size])
         if foot[1] > SIDE + 4:
             return
         pool = cover_shapes([self._oval(foot, (0, 0), (0.15, 0.022))])
@@ -438,13 +432,11 @@ class _Figure:
         self._fill_upright(face, centre[0], 0.052 * self.height)
         glasses = self.rng.random() < 0.2
         radii = (0.017, 0.012) if glasses else (0.0062, 0.0046)
-        eyes = [(-0.018, -0.002), (0.018, -0.002)]
-        marks = [self._oval(centre, eye, radii, 12) for eye in eyes]
+        eyes = (-0.018, 0.018)
+        marks = [self._oval(centre, (x, -0.002), radii, 12) for x in eyes]
         scene.fill(cover_shapes(marks), tone(30, 24, 24))
         if not glasses:
-            brows = [
-                self._oval(centre, (x, -0.016), (0.01, 0.0022), 8) for x, _ in eyes
-            ]
+            brows = [self._oval(centre, (x, -0.016), (0.01, 0.0022), 8) for x in eyes]
             scene.fill(cover_shapes(brows), self.hair * np.float32(0.7), 0.8)
         nose = self._oval(centre, (0, 0.014), (0.004, 0.008), 8)
         scene.tint(cover_shapes([nose]), 0.8, 0.7)
@@ -456,16 +448,14 @@ class _Figure:
         parting = float(self.rng.uniform(-0.025, 0.025))
         fringe = float(self.rng.uniform(0.036, 0.054))
         side = 0.10 if self.hair_style == "long" else 0.08
-        outline = np.array(
-            [
-                *((-0.052, side), (-0.055, 0.04), (-0.03, 0.008), (0.0, 0.0)),
-                *((0.03, 0.008), (0.055, 0.04), (0.052, side)),
-                *((0.042, 0.06), (parting, fringe), (-0.042, 0.06)),
-            ]
-        )
+        outline = [
+            *((-0.052, side), (-0.055, 0.04), (-0.03, 0.008), (0.0, 0.0)),
+            *((0.03, 0.008), (0.055, 0.04), (0.052, side)),
+            *((0.042, 0.06), (parting, fringe), (-0.042, 0.06)),
+        ]
         # The width of a head does not depend on the build.
-        outline = self._shape(outline / [self.build, 1])
-        self._fill_hair(cover_shapes([outline]), centre)
+        hair = self._shape(np.array(outline) / [self.build, 1])
+        self._fill_hair(cover_shapes([hair]), centre)
 
     def _draw_arm(
         self,

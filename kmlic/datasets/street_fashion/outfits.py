@@ -225,12 +225,8 @@ class Outfit:
     @property
     def patterns(self) -> tuple[str, ...]:
         """Returns the patterns worn, in the order of `PATTERNS`."""
-        worn = {
-            pattern
-            for garment in self.garments
-            if garment.kind not in ACCESSORIES
-            for pattern in garment.patterns
-        }
+        clothes = [each for each in self.garments if each.kind not in ACCESSORIES]
+        worn = {pattern for garment in clothes for pattern in garment.patterns}
         return tuple(name for name in PATTERNS if name in worn)
 
     @property

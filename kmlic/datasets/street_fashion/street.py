@@ -311,10 +311,6 @@ _WALLS: tuple[tuple[float, _Wall], ...] = (
     (0.13, _hedge),
     (0.13, _shop),
 )
-_OBJECTS: tuple[Callable[[Scene, int, float, float], None], ...] = (
-    _draw_lamp,
-    _draw_plant,
-    _draw_parasol,
-    _draw_bin,
-    _draw_balloons,
-)
+_Object = Callable[[Scene, int, float, float], None]
+_OBJECTS: tuple[_Object, ...]
+_OBJECTS = (_draw_lamp, _draw_plant, _draw_parasol, _draw_bin, _draw_balloons)
