@@ -63,7 +63,7 @@ def build_attribute_classifier(
         name: name of the model.
 
     Raises:
-        ValueError: if a group has fewer than two labels, a label repeats, an argument is
+        ValueError: if a group has fewer than two labels, a label repeats, a choice is
             unknown, or the backbone does not fit.
 
     Example:

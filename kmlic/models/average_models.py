@@ -33,8 +33,8 @@ def average_models(
         name: name of the model.
 
     Raises:
-        ValueError: if there are no models, their inputs or logits differ, or there is not
-            one zoom per model.
+        ValueError: if there are no models, their inputs or logits differ, or there are
+            more or fewer zooms than models.
 
     Example:
         >>> from kmlic.models import build_classifier

@@ -314,8 +314,8 @@ def _join_at_stem(
     if ends[0].shape != ends[1].shape:
         raise ValueError(
             "`share` must be \"nothing\" unless both stems end alike; got share='stem' "
-            f"and stems with outputs {ends[1].shape} in the generator and {ends[0].shape} "
-            "in the classifier."
+            f"and outputs {ends[1].shape} in the generator, {ends[0].shape} in the "
+            "classifier."
         )
     stem = keras.Model(classifier.inputs, ends[0], name="stem")
     stages = keras.Model(ends[0], classifier.outputs, name=classifier.name)
