@@ -61,5 +61,5 @@ class PlainNetwork:
 
 PLAIN_NETWORKS = {
     # For training from scratch on two cores, on images of about 64 pixels.
-    "small_cnn": PlainNetwork((64, 128, 256, 512)),
+    "small_cnn": PlainNetwork((64, 128, 256, 512))
 }

@@ -21,10 +21,7 @@ from kmlic.metrics.mean_average_precision import (
 from kmlic.metrics.ndcg import ndcg
 from kmlic.metrics.precision_recall_auc import precision_recall_auc
 from kmlic.metrics.precision_recall_f1 import PrecisionRecallF1, precision_recall_f1
-from kmlic.metrics.recall_at_precision import (
-    precision_at_recall,
-    recall_at_precision,
-)
+from kmlic.metrics.recall_at_precision import precision_at_recall, recall_at_precision
 from kmlic.metrics.roc_auc import roc_auc
 from kmlic.metrics.top_similarity import (
     TopSimilarity,

@@ -11,10 +11,7 @@ from kmlic.metrics.check_scores import check_targets
 
 
 def top_similarity(
-    targets: np.ndarray,
-    scores: np.ndarray,
-    similarities: np.ndarray,
-    k: int = 3,
+    targets: np.ndarray, scores: np.ndarray, similarities: np.ndarray, k: int = 3
 ) -> float:
     """Returns the mean similarity of the k best candidates to each image's label.
 

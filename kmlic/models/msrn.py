@@ -162,17 +162,11 @@ def build_msrn(
     x = layers.Activation("tanh", dtype="float32", name="tanh")(x)
     x = layers.Flatten(dtype="float32", name="flatten")(x)  # label after label
     x = layers.Dense(
-        hidden_units,
-        kernel_initializer=torch_uniform(),
-        dtype="float32",
-        name="hidden",
+        hidden_units, kernel_initializer=torch_uniform(), dtype="float32", name="hidden"
     )(x)
     x = layers.LeakyReLU(negative_slope, dtype="float32", name="leaky_relu")(x)
     logits = layers.Dense(
-        num_labels,
-        kernel_initializer=torch_uniform(),
-        dtype="float32",
-        name=LOGITS,
+        num_labels, kernel_initializer=torch_uniform(), dtype="float32", name=LOGITS
     )(x)
     return keras.Model(images, logits, name=name)
 
@@ -231,10 +225,7 @@ def _buffer(x: keras.KerasTensor, stage: int) -> keras.KerasTensor:
 
 
 def _represent(
-    x: keras.KerasTensor,
-    embeddings: keras.KerasTensor | None,
-    pooling: str,
-    stage: int,
+    x: keras.KerasTensor, embeddings: keras.KerasTensor | None, pooling: str, stage: int
 ) -> keras.KerasTensor:
     """Returns the representation of each label and group, (B, L + G, D)."""
     if embeddings is not None:

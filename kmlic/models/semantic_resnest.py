@@ -214,11 +214,7 @@ def build_semantic_resnest(
     if share == "stem":
         # The classifier starts without guidance, as with zeros in an inflated stem.
         guided = layers.Conv2D(
-            seen.shape[-1],
-            1,
-            use_bias=False,
-            kernel_initializer="zeros",
-            name="guide",
+            seen.shape[-1], 1, use_bias=False, kernel_initializer="zeros", name="guide"
         )(guided)
         guided = layers.Add(name="guided")([seen, guided])
     else:
