@@ -137,8 +137,8 @@ def check_data(
         splitting: "stratified", "random", or a CSV with columns path and split.
         fractions: shares of training, validation and test images.
         seed: seed of new splits.
-        graph_threshold: share of a label's images that must show another label to make
-            it a neighbour in the label graph.
+        graph_threshold: share of the images of a label from which another label on
+            them is its neighbour in the label graph.
 
     Raises:
         ValueError: if the dataset cannot be read, or has no usable image or no label.

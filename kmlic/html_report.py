@@ -39,7 +39,7 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Section:
-    """Holds one part of a report: a text, a table, figures and pictures, in that order.
+    """Holds one part of a report: text, table, figures and pictures, in that order.
 
     All texts and cells are escaped, except for `markupsafe.Markup`.
 

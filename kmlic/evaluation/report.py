@@ -171,9 +171,9 @@ def format_mean(
 
     Args:
         mean: None or NaN is shown as "-".
-        deviation: of the seeds; None or NaN where there is one seed.
+        deviation: sample deviation; None or NaN for a single seed.
         scale: factor of both numbers; 100 for percent.
-        digits: decimals.
+        digits: number of decimals.
         sign: "+" to show the sign of positive numbers too.
 
     Example:

@@ -61,16 +61,16 @@ def update_loss(model: keras.Model, loss: tf.Tensor, rows: tf.Tensor) -> None:
 
 
 def variable_index(optimizer: keras.Optimizer, variable: tf.Variable) -> int:
-    """Returns the position among an optimizer's weights of one given to `update_step`.
+    """Returns the index of a weight that Keras passes to `update_step`.
 
-    `update_step` is given TensorFlow's variable, which has neither the position of its
-    momentum nor the path of Keras' variable.
+    Keras passes TensorFlow's variable, which has neither an index, as the list of
+    momentums needs, nor the path of Keras' variable.
     """
     return optimizer._get_variable_index(variable)
 
 
 def variable_path(optimizer: keras.Optimizer, variable: tf.Variable) -> str:
-    """Returns the path of a weight given to `update_step`; see `variable_index`."""
+    """Returns the path of a weight that Keras passes to `update_step`."""
     return optimizer._trainable_variables[variable_index(optimizer, variable)].path
 
 
