@@ -8,7 +8,7 @@ SHARED = Path(__file__).parents[2] / "shared"
 
 
 def shared_path(name: str) -> Path:
-    """Gives a path below ../shared, or skips the test where there is none."""
+    """Returns a path below ../shared, or skips the test where there is none."""
     path = SHARED / name
     if not path.exists():
         pytest.skip(f"../shared/{name} is absent")

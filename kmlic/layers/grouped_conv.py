@@ -16,7 +16,7 @@ class GroupedConv2D(keras.layers.Layer):
     Computes the same as `keras.layers.Conv2D(groups=...)`, which on TensorFlow runs
     inside XLA: on a CPU its gradient took 17 (2 groups) to 340 times (32 groups) as
     long as TensorFlow's own grouped convolution, which this layer calls. Where XLA
-    compiles the whole step for a CPU, or TensorFlow lacks that gradient (without
+    compiles the complete step for a CPU, or TensorFlow lacks that gradient (without
     oneDNN), it convolves a few blocks of groups instead; where only the gradient in low
     precision is missing (float16 on most CPUs), it convolves in float32.
 
@@ -95,10 +95,10 @@ class GroupedConv2D(keras.layers.Layer):
         dtype = inputs.dtype
         if dtype.size < 4 and not _has_gradient(dtype):
             dtype = tf.float32
-        whole = self.groups == 1 or (
+        at_once = self.groups == 1 or (
             _has_gradient(dtype) and not _is_compiled_for_cpu()
         )
-        convolve = self._convolve if whole else self._convolve_blocks
+        convolve = self._convolve if at_once else self._convolve_blocks
         outputs = convolve(tf.cast(inputs, dtype), tf.cast(kernel, dtype))
         outputs = tf.cast(outputs, inputs.dtype)
         if self.bias is None:

@@ -96,11 +96,6 @@ class LabelGroupEmbedding(keras.layers.Layer):
         self.attend_2 = residual_graph_attention(self.embedding_size, name="attend_2")
         self.attend_2.build((num_labels, self.graph_units), adjacency_shape)
         if self.semantics != "labels":
-            if self.num_groups > num_labels:
-                raise ValueError(
-                    f"`num_groups` must be at most the number of labels; got "
-                    f"num_groups={self.num_groups} for {num_labels} labels."
-                )
             self.pool = DiffPool(
                 self.num_groups,
                 self.embedding_size,

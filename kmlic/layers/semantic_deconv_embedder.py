@@ -110,14 +110,9 @@ class SemanticDeconvEmbedder(keras.layers.Layer):
         return x
 
     def compute_output_shape(self, input_shape):
-        batch, height, width, _ = input_shape
-        scale = 2**self.steps
-        return (
-            batch,
-            None if height is None else height * scale,
-            None if width is None else width * scale,
-            self.channels,
-        )
+        batch, *sides, _ = input_shape
+        sides = [side and side * 2**self.steps for side in sides]
+        return (batch, *sides, self.channels)
 
     def get_config(self):
         return {

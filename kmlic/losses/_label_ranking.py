@@ -49,6 +49,5 @@ def mean_over_present(values, present):
 
     Shapes: (B, L) and (B, L) to (B,).
     """
-    return ops.sum(values * present, axis=-1) / ops.maximum(
-        ops.sum(present, axis=-1), 1.0
-    )
+    counts = ops.maximum(ops.sum(present, axis=-1), 1.0)
+    return ops.sum(values * present, axis=-1) / counts

@@ -182,15 +182,11 @@ class AttributeAccuracy(keras.Metric):
             )
         present = ops.cast(ops.equal(y_true, 1), "float64")
         present = present * image_weights(sample_weight)
-        for matrix, own in zip(
-            self.matrices, _columns(self.groups).values(), strict=True
-        ):
-            given = ops.one_hot(
-                ops.argmax(scores[:, own], axis=1),
-                own.stop - own.start,
-                dtype="float64",
-            )
-            matrix.assign_add(ops.matmul(ops.transpose(present[:, own]), given))
+        columns = _columns(self.groups).values()
+        for matrix, own in zip(self.matrices, columns, strict=True):
+            best = ops.argmax(scores[:, own], axis=1)
+            predicted = ops.one_hot(best, own.stop - own.start, dtype="float64")
+            matrix.assign_add(ops.matmul(ops.transpose(present[:, own]), predicted))
 
     def result(self):
         chosen = [

@@ -135,5 +135,5 @@ def _scores(counts: Counts, beta: float) -> dict[str, np.ndarray]:
     }
 
 
-def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=whole > 0)
+def _share(part: np.ndarray, total: np.ndarray) -> np.ndarray:
+    return np.divide(part, total, out=np.zeros(np.shape(total)), where=total > 0)

@@ -9,6 +9,7 @@ from keras import layers
 
 from kmlic.backbones import build_backbone, resolve_backbone
 from kmlic.check_choice import check_choice
+from kmlic.check_number import check_number
 from kmlic.layers import GroupAttentionPooling, GroupUncertainty
 from kmlic.models._names import LOGITS, POOL
 
@@ -152,11 +153,7 @@ def _pool(
     feature_maps: Sequence[keras.KerasTensor], pooling: str, maps: int, groups: int
 ) -> keras.KerasTensor:
     """Returns one feature for all groups (B, D), or one per group (B, G, D)."""
-    if not 1 <= maps <= len(feature_maps):
-        raise ValueError(
-            f"`maps` must be 1 to {len(feature_maps)}, the number of the backbone's "
-            f"feature maps; got maps={maps}."
-        )
+    check_number("maps", maps, at_least=1, at_most=len(feature_maps))
     deepest_first = feature_maps[: -maps - 1 : -1]
     if pooling == "attention":
         attend = GroupAttentionPooling(groups, name="attention_pool")

@@ -22,8 +22,8 @@ class JointModel(keras.Model):
     Example:
         >>> images = keras.Input((8,))
         >>> part = keras.layers.Dense(3)(images)
-        >>> whole = keras.layers.Dense(3)(keras.layers.Activation("relu")(part))
-        >>> model = JointModel(images, JointLogits(weight=0.5)(whole, part))
+        >>> logits = keras.layers.Dense(3)(keras.layers.Activation("relu")(part))
+        >>> model = JointModel(images, JointLogits(weight=0.5)(logits, part))
         >>> model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
         >>> history = model.fit(ops.ones((4, 8)), ops.ones((4, 3)), verbose=0)
         >>> model.output_shape, model.predict(ops.ones((4, 8)), verbose=0).shape

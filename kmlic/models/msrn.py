@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from kmlic.backbones import resolve_backbone
 from kmlic.check_choice import check_choice
+from kmlic.check_number import check_number
 from kmlic.layers import Constant, LabelGroupEmbedding, SemanticGuidedAttention
 from kmlic.layers.torch_uniform import torch_uniform
 from kmlic.models._names import LOGITS
@@ -198,11 +199,7 @@ def _check_graph(
 def _deepest_stages(
     feature_maps: list[keras.KerasTensor], branches: int, backbone: str
 ) -> list[int]:
-    if not 1 <= branches <= len(feature_maps):
-        raise ValueError(
-            f"`branches` must be from 1 to {len(feature_maps)}, the feature maps of "
-            f"{backbone}; got branches={branches}."
-        )
+    check_number("branches", branches, at_least=1, at_most=len(feature_maps))
     height, width = feature_maps[-1].shape[1:3]
     if 1 in (height, width):
         raise ValueError(

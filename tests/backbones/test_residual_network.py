@@ -121,7 +121,7 @@ def test_exports_with_builtin_operators_only(family, tmp_path):
 
 
 def randomise(model):
-    """Gives every weight a value that matters: zeros hide what follows them."""
+    """Sets every weight to a nonzero value: zeros hide the layers before them."""
     keras.utils.set_random_seed(0)
     generator = np.random.default_rng(0)
     for weight in model.weights:

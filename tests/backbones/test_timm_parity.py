@@ -28,7 +28,7 @@ STD = np.array(IMAGENET_STD, "float32")
 
 
 def _create_peer(name, folder):
-    """Gives timm's network with random weights, and the file timm's tools write."""
+    """Returns timm's network with random weights, and the file timm's tools write."""
     timm = import_timm()
     import safetensors.torch
     import torch

@@ -111,7 +111,7 @@ def test_says_why_it_cannot_be_exported():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"num_groups": 30}, "got num_groups=30 for 6 labels"),
+        ({"num_groups": 30}, "got num_groups=30 for 6 nodes"),
         ({"semantics": "both"}, "got semantics='both'"),
         ({"group_loss": "cubed"}, "got group_loss='cubed'"),
     ],

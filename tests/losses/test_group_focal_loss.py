@@ -17,7 +17,7 @@ CLASSES = np.array([[0, 1], [2, 0], [1, -1], [-1, -1], [0, 0], [2, 1]])
 
 
 def one_hot(classes):
-    """Gives targets (N, 5), -1 for a group whose class is -1."""
+    """Returns targets (N, 5), -1 for a group whose class is -1."""
     parts = []
     for classes_of_group, size in zip(classes.T, SIZES, strict=True):
         own = (classes_of_group[:, None] == np.arange(size)).astype("float32")
@@ -30,7 +30,7 @@ TARGETS = one_hot(CLASSES)
 
 
 def reference(gamma=0.0, smoothing=0.0, label_weights=(1,) * 5, priors=(0,) * 5):
-    """Gives the cost of each image in each group, 0 where it is unknown."""
+    """Returns the cost of each image in each group, 0 where it is unknown."""
     costs = np.zeros(CLASSES.shape)
     for image, row in enumerate(CLASSES):
         start = 0

@@ -17,7 +17,7 @@ RANDOM = np.random.default_rng(0)
 
 
 def _draw(count=60, never=()):
-    """Gives targets (-1 for an unknown group) and scores; `never` are absent labels."""
+    """Draws targets (-1 for an unknown group) and scores; `never` are absent labels."""
     targets = np.zeros((count, 5), "int8")
     start = 0
     for members in GROUPS.values():

@@ -298,7 +298,7 @@ def test_two_replicas_train_like_one():
         ({"word_vectors": np.ones(5)}, r"got shape \(5,\)"),
         ({"word_vectors": WORDS * np.nan}, "NaN or infinity in row 0"),
         ({"num_groups": 30}, "got num_groups=30 for 5 labels"),
-        ({"branches": 5}, "from 1 to 4, .* of small; got branches=5"),
+        ({"branches": 5}, "at most 4; got branches=5"),
         ({"semantics": "both"}, "got semantics='both'"),
         ({"image_size": 32, "backbone": "small_resnet"}, "1 x 1 from small_resnet"),
     ],
