@@ -144,12 +144,13 @@ def _explain_by_attention(
                 f"{layer.name!r} of {model.name!r} must attend to one embedding per "
                 f"label; it has {embeddings} for {num_labels} labels."
             )
-    probe = keras.Model(model.inputs, [layer.input for layer in layers])
+    probe = keras.Model(model.inputs, {layer.name: layer.input for layer in layers})
 
     def compute(images: tf.Tensor) -> tf.Tensor:
+        inputs = probe(images, training=False)
         maps = [
-            getattr(layer, ATTENTION)(*inputs)[..., :num_labels]
-            for layer, inputs in zip(layers, probe(images, training=False), strict=True)
+            getattr(layer, ATTENTION)(*inputs[layer.name])[..., :num_labels]
+            for layer in layers
         ]
         finest = max((tuple(each.shape[1:3]) for each in maps), key=np.prod)
         # Each map sums to 1 over its regions; so does a map resized to more of them.
@@ -169,10 +170,11 @@ def _split_at_pool(
     """Splits a model into the part before the global pooling and the rest."""
     for layer in reversed(model.layers):
         if layer.name == POOL or (inside and isinstance(layer, _GLOBAL_POOLS)):
-            return (
-                keras.Model(model.inputs, layer.input),
-                keras.Model(layer.input, model.outputs[0]),
-            )
+            # Logits can depend on pools of other depths too, named pool_2 and so on.
+            pools = [x for x in model.layers if isinstance(x, _GLOBAL_POOLS)]
+            pools = [layer, *(x for x in pools if x.name.startswith(f"{POOL}_"))]
+            maps = list({id(x.input): x.input for x in pools}.values())
+            return keras.Model(model.inputs, maps), keras.Model(maps, model.outputs[0])
     for layer in model.layers:
         parts = _split_at_pool(layer, True) if isinstance(layer, keras.Model) else None
         if parts is None:
@@ -181,7 +183,7 @@ def _split_at_pool(
         (node,) = [node for node in graph_nodes(model) if node.operation is layer]
         before = keras.Model(model.inputs, node.input_tensors)
         after = keras.Model(node.output_tensors, model.outputs[0])
-        features = keras.Input(extract.output.shape[1:])
+        features = [keras.Input(maps.shape[1:]) for maps in extract.outputs]
         return (
             keras.Model(model.inputs, extract(before(model.inputs))),
             keras.Model(features, after(classify(features))),
@@ -195,10 +197,10 @@ def _explain_by_gradients(
     score: Callable[[tf.Tensor], tf.Tensor] | None,
 ) -> Explanation:
     def compute(images: tf.Tensor) -> tf.Tensor:
-        features = extract(images, training=False)
+        features, *others = keras.tree.flatten(extract(images, training=False))
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch(features)
-            outputs = classify(features, training=False)
+            outputs = classify([features, *others], training=False)
             scores = outputs if score is None else score(outputs)
             columns = tf.unstack(scores, axis=-1)
         gradients = [tape.gradient(column, features) for column in columns]
@@ -207,4 +209,4 @@ def _explain_by_gradients(
             "bhwc,bcl->bhwl", tf.cast(features, "float32"), tf.cast(weights, "float32")
         )
 
-    return Explanation(compute, extract.inputs, extract.outputs)
+    return Explanation(compute, extract.inputs, extract.outputs[:1])

@@ -167,7 +167,10 @@ def test_explains_every_model_with_one_map_per_label(name):
     outputs = papers.MODELS[name].outputs if name in papers.MODELS else 5
     assert maps.shape[0] == 3 and maps.shape[3] == outputs
     assert maps.dtype == "float32" and np.isfinite(maps).all()
-    assert (np.ptp(maps, axis=(1, 2)) > 0).any(axis=0).all()  # labels differ in place
+    if maps.shape[1:3] == (1, 1):
+        np.testing.assert_allclose(maps, 1, rtol=1e-5)  # attention to the only region
+        return
+    assert (np.ptp(maps, axis=(1, 2)) > 0).any(axis=0).all()
     shown = overlay(IMAGES[0], maps[0, ..., 0], lowest=None)
     assert (shown != np.rint(IMAGES[0])).any()
 
@@ -206,3 +209,21 @@ def test_says_what_a_model_lacks():
     )
     with pytest.raises(ValueError, match=r"`score`.*'classifier'"):
         activation_maps(model, IMAGES, score=tf.identity)
+
+
+def test_explains_logits_that_depend_on_pools_of_two_depths():
+    keras.utils.set_random_seed(0)
+    images = keras.Input((8, 8, 3))
+    upper = layers.Conv2D(4, 3, strides=2, padding="same", name="features")(images)
+    pooled = [
+        layers.GlobalAveragePooling2D(name="pool")(upper),
+        layers.GlobalAveragePooling2D(name="pool_2")(images),
+    ]
+    head = layers.Dense(2, name="head")
+    model = keras.Model(images, head(layers.Concatenate()(pooled)))
+    pixels = RANDOM.normal(size=(2, 8, 8, 3)).astype("float32")
+    features = keras.Model(images, upper)(pixels).numpy()
+    expected = features @ head.kernel.numpy()[:4]
+    np.testing.assert_allclose(
+        activation_maps(model, pixels), expected, rtol=1e-4, atol=1e-5
+    )

@@ -31,7 +31,7 @@ COLOURS = tuple(PALETTE)
 ACCESSORIES = ("hat", "bag")
 LOWER_GARMENTS = ("skirt", "jeans", "trousers", "shorts")
 
-# Three patterns in more than 5 % of the images, as in Fig. 4 of Semantic-ResNeSt.
+# Three patterns in more than 5 % of the images, as in Fig. 4 of Shen, Zhao and Luo.
 _MAIN_PATTERN = _read_weights("""
     solid 0.41, stripe 0.165, animal 0.11, floral 0.038, plaid 0.040, dot 0.040,
     check 0.035, words letters 0.031, graphic 0.041, tie dye 0.041, paisley 0.038

@@ -568,5 +568,5 @@ _RENDERERS: dict[str, Callable[[_Motif], np.ndarray]] = {
     "dot": _dot,
     "paisley": _paisley,
 }
-# As in the Semantic-ResNeSt paper, section IV-A.
+# The pattern attributes of Shen, Zhao and Luo, section IV-A, in their order.
 PATTERNS = tuple(_RENDERERS)
