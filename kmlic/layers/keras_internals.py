@@ -1,4 +1,4 @@
-"""Every use of a private name of Keras and TensorFlow below `kmlic.training`."""
+"""Private names of Keras and TensorFlow that kmlic uses outside `kmlic.training`."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -24,10 +24,9 @@ def label_confusion(
     absent, predicted present], as scikit-learn's multilabel_confusion_matrix.
 
     Args:
-        targets: 1 present, 0 absent, -1 unknown; unknown entries are ignored.
-        probabilities: 0-1.
-        threshold: probability 0-1 from which a label is predicted present, one for all
-            or one per label.
+        targets: as `hamming_loss` takes them.
+        probabilities: as `hamming_loss` takes them.
+        threshold: as `hamming_loss` takes it.
 
     Raises:
         ValueError: if shapes differ or a number is out of its limits.
@@ -70,9 +69,9 @@ def label_scores(
     Shapes: (N, L) and (N, L) to numbers, or to (L,) float64 each.
 
     Args:
-        targets: as `label_confusion` takes them.
-        probabilities: as `label_confusion` takes them.
-        threshold: as `label_confusion` takes it.
+        targets: as `hamming_loss` takes them.
+        probabilities: as `hamming_loss` takes them.
+        threshold: as `hamming_loss` takes it.
         average: "macro", "weighted", "micro", "samples" or None.
         beta: above 0.
 

@@ -93,10 +93,8 @@ class PrecisionRecallF1(keras.Metric):
     Args:
         num_labels: L.
         value: which of CP, CR, CF1, OP, OR and OF1 is the `result`.
-        threshold: probability 0-1 from which a label is predicted present, one for all
-            or one per label; None only with `top_k`.
-        top_k: predict at most this many labels of an image, as in
-            `precision_recall_f1`.
+        threshold: as `precision_recall_f1` takes it.
+        top_k: as `precision_recall_f1` takes it.
         from_logits: whether scores are logits, otherwise probabilities.
 
     Raises:
