@@ -4,7 +4,7 @@ from kmlic.export.check_embedding_parity import check_embedding_parity
 from kmlic.export.check_parity import check_parity
 from kmlic.export.embedding_saved_model import export_embedding_model
 from kmlic.export.export_checked import Export, export_checked
-from kmlic.export.format import ExportOptions, Format, newest_version
+from kmlic.export.format import ExportOptions, Format
 from kmlic.export.formats import FORMATS
 from kmlic.export.freeze import freeze
 from kmlic.export.load_export import load_export
@@ -34,6 +34,5 @@ __all__ = [
     "has_bfloat16",
     "load_export",
     "measure_exports",
-    "newest_version",
     "read_labels",
 ]

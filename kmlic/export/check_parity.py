@@ -28,7 +28,7 @@ def check_parity(
 ) -> float:
     """Compares an export's scores with its model's on the same images.
 
-    A SavedModel scores each image twice, as a tensor of the image's size and as an
+    A SavedModel scores every image twice, as a tensor of the image's size and as an
     encoded file; all other exports score resized pixels. The labels inside an export
     determine whether probabilities are a softmax within each group. An export without
     labels computes embeddings; their differences are relative to the largest number in

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from kmlic.embedding_index import EmbeddingIndex
 from kmlic.export.freeze import clone_for_export, image_size_of
-from kmlic.export.servable import Servable, ServingOptions, Signature, answer_spec
+from kmlic.export.servable import Servable, ServingOptions, answer_spec
 from kmlic.export.write_servable import write_servable
 
 
@@ -76,20 +76,18 @@ def export_embedding_model(
         words = tf.where(ok[:, None], tf.gather(names, indices), "")
         return {"words": words, "scores": scores, "ok": ok}
 
-    words = {"words": f"(B, {top_k})", "scores": f"(B, {top_k})", "ok": "(B,)"}
-    embeddings = {"embeddings": f"(B, {index.size})", "ok": "(B,)"}
     servable = Servable(
         frozen,
         size,
         {
-            "serve_bytes": Signature(tf.string, find, words),
-            "serving_default": Signature(tf.float32, find, words),
-            "embed_bytes": Signature(tf.string, embed, embeddings),
-            "embed": Signature(tf.float32, embed, embeddings),
+            "serve_bytes": (tf.string, find),
+            "serving_default": (tf.float32, find),
+            "embed_bytes": (tf.string, embed),
+            "embed": (tf.float32, embed),
         },
         about=f"It finds the nearest of {len(index):,} words to an image.",
-        meaning="`words` stand nearest first; `scores` are their cosines with the "
-        "image's embedding, -1 to 1.\n",
+        meaning="`words` are sorted by `scores`, their cosines with the image's "
+        "embedding, -1 to 1.\n",
     )
     return write_servable(servable, folder, serving or ServingOptions())
 

@@ -100,18 +100,8 @@ class Format:
         """Returns the path of the newest float32 export in a run folder, or None."""
         path = folder / self.file
         if self.versioned:
-            return newest_version(path)
+            path = path / str(max(_versions(path), default=0))
         return path if path.exists() else None
-
-
-def newest_version(folder: str | Path) -> Path | None:
-    """Returns the version in a folder that TF Serving runs, or None without one.
-
-    Args:
-        folder: holds one folder per version.
-    """
-    newest = max(_versions(Path(folder)), default=None)
-    return None if newest is None else Path(folder) / str(newest)
 
 
 def next_version(folder: Path, version: int | None = None) -> int:

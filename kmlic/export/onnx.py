@@ -11,7 +11,6 @@ import numpy as np
 from kmlic.atomic_write import atomic_write
 from kmlic.export.format import (
     LABELS_FILE,
-    ExportOptions,
     Format,
     Precision,
     Predict,
@@ -86,10 +85,6 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _write(model: keras.Model, path: Path, options: ExportOptions) -> Path:
-    return export_onnx(model, path, labels=options.labels, maps=options.maps)
-
-
 def _load(path: Path, precision: Precision) -> Predict:
     runtime = import_extra("onnxruntime", _EXTRA)
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -113,7 +108,9 @@ ONNX = Format(
     file="model.onnx",
     description="a .onnx file",
     runtimes={"onnx": "float32"},
-    write=_write,
+    write=lambda model, path, options: export_onnx(
+        model, path, labels=options.labels, maps=options.maps
+    ),
     recognizes=lambda path: path.suffix == ".onnx" and path.is_file(),
     load=_load,
     read_labels=_read_labels,

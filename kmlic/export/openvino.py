@@ -1,7 +1,6 @@
 """Models for OpenVINO, the fastest runtime on a CPU."""
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from kmlic.atomic_write import atomic_write
 from kmlic.export.format import (
     FLOAT32_TOLERANCE,
     LABELS_FILE,
-    ExportOptions,
     Format,
     Precision,
     Predict,
@@ -79,10 +77,6 @@ def _core() -> Any:
     return import_extra("openvino", _EXTRA).Core()
 
 
-def _write(model: keras.Model, path: Path, options: ExportOptions) -> Path:
-    return export_openvino(model, path, labels=options.labels, maps=options.maps)
-
-
 def _load(path: Path, precision: Precision) -> Predict:
     bfloat16 = precision == "bfloat16" or (precision == "auto" and has_bfloat16())
     if bfloat16 and not has_bfloat16():
@@ -110,20 +104,18 @@ def _read_labels(path: Path) -> str | None:
     return model.get_rt_info(LABELS_FILE).astype(str)
 
 
-def _precisions() -> Sequence[Precision]:
-    return ("float32", "bfloat16") if has_bfloat16() else ("float32",)
-
-
 OPENVINO = Format(
     name="openvino",
     file="openvino",
     description="the folder of an OpenVINO model",
     runtimes={"openvino": "auto", "openvino_float32": "float32"},
-    write=_write,
+    write=lambda model, path, options: export_openvino(
+        model, path, labels=options.labels, maps=options.maps
+    ),
     recognizes=lambda path: (path / "model.xml").is_file(),
     load=_load,
     read_labels=_read_labels,
     tolerances={"float32": FLOAT32_TOLERANCE, "bfloat16": 0.2},
-    precisions=_precisions,
+    precisions=lambda: ("float32", "bfloat16") if has_bfloat16() else ("float32",),
     extra=_EXTRA,
 )

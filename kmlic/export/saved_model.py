@@ -1,6 +1,6 @@
 """Models for TF Serving and everything else that runs TensorFlow graphs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -17,7 +17,7 @@ from kmlic.export.format import (
 )
 from kmlic.export.freeze import freeze, image_size_of, require_one_label_per_logit
 from kmlic.export.image_bytes import encode_png
-from kmlic.export.servable import Servable, ServingOptions, Signature, answer_spec
+from kmlic.export.servable import Answer, Servable, ServingOptions, answer_spec
 from kmlic.export.warm_up import can_warm_up
 from kmlic.export.write_servable import write_servable
 from kmlic.labels import Labels
@@ -72,14 +72,14 @@ def export_saved_model(
     require_one_label_per_logit(model, labels)
     size = image_size_of(model, labels.image_size)
     frozen = freeze(model, labels, maps=maps)
-    answer, outputs = _answer(frozen, labels, size), _outputs(labels, maps)
+    answer = _answer(frozen, labels, size)
     servable = Servable(
         frozen,
         size,
         {
-            "serve_bytes": Signature(tf.string, answer, outputs),
-            "serving_default": Signature(tf.float32, answer, outputs),
-            "serve_uint8": Signature(tf.uint8, answer, outputs),
+            "serve_bytes": (tf.string, answer),
+            "serving_default": (tf.float32, answer),
+            "serve_uint8": (tf.uint8, answer),
         },
         about=f"It scores {len(labels)} labels, listed in `assets/{LABELS_FILE}`.",
         meaning=_meaning(labels),
@@ -88,34 +88,19 @@ def export_saved_model(
     return write_servable(servable, folder, serving or ServingOptions())
 
 
-def _outputs(labels: Labels, maps: bool) -> dict[str, str]:
-    outputs = {"probabilities": f"(B, {len(labels)})"}
-    if labels.exclusive:
-        for group, columns in labels.exclusive_groups.items():
-            outputs[f"{group}_probabilities"] = f"(B, {columns.stop - columns.start})"
-            outputs[f"{group}_label"] = "(B,)"
-        outputs["labels"] = f"(B, {len(labels.exclusive_groups)})"
-    else:
-        outputs["labels"] = "(B, P)"
-    outputs["ok"] = "(B,)"
-    return outputs | ({"maps": f"(B, H', W', {len(labels)})"} if maps else {})
-
-
 def _meaning(labels: Labels) -> str:
     if labels.exclusive:
         return (
             "Probabilities are a softmax within each group; `labels` names the "
-            "likeliest one of each.\n"
+            "most probable one of each.\n"
         )
     return (
-        f"Probabilities stand in the order of `assets/{LABELS_FILE}`; `labels` names "
-        'those at or above\ntheir thresholds, likeliest first, filled up with "".\n'
+        f"Probabilities are in the order of `assets/{LABELS_FILE}`; `labels` names "
+        'those at or above\ntheir thresholds, most probable first, padded with "".\n'
     )
 
 
-def _answer(
-    frozen: keras.Model, labels: Labels, size: int
-) -> Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]:
+def _answer(frozen: keras.Model, labels: Labels, size: int) -> Answer:
     names = tf.constant(labels.names)
     thresholds = tf.constant(labels.thresholds, tf.float32)
 
@@ -125,7 +110,7 @@ def _answer(
         scored = frozen(tf.cast(images, frozen.inputs[0].dtype))
         probabilities, *maps = keras.tree.flatten(scored)
         probabilities = tf.where(ok[:, None], probabilities, 0.0)
-        outputs = {"probabilities": probabilities, "ok": ok}
+        outputs = {"probabilities": probabilities}
         if labels.exclusive:
             winners = []
             for group, columns in labels.exclusive_groups.items():
@@ -138,6 +123,7 @@ def _answer(
         else:
             present = (probabilities >= thresholds) & ok[:, None]
             outputs["labels"] = _present_labels(names, probabilities, present)
+        outputs["ok"] = ok
         if maps:
             outputs["maps"] = tf.where(ok[:, None, None, None], maps[0], 0.0)
         return outputs

@@ -1,13 +1,17 @@
 """What a SavedModel for TF Serving is made of."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from kmlic.data.decoding import MAX_BYTES, MAX_PIXELS
 from kmlic.labels import Labels
+
+# A tf.function, which TensorFlow does not type.
+Answer = Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,25 +33,8 @@ class ServingOptions:
     warm_up: Sequence[bytes] = ()
 
 
-@dataclasses.dataclass(frozen=True)
-class Signature:
-    """Describes a signature of a SavedModel.
-
-    Args:
-        dtype: type of its input `images` (B, H, W, 3), pixels 0-255 of any size;
-            tf.string for `image_bytes` (B,), encoded images.
-        answer: maps resized images (B, S, S, 3) and `ok` (B,), False for images that
-            are broken, to the outputs by name; a tf.function with `answer_spec`.
-        outputs: the shapes of the outputs by name, for README.md.
-    """
-
-    dtype: tf.DType
-    answer: Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
-    outputs: Mapping[str, str]
-
-
 def answer_spec(image_size: int) -> list[tf.TensorSpec]:
-    """Returns the input signature of `Signature.answer` for images of one size."""
+    """Returns the input signature of an answer for images of one size."""
     images = tf.TensorSpec((None, image_size, image_size, 3), tf.float32, "images")
     return [images, tf.TensorSpec((None,), tf.bool)]
 
@@ -57,9 +44,12 @@ class Servable:
     """Describes a model with signatures for tensors and encoded images.
 
     Args:
-        model: what `answer` of the signatures calls.
+        model: what the signatures call.
         image_size: side S in pixels that images are resized to.
-        signatures: by name; the first one is that of the examples in README.md.
+        signatures: by name, the type of `images` (B, H, W, 3), or tf.string for
+            `image_bytes` (B,), and the answer: a tf.function with `answer_spec` from
+            resized images (B, S, S, 3) and `ok` (B,), False for broken images, to the
+            outputs by name. README.md has examples for the first signature.
         about: what the model does, for README.md.
         meaning: what the outputs mean, for README.md.
         labels: stored as asset, and returned by `labels_json`, if not None.
@@ -67,7 +57,7 @@ class Servable:
 
     model: keras.Model
     image_size: int
-    signatures: Mapping[str, Signature]
+    signatures: Mapping[str, tuple[tf.DType, Answer]]
     about: str
     meaning: str
     labels: Labels | None = None

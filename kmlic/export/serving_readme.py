@@ -12,11 +12,11 @@ _TEMPLATE = """\
 # {{ name }}, version {{ version }}
 
 A SavedModel for TF Serving 2.20 or later, or for anything that runs TensorFlow graphs.
-{{ about }} It needs TensorFlow's own operators only.
+{{ about }} It only needs TensorFlow's own operators.
 
 ## Start a server
 
-In the folder that holds the version folders, this one's parent:
+In the parent of this folder, which holds one folder per version:
 
 ```bash
 docker run --rm -p 8500:8500 -p 8501:8501 \\
@@ -25,7 +25,7 @@ docker run --rm -p 8500:8500 -p 8501:8501 \\
 
 A newer version in that folder is loaded without a restart. {{ warm }}
 
-## Ask it over REST
+## Send a request over REST
 
 ```bash
 echo "{\\"signature_name\\": \\"serve_bytes\\", \\"instances\\": [{\\"b64\\": \\
@@ -35,7 +35,7 @@ curl --fail -d @request.json localhost:8501/v1/models/{{ name }}:predict
 
 Each element of `predictions` has {{ keys }}.
 
-## Ask it over gRPC
+## Send a request over gRPC
 
 `pip install grpcio tensorflow-serving-api`; several images in one request:
 
@@ -65,13 +65,13 @@ for name, output in response.outputs.items():
 {% for cells in signatures -%}
 | {{ cells | join(" | ") }} |
 {% endfor %}
-Batches may have any size B. Pixels are RGB, 0-255, of any height and width; they are
-resized to {{ size }} x {{ size }} as in training.
+Batches may have any size B. Images are RGB pixels 0-255 of any height and width; they
+are resized to {{ size }} x {{ size }} as in training.
 
 {{ meaning }}
 An image that is broken, empty, longer than {{ max_bytes }} bytes or larger than
-{{ max_pixels }} pixels has `ok` false, zeros for scores and "" for names; its
-neighbours in the batch are not touched.
+{{ max_pixels }} pixels has `ok` false, zeros for scores and "" for names; other images
+of the batch are not affected.
 """
 
 
@@ -87,28 +87,36 @@ def write_readme(
         version: number of the version.
         options: limits of the images.
     """
-    first = next(iter(servable.signatures.values()))
+    outputs = {
+        name: answer.get_concrete_function().structured_outputs
+        for name, (_, answer) in servable.signatures.items()
+    }
     text = jinja2.Template(_TEMPLATE, keep_trailing_newline=True).render(
         name=re.sub(r"[^A-Za-z0-9_-]+", "_", servable.model.name),
         version=version,
         about=servable.about,
         meaning=servable.meaning,
-        warm="It answers the requests in `assets.extra` before it takes others."
+        warm="At its start it answers the requests in `assets.extra` to warm up."
         if options.warm_up
-        else "Its first answers take seconds: it has no requests to warm up with.",
-        keys=", ".join(f"`{name}`" for name in first.outputs),
+        else "Its first answers take seconds, because it has no warm-up requests.",
+        keys=", ".join(f"`{name}`" for name in next(iter(outputs.values()))),
         signatures=[
             (
                 f"`{name}`",
-                "`image_bytes` (B,): whole JPEG, PNG, GIF, BMP or WebP files"
-                if each.dtype == tf.string
-                else f"`images` (B, H, W, 3) {each.dtype.name}",
-                ", ".join(f"`{key}` {shape}" for key, shape in each.outputs.items()),
+                "`image_bytes` (B,): complete JPEG, PNG, GIF, BMP or WebP files"
+                if dtype == tf.string
+                else f"`images` (B, H, W, 3) {dtype.name}",
+                ", ".join(f"`{key}` {_shape(x)}" for key, x in outputs[name].items()),
             )
-            for name, each in servable.signatures.items()
+            for name, (dtype, _) in servable.signatures.items()
         ],
         size=servable.image_size,
         max_bytes=f"{options.max_bytes:,}",
         max_pixels=f"{options.max_pixels:,}",
     )
     (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def _shape(output: tf.TensorSpec) -> str:
+    sides = ["B", *("?" if side is None else str(side) for side in output.shape[1:])]
+    return f"({', '.join(sides)})" if len(sides) > 1 else "(B,)"

@@ -8,15 +8,23 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.python.convert_phase import ConverterError
+from tensorflow.lite.tools import flatbuffer_utils
 
 from kmlic.atomic_write import atomic_write
 from kmlic.check_choice import check_choice
 from kmlic.data.decoding import read_resized, resize_images
-from kmlic.export.format import ExportOptions, Format, Precision, Predict, scores_in
+from kmlic.export.format import (
+    LABELS_FILE,
+    ExportOptions,
+    Format,
+    Precision,
+    Predict,
+    scores_in,
+)
 from kmlic.export.freeze import image_size_of
 from kmlic.export.plain_graph import PlainGraph
-from kmlic.export.tflite_file import foreign_operators, labels_in, with_labels
 from kmlic.labels import Labels
 
 # Largest difference of a score that each may cause, see `Format`.
@@ -70,9 +78,8 @@ def export_tflite(
         # variables that were never written.
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         content = _convert(converter, quantize, samples)
-    _require_builtin(foreign_operators(content))
     with atomic_write(path) as temporary:
-        temporary.write_bytes(with_labels(content, labels) if labels else content)
+        temporary.write_bytes(_with_labels(content, labels) if labels else content)
     return path
 
 
@@ -105,8 +112,13 @@ def _convert(converter: Any, quantize: str | None, samples: np.ndarray | None) -
             return _convert_to_int8(converter, samples)
         return converter.convert()
     except ConverterError as error:
-        _require_builtin(sorted({each.operator.name for each in error.errors}))
-        raise
+        foreign = sorted({each.operator.name for each in error.errors})
+        if not foreign:
+            raise
+        raise ValueError(
+            f"`model` must only need LiteRT's built-in operators; got {foreign}. "
+            "Replace the layer in exports by defining its `export_layer()`."
+        ) from error
 
 
 def _convert_to_int8(converter: Any, samples: np.ndarray) -> bytes:
@@ -123,12 +135,16 @@ def _convert_to_int8(converter: Any, samples: np.ndarray) -> bytes:
     return quantizer.get_nondebug_quantized_model()
 
 
-def _require_builtin(foreign: list[str]) -> None:
-    if foreign:
-        raise ValueError(
-            f"`model` must only need LiteRT's built-in operators; got {foreign}. "
-            "Replace the layer in exports by defining its `export_layer()`."
-        )
+def _with_labels(content: bytes, labels: Labels) -> bytes:
+    parsed = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(labels.to_json().encode(), np.uint8)
+    entry = schema.MetadataT()
+    entry.name = LABELS_FILE
+    entry.buffer = len(parsed.buffers)
+    parsed.buffers.append(buffer)
+    parsed.metadata = [*(parsed.metadata or ()), entry]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(parsed))
 
 
 def _write(model: keras.Model, path: Path, options: ExportOptions) -> Path:
@@ -163,6 +179,18 @@ def _load(path: Path, precision: Precision) -> Predict:
     return predict
 
 
+def _read_labels(path: Path) -> str | None:
+    content = path.read_bytes()
+    if content[4:8] != b"TFL3":
+        raise ValueError(f"{path} must be a LiteRT file; it does not begin like one.")
+    parsed = schema.Model.GetRootAs(content, 0)
+    for index in range(parsed.MetadataLength()):
+        entry = parsed.Metadata(index)
+        if entry.Name() == LABELS_FILE.encode():
+            return parsed.Buffers(entry.Buffer()).DataAsNumpy().tobytes().decode()
+    return None
+
+
 TFLITE = Format(
     name="tflite",
     file="model.tflite",
@@ -171,6 +199,6 @@ TFLITE = Format(
     write=_write,
     recognizes=lambda path: path.suffix == ".tflite" and path.is_file(),
     load=_load,
-    read_labels=lambda path: labels_in(path.read_bytes(), name=str(path)),
+    read_labels=_read_labels,
     quantizations=_QUANTIZATIONS,
 )

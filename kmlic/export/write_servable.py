@@ -10,7 +10,7 @@ from kmlic.atomic_write import atomic_write
 from kmlic.data.decoding import resize_images
 from kmlic.export.decode_bytes import decode_bytes
 from kmlic.export.format import LABELS_FILE, next_version
-from kmlic.export.servable import Servable, ServingOptions, Signature
+from kmlic.export.servable import Answer, Servable, ServingOptions
 from kmlic.export.serving_readme import write_readme
 from kmlic.export.warm_up import write_warm_up
 
@@ -33,8 +33,8 @@ def write_servable(
             _module(servable, Path(assets)),
             str(temporary),
             signatures={
-                name: _function(signature, servable.image_size, options)
-                for name, signature in servable.signatures.items()
+                name: _function(dtype, answer, servable.image_size, options)
+                for name, (dtype, answer) in servable.signatures.items()
             },
             # Exports are not trained, and their gradients would need kmlic.
             options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
@@ -44,7 +44,9 @@ def write_servable(
                 temporary,
                 options.warm_up,
                 image_size=servable.image_size,
-                dtypes={name: each.dtype for name, each in servable.signatures.items()},
+                dtypes={
+                    name: dtype for name, (dtype, _) in servable.signatures.items()
+                },
             )
         write_readme(temporary, servable, int(path.name), options)
     return path
@@ -63,9 +65,9 @@ def _module(servable: Servable, assets: Path) -> tf.Module:
 
 
 def _function(
-    signature: Signature, image_size: int, options: ServingOptions
+    dtype: tf.DType, answer: Answer, image_size: int, options: ServingOptions
 ) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    if signature.dtype == tf.string:
+    if dtype == tf.string:
 
         def answer_files(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
             images, ok = decode_bytes(
@@ -74,14 +76,14 @@ def _function(
                 max_bytes=options.max_bytes,
                 max_pixels=options.max_pixels,
             )
-            return signature.answer(images, ok)
+            return answer(images, ok)
 
         return tf.function(answer_files, [tf.TensorSpec((None,), tf.string)])
 
     def answer_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
         finite = tf.math.is_finite(tf.cast(images, tf.float32))
         ok = tf.reduce_all(finite, axis=(1, 2, 3))
-        return signature.answer(resize_images(images, image_size), ok)
+        return answer(resize_images(images, image_size), ok)
 
-    spec = tf.TensorSpec((None, None, None, 3), signature.dtype)
+    spec = tf.TensorSpec((None, None, None, 3), dtype)
     return tf.function(answer_pixels, [spec])

@@ -1,6 +1,6 @@
 import pytest
 
-from kmlic.export import FORMATS, newest_version
+from kmlic.export import FORMATS
 from kmlic.export.format import next_version, scores_in
 
 
@@ -13,7 +13,7 @@ def test_numbers_the_versions_of_a_saved_model(tmp_path):
     assert next_version(tmp_path / "export", 3) == 3
     with pytest.raises(ValueError, match=r"version=9 with \[9, 10\]"):
         next_version(tmp_path / "export", 9)
-    assert newest_version(tmp_path) is None
+    assert format.newest_path(tmp_path / "other") is None
 
 
 def test_names_the_files_of_a_format_by_their_quantization(tmp_path):

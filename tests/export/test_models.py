@@ -21,8 +21,8 @@ from kmlic.export import (
     export_saved_model,
     export_tflite,
 )
-from kmlic.export.tflite_file import foreign_operators
 from kmlic.labels import to_probabilities
+from tests.export.litert import foreign_operators
 from tests.models.papers import LABELS, MODELS, PAPERS, SIZE
 from tests.shared import SHARED
 

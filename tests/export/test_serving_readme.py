@@ -17,7 +17,7 @@ from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from kmlic.data import read_resized
-from kmlic.export.servable import Servable, ServingOptions, Signature
+from kmlic.export.servable import Servable, ServingOptions, answer_spec
 from kmlic.export.serving_readme import write_readme
 from tests.export.toys import probabilities_of, random_images
 
@@ -132,10 +132,14 @@ def test_lists_every_signature_with_its_outputs(saved_model):
 
 
 def test_makes_a_name_that_a_url_can_hold(tmp_path):
+    @tf.function(input_signature=answer_spec(8))
+    def answer(images, ok):
+        return {"ok": ok}
+
     servable = Servable(
         keras.Model(name="my model"),
         image_size=8,
-        signatures={"serve_bytes": Signature(tf.string, None, {"ok": "(B,)"})},
+        signatures={"serve_bytes": (tf.string, answer)},
         about="It sees.",
         meaning="",
     )

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kmlic.export.servable import Servable, ServingOptions, Signature, answer_spec
+from kmlic.export.servable import Servable, ServingOptions, answer_spec
 from kmlic.export.write_servable import write_servable
 from tests.export.toys import LABELS, random_images, tiny_model
 
@@ -18,8 +18,8 @@ def test_writes_every_signature_with_its_input_and_the_labels(tmp_path):
         model,
         16,
         {
-            "files": Signature(tf.string, answer, {"logits": "(B, 3)"}),
-            "bytes": Signature(tf.uint8, answer, {"logits": "(B, 3)"}),
+            "files": (tf.string, answer),
+            "bytes": (tf.uint8, answer),
         },
         about="It computes logits.",
         meaning="",
@@ -28,6 +28,7 @@ def test_writes_every_signature_with_its_input_and_the_labels(tmp_path):
     path = write_servable(servable, tmp_path, ServingOptions(version=4, max_bytes=99))
     assert path == tmp_path / "4"
     assert "# tiny, version 4" in (path / "README.md").read_text()
+    assert "`logits` (B, 3), `ok` (B,)" in (path / "README.md").read_text()
     assert "99 bytes" in (path / "README.md").read_text()
     loaded = tf.saved_model.load(str(path))
     assert loaded.labels_json().numpy().decode() == LABELS.to_json()
