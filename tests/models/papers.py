@@ -131,7 +131,8 @@ PAPERS = {
         lambda: GroupFocalLoss((3, 2)),
         {
             "output": Variant({"feature": "output"}, (LOGITS,)),
-            "avg+max": Variant({"pooling": "avg+max", "maps": 2}),
+            "avg+max": Variant({"pooling": "avg+max"}),
+            "two maps": Variant({"pooling": "avg+max", "maps": 2}, (LOGITS,)),
             "attention": Variant({"pooling": "attention", "maps": 3}, (LOGITS,)),
             "hidden": Variant({"hidden_units": (8, 8), "dropout": 0.5}),
         },
