@@ -132,7 +132,7 @@ PAPERS = {
         {
             "output": Variant({"feature": "output"}, (LOGITS,)),
             "avg+max": Variant({"pooling": "avg+max"}),
-            "two maps": Variant({"pooling": "avg+max", "maps": 2}, (LOGITS,)),
+            "two maps": Variant({"pooling": "avg+max", "maps": 2}),
             "attention": Variant({"pooling": "attention", "maps": 3}, (LOGITS,)),
             "hidden": Variant({"hidden_units": (8, 8), "dropout": 0.5}),
         },
