@@ -1,7 +1,7 @@
 """Keras' image layers as changes that follow from a seed alone."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -91,8 +91,8 @@ def grid_mask(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     blackened in both directions, and the grid is shifted and turned at random.
 
     Paper: Chen et al., "GridMask Data Augmentation", 2020,
-    https://arxiv.org/abs/2001.04086, by keras-cv's layer GridMask, which is handed its
-    random numbers: its own come from a state.
+    https://arxiv.org/abs/2001.04086, by keras-cv's layer GridMask: it draws the grid,
+    turns it and blackens the image; its random numbers come from the seed.
 
     Shapes: (H, W, 3) to (H, W, 3) float32.
 
@@ -103,45 +103,38 @@ def grid_mask(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     import keras_cv  # takes seconds, and only this needs it
 
     image = tf.cast(image, tf.float32)
-    seeds = _Seeds(tf.convert_to_tensor(seed))
-
-    class Draws:
-        """Draws from the seed in the place of the layer's generator."""
-
-        def uniform(
-            self,
-            shape: tuple[int, ...],
-            minval: tf.Tensor,
-            maxval: tf.Tensor,
-            dtype: tf.DType,
-        ) -> tf.Tensor:
-            return tf.random.stateless_uniform(
-                shape, seeds.next(), minval, maxval, dtype
-            )
-
+    draws = _Draws(tf.convert_to_tensor(seed))
     layer = keras_cv.layers.GridMask(
         ratio_factor=keras_cv.core.ConstantFactorSampler(_GRID_RATIO)
     )
-    layer._random_generator = Draws()
-    layer.random_rotate = functools.partial(_turn_mask, seed=seeds.next())
+    layer._random_generator = layer.random_rotate._random_generator = draws
+    # Between pixels, the mask would be cast to True and grow.
+    layer.random_rotate.interpolation = "nearest"
     drawn = layer.get_random_transformation(image=image)
     masked = layer.augment_image(image, transformation=drawn)
-    chosen = tf.random.stateless_uniform((), seeds.next()) < 0.5
+    chosen = draws.uniform(()) < 0.5
     return tf.ensure_shape(tf.where(chosen, masked, image), image.shape)
 
 
-def _turn_mask(mask: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    layer = _mask_rotation()
-    batch = mask[None]
-    drawn = layer.get_random_transformation(batch, training=True, seed=_Seeds(seed))
-    return layer.transform_images(batch, drawn, training=True)[0]
+class _Draws:
+    """Draws keras-cv's random numbers from a seed, in place of its generator.
 
+    Its own generator keeps a state, as the one that `_Seeds` replaces.
+    """
 
-@functools.cache
-def _mask_rotation() -> keras.Layer:
-    return keras.layers.RandomRotation(
-        0.15, fill_mode="constant", fill_value=0.0, interpolation="nearest"
-    )
+    def __init__(self, seed: tf.Tensor) -> None:
+        self._seeds = _Seeds(seed)
+
+    def uniform(
+        self,
+        shape: Sequence[int],
+        minval: tf.Tensor | float = 0.0,
+        maxval: tf.Tensor | float = 1.0,
+        dtype: tf.DType = tf.float32,
+    ) -> tf.Tensor:
+        """Returns the next numbers."""
+        seed = self._seeds.next()
+        return tf.random.stateless_uniform(shape, seed, minval, maxval, dtype)
 
 
 def mix(
@@ -235,10 +228,3 @@ def _mixing(kind: str) -> keras.Layer:
     if kind == "mixup":
         return keras.layers.MixUp(alpha=_MIXUP_ALPHA)
     return keras.layers.CutMix(factor=1.0)
-
-
-CHANGES: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
-    "rand_augment": rand_augment,
-    "cutout": cutout,
-    "grid_mask": grid_mask,
-}
