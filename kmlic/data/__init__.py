@@ -1,6 +1,6 @@
 """Datasets and what feeds them to a model."""
 
-from kmlic.data.augmentation import Augmentation, augment
+from kmlic.data.augmentation import Augmentation
 from kmlic.data.check_images import ImageCheck, check_images
 from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.data.decoding import (
@@ -37,7 +37,6 @@ __all__ = [
     "MultiLabelData",
     "SkippedRow",
     "TrainingBatches",
-    "augment",
     "check_images",
     "decode_image",
     "decode_plain",

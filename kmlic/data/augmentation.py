@@ -223,26 +223,6 @@ class Augmentation:
         return mix(images, targets, seed, self.mixing)
 
 
-def augment(image: tf.Tensor, seed: tf.Tensor, augmentation: str) -> tf.Tensor:
-    """Changes one training image at random, before it is resized.
-
-    Shapes: (H, W, C) to (h, w, C).
-
-    Args:
-        image: one decoded image.
-        seed: two integers; the same seed gives the same image.
-        augmentation: see `Augmentation`; what comes after resizing is left out.
-
-    Raises:
-        ValueError: if there is no such augmentation.
-
-    Example:
-        >>> augment(tf.zeros((8, 6, 3)), (0, 1), "flip").shape.as_list()
-        [8, 6, 3]
-    """
-    return Augmentation(augmentation).before_resizing(image, seed)
-
-
 def _middles(count: tf.Tensor) -> tf.Tensor:
     return (tf.range(tf.cast(count, tf.float32)) + 0.5) / tf.cast(count, tf.float32)
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, Required, TypedDict
 import numpy as np
 import tensorflow as tf
 
+from kmlic.check_choice import check_choice
 from kmlic.data.augmentation import Augmentation
 from kmlic.data.decoding import Crop, resize_images
 from kmlic.data.training_batches import (
@@ -121,10 +122,7 @@ def build_batches(
     for name, value in (("image_size", image_size), ("batch_size", batch_size)):
         if value < 1:
             raise ValueError(f"`{name}` must be at least 1; got {name}={value}.")
-    if pixels not in ("float32", "uint8"):
-        raise ValueError(
-            f'`pixels` must be "float32" or "uint8"; got pixels={pixels!r}.'
-        )
+    check_choice("pixels", pixels, "float32", "uint8")
     changes = Augmentation(augmentation)
     count = int(elements.cardinality())
     if training and count < batch_size:

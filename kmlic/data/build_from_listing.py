@@ -9,6 +9,7 @@ from typing import Literal, Unpack
 import numpy as np
 import tensorflow as tf
 
+from kmlic.check_choice import check_choice
 from kmlic.data.build_batches import BatchOptions, build_splits, fits_in_cache
 from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.data.decoding import (
@@ -85,10 +86,7 @@ def build_from_listing(
         ValueError: naming the file, the row and the rule.
     """
     source, seed = listing.source, options.get("seed", 0)
-    if on_error not in ("raise", "skip"):
-        raise ValueError(
-            f'`on_error` must be "raise" or "skip"; got on_error={on_error!r}.'
-        )
+    check_choice("on_error", on_error, "raise", "skip")
     inspected = inspect_rows(
         listing,
         label_names=label_names,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kmlic.check_choice import check_choice
 from kmlic.data.decoding import (
     MAX_BYTES,
     MAX_PIXELS,
@@ -68,10 +69,7 @@ def check_images(
         >>> check_images(["missing.jpg"])[0].problem
         'missing.jpg must exist; there is no such file.'
     """
-    if depth not in ("decode", "header", "none"):
-        raise ValueError(
-            f'`depth` must be "decode", "header" or "none"; got depth={depth!r}.'
-        )
+    check_choice("depth", depth, "decode", "header", "none")
     if describe is not None and depth != "decode":
         raise ValueError(f'`describe` needs depth="decode"; got depth={depth!r}.')
     if depth == "none":

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal, Unpack
 
+from kmlic.check_choice import check_choice
 from kmlic.data.build_from_listing import RowOptions, build_from_listing
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import MultiLabelData
@@ -42,7 +43,7 @@ def from_folder(
         >>> from_folder("photos", image_size=64, batch_size=8, layout="names")
         Traceback (most recent call last):
             ...
-        ValueError: `layout` must be "folders" or "tags"; got layout='names'.
+        ValueError: `layout` must be one of 'folders', 'tags'; got layout='names'.
     """
     listing = read_folder(path, layout=layout, separator=separator)
     return build_from_listing(listing, **options)
@@ -60,10 +61,7 @@ def read_folder(
         ValueError: if there is no such folder. What is wrong with single images is said
             in their rows.
     """
-    if layout not in ("folders", "tags"):
-        raise ValueError(
-            f'`layout` must be "folders" or "tags"; got layout={layout!r}.'
-        )
+    check_choice("layout", layout, "folders", "tags")
     if separator == "":
         raise ValueError("`separator` must be a text or None; got separator=''.")
     if not is_folder(path):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal, Unpack
 from xml.etree import ElementTree
 
+from kmlic.check_choice import check_choice
 from kmlic.data.build_from_listing import RowOptions, build_from_listing
 from kmlic.data.decoding import read_bytes
 from kmlic.data.image_row import ImageRow, Listing
@@ -53,11 +54,7 @@ def read_voc(
         ValueError: if it is no such folder. What is wrong with single files is said in
             their rows.
     """
-    if difficult not in ("unknown", "present", "absent"):
-        raise ValueError(
-            '`difficult` must be "unknown", "present" or "absent"; got '
-            f"difficult={difficult!r}."
-        )
+    check_choice("difficult", difficult, "unknown", "present", "absent")
     if not is_folder(join(path, "Annotations")):
         raise ValueError(f"{path} must hold the folder Annotations; it does not.")
     rows = list(_read_rows(path, difficult))

@@ -15,7 +15,7 @@ from kmlic.data.decoding import MAX_BYTES, MAX_PIXELS
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import SPLITS, SkippedRow
 from kmlic.data.splits import read_splits, split_images
-from kmlic.data.storage import join
+from kmlic.data.storage import join, read_lines
 from kmlic.labels import Labels
 
 
@@ -200,17 +200,7 @@ def _read_names(label_names: Sequence[str] | str | Path | None) -> tuple[str, ..
         return ()
     if not isinstance(label_names, str | Path):
         return Labels(tuple(label_names)).names
-    if not Path(label_names).is_file():
-        raise ValueError(
-            f"{label_names} must be a file with a label a line; there is no such file."
-        )
-    try:
-        text = Path(label_names).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{label_names} must be UTF-8 text; got {error}.") from error
-    names = [line.strip() for line in text.splitlines()]
-    while names and not names[-1]:
-        names.pop()
+    names = read_lines(label_names)
     for number, name in enumerate(names, start=1):
         if not name or name in names[: number - 1]:
             raise ValueError(

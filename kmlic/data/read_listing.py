@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Literal, get_args
 
+from kmlic.check_choice import check_choice
 from kmlic.data.from_coco import read_coco
 from kmlic.data.from_csv import read_csv
 from kmlic.data.from_folder import images_below, read_folder, tags_beside
@@ -43,13 +44,10 @@ def read_listing(
         >>> read_listing("labels.csv", layout="xml")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
             ...
-        ValueError: `layout` must be one of ('csv', ... got layout='xml'.
+        ValueError: `layout` must be one of 'csv', ... got layout='xml'.
     """
-    if layout is not None and layout not in get_args(Layout):
-        raise ValueError(
-            f"`layout` must be one of {get_args(Layout)}; got layout={layout!r}."
-        )
     layout = layout or _guess(path)
+    check_choice("layout", layout, *get_args(Layout))
     if root is not None and layout not in ("csv", "coco"):
         raise ValueError(
             f"`root` must come with a file, not with a folder; got root={str(root)!r} "

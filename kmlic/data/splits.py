@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components
 
+from kmlic.check_choice import check_choice
 from kmlic.data.multi_label_data import SPLITS
 from kmlic.data.stratify import stratify
 
@@ -150,10 +152,7 @@ def _deal(
     seed: int,
 ) -> tuple[np.ndarray, int]:
     """Gives each image the number of a fraction, and how many groups there are."""
-    if method not in ("stratified", "random"):
-        raise ValueError(
-            f'`method` must be "stratified" or "random"; got method={method!r}.'
-        )
+    check_choice("method", method, "stratified", "random")
     for keys in groups:
         if len(keys) != targets.shape[0]:
             raise ValueError(
@@ -182,18 +181,14 @@ def _deal(
 
 def _join(count: int, groupings: Sequence[Sequence[Hashable]]) -> np.ndarray:
     """Numbers the images so that those linked by any key have the same number."""
-    parents = list(range(count))
-
-    def root(index: int) -> int:
-        while parents[index] != index:
-            parents[index] = parents[parents[index]]
-            index = parents[index]
-        return index
-
+    pairs = []
     for keys in groupings:
         first: dict[Hashable, int] = {}
-        for index, key in enumerate(keys):
-            if key is not None:
-                parents[root(index)] = root(first.setdefault(key, index))
-    roots = np.array([root(index) for index in range(count)], np.int64)
-    return np.unique(roots, return_inverse=True)[1]
+        pairs += [
+            (index, first.setdefault(key, index))
+            for index, key in enumerate(keys)
+            if key is not None
+        ]
+    ones, others = np.array(pairs, np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(ones), bool), (ones, others)), (count, count))
+    return connected_components(graph, directed=False)[1]

@@ -2,14 +2,17 @@
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
 import tensorflow as tf
 
+_MAX_TEXT_BYTES = 2 * 1024**3
+
 
 def join(root: str | Path, path: str) -> str:
-    """Puts a relative path behind a folder, which may be a store's.
+    """Joins a folder, which may be in a store, and a relative path.
 
     Example:
         >>> join("gs://bucket/photos", "a.jpg")
@@ -19,7 +22,7 @@ def join(root: str | Path, path: str) -> str:
 
 
 def parent(path: str | Path) -> str:
-    """Gives the folder that a file lies in.
+    """Returns the folder of a file.
 
     Example:
         >>> parent("gs://bucket/photos/labels.csv")
@@ -29,34 +32,28 @@ def parent(path: str | Path) -> str:
 
 
 def is_file(path: str | Path) -> bool:
-    """Tells whether there is a file.
+    """Returns whether there is a file.
 
     Raises:
-        ValueError: if TensorFlow knows no such store, or may not look into it.
+        ValueError: if TensorFlow does not know the store, or may not read it.
     """
-    try:
-        return tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
-    except tf.errors.OpError as error:
-        raise ValueError(f"{path} must be reachable; got {error.message}.") from error
+    return not is_folder(path) and _ask(tf.io.gfile.exists, path)
 
 
 def is_folder(path: str | Path) -> bool:
-    """Tells whether there is a folder.
+    """Returns whether there is a folder.
 
     Raises:
-        ValueError: if TensorFlow knows no such store, or may not look into it.
+        ValueError: if TensorFlow does not know the store, or may not read it.
     """
-    try:
-        return tf.io.gfile.isdir(path)
-    except tf.errors.OpError as error:
-        raise ValueError(f"{path} must be reachable; got {error.message}.") from error
+    return _ask(tf.io.gfile.isdir, path)
 
 
 def files_below(folder: str | Path) -> list[str]:
     """Lists the files at all levels below a folder, relative to it, in order.
 
     Raises:
-        ValueError: if the folder cannot be gone through.
+        ValueError: if the folder cannot be listed.
 
     Example:
         >>> import tempfile
@@ -74,8 +71,8 @@ def files_below(folder: str | Path) -> list[str]:
     root = os.fspath(folder).rstrip("/") + "/"
     try:
         found = [
-            join(place, name).removeprefix(root)
-            for place, _, names in tf.io.gfile.walk(root)
+            join(below, name).removeprefix(root)
+            for below, _, names in tf.io.gfile.walk(root)
             for name in names
         ]
     except tf.errors.OpError as error:
@@ -84,11 +81,11 @@ def files_below(folder: str | Path) -> list[str]:
 
 
 def read_file(path: str | Path, *, max_bytes: int, name: str = "") -> bytes:
-    """Reads a whole file that must be there, and not larger than a limit.
+    """Reads a file that must exist and not be larger than a limit.
 
     Args:
         path: the file.
-        max_bytes: most bytes, known before any is read.
+        max_bytes: largest size, checked before reading.
         name: what errors call the file; its path when empty.
 
     Raises:
@@ -112,15 +109,45 @@ def read_file(path: str | Path, *, max_bytes: int, name: str = "") -> bytes:
                 f"{name} must have at most max_bytes={max_bytes:,} bytes; it has "
                 f"{size:,}."
             )
-        # What is no file on a disk, such as a device, says 0 and is not opened.
+        # What is no file on a disk, such as a device, has the size 0 and is not read.
         return tf.io.gfile.GFile(path, "rb").read() if size else b""
     except tf.errors.OpError as error:
         raise ValueError(f"{name} must be readable; got {error.message}.") from error
 
 
+def read_lines(path: str | Path, *, max_bytes: int = _MAX_TEXT_BYTES) -> list[str]:
+    """Reads the lines of a UTF-8 file, without spaces around them or empty last lines.
+
+    Args:
+        path: the file.
+        max_bytes: largest size of the file.
+
+    Raises:
+        ValueError: naming the file, if it is missing, too large or not UTF-8.
+
+    Example:
+        >>> read_lines("gone.txt")
+        Traceback (most recent call last):
+            ...
+        ValueError: gone.txt must exist; there is no such file.
+    """
+    try:
+        text = read_file(path, max_bytes=max_bytes).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be UTF-8 text; got {error}.") from error
+    return [line.strip() for line in text.rstrip().splitlines()]
+
+
 def open_text(path: str | Path) -> TextIO:
-    """Opens a UTF-8 file line by line; one in a store is read whole."""
+    """Opens a UTF-8 file line by line; one in a store is read at once."""
     if "://" not in os.fspath(path):
         return Path(path).open(encoding="utf-8-sig", newline="")
     content = io.BytesIO(tf.io.gfile.GFile(path, "rb").read())
     return io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
+
+
+def _ask(question: Callable[[str | Path], bool], path: str | Path) -> bool:
+    try:
+        return question(path)
+    except tf.errors.OpError as error:
+        raise ValueError(f"{path} must be reachable; got {error.message}.") from error

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,27 +13,11 @@ _ENDLESS = np.iinfo(np.int64).max
 _ORDER, _IMAGES = 0, 1
 
 
-class Order(Protocol):
-    """Says which images are in a training batch, by the batch's step alone.
-
-    `from_step` gives, without end, the images' rows (B,) int64, two numbers an image
-    (B, 2) int32 to augment it by, and whatever else was read of them.
-    """
-
-    @property
-    def steps(self) -> int:
-        """Counts the batches of an epoch."""
-
-    def from_step(self, step: int) -> tf.data.Dataset:
-        """Gives the draws of a step and of all after it."""
-
-    def keep(self, rows: np.ndarray) -> "Order":
-        """Leaves out all other images."""
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class ShuffledRows:
-    """Shuffles images that can be read by their rows, anew each epoch.
+    """Says which images are in a training batch, by the batch's step alone.
+
+    Images that can be read by their rows are shuffled anew each epoch.
 
     Args:
         rows: of the images.
@@ -60,7 +44,11 @@ class ShuffledRows:
         return len(self.rows) // self.batch_size
 
     def from_step(self, step: int) -> tf.data.Dataset:
-        """Gives the draws of a step and of all after it."""
+        """Returns the draws of a step and of all after it, without end.
+
+        A draw holds the images' rows (B,) int64, two numbers per image (B, 2) int32 to
+        augment it by, and what else was read of the images.
+        """
         rows = tf.constant(self.rows, tf.int64)
         size = self.steps, self.batch_size
 
@@ -137,6 +125,9 @@ class ShuffledStream:
     def keep(self, rows: np.ndarray) -> "ShuffledStream":
         """Leaves out all other images."""
         return dataclasses.replace(self, rows=self.rows[np.isin(self.rows, rows)])
+
+
+Order = ShuffledRows | ShuffledStream
 
 
 class TrainingBatches(tf.data.Dataset):

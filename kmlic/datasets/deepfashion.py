@@ -12,6 +12,7 @@ import tensorflow_datasets as tfds
 
 from kmlic.data.check_images import ImageCheck, check_images
 from kmlic.data.decoding import inspect_and_decode, read_bytes
+from kmlic.data.storage import read_lines
 
 # Bad lines that an error spells out; the others it counts.
 _SHOWN = 20
@@ -66,7 +67,7 @@ def read_deepfashion_groups(folder: str | Path) -> dict[str, tuple[str, ...]]:
         ValueError: naming the file and the line that breaks a rule.
     """
     path = Path(folder) / "split" / "list_attr_cloth.txt"
-    lines = _read_lines(path)
+    lines = read_lines(path)
     members: dict[int, list[str]] = collections.defaultdict(list)
     last: dict[int, int] = {}
     for number, line in enumerate(lines[2:], start=3):
@@ -123,7 +124,7 @@ def read_deepfashion_rows(
     sources = [listing, boxes]
     if with_classes:
         sources.append(files / f"{split}_attr.txt")
-    lines = [_read_lines(source) for source in sources]
+    lines = [read_lines(source) for source in sources]
     for source, own in zip(sources[1:], lines[1:], strict=True):
         if len(own) != len(lines[0]):
             raise ValueError(
@@ -270,21 +271,6 @@ class Deepfashion(tfds.core.GeneratorBasedBuilder):
                     "attributes": classes,
                 },
             )
-
-
-def _read_lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise ValueError(
-            f"{path} must exist; there is no such file. `data_dir` must be the "
-            "challenge's folder, with img/ and split/."
-        )
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} must be UTF-8 text; got {error}.") from error
-    while lines and not lines[-1].strip():
-        lines.pop()
-    return [line.strip() for line in lines]
 
 
 def _path_problem(path: str, seen: dict[str, int]) -> str:

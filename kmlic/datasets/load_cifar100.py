@@ -15,6 +15,7 @@ from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.data.from_tfds import Example, from_tfds
 from kmlic.data.multi_label_data import SPLITS, MultiLabelData
 from kmlic.data.splits import split_images
+from kmlic.data.storage import read_lines
 from kmlic.labels import Labels
 
 _SIDE = 32
@@ -120,9 +121,7 @@ def _read_npz(folder: Path) -> _Images:
 
 def _read_binary(folder: Path) -> _Images:
     path = folder / "fine_label_names.txt"
-    if not path.is_file():
-        raise ValueError(f"{path} must be a file; there is no such file.")
-    names = tuple(path.read_text(encoding="utf-8").split())
+    names = tuple(name for line in read_lines(path) for name in line.split())
     records = []
     for file in (folder / "train.bin", folder / "test.bin"):
         size = file.stat().st_size if file.is_file() else 0

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from kmlic.check_choice import check_choice
 from kmlic.data.from_coco import from_coco
 from kmlic.data.from_csv import from_csv
 from kmlic.data.from_folder import from_folder
@@ -115,12 +116,8 @@ def load_dataset(
             ...
         ValueError: labels.csv must be a CSV file; there is no such file.
     """
-    if augment_on not in ("pipeline", "device"):
-        raise ValueError(
-            f'`augment_on` must be "pipeline" or "device"; got {augment_on=}.'
-        )
-    if name not in LOADERS:
-        raise ValueError(f"`name` must be one of {tuple(LOADERS)}; got name={name!r}.")
+    check_choice("augment_on", augment_on, "pipeline", "device")
+    check_choice("name", name, *LOADERS)
     load, fixed = LOADERS[name]
     if data_dir is None and name in _NEED_PATH:
         raise ValueError(

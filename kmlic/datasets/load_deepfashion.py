@@ -8,6 +8,7 @@ from typing import Literal, Unpack
 import numpy as np
 import tensorflow as tf
 
+from kmlic.check_choice import check_choice
 from kmlic.data.build_batches import (
     BatchOptions,
     build_batches,
@@ -67,10 +68,7 @@ def load_deepfashion(
             "downloaded: their authors give them to those who ask, for non-commercial "
             "research."
         )
-    if labels not in ("attributes", "patterns"):
-        raise ValueError(
-            f'`labels` must be "attributes" or "patterns"; got labels={labels!r}.'
-        )
+    check_choice("labels", labels, "attributes", "patterns")
     if not 0 < validation < 1:
         raise ValueError(
             f"`validation` must be a share between 0 and 1; got {validation}."

@@ -9,6 +9,7 @@ from kmlic.data.build_from_listing import RowOptions, build_from_listing
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import MultiLabelData
 from kmlic.data.splits import split_images
+from kmlic.data.storage import read_lines
 
 
 def load_nus_wide(
@@ -49,10 +50,10 @@ def load_nus_wide(
             f"`validation` must be a share between 0 and 1; got {validation}."
         )
     folder, seed = Path(data_dir), options.get("seed", 0)
-    names = _read_lines(folder / "ConceptsList" / "Concepts81.txt")
+    names = read_lines(folder / "ConceptsList" / "Concepts81.txt")
     rows: list[ImageRow] = []
     for part in ("Train", "Test"):
-        paths = _read_lines(folder / "ImageList" / f"{part}Imagelist.txt")
+        paths = read_lines(folder / "ImageList" / f"{part}Imagelist.txt")
         targets = _read_targets(folder, part, names, len(paths))
         split = np.full(len(paths), "test")
         if part == "Train":
@@ -75,7 +76,7 @@ def _read_targets(folder: Path, part: str, names: list[str], count: int) -> np.n
     targets = np.empty((count, len(names)), np.int8)
     for index, name in enumerate(names):
         path = folder / "Groundtruth" / "TrainTestLabels" / f"Labels_{name}_{part}.txt"
-        lines = _read_lines(path)
+        lines = read_lines(path)
         if len(lines) != count:
             raise ValueError(
                 f"{path} must have one line per image of {part}Imagelist.txt; got "
@@ -88,16 +89,3 @@ def _read_targets(folder: Path, part: str, names: list[str], count: int) -> np.n
                 )
             targets[row, index] = line == "1"
     return targets
-
-
-def _read_lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise ValueError(
-            f"{path} must exist; there is no such file. `data_dir` must be the folder "
-            "of NUS-WIDE."
-        )
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} must be UTF-8 text; got {error}.") from error
-    return [line.strip() for line in lines if line.strip()]

@@ -11,6 +11,7 @@ import numpy as np
 from kmlic.data.build_from_listing import RowOptions, build_from_listing
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import MultiLabelData
+from kmlic.data.storage import read_lines
 
 
 def load_tiny_imagenet(
@@ -43,7 +44,7 @@ def load_tiny_imagenet(
         >>> load_tiny_imagenet("photos", image_size=64, batch_size=8)
         Traceback (most recent call last):
             ...
-        ValueError: photos/wnids.txt must be a file; there is no such file.
+        ValueError: photos/wnids.txt must exist; there is no such file.
     """
     root = Path(data_dir)
     if not 0 < validation_fraction < 1:
@@ -72,7 +73,7 @@ def load_tiny_imagenet(
 
 
 def _read_synonyms(root: Path) -> dict[str, tuple[str, ...]]:
-    wnids = [line.strip() for _, line in _lines(root / "wnids.txt")]
+    wnids = [line for _, line in _lines(root / "wnids.txt")]
     words: dict[str, tuple[str, ...]] = {}
     path = root / "words.txt"
     for number, line in _lines(path):
@@ -134,13 +135,5 @@ def _annotated_rows(root: Path, names: dict[str, str]) -> Iterator[ImageRow]:
         )
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    if not path.is_file():
-        raise ValueError(f"{path} must be a file; there is no such file.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} must be UTF-8 text; got {error}.") from error
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            yield number, line
+def _lines(path: Path) -> list[tuple[int, str]]:
+    return [(i, line) for i, line in enumerate(read_lines(path), start=1) if line]

@@ -6,6 +6,7 @@ from typing import Literal, Unpack
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from kmlic.check_choice import check_choice
 from kmlic.data.build_batches import BatchOptions
 from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.data.from_tfds import Example, from_tfds
@@ -45,14 +46,8 @@ def load_voc2007(
     Raises:
         ValueError: if `difficult` or `difficult_in_training` is none of these.
     """
-    for name, mark in (
-        ("difficult", difficult),
-        ("difficult_in_training", difficult_in_training),
-    ):
-        if mark not in _MARKS:
-            raise ValueError(
-                f"`{name}` must be one of {tuple(_MARKS)}; got {name}={mark!r}."
-            )
+    check_choice("difficult", difficult, *_MARKS)
+    check_choice("difficult_in_training", difficult_in_training, *_MARKS)
     builder = tfds.builder("voc/2007", data_dir=data_dir)
     builder.download_and_prepare()
     names = tuple(builder.info.features["labels"].feature.names)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kmlic.data import Augmentation, augment
+from kmlic.data import Augmentation
 from kmlic.data.augmentation import multi_scale_crop, random_flip
 from kmlic.data.decoding import resize_images
 from kmlic.data.keras_augmentation import rand_augment
@@ -75,9 +75,10 @@ def test_flips_half_of_the_images():
 
 @pytest.mark.parametrize("augmentation", ["none", "flip", "multi_scale_crop"])
 def test_the_same_seed_gives_the_same_image(augmentation):
-    once, twice = (augment(PLACES, (7, 8), augmentation) for _ in range(2))
+    change = Augmentation(augmentation).before_resizing
+    once, twice = (change(PLACES, (7, 8)) for _ in range(2))
     np.testing.assert_array_equal(once, twice)
-    images = [np.array(augment(PLACES, (7, s), augmentation)) for s in range(20)]
+    images = [np.array(change(PLACES, (7, s))) for s in range(20)]
     different = len({image.tobytes() for image in images})
     if augmentation == "multi_scale_crop":
         assert different > 15
@@ -89,7 +90,9 @@ def test_the_crop_and_its_flip_are_drawn_apart():
     seeds = tf.data.Dataset.random(3).batch(2).take(200)
 
     def kind(seed):
-        image = augment(tf.constant(PLACES), seed, "multi_scale_crop")
+        image = Augmentation("multi_scale_crop").before_resizing(
+            tf.constant(PLACES), seed
+        )
         flipped = image[0, 0, 1] > image[0, 1, 1]
         return tf.stack([tf.shape(image)[0], tf.cast(flipped, tf.int32)])
 

@@ -1,13 +1,13 @@
 """A run on images of one colour, that two test files read."""
 
 import dataclasses
+import shutil
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-from kmlic.data import from_csv
+from kmlic.datasets import load_dataset
 from kmlic.experiments import Experiment
 from tests.toys import LABELS, toy_model
 
@@ -16,16 +16,21 @@ from tests.toys import LABELS, toy_model
 class Settings:
     folder: str
     data_dir: str
+    seeds: tuple[int, ...]
     dataset: str = "csv"
     image_size: int = 8
     batch_size: int = 4
-    seeds: tuple[int, ...] = (0,)
 
 
 @pytest.fixture
 def run(tmp_path):
     """A run on a folder of images of one colour, and its folder of images."""
-    images = tmp_path / "images"
+    return write_run(tmp_path, seeds=(0,), exported=0)
+
+
+def write_run(folder, *, seeds, exported):
+    """Trains a model per seed, and keeps that of the exported one."""
+    images = folder / "images"
     images.mkdir()
     random = np.random.default_rng(0)
     lines = ["path,labels"]
@@ -38,18 +43,20 @@ def run(tmp_path):
         lines.append(f"{index}.png,{'|'.join(names)}")
     (images / "labels.csv").write_text("\n".join(lines))
     (images / "classes.txt").write_text("\n".join(LABELS.names))
-    settings = Settings(str(tmp_path / "run"), str(images))
-    experiment = Experiment("toy", settings)
-    data = from_csv(
-        images / "labels.csv",
-        image_size=8,
-        batch_size=4,
-        label_names=images / "classes.txt",
-    )
-    keras.utils.set_random_seed(0)
-    experiment.train("model", 0, toy_model, data, epochs=2)
+    experiment = Experiment("toy", Settings(str(folder / "run"), str(images), seeds))
+    for seed in seeds:
+        data = load_dataset(
+            "csv", data_dir=images, image_size=8, batch_size=4, seed=seed
+        )
+        experiment.train("model", seed, toy_model, data, epochs=2)
+
+    def export(trained, *arguments):
+        shutil.copy(trained.model_path, experiment.folder.working / "model.keras")
+        return {}
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiment, "_export", lambda *arguments: {})
+        patch.setattr(experiment, "_export", export)
+        trained = {each.seed: each for each in experiment.trained["model"]}
+        patch.setattr(experiment, "best_of", lambda name: trained[exported])
         experiment.finish(exported="model")
-    toy_model().save(tmp_path / "run" / "model.keras")
-    return tmp_path / "run", images
+    return folder / "run", images

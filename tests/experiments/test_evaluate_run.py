@@ -2,6 +2,7 @@ import pytest
 
 from kmlic.experiments import evaluate_run, export_run
 from kmlic.run_folder import Run
+from tests.experiments.conftest import write_run
 from tests.toys import LABELS
 
 
@@ -11,6 +12,22 @@ def test_scores_the_runs_own_dataset_again(run):
     sizes = Run.read(folder / "run.json").data["sizes"]
     assert report.images == sizes["test"]
     assert set(report.per_label) == set(LABELS.names)
+
+
+def test_takes_the_split_of_the_exported_seed(tmp_path):
+    folder, images = write_run(tmp_path, seeds=(0, 1, 2), exported=1)
+    record = Run.read(folder / "run.json")
+    assert record.data["exported"] == {"model": "model", "seed": 1}
+    report = evaluate_run(folder)
+    expected = record.seeds["1"]["test"]["model"]
+    assert report.metrics["mAP"] == pytest.approx(expected["mAP"], abs=1e-6)
+    tuned = record.tuned["test"]["model"]
+    assert report.metrics == pytest.approx(tuned, abs=1e-6)
+    splits = [record.data["seeds"][seed]["splits"] for seed in "012"]
+    assert len({each["test"]["fingerprint"] for each in splits}) == 3
+    # All other images: those of the exported seed's training split are left out.
+    others = evaluate_run(folder, images / "labels.csv", split="all")
+    assert others.images == 40 - splits[1]["train"]["images"]
 
 
 def test_scores_with_the_runtime_of_choice(run):

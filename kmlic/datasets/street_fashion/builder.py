@@ -15,16 +15,10 @@ from typing import Any, Self
 
 import numpy as np
 import tensorflow_datasets as tfds
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from tensorflow_datasets.core.utils import tqdm_utils
 
+from kmlic.check_choice import check_choice
+from kmlic.data.progress import with_progress
 from kmlic.datasets.deepfashion import ATTRIBUTE_GROUPS
 from kmlic.datasets.street_fashion.drawing import IMAGE_SIZE
 from kmlic.datasets.street_fashion.outfits import (
@@ -129,7 +123,6 @@ class StreetFashion(tfds.core.GeneratorBasedBuilder):
     url_infos = None  # nothing is downloaded: no checksums
 
     _painters: "_Painters | None" = None
-    _progress: Progress | None = None
 
     def _info(self) -> tfds.core.DatasetInfo:
         side = IMAGE_SIZE
@@ -170,7 +163,7 @@ class StreetFashion(tfds.core.GeneratorBasedBuilder):
         if self.is_prepared():
             super().download_and_prepare(**kwargs)
             return
-        with _Painters() as self._painters, _progress_bar() as self._progress:
+        with _Painters() as self._painters, _without_bars_of_tfds():
             super().download_and_prepare(**kwargs)
 
     def _split_generators(
@@ -178,10 +171,6 @@ class StreetFashion(tfds.core.GeneratorBasedBuilder):
     ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
         config = self.builder_config
         counts = {name: getattr(config, name) for name in _FIRST_INDEX}
-        if self._progress is not None:
-            self._progress.add_task(
-                "Drawing street_fashion", total=sum(counts.values())
-            )
         return {name: self._generate_examples(name, counts[name]) for name in counts}
 
     def _generate_examples(
@@ -193,10 +182,10 @@ class StreetFashion(tfds.core.GeneratorBasedBuilder):
             raise RuntimeError(
                 "`download_and_prepare` starts the drawing, nothing else."
             )
-        for index, jpeg, boxes in self._painters.draw(outfits, seed):
+        drawn = self._painters.draw(outfits, seed)
+        title = f"drawing the {split} images"
+        for index, jpeg, boxes in with_progress(drawn, title, count):
             yield index, _example(outfits[index], boxes, jpeg, seed, index)
-            if self._progress is not None:
-                self._progress.advance(self._progress.task_ids[0])
 
 
 def load_street_fashion_builder(
@@ -218,11 +207,9 @@ def load_street_fashion_builder(
         Traceback (most recent call last):
         ValueError: `config` must be one of 'default', 'tiny'; got config='huge'.
     """
-    names = [known.name for known in StreetFashion.BUILDER_CONFIGS]
-    if isinstance(config, str) and config not in names:
-        raise ValueError(
-            f"`config` must be one of {str(names)[1:-1]}; got config={config!r}."
-        )
+    if isinstance(config, str):
+        names = [known.name for known in StreetFashion.BUILDER_CONFIGS]
+        check_choice("config", config, *names)
     builder = StreetFashion(data_dir=data_dir, config=config)
     try:
         builder.download_and_prepare()
@@ -337,18 +324,11 @@ class _Painters:
 
 
 @contextlib.contextmanager
-def _progress_bar() -> Iterator[Progress]:
-    """Shows one bar with the time left, in place of TFDS's bars without a total."""
+def _without_bars_of_tfds() -> Iterator[None]:
+    """Hides the bars of tensorflow-datasets, which do not know the number of images."""
     shown = tqdm_utils._active
     tfds.disable_progress_bar()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
     try:
-        with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
-            yield bar
+        yield
     finally:
         tfds.display_progress_bar(shown)

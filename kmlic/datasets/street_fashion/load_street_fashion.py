@@ -7,6 +7,7 @@ from typing import Any, Literal, Unpack
 import numpy as np
 import tensorflow as tf
 
+from kmlic.check_choice import check_choice
 from kmlic.data.build_batches import BatchOptions
 from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.data.from_tfds import Example, from_tfds
@@ -55,19 +56,8 @@ def load_street_fashion(
     Raises:
         ValueError: if there is no such choice of labels.
     """
-    groups: Mapping[str, tuple[str, ...]]
-    targets: Callable[[Example, str], tf.Tensor]
-    if labels == "all":
-        groups, targets = _ALL, _marks
-    elif labels == "patterns":
-        groups, targets = {"patterns": PATTERNS}, _patterns
-    elif labels == "attributes":
-        groups, targets = ATTRIBUTE_GROUPS, _attributes
-    else:
-        raise ValueError(
-            '`labels` must be "all", "patterns" or "attributes"; got '
-            f"labels={labels!r}."
-        )
+    check_choice("labels", labels, *_LABELS)
+    groups, targets = _LABELS[labels]
     if isinstance(config, Mapping):
         config = StreetFashionConfig(**config)
     names = tuple(name for members in groups.values() for name in members)
@@ -128,3 +118,11 @@ def _attributes(example: Example, split: str) -> tf.Tensor:
         for group, names in ATTRIBUTE_GROUPS.items()
     ]
     return tf.concat(marks, axis=0)
+
+
+# Choice of labels to their groups, and an example to their targets.
+_LABELS: dict[str, tuple[Mapping[str, tuple[str, ...]], Callable[..., tf.Tensor]]] = {
+    "all": (_ALL, _marks),
+    "patterns": ({"patterns": PATTERNS}, _patterns),
+    "attributes": (ATTRIBUTE_GROUPS, _attributes),
+}
