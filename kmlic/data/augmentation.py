@@ -1,4 +1,4 @@
-"""Random changes of training images, repeatable by their seed."""
+"""Random changes of training images that a seed repeats."""
 
 import functools
 from collections.abc import Callable
@@ -26,7 +26,7 @@ _POSITIONS = (
 
 
 def multi_scale_crop(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Cuts a random part of one of 19 sizes at one of 13 places.
+    """Crops an image to one of 19 sizes at one of 13 positions.
 
     Paper: Chen et al., "Multi-Label Image Recognition with Graph Convolutional
     Networks", CVPR 2019, section 4.1, https://arxiv.org/abs/1904.03582, with the scales
@@ -50,7 +50,7 @@ def multi_scale_crop(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def crop_window(sides: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Gives the part that `multi_scale_crop` cuts, before there is an image.
+    """Computes the part that `multi_scale_crop` cuts, before an image is decoded.
 
     Shapes: (2,) height and width to (4,) int32: top, left, height and width.
 
@@ -81,7 +81,7 @@ def random_flip(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 _Change = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
-# What is done to an image before it is resized, after it, and to a whole batch.
+# Changes of an image before it is resized, after it, and of a batch.
 _BEFORE: dict[str, tuple[_Change, ...]] = {
     "none": (),
     "flip": (random_flip,),
@@ -105,7 +105,7 @@ class Augmentation:
             "cutmix", on batches.
 
     Raises:
-        ValueError: if a name is unknown, stands twice, or two exclude each other.
+        ValueError: if a name is unknown or repeated, or two exclude each other.
 
     Example:
         >>> augmentation = Augmentation("flip+cutout")
@@ -133,9 +133,9 @@ class Augmentation:
         self.mixing = next((part for part in parts if part in _MIXING), None)
 
     def crop(self, seed: tf.Tensor) -> Crop | None:
-        """Gives the part of an image that will be wanted, None for all of it.
+        """Returns the part of an image that will be used, None for all of it.
 
-        An image that was decoded in that part alone is `cropped` for `before_resizing`.
+        If only that part was decoded, the image is `cropped` for `before_resizing`.
         """
         if not self._crops:
             return None
@@ -170,22 +170,21 @@ class Augmentation:
         *,
         image_size: int,
     ) -> tf.Tensor:
-        """Gives the boxes of an image where the changes have put what is in them.
+        """Computes the boxes of an image after the changes.
 
-        A map of where every pixel comes from goes through the same changes, so that
-        boxes follow the pixels to about one pixel of the resized image. What fills
-        empty edges belongs to the box whose edge it repeats.
+        The position of each pixel goes through the same changes, so boxes are exact to
+        about one pixel of the resized image. Repeated edge pixels belong to their box.
 
-        Shapes: (K, 4) to (K, 4) float32; zeros for a box that is no longer seen.
+        Shapes: (K, 4) to (K, 4) float32; zeros for a box outside the image.
 
         Args:
-            corners: top, left, bottom and right in shares of the decoded image.
+            corners: top, left, bottom and right as fractions of the decoded image.
             sides: (2,) height and width of the decoded image.
-            seed: that of the image.
+            seed: of the image.
             image_size: side in pixels that the image is resized to.
         """
         height, width = tf.unstack(tf.cast(sides, tf.int32))
-        down, across = _middles(height), _middles(width)
+        down, across = _cell_centers(height), _cell_centers(width)
         origin = tf.stack(
             [
                 tf.repeat(down[:, None], width, axis=1),
@@ -214,7 +213,7 @@ class Augmentation:
     def on_batch(
         self, images: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Mixes the images of a batch, where that is asked for.
+        """Mixes the images of a batch, if the augmentation does so.
 
         Shapes: (B, S, S, C) and (B, L) to the same.
         """
@@ -223,12 +222,12 @@ class Augmentation:
         return mix(images, targets, seed, self.mixing)
 
 
-def _middles(count: tf.Tensor) -> tf.Tensor:
+def _cell_centers(count: tf.Tensor) -> tf.Tensor:
     return (tf.range(tf.cast(count, tf.float32)) + 0.5) / tf.cast(count, tf.float32)
 
 
 def _extent(inside: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Gives the first place that is inside and the one after the last, or zeros."""
+    """Returns the first position inside and the one after the last, or zeros."""
     marks = tf.cast(inside, tf.int32)  # (K, S)
     first = tf.argmax(marks, axis=1, output_type=tf.int32)
     after = tf.shape(marks)[1] - tf.argmax(marks[:, ::-1], axis=1, output_type=tf.int32)

@@ -1,4 +1,4 @@
-"""Images and targets to the batches that models are trained and scored with."""
+"""Batches of images and targets, for training and for scoring."""
 
 import functools
 import logging
@@ -90,30 +90,27 @@ def build_batches(
 ) -> tf.data.Dataset:
     """Turns references to images into batches of pixels and targets.
 
-    In training the order is shuffled each epoch and each image augmented with its own
-    seed; both follow from `seed` and the step alone, see `TrainingBatches`. The pixels
-    do not depend on `cache`: what is kept is the decoded image, before it is augmented
-    and resized.
+    Training images are shuffled in each epoch, and each is augmented by its own seed;
+    both depend on `seed` and the step alone, see `TrainingBatches`. The pixels do not
+    depend on `cache`: it keeps decoded images, before they are augmented and resized.
 
     Shapes: to ((B, S, S, 3), pixels 0-255, (B, L) float32).
 
     Args:
-        elements: pairs of a reference, in any form, and targets (L,); of known length
-            and in the same order each time.
-        load: a reference to the decoded image (H, W, 3), inside a TensorFlow graph.
+        elements: pairs of a reference to an image and its targets (L,); of known length
+            and always in the same order.
+        load: returns the decoded image (H, W, 3) of a reference, in a TensorFlow graph.
         image_size: S in pixels.
-        batch_size: B; in training every batch has it, else the last may be smaller.
+        batch_size: B; only the last batch for scoring may be smaller.
         training: whether to shuffle, augment and drop the remainder.
         seed: of order and augmentation.
         augmentation: see `Augmentation`.
         cache: whether to keep the decoded images in memory.
-        shuffle_buffer: elements held to shuffle them; None to hold all, which lets an
-            interrupted training find its place at once.
-        load_part: a reference and the part that is wanted, see `decode_plain`, to that
-            part of the decoded image, for a loader that need not decode the rest. Used
-            where images are cropped and not cached.
-        pixels: "float32", or "uint8": rounded, a quarter of the memory and of what goes
-            to a device.
+        shuffle_buffer: elements held to shuffle them; None to hold all, so that an
+            interrupted training continues at once.
+        load_part: returns the part of a decoded image that `decode_plain` calls `crop`,
+            without decoding the rest. Used where images are cropped and not cached.
+        pixels: "float32", or "uint8": rounded, a quarter of the memory.
 
     Raises:
         ValueError: if a number is below 1, there is no such augmentation, or there are
@@ -153,7 +150,7 @@ def build_batches(
     if streamed := shuffle_buffer is not None and not cache:
         block = max((shuffle_buffer or 0) // 2, 1)
         order = ShuffledStream(elements, rows, batch_size, seed, block)
-    # Made when the batches are first asked for: many a dataset is only scored.
+    # Held when training batches are first read: often a dataset is only scored.
     held = functools.cache(lambda: _hold(_map(elements, decode) if cache else elements))
 
     def change(
@@ -193,14 +190,14 @@ def build_batches(
         tf.TensorSpec((batch_size, image_size, image_size, 3), tf.as_dtype(pixels)),
         tf.TensorSpec((batch_size, *elements.element_spec[1].shape), tf.float32),
     )
-    return TrainingBatches(order, load_draws, spec, whole=changes.mixing is not None)
+    return TrainingBatches(order, load_draws, spec, mixes=changes.mixing is not None)
 
 
 def _hold(elements: tf.data.Dataset) -> Callable[[tf.Tensor], Any]:
-    """Puts all elements into memory and gives a function that reads one by its row.
+    """Holds all elements in memory and returns a function that reads one by its row.
 
-    Arrays of unequal shapes lie one after the other, and what is read is a view of
-    them: all of the images would not fit into memory twice.
+    Images of different shapes are held in one array: all images together might not fit
+    into memory twice.
     """
     spec = elements.element_spec
     if all(each.shape.is_fully_defined() for each in tf.nest.flatten(spec)):
@@ -227,17 +224,17 @@ def _hold(elements: tf.data.Dataset) -> Callable[[tf.Tensor], Any]:
 
 
 def fits_in_cache(decoded_bytes: int, limit: int = CACHE_LIMIT) -> bool:
-    """Tells whether decoded images may stay in memory, and logs it when they may not.
+    """Returns whether decoded images fit in memory, and logs it when they do not.
 
     Args:
-        decoded_bytes: of all images together.
-        limit: most bytes to keep.
+        decoded_bytes: size of all images.
+        limit: largest size to keep.
     """
     if decoded_bytes <= limit:
         return True
     _log.info(
         "decoded images of %.1f GiB exceed the cache of %.1f GiB: each epoch decodes "
-        "them anew",
+        "them again",
         decoded_bytes / 1024**3,
         limit / 1024**3,
     )

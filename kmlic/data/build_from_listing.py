@@ -1,4 +1,4 @@
-"""A list of image files and their labels to a dataset, with everything checked."""
+"""A dataset of a list of image files and their labels, with everything checked."""
 
 import logging
 import os
@@ -16,6 +16,7 @@ from kmlic.data.decoding import (
     MAX_BYTES,
     MAX_PIXELS,
     Crop,
+    Limits,
     cut,
     decode_image,
     decode_plain,
@@ -34,7 +35,7 @@ _SHOWN = 20
 _log = logging.getLogger(__name__)
 
 
-class RowOptions(BatchOptions, total=False):
+class RowOptions(BatchOptions, Limits, total=False):
     """Names the options of `build_from_listing`, which every reader passes on."""
 
     label_names: Sequence[str] | str | Path | None
@@ -43,8 +44,6 @@ class RowOptions(BatchOptions, total=False):
     fractions: Sequence[float]
     splitting: str | Path
     check: Literal["decode", "header", "none"]
-    max_bytes: int
-    max_pixels: int
 
 
 def build_from_listing(
@@ -110,7 +109,7 @@ def build_from_listing(
     turns = np.array([header.turn if header else 0 for header in headers], np.int32)
     size = options["image_size"]
     decoded = [3 * decoded_pixels(h, size) for h in headers if h is not None]
-    loader = FileLoader(max_bytes, max_pixels, size)
+    loader = FileLoader(size, max_bytes=max_bytes, max_pixels=max_pixels)
     load = loader.plain if (turns == 1).all() else loader.any
     members = {name: np.flatnonzero(split == i) for i, name in enumerate(SPLITS)}
     rows = {name: [images[i] for i in own] for name, own in members.items()}
@@ -164,29 +163,26 @@ class FileLoader:
     """Reads and decodes files inside a tf.data pipeline, within the same limits.
 
     Args:
-        max_bytes: most bytes of a file.
-        max_pixels: most pixels of an image.
         image_size: side in pixels that images will be resized to, see `decode_plain`;
-            None to decode all at their own size.
+            None to decode them at full size.
+        **limits: see `Limits`.
     """
 
-    def __init__(
-        self, max_bytes: int, max_pixels: int, image_size: int | None = None
-    ) -> None:
-        self._limits = {"max_bytes": max_bytes, "max_pixels": max_pixels}
+    def __init__(self, image_size: int | None = None, **limits: Unpack[Limits]) -> None:
+        self._limits = limits
         self._image_size = image_size
 
     def plain(
         self, reference: tuple[tf.Tensor, tf.Tensor], crop: Crop | None = None
     ) -> tf.Tensor:
-        """Decodes a file of which it is known that it is plain, or a part of it."""
+        """Decodes a file that is known to be plain, or a part of it."""
         data = tf.io.read_file(reference[0])
         return decode_plain(data, image_size=self._image_size, crop=crop)
 
     def any(
         self, reference: tuple[tf.Tensor, tf.Tensor], crop: Crop | None = None
     ) -> tf.Tensor:
-        """Decodes a file, or a part of it, as its path and turn say."""
+        """Decodes a file with its EXIF turn, or a part of it."""
         path, turn = reference[0], tf.cast(reference[1], tf.int32)
         data = tf.io.read_file(path)
 
@@ -223,7 +219,7 @@ def _report(
             "\n".join(
                 [
                     f"{source} must list usable images; {len(skipped)} of {count} "
-                    'are not. Mend them, or leave them out with on_error="skip".',
+                    'are not. Correct them, or leave them out with on_error="skip".',
                     *lines,
                 ]
             )
@@ -243,8 +239,7 @@ def _report_copies(
     pairs = inspected.conflicts(copies)
     if pairs:
         _log.warning(
-            "%s: %d images have other labels than their exact copies; at most one of "
-            "each is right: %s",
+            "%s: %d images have other labels than their exact copies: %s",
             source,
             len(pairs),
             "; ".join(
@@ -257,8 +252,8 @@ def _report_copies(
     )
     if straddling:
         _log.warning(
-            "%s: %d images have exact copies in another split, because the splits are "
-            "given; scores on them are too good",
+            "%s: %d images have exact copies in another split of the given splits; "
+            "scores on them are too good",
             source,
             straddling,
         )

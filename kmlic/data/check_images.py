@@ -1,4 +1,4 @@
-"""Every image of a dataset looked at before a training begins."""
+"""Checks of all images of a dataset before a training."""
 
 import hashlib
 import os
@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 
 from kmlic.check_choice import check_choice
 from kmlic.data.decoding import (
-    MAX_BYTES,
-    MAX_PIXELS,
     ImageHeader,
+    Limits,
     inspect_and_decode,
     inspect_image,
     read_bytes,
@@ -26,13 +25,13 @@ _BLOCK = 512
 
 @dataclass(frozen=True, slots=True)
 class ImageCheck:
-    """Holds what is known of one image file after it was looked at.
+    """Holds what is known of an image file.
 
     Args:
         digest: SHA-256 of the file, empty when it could not be read.
         header: format and size, None when it is no image.
         problem: the rule it breaks, empty when it is fine.
-        description: what `describe` gave for its pixels.
+        description: what `describe` returned for its pixels.
     """
 
     digest: bytes
@@ -45,25 +44,20 @@ def check_images(
     paths: Sequence[str | Path],
     *,
     depth: Literal["decode", "header", "none"] = "decode",
-    max_bytes: int = MAX_BYTES,
-    max_pixels: int = MAX_PIXELS,
     describe: Callable[[np.ndarray], Any] | None = None,
+    **limits: Unpack[Limits],
 ) -> list[ImageCheck]:
-    """Reads every image, on all cores, and tells what is wrong with each.
-
-    A progress bar is shown on a terminal when it takes longer than a few seconds.
+    """Reads every image, on all cores, and finds what is wrong with each.
 
     Args:
         paths: the files.
-        depth: "decode" decodes every image as the pipeline will; "header" reads only
-            the file and its header, so that damaged pixels come up in training; "none"
-            opens no file.
-        max_bytes: most bytes of a file.
-        max_pixels: most pixels of an image.
+        depth: "decode" decodes every image as in training; "header" reads the file and
+            its header, and does not find damaged pixels; "none" opens no file.
         describe: a function of the pixels of each image; needs depth="decode".
+        **limits: see `Limits`.
 
     Raises:
-        ValueError: if there is no such depth, or none to describe.
+        ValueError: if `depth` is wrong, or too little for `describe`.
 
     Example:
         >>> check_images(["missing.jpg"])[0].problem
@@ -78,9 +72,8 @@ def check_images(
     def check(path: str | Path) -> ImageCheck:
         digest, header, description = b"", None, None
         try:
-            data = read_bytes(path, max_bytes=max_bytes)
+            data = read_bytes(path, **limits)
             digest = hashlib.sha256(data).digest()
-            limits = {"max_bytes": max_bytes, "max_pixels": max_pixels}
             header = inspect_image(data, name=str(path), **limits)
             if depth == "decode":
                 header, pixels = inspect_and_decode(data, name=str(path), **limits)

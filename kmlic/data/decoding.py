@@ -1,10 +1,11 @@
-"""Image files to RGB pixels, with their size limited before they are decoded."""
+"""Decoding of image files, with limits that are checked before decoding."""
 
 import dataclasses
 import functools
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import numpy as np
 import tensorflow as tf
@@ -18,26 +19,38 @@ MAX_PIXELS = 50_000_000
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
 _ORIENTATION = 0x0112
 _TRANSFORM = "INTEGER_ACCURATE"
-# What parts of its size a JPEG can be decoded to, one over these.
+# A JPEG can be decoded at one over these of its size.
 _REDUCTIONS = (1, 2, 4, 8)
-# The sides of an image to the part of it that is wanted, see `decode_plain`.
+# Computes the wanted part of an image from its sides, see `decode_plain`.
 Crop = Callable[[tf.Tensor], tf.Tensor]
 
-# What makes a PNG more than its pixels: orientation, transparency, animation.
+# Chunks of a PNG that change its pixels: orientation, transparency, animation.
 _PNG_EXTRAS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp", b"tRNS", b"acTL")
+
+
+class Limits(TypedDict, total=False):
+    """Limits the images that are read, before they are decoded.
+
+    Args:
+        max_bytes: largest size of a file; 50 million when left out.
+        max_pixels: largest width times height; 50 million when left out.
+    """
+
+    max_bytes: int
+    max_pixels: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """Holds what an image file says of itself before it is decoded.
+    """Holds the format, size and orientation of an image file.
 
     Args:
         format: "JPEG", "PNG", "GIF", "BMP" or "WEBP".
         width: in pixels, as stored, before any EXIF rotation.
         height: in pixels, as stored.
-        turn: the EXIF orientation, 1-8, of an image of which TensorFlow's JPEG and PNG
-            decoder gives the right pixels but for that turn: 8-bit grey or RGB without
-            transparency or animation, and upright where it is a PNG. 0 for others.
+        turn: EXIF orientation, 1-8, of an image that TensorFlow decodes correctly apart
+            from it: an 8-bit grey or RGB JPEG, or such a PNG that is upright and has no
+            transparency or animation. 0 for other images.
     """
 
     format: str
@@ -47,7 +60,7 @@ class ImageHeader:
 
     @property
     def plain(self) -> bool:
-        """Tells whether TensorFlow's decoder gives the right pixels as they are."""
+        """Returns whether TensorFlow decodes the image correctly."""
         return self.turn == 1
 
 
@@ -55,16 +68,14 @@ def inspect_image(
     data: bytes,
     *,
     name: str = "the image",
-    max_bytes: int = MAX_BYTES,
-    max_pixels: int = MAX_PIXELS,
+    **limits: Unpack[Limits],
 ) -> ImageHeader:
-    """Reads the header of an encoded image and refuses what is too large.
+    """Reads the header of an encoded image.
 
     Args:
-        data: the whole file.
-        name: what errors call the image.
-        max_bytes: most bytes of the file.
-        max_pixels: most pixels, width times height.
+        data: the complete file.
+        name: of the image, for errors.
+        **limits: see `Limits`.
 
     Raises:
         ValueError: naming the image and the rule it breaks.
@@ -75,8 +86,7 @@ def inspect_image(
         >>> inspect_image(file.getvalue())
         ImageHeader(format='PNG', width=3, height=2, turn=1)
     """
-    _require_bytes(len(data), name, max_bytes)
-    with _open(data, name, max_pixels) as image:
+    with _open(data, name, limits) as image:
         return _header(image, data)
 
 
@@ -85,29 +95,25 @@ def decode_image(
     *,
     name: str = "the image",
     image_size: int | None = None,
-    max_bytes: int = MAX_BYTES,
-    max_pixels: int = MAX_PIXELS,
+    **limits: Unpack[Limits],
 ) -> np.ndarray:
     """Decodes a JPEG, PNG, GIF, BMP or WebP image to RGB pixels 0-255.
 
-    Orientation in EXIF is applied, transparency is laid on white, of an animation the
-    first frame is taken, 16 bits are cut to the upper 8, palettes, grey and CMYK become
-    RGB. The pixels are those of Pillow; plain images are decoded by TensorFlow, to
-    the same pixels, as in the training pipeline.
+    The EXIF orientation is applied, transparency becomes white, an animation its first
+    frame, 16 bits their upper 8, and palettes, grey and CMYK become RGB. The pixels
+    are those of Pillow, also where TensorFlow decodes them, as in training.
 
     Shapes: bytes to (H, W, 3) uint8.
 
     Args:
-        data: the whole file.
-        name: what errors call the image.
+        data: the complete file.
+        name: of the image, for errors.
         image_size: side in pixels that it will be resized to; a much larger JPEG is
-            then decoded at a part of its size, see `decode_plain`. None: at its own.
-        max_bytes: most bytes of the file.
-        max_pixels: most pixels, known from the header before anything is decoded.
+            then decoded at a part of its size, see `decode_plain`. None: at full size.
+        **limits: see `Limits`.
 
     Raises:
-        ValueError: naming the image and the rule it breaks: empty, too large, of no
-            known format, truncated or damaged.
+        ValueError: naming the image and the rule it breaks.
 
     Example:
         >>> file = io.BytesIO()
@@ -115,13 +121,7 @@ def decode_image(
         >>> decode_image(file.getvalue())[0, 0].tolist()
         [255, 255, 255]
     """
-    return inspect_and_decode(
-        data,
-        name=name,
-        image_size=image_size,
-        max_bytes=max_bytes,
-        max_pixels=max_pixels,
-    )[1]
+    return inspect_and_decode(data, name=name, image_size=image_size, **limits)[1]
 
 
 def inspect_and_decode(
@@ -129,50 +129,45 @@ def inspect_and_decode(
     *,
     name: str = "the image",
     image_size: int | None = None,
-    max_bytes: int = MAX_BYTES,
-    max_pixels: int = MAX_PIXELS,
+    **limits: Unpack[Limits],
 ) -> tuple[ImageHeader, np.ndarray]:
-    """Decodes an image as `decode_image` does and gives its header too.
+    """Decodes an image as `decode_image` does, and returns its header too.
 
-    An image that TensorFlow should read but refuses, and that Pillow reads, is given
-    the turn 0, so that the training pipeline takes the way that works.
+    An image that TensorFlow unexpectedly refuses gets the turn 0, so that the training
+    pipeline leaves it to Pillow.
 
     Raises:
         ValueError: naming the image and the rule it breaks.
     """
-    _require_bytes(len(data), name, max_bytes)
-    with _open(data, name, max_pixels) as image:
+    with _open(data, name, limits) as image:
         header = _header(image, data)
         if header.turn:
             pixels = _decode_with_tensorflow(data, header, image_size)
             if pixels is not None:
                 return header, pixels
             header = dataclasses.replace(header, turn=0)
-        pixels = _guarded(lambda: _to_rgb(image), name, image.format)
-        return header, pixels
+        try:
+            return header, _to_rgb(image)
+        except Exception as error:  # Pillow's decoders raise errors of any type.
+            raise ValueError(
+                f"{name} must be a complete {image.format} image; it is truncated or "
+                f"damaged ({error})."
+            ) from error
 
 
-def read_image(
-    path: str | Path, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS
-) -> np.ndarray:
+def read_image(path: str | Path, **limits: Unpack[Limits]) -> np.ndarray:
     """Reads an image file and decodes it to RGB pixels 0-255.
 
     Shapes: file to (H, W, 3) uint8.
 
     Args:
         path: the file.
-        max_bytes: most bytes of the file, known before it is read.
-        max_pixels: most pixels, known before it is decoded.
+        **limits: see `Limits`.
 
     Raises:
         ValueError: naming the file and the rule it breaks.
     """
-    return decode_image(
-        read_bytes(path, max_bytes=max_bytes),
-        name=str(path),
-        max_bytes=max_bytes,
-        max_pixels=max_pixels,
-    )
+    return decode_image(read_bytes(path, **limits), name=str(path), **limits)
 
 
 def read_resized(
@@ -180,32 +175,24 @@ def read_resized(
     image_size: int,
     *,
     box: tuple[int, int, int, int] | None = None,
-    max_bytes: int = MAX_BYTES,
-    max_pixels: int = MAX_PIXELS,
+    **limits: Unpack[Limits],
 ) -> np.ndarray:
-    """Reads an image file to the pixels that a model sees in training and serving.
+    """Reads an image file and resizes it, as in training and serving.
 
     Shapes: file to (S, S, 3) float32, 0-255.
 
     Args:
         path: the file.
         image_size: S in pixels.
-        box: left, top, right and bottom of the part that is taken, in pixels, cut off
-            where the image ends; None for all of it.
-        max_bytes: most bytes of the file, known before it is read.
-        max_pixels: most pixels, known before it is decoded.
+        box: left, top, right and bottom of the part to take, in pixels, as far as the
+            image goes; None for all of it.
+        **limits: see `Limits`.
 
     Raises:
         ValueError: naming the file and the rule it breaks.
     """
-    data = read_bytes(path, max_bytes=max_bytes)
-    pixels = decode_image(
-        data,
-        name=str(path),
-        image_size=None if box else image_size,
-        max_bytes=max_bytes,
-        max_pixels=max_pixels,
-    )
+    data, size = read_bytes(path, **limits), None if box else image_size
+    pixels = decode_image(data, name=str(path), image_size=size, **limits)
     if box:
         height, width = pixels.shape[:2]
         pixels = pixels[box[1] : box[3], box[0] : box[2]]
@@ -217,14 +204,14 @@ def read_resized(
     return resize_images(pixels, image_size).numpy()
 
 
-def read_bytes(path: str | Path, *, max_bytes: int = MAX_BYTES) -> bytes:
-    """Reads an image file that must be there, not empty and not larger than a limit.
+def read_bytes(path: str | Path, **limits: Unpack[Limits]) -> bytes:
+    """Reads an image file that must exist, not be empty and be within the limits.
 
     Raises:
         ValueError: naming the file and the rule it breaks.
     """
-    data = read_file(path, max_bytes=max_bytes)
-    _require_bytes(len(data), str(path), max_bytes)
+    data = read_file(path, max_bytes=limits.get("max_bytes", MAX_BYTES))
+    _require_bytes(data, str(path), limits)
     return data
 
 
@@ -233,22 +220,21 @@ def decode_plain(
 ) -> tf.Tensor:
     """Decodes a plain JPEG or PNG inside a TensorFlow graph.
 
-    The accurate transform costs what the fast one does and gives Pillow's pixels; the
-    fast one is off by up to 9 of 255. Nothing limits the pixels here: look at the
-    header first.
+    The accurate transform is as fast as the default, and decodes to Pillow's pixels;
+    the default is off by up to 9 of 255. Check the header first: pixels have no limit.
 
     A JPEG whose sides are at least 4, 8 or 16 times the `image_size` is decoded at a
-    half, a quarter or an eighth of its size, so that at least twice the `image_size` is
-    left to be cropped and resized. Of a JPEG that is cropped only that part is decoded.
+    half, a quarter or an eighth of its size, which leaves at least twice the
+    `image_size`. Only the wanted part of a JPEG is decoded.
 
     Shapes: () string to (H, W, 3) uint8.
 
     Args:
         data: the bytes of one 8-bit grey or RGB image.
         image_size: side in pixels that the image will be resized to; None to decode it
-            at its own size.
-        crop: the decoded image's height and width, (2,), to the part that is wanted,
-            (4,): top, left, height and width in pixels; None for all of it.
+            at full size.
+        crop: computes the wanted part (4,), as top, left, height and width, from the
+            decoded image's height and width (2,); None for all of it.
 
     Example:
         >>> file = io.BytesIO()
@@ -267,18 +253,13 @@ def decode_plain(
 
 
 def decoded_pixels(header: ImageHeader, image_size: int) -> int:
-    """Gives the pixels of an image when it is decoded to be resized.
-
-    Args:
-        header: of the image.
-        image_size: side in pixels that it will be resized to.
-    """
+    """Computes the number of pixels of an image as `decode_plain` decodes it."""
     part = _reduction(header, image_size)
     return -(-header.width // part) * -(-header.height // part)
 
 
 def cut(image: tf.Tensor, crop: Crop | None) -> tf.Tensor:
-    """Gives the part of an image that `crop` wants, as `decode_plain` takes it.
+    """Cuts an image to the part that `crop` computes, see `decode_plain`.
 
     Shapes: (H, W, C) to (h, w, C).
     """
@@ -289,13 +270,13 @@ def cut(image: tf.Tensor, crop: Crop | None) -> tf.Tensor:
 
 
 def turn_upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Turns and mirrors an image as its EXIF orientation says.
+    """Turns and mirrors an image by its EXIF orientation.
 
     Shapes: (H, W, C) and () int32 to (H, W, C) or (W, H, C).
 
     Args:
-        image: as it is stored.
-        orientation: 1-8; 1 changes nothing.
+        image: as stored.
+        orientation: 1-8; 1 is upright.
     """
     for numbers, change in (
         ((5, 6, 7, 8), lambda x: tf.transpose(x, (1, 0, 2))),
@@ -331,16 +312,20 @@ def resize_images(images: tf.Tensor, size: int) -> tf.Tensor:
     return tf.cast(resized, tf.float32)
 
 
-def _require_bytes(size: int, name: str, max_bytes: int) -> None:
-    if size == 0:
+def _require_bytes(data: bytes, name: str, limits: Limits) -> None:
+    max_bytes = limits.get("max_bytes", MAX_BYTES)
+    if not data:
         raise ValueError(f"{name} must hold an image; it is empty (0 bytes).")
-    if size > max_bytes:
+    if len(data) > max_bytes:
         raise ValueError(
-            f"{name} must have at most max_bytes={max_bytes:,} bytes; it has {size:,}."
+            f"{name} must have at most max_bytes={max_bytes:,} bytes; it has "
+            f"{len(data):,}."
         )
 
 
-def _open(data: bytes, name: str, max_pixels: int) -> Image.Image:
+def _open(data: bytes, name: str, limits: Limits) -> Image.Image:
+    _require_bytes(data, name, limits)
+    max_pixels = limits.get("max_pixels", MAX_PIXELS)
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -348,7 +333,7 @@ def _open(data: bytes, name: str, max_pixels: int) -> Image.Image:
             f"{name} must have at most max_pixels={max_pixels:,} pixels; "
             f"Pillow says: {error}"
         ) from error
-    except Exception as error:  # Pillow's parsers raise whatever they trip over.
+    except Exception as error:  # Pillow's parsers raise errors of any type.
         raise ValueError(
             f"{name} must be a JPEG, PNG, GIF, BMP or WebP image; its header is "
             "damaged or that of another kind of file."
@@ -377,7 +362,7 @@ def _header(image: Image.Image, data: bytes) -> ImageHeader:
 def _orientation(image: Image.Image) -> int:
     try:
         orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # A damaged EXIF block says nothing; the pixels may be whole.
+    except Exception:  # The pixels may be complete although the EXIF block is damaged.
         return 1
     return orientation if orientation in range(1, 9) else 1
 
@@ -385,7 +370,7 @@ def _orientation(image: Image.Image) -> int:
 def _decode_with_tensorflow(
     data: bytes, header: ImageHeader, image_size: int | None
 ) -> np.ndarray | None:
-    # As `decode_plain` does, but one operator: eager ones cost more than the decoding.
+    # As `decode_plain`, but in one operator: each costs much outside a graph.
     part = _reduction(header, image_size)
     try:
         pixels = tf.io.decode_jpeg(data, channels=3, ratio=part, dct_method=_TRANSFORM)
@@ -421,7 +406,7 @@ def _decode_part(
             return tf.io.decode_jpeg(data, **options)
         sides = tf.stack([-(-height // reduction), -(-width // reduction)])
         window = crop(sides)
-        # Columns at the edge take colour from their neighbours, if those are there.
+        # Colours of the columns at the edge depend on their neighbours.
         before = tf.minimum(window[1], 1)
         after = tf.minimum(sides[1] - window[1] - window[3], 1)
         wider = window + tf.stack([0, -before, 0, before + after])
@@ -432,22 +417,10 @@ def _decode_part(
         return decode(1)
     spare = tf.minimum(height, width) // (2 * image_size)
     halvings = tf.reduce_sum(tf.cast(spare >= tf.constant(_REDUCTIONS[1:]), tf.int32))
-    # What Pillow has to decode, CMYK, it decodes whole.
+    # CMYK is left to Pillow, which decodes at full size.
     halvings = tf.where(channels == 4, 0, halvings)
     branches = [functools.partial(decode, reduction) for reduction in _REDUCTIONS]
     return tf.switch_case(halvings, branches)
-
-
-def _guarded(
-    decode: Callable[[], np.ndarray], name: str, kind: str | None
-) -> np.ndarray:
-    try:
-        return decode()
-    except Exception as error:  # Pillow's decoders raise whatever they trip over.
-        raise ValueError(
-            f"{name} must be a whole {kind} image; it is truncated or damaged "
-            f"({error})."
-        ) from error
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:

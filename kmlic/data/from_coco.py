@@ -1,4 +1,4 @@
-"""Annotations in COCO's JSON format to a dataset."""
+"""A dataset with annotations in COCO's JSON format."""
 
 import json
 from collections.abc import Iterator
@@ -24,16 +24,16 @@ def from_coco(
     boxes: bool = False,
     **options: Unpack[RowOptions],
 ) -> MultiLabelData:
-    """Reads a JSON file of images, categories and annotations, as COCO has it.
+    """Reads a JSON file of images, categories and annotations, as in COCO.
 
-    A label is present where any annotation has it, crowds included. Labels are the
-    categories by their id, unless `label_names` says otherwise. In errors a row is the
-    number of the image in the file's list "images", from 1.
+    A label is present if any annotation has it, crowds included. Labels are in the
+    order of the categories' ids. In errors a row is the number of the image in the list
+    "images", from 1.
 
     Args:
         path: the JSON file.
         root: folder that "file_name" is relative to; the file's own when None.
-        boxes: whether to give the boxes too, which needs "bbox" in each annotation and
+        boxes: whether to read the boxes too, which needs "bbox" in each annotation and
             "height" and "width" of each image.
         **options: image_size and batch_size, both required, and what else
             `build_from_listing` takes.
@@ -54,11 +54,7 @@ def from_coco(
 def read_coco(
     path: str | Path, *, root: str | Path | None = None, boxes: bool = False
 ) -> Listing:
-    """Reads the images of a JSON file with their labels, as `from_coco` describes it.
-
-    Raises:
-        ValueError: if it is no such file.
-    """
+    """Reads the images of a JSON file with their labels, see `from_coco`."""
     if not is_file(path):
         raise ValueError(f"{path} must be a JSON file; there is no such file.")
     try:

@@ -1,9 +1,10 @@
-"""A table of image paths and labels to a dataset."""
+"""A dataset of a table of image paths and labels."""
 
 import csv
 import io
 import logging
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Unpack
@@ -15,7 +16,7 @@ from kmlic.data.progress import with_progress
 from kmlic.data.storage import is_file, open_text, parent, read_file
 
 _OPTIONAL = ("split", "caption", "group")
-# What pandas writes for 1, 0 and -1 when a column has gaps stands here too.
+# With what pandas writes for 1, 0 and -1 when a column has gaps.
 _MARKS = {
     **dict.fromkeys(("1", "1.0", "true"), 1),
     **dict.fromkeys(("0", "0.0", "false"), 0),
@@ -24,6 +25,8 @@ _MARKS = {
 _BLOCK_BYTES = 2**20
 _ROWS_A_BATCH = 8192
 _MAX_PARQUET_BYTES = 2 * 1024**3
+
+_Marks = tuple[tuple[str, ...], tuple[str, ...]]  # labels present, labels unknown
 
 _log = logging.getLogger(__name__)
 
@@ -35,28 +38,25 @@ def from_csv(
     separator: str = "|",
     **options: Unpack[RowOptions],
 ) -> MultiLabelData:
-    r"""Reads a table with one image a row and loads what it lists.
+    r"""Reads a table with one image per row.
 
-    Columns: path, labels (joined by the separator; nothing for an image without
-    labels; `?name` for a label of which it is unknown whether it is there), and, where
-    wanted, split (train, validation or test), caption, and group (images of one group
-    stay in one split). Other columns are left alone, and logged. Without a column
-    labels, every other column is a label: 1 present, 0 absent, -1 or empty unknown, and
-    their order is the labels'.
+    Columns: path, labels (joined by the separator; empty for an image without labels;
+    `?name` for an unknown label), and optionally split (train, validation or test),
+    caption, and group (images of one group stay in one split). Other columns are
+    ignored, and logged. Without a column labels, every other column is a label: 1
+    present, 0 absent, -1 or empty unknown.
 
     Args:
-        path: a UTF-8 file; .tsv has tabs, .parquet is read by pyarrow and may hold
-            lists of labels, anything else has commas. May lie in a store, as gs://.
-        root: folder that the paths are relative to; the file's own when None.
+        path: a UTF-8 file: .tsv with tabs, .parquet (read by pyarrow, may hold lists of
+            labels), anything else with commas. May be in a store, such as gs://.
+        root: folder that the paths are relative to; that of the file when None.
         separator: between labels.
         **options: image_size and batch_size, both required, and what else
             `build_from_listing` takes.
 
     Raises:
-        ValueError: naming the file, the row (the header is row 1) and the rule: a
-            missing column, no rows, text that is not UTF-8, an empty path or one
-            outside the root, an image that is missing, stands twice or does not
-            decode, an unknown label.
+        ValueError: naming the file, the row (the header is row 1) and the rule, such as
+            a missing column, a path outside the root or an image that does not decode.
 
     Example:
         >>> import tempfile
@@ -82,12 +82,7 @@ def from_csv(
 def read_csv(
     path: str | Path, *, root: str | Path | None = None, separator: str = "|"
 ) -> Listing:
-    """Reads the rows of a table, as `from_csv` describes it.
-
-    Raises:
-        ValueError: if the file is not such a table. What is wrong with single rows is
-            said in the rows.
-    """
+    """Reads the rows of a table, see `from_csv`."""
     if not separator:
         raise ValueError("`separator` must be a text; got separator=''.")
     if not is_file(path):
@@ -122,7 +117,7 @@ def _read_text(path: str | Path) -> Iterator[tuple[int, list[Any]]]:
 
 
 def _count_lines(path: str | Path) -> int | None:
-    """Counts the lines after the first, which a store would have to send for it."""
+    """Counts the lines after the first; not in a store, which would send them all."""
     if not Path(path).is_file():
         return None
     with Path(path).open("rb") as file:
@@ -161,14 +156,16 @@ def _as_text(cell: Any) -> Any:
 
 
 def _label_columns(header: Sequence[str], path: str | Path) -> tuple[str, ...] | None:
-    """Gives the columns that are labels, or None where one column holds them all."""
+    """Returns the columns that are labels, None if one column holds them all."""
     if "path" not in header:
         raise ValueError(
             f"{path} row 1: the header must name the columns path and labels; "
             f"'path' is missing in {list(header)}."
         )
     if len(set(header)) < len(header):
-        raise ValueError(f"{path} row 1: a column must stand once; got {list(header)}.")
+        raise ValueError(
+            f"{path} row 1: a column must be named once; got {list(header)}."
+        )
     others = tuple(n for n in header if n not in ("path", "labels", *_OPTIONAL))
     if "labels" not in header:
         if not others:
@@ -183,68 +180,52 @@ def _label_columns(header: Sequence[str], path: str | Path) -> tuple[str, ...] |
 
 
 class _RowReader:
-    """Makes rows of cells, with one copy only of every label's name."""
+    """Reads cells into rows, with one copy only of the name of each label."""
 
     def __init__(
         self, header: Sequence[str], columns: tuple[str, ...] | None, separator: str
     ):
-        self._header = list(header)
-        self._place = {name: index for index, name in enumerate(header)}
-        self._columns = columns and [(name, self._place[name]) for name in columns]
+        self._index = {name: index for index, name in enumerate(header)}
+        self._columns = columns
         self._separator = separator
-        self._names: dict[str, str] = {}
 
     def read(self, line: int, cells: list[Any]) -> ImageRow:
-        header = self._header
-        path = cells[self._place["path"]] if self._place["path"] < len(cells) else ""
-        if len(cells) != len(header):
-            return ImageRow(
-                line,
-                path,
-                problem=f"a row must have {len(header)} cells {_shortened(header)}; "
-                f"got {len(cells)}",
-            )
-        read = self._by_column if self._columns else self._by_list
-        present, unknown, problem = read(cells)
-        if problem:
-            return ImageRow(line, path, problem=problem)
-        split, caption, group = (
-            cells[self._place[name]] if name in self._place else ""
-            for name in _OPTIONAL
-        )
-        return ImageRow(line, path, present, unknown, split, caption, group)
+        path = cells[self._index["path"]] if self._index["path"] < len(cells) else ""
+        try:
+            if len(cells) != len(self._index):
+                raise ValueError(
+                    f"a row must have {len(self._index)} cells "
+                    f"{_shortened(list(self._index))}; got {len(cells)}"
+                )
+            row = dict(zip(self._index, cells, strict=True))
+            read = self._by_column if self._columns else self._by_list
+            present, unknown = read(row)
+        except ValueError as error:
+            return ImageRow(line, path, problem=str(error))
+        others = (row.get(name, "") for name in _OPTIONAL)
+        return ImageRow(line, path, present, unknown, *others)
 
-    def _by_list(
-        self, cells: list[Any]
-    ) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-        value = cells[self._place["labels"]]
+    def _by_list(self, row: dict[str, Any]) -> _Marks:
+        value = row["labels"]
         parts = value if isinstance(value, list) else value.split(self._separator)
         names = [part.strip() for part in parts]
         if names == [""]:
             names = []
         if not all(name.removeprefix("?") for name in names):
-            return (), (), f"labels must not be empty; got {value!r}"
-        present = tuple(self._one(n) for n in names if not n.startswith("?"))
-        return present, tuple(self._one(n[1:]) for n in names if n[0] == "?"), ""
+            raise ValueError(f"labels must not be empty; got {value!r}")
+        present = tuple(sys.intern(n) for n in names if not n.startswith("?"))
+        return present, tuple(sys.intern(n[1:]) for n in names if n[0] == "?")
 
-    def _by_column(
-        self, cells: list[Any]
-    ) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    def _by_column(self, row: dict[str, Any]) -> _Marks:
         marks: dict[int, list[str]] = {1: [], 0: [], -1: []}
-        for name, place in self._columns or ():
-            mark = _MARKS.get(str(cells[place]).strip().lower())
+        for name in self._columns or ():
+            mark = _MARKS.get(str(row[name]).strip().lower())
             if mark is None:
-                return (
-                    (),
-                    (),
-                    f"the label {name!r} must be 1, 0, -1 or empty; "
-                    f"got {cells[place]!r}",
+                raise ValueError(
+                    f"the label {name!r} must be 1, 0, -1 or empty; got {row[name]!r}"
                 )
             marks[mark].append(name)
-        return tuple(marks[1]), tuple(marks[-1]), ""
-
-    def _one(self, name: str) -> str:
-        return self._names.setdefault(name, name)
+        return tuple(marks[1]), tuple(marks[-1])
 
 
 def _shortened(header: list[str]) -> str:

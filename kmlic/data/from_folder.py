@@ -1,4 +1,4 @@
-"""A folder of images, labelled by subfolders or by text files, to a dataset."""
+"""A dataset of a folder of images, labelled by subfolders or text files."""
 
 from pathlib import Path
 from typing import Literal, Unpack
@@ -7,7 +7,7 @@ from kmlic.check_choice import check_choice
 from kmlic.data.build_from_listing import RowOptions, build_from_listing
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import MultiLabelData
-from kmlic.data.storage import files_below, is_folder, join, read_file
+from kmlic.data.storage import files_below, is_file, is_folder, join, read_file
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 _MAX_TAGS_BYTES = 1_000_000
@@ -20,18 +20,17 @@ def from_folder(
     separator: str | None = None,
     **options: Unpack[RowOptions],
 ) -> MultiLabelData:
-    """Loads the images of a folder, labelled by where they lie or what lies beside.
+    """Reads the images of a folder, labelled by subfolders or by text files.
 
-    With the layout "folders", an image lies in a folder named after its label, or after
+    With the layout "folders", an image is in a folder named after its label, or after
     several that the separator joins, as in black_jeans. With "tags", each image has a
-    text file of the same name beside it, with labels on lines or between separators; an
-    empty file is an image without labels. Files of other kinds are left alone.
+    text file of the same name beside it, with labels on lines or between separators;
+    it is empty for an image without labels. Other files are ignored.
 
     Args:
-        path: the folder; images are taken from all levels below it. May lie in a
-            store, as gs://.
+        path: the folder, with images at any depth; may be in a store, such as gs://.
         layout: "folders" or "tags".
-        separator: between labels; None for one label a folder, a comma in tags.
+        separator: between labels; None for one label per folder, or commas in tags.
         **options: image_size and batch_size, both required, and what else
             `build_from_listing` takes.
 
@@ -55,19 +54,23 @@ def read_folder(
     layout: Literal["folders", "tags"] = "folders",
     separator: str | None = None,
 ) -> Listing:
-    """Lists the images of a folder with their labels, as `from_folder` describes it.
-
-    Raises:
-        ValueError: if there is no such folder. What is wrong with single images is said
-            in their rows.
-    """
+    """Lists the images of a folder with their labels, see `from_folder`."""
     check_choice("layout", layout, "folders", "tags")
     if separator == "":
         raise ValueError("`separator` must be a text or None; got separator=''.")
     if not is_folder(path):
         raise ValueError(f"{path} must be a folder; there is no such folder.")
     read = _by_folder if layout == "folders" else _by_tags
-    rows = [read(image, path, separator) for image in images_below(path)]
+    rows = []
+    for image in images_below(path):
+        try:
+            labels = tuple(label.strip() for label in read(image, path, separator))
+            problem = (
+                "" if all(labels) else f"labels must not be empty; got {list(labels)}"
+            )
+        except ValueError as error:
+            labels, problem = (), str(error)
+        rows.append(ImageRow(0, image, labels, problem=problem))
     options = {"layout": layout, "separator": separator}
     return Listing(rows, path, path, name="folder", options=options)
 
@@ -78,35 +81,27 @@ def images_below(path: str | Path) -> list[str]:
 
 
 def tags_beside(image: str) -> str:
-    """Gives the name of the text file beside an image."""
+    """Returns the name of the text file beside an image."""
     return f"{image.rpartition('.')[0]}.txt"
 
 
-def _by_folder(image: str, root: str | Path, separator: str | None) -> ImageRow:
+def _by_folder(image: str, root: str | Path, separator: str | None) -> list[str]:
     del root
     *_, folder, _ = ["", *image.split("/")]
     if not folder:
-        return ImageRow(0, image, problem="an image must lie in the folder of a label")
-    return _row(image, folder.split(separator) if separator else [folder])
+        raise ValueError("an image must be in the folder of a label")
+    return folder.split(separator) if separator else [folder]
 
 
-def _by_tags(image: str, root: str | Path, separator: str | None) -> ImageRow:
+def _by_tags(image: str, root: str | Path, separator: str | None) -> list[str]:
     tags = tags_beside(image)
     name = tags.rpartition("/")[2]
+    if not is_file(join(root, tags)):
+        raise ValueError(f"{name} with its labels must be beside it")
     try:
-        data = read_file(join(root, tags), max_bytes=_MAX_TAGS_BYTES)
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return ImageRow(0, image, problem=f"{name} must be UTF-8 text")
-    except ValueError:
-        return ImageRow(
-            0, image, problem=f"{name} must stand beside it and hold its labels"
-        )
+        content = read_file(join(root, tags), max_bytes=_MAX_TAGS_BYTES)
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{name} must be UTF-8 text") from error
     lines = text.replace(separator or ",", "\n").splitlines()
-    return _row(image, [line for line in lines if line.strip()])
-
-
-def _row(name: str, labels: list[str]) -> ImageRow:
-    stripped = tuple(label.strip() for label in labels)
-    problem = "" if all(stripped) else f"labels must not be empty; got {labels}"
-    return ImageRow(0, name, labels=stripped, problem=problem)
+    return [line for line in lines if line.strip()]

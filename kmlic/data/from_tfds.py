@@ -1,4 +1,4 @@
-"""A tensorflow-datasets builder to a dataset of several labels an image."""
+"""A dataset of a tensorflow-datasets builder."""
 
 import functools
 import hashlib
@@ -17,7 +17,7 @@ from kmlic.data.decoding import decode_plain
 from kmlic.data.multi_label_data import SPLITS, Boxes, MultiLabelData
 from kmlic.labels import Labels
 
-# Encoded images held to shuffle a stream; tensorflow-datasets wrote it shuffled.
+# Encoded images held to shuffle; tensorflow-datasets has stored them shuffled.
 _STREAM_BUFFER = 4096
 
 Example = Mapping[str, Any]
@@ -36,24 +36,24 @@ def from_tfds(
     boxes: Callable[[Example], Boxes] | None = None,
     **options: Unpack[BatchOptions],
 ) -> MultiLabelData:
-    """Loads a prepared tensorflow-datasets dataset, its targets by a function.
+    """Loads a prepared tensorflow-datasets dataset.
 
-    The images must be stored as 8-bit JPEG or PNG. Their targets are read once now; the
-    images when the batches are.
+    The images must be stored as 8-bit JPEG or PNG. All are read once now, but decoded
+    when the batches are.
 
     Args:
         builder: prepared, with a feature "image".
-        splits: "train", "validation" and "test" to the builder's own split texts.
-        labels: what the targets are.
-        targets: an example, its image still encoded, and the split to (L,) of 1, 0, -1.
-        spec: what loads the same data again.
-        caption: the feature that holds a text per image, or None.
-        name: the feature that names an image, a text or a number, or None.
-        boxes: an example in NumPy, without its image, to the boxes of its labels; None
-            leaves them out.
-        unlabelled: whether images without any label are kept.
-        **options: see `BatchOptions`. The cache holds at most 2 GiB, and nothing when
-            the builder does not fix the size of its images.
+        splits: "train", "validation" and "test" to the builder's split expressions.
+        labels: of the targets.
+        targets: computes (L,) of 1, 0, -1 from an example, with its image encoded, and
+            the split.
+        spec: loads the same data again.
+        caption: feature that holds a text per image, or None.
+        name: feature that names an image, as text or number, or None.
+        boxes: returns the boxes of an example in NumPy, without its image, or None.
+        unlabelled: whether to keep images without any label.
+        **options: see `BatchOptions`. The cache holds at most 2 GiB, and only images of
+            one size.
 
     Raises:
         ValueError: if the splits are not the three, or a training batch cannot be
@@ -107,6 +107,19 @@ def from_tfds(
         spec=spec,
         digests=digests,
     )
+
+
+def multi_hot(indices: tf.Tensor, num_labels: int) -> tf.Tensor:
+    """Marks the labels of an example by their indices, which may repeat.
+
+    Shapes: (K,) to (num_labels,) int32.
+
+    Example:
+        >>> multi_hot([2, 0, 2], 4).numpy().tolist()
+        [1, 0, 1, 0]
+    """
+    marks = tf.one_hot(indices, num_labels, True, False, dtype=tf.bool)
+    return tf.cast(tf.reduce_any(marks, axis=0), tf.int32)
 
 
 def _encoded(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:

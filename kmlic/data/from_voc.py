@@ -1,4 +1,4 @@
-"""Annotations in Pascal VOC's XML format to a dataset."""
+"""A dataset with annotations in Pascal VOC's XML format."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,14 +21,14 @@ def from_voc(
     difficult: Literal["unknown", "present", "absent"] = "unknown",
     **options: Unpack[RowOptions],
 ) -> MultiLabelData:
-    """Reads a folder with Annotations/*.xml and JPEGImages, as Pascal VOC has it.
+    """Reads a folder with Annotations/*.xml and JPEGImages, as in Pascal VOC.
 
     A label is present where any object of an image has it. The splits of
-    ImageSets/Main are not used; hand them over as a file with `splitting`.
+    ImageSets/Main are not used; pass them as a file with `splitting`.
 
     Args:
-        path: the folder that holds the two; may lie in a store, as gs://.
-        difficult: what a label is of which an image has difficult objects only.
+        path: the folder; may be in a store, such as gs://.
+        difficult: what a label is if all its objects in an image are difficult.
         **options: image_size and batch_size, both required, and what else
             `build_from_listing` takes.
 
@@ -48,12 +48,7 @@ def from_voc(
 def read_voc(
     path: str | Path, *, difficult: Literal["unknown", "present", "absent"] = "unknown"
 ) -> Listing:
-    """Reads the images of a folder with their labels, as `from_voc` describes it.
-
-    Raises:
-        ValueError: if it is no such folder. What is wrong with single files is said in
-            their rows.
-    """
+    """Reads the images of a folder with their labels, see `from_voc`."""
     check_choice("difficult", difficult, "unknown", "present", "absent")
     if not is_folder(join(path, "Annotations")):
         raise ValueError(f"{path} must hold the folder Annotations; it does not.")

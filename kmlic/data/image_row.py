@@ -1,4 +1,4 @@
-"""One image of a dataset, as a file or folder lists it."""
+"""An image of a dataset, as a file or folder lists it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,15 +11,15 @@ class ImageRow(NamedTuple):
     """Holds one image as its dataset's file lists it.
 
     Args:
-        row: line of the file, for errors; 0 where errors should give the path.
+        row: line of the file, for errors; 0 to name the path instead.
         path: of the image, relative to the dataset's root.
         labels: names of the labels that are present.
         unknown: names of the labels that are neither present nor absent.
         split: "train", "validation", "test", or "" where none is given.
         caption: a text, or "".
         group: images of one group stay in one split; "" is no group.
-        boxes: where its labels are; given for all images or for none.
-        problem: the rule that the line itself breaks, or "".
+        boxes: of its labels; for all images or for none.
+        problem: the rule that the line breaks, or "".
     """
 
     row: int
@@ -34,13 +34,13 @@ class ImageRow(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """Holds all images of a dataset and where they lie.
+    """Holds all images of a dataset and their folder.
 
     Args:
         rows: one per image.
         source: the file or folder that lists them, for errors.
         root: the folder that their paths are relative to and may not leave.
-        label_names: the labels in order where the source has an order; else None.
+        label_names: the labels in the order of the source, None if it has no order.
         name: of its format, as `kmlic.datasets.load_dataset` takes it.
         options: of its reader, which decide what the rows are.
     """

@@ -1,17 +1,17 @@
-"""The rows of a dataset, and the images they name, looked at before a training."""
+"""Checks of the rows of a dataset, and of their images, before a training."""
 
 import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from kmlic.data.check_images import ImageCheck, check_images, shorten
-from kmlic.data.decoding import MAX_BYTES, MAX_PIXELS
+from kmlic.data.decoding import Limits
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import SPLITS, SkippedRow
 from kmlic.data.splits import read_splits, split_images
@@ -27,8 +27,8 @@ class InspectedRows:
         listing: where they come from.
         names: the labels, in order.
         images: the usable rows.
-        checks: what is known of each one's file.
-        targets: (N, L) int8, sparse: 1 present, -1 unknown, absent where nothing is.
+        checks: what is known of the file of each image.
+        targets: (N, L) int8, sparse: 1 present, -1 unknown, absent elsewhere.
         skipped: the rows that are not usable, and why.
     """
 
@@ -101,7 +101,7 @@ class InspectedRows:
 
     @property
     def splits_are_given(self) -> bool:
-        """Tells whether the rows name their splits."""
+        """Returns whether the rows name their splits."""
         return any(row.split for row in self.images)
 
     def short_digests(self, members: np.ndarray) -> np.ndarray:
@@ -118,11 +118,11 @@ class InspectedRows:
 
     @property
     def digests(self) -> list[bytes | None]:
-        """Gives what exact copies share, or None for images that were not read."""
+        """Returns the SHA-256 of each image's file, None if it was not read."""
         return [check.digest or None for check in self.checks]
 
     def copies(self) -> list[list[int]]:
-        """Gives the images that are exact copies of one another, set by set."""
+        """Returns the sets of images that are exact copies of each other."""
         sets: dict[bytes, list[int]] = {}
         for index, digest in enumerate(self.digests):
             if digest is not None:
@@ -130,7 +130,7 @@ class InspectedRows:
         return [members for members in sets.values() if len(members) > 1]
 
     def conflicts(self, copies: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
-        """Gives the pairs of copies whose labels differ, each with the first copy."""
+        """Returns the copies whose labels differ from those of the first copy."""
         return [
             (members[0], other)
             for members in copies
@@ -144,24 +144,20 @@ def inspect_rows(
     *,
     label_names: Sequence[str] | str | Path | None = None,
     check: Literal["decode", "header", "none"] = "decode",
-    max_bytes: int = MAX_BYTES,
-    max_pixels: int = MAX_PIXELS,
     describe: Callable[[np.ndarray], Any] | None = None,
+    **limits: Unpack[Limits],
 ) -> InspectedRows:
-    """Looks at every row and every image, and gathers the targets.
+    """Checks every row and every image, and collects the targets.
 
     Args:
         listing: the rows.
-        label_names: names in the order of the model's outputs, or a text file with one
-            a line; the listing's own, or else the sorted names found, when None.
-        check: "decode" every image, read each one's "header", or look at "none".
-        max_bytes: most bytes of an image file.
-        max_pixels: most pixels of an image.
-        describe: a function of the pixels of each image, whose value is kept with what
-            is known of its file; needs check="decode".
+        label_names: see `build_from_listing`.
+        check: see `build_from_listing`.
+        describe: see `check_images`.
+        **limits: see `Limits`.
 
     Raises:
-        ValueError: if there is no row at all or the label names cannot be read.
+        ValueError: if there is no row or the label names cannot be read.
     """
     rows, source, root, own_names, *_ = listing
     if not rows:
@@ -173,9 +169,8 @@ def inspect_rows(
     checks = check_images(
         [join(root, rows[index].path) for index in wanted],
         depth=check,
-        max_bytes=max_bytes,
-        max_pixels=max_pixels,
         describe=describe,
+        **limits,
     )
     for index, result in zip(wanted, checks, strict=True):
         problems[index] = result.problem
@@ -204,8 +199,8 @@ def _read_names(label_names: Sequence[str] | str | Path | None) -> tuple[str, ..
     for number, name in enumerate(names, start=1):
         if not name or name in names[: number - 1]:
             raise ValueError(
-                f"{label_names} row {number}: a label must be a text that stands once; "
-                f"got {name!r}."
+                f"{label_names} row {number}: a label must be a text, listed once; got "
+                f"{name!r}."
             )
     if not names:
         raise ValueError(f"{label_names} must list at least one label; it is empty.")
@@ -225,22 +220,24 @@ def _check_rows(
     for index, row in enumerate(rows):
         if problems[index]:
             continue
-        place = os.path.normpath(join(top, row.path))
+        full_path = os.path.normpath(join(top, row.path))
         unknown = sorted({*row.labels, *row.unknown} - allowed) if known else []
         if not row.path:
             problems[index] = "the path must not be empty"
-        elif "\0" in row.path or not f"{place}/".startswith(inside):
+        elif "\0" in row.path or not f"{full_path}/".startswith(inside):
             problems[index] = f"the path must stay inside {root}; got {row.path!r}"
-        elif place in seen:
-            first = f"in row {seen[place]} already" if seen[place] else "twice"
-            problems[index] = f"an image must stand once; {row.path!r} stands {first}"
+        elif full_path in seen:
+            first = f"in row {seen[full_path]} already" if seen[full_path] else "twice"
+            problems[index] = (
+                f"an image must be listed once; {row.path!r} is listed {first}"
+            )
         elif unknown:
             problems[index] = (
                 f"labels must be among the {len(known)} known ones; got {unknown}"
             )
         elif row.split and row.split not in SPLITS:
             problems[index] = f"split must be one of {SPLITS}; got {row.split!r}"
-        seen.setdefault(place, row.row)
+        seen.setdefault(full_path, row.row)
 
 
 def _absolute(root: str | Path) -> str:
@@ -252,15 +249,15 @@ def _absolute(root: str | Path) -> str:
 def _targets(images: Sequence[ImageRow], names: Sequence[str]) -> csr_array:
     column = {name: index for index, name in enumerate(names)}
     starts: list[int] = [0]
-    places: list[int] = []
+    columns: list[int] = []
     values: list[int] = []
     for row in images:
         marks = {column[name]: -1 for name in row.unknown if name in column}
         marks |= {column[name]: 1 for name in row.labels}
-        places.extend(marks)
+        columns.extend(marks)
         values.extend(marks.values())
-        starts.append(len(places))
+        starts.append(len(columns))
     return csr_array(
-        (np.array(values, np.int8), np.array(places, np.int32), np.array(starts)),
+        (np.array(values, np.int8), np.array(columns, np.int32), np.array(starts)),
         shape=(len(images), len(names)),
     )

@@ -15,13 +15,12 @@ from kmlic.labels import Labels
 def keep_labels(
     data: MultiLabelData, names: Sequence[str], *, drop_images: bool = False
 ) -> MultiLabelData:
-    """Leaves labels out of a dataset, as if nobody had ever marked them.
+    """Keeps some labels of a dataset and leaves out the others.
 
     Args:
-        data: the dataset; left as it is.
-        names: the labels to keep; they stay in the dataset's order.
-        drop_images: whether images that show none of them are left out too, of every
-            split.
+        data: the dataset, which is not changed.
+        names: the labels to keep, in the dataset's order.
+        drop_images: whether to leave out images without any of them, in every split.
 
     Raises:
         ValueError: if a label is unknown, none is kept, or a split loses all images.
@@ -73,7 +72,7 @@ def keep_labels(
         shown = narrowed.unbatch().filter(lambda _, own: tf.reduce_any(own == 1))
         count = int(kept[split].sum())
         if batches is data.train:
-            # What its last batch leaves out may be more than the filter does.
+            # The last batch that is dropped may have more images than the filter drops.
             return shown.repeat().batch(size).take(max(1, count // size)).prefetch(2)
         number = tf.data.experimental.assert_cardinality(-(-count // size))
         return shown.batch(size).apply(number).prefetch(2)
@@ -118,7 +117,7 @@ def _narrow_labels(labels: Labels, columns: Sequence[int]) -> Labels:
         labels,
         names=names,
         groups=groups or None,
-        # A label alone in its group would be certain.
+        # A label that is alone in its group would always be present.
         exclusive=labels.exclusive and min(map(len, groups.values())) > 1,
         thresholds=tuple(labels.thresholds[column] for column in columns),
     )

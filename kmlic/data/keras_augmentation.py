@@ -1,4 +1,4 @@
-"""Keras' image layers as changes that follow from a seed alone."""
+"""Image layers of Keras and keras-cv, as changes that depend on a seed alone."""
 
 import functools
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ _GRID_RATIO = 0.5
 
 
 class _Seeds(keras.random.SeedGenerator):
-    """Gives Keras one seed after the other, all from one tensor.
+    """Derives Keras' seeds from one tensor.
 
-    Keras' own generator keeps its state in a variable: in a pipeline that changes
-    several images at once, an image's seed would depend on which one came first.
+    Keras' own generator keeps its state in a variable: where several images are changed
+    at once, an image's seed would depend on which one came first.
     """
 
     def __init__(self, seed: tf.Tensor) -> None:
@@ -25,7 +25,7 @@ class _Seeds(keras.random.SeedGenerator):
         self._drawn = 0
 
     def next(self, ordered: bool = True) -> tf.Tensor:
-        """Gives the next seed."""
+        """Returns the next seed."""
         del ordered
         self._drawn += 1
         return tf.random.experimental.stateless_fold_in(self._start, self._drawn)
@@ -34,7 +34,7 @@ class _Seeds(keras.random.SeedGenerator):
 def rand_augment(
     image: tf.Tensor, seed: tf.Tensor, *, geometry_only: bool = False
 ) -> tf.Tensor:
-    """Changes an image in two ways out of eleven, each with a strength of its own.
+    """Changes an image in two of eleven ways, each with its own random strength.
 
     Shear, shift, rotation, brightness, colour, contrast, sharpness, solarisation,
     posterisation, automatic contrast and equalisation, by Keras' layers of these names
@@ -50,7 +50,7 @@ def rand_augment(
     Args:
         image: pixels 0-255.
         seed: two integers; the same seed gives the same image.
-        geometry_only: leaves out what changes pixels but does not move them.
+        geometry_only: leaves out changes that do not move pixels.
     """
     image = tf.cast(image, tf.float32)
     changes = [
@@ -143,7 +143,7 @@ def mix(
     seed: tf.Tensor,
     kind: str,
 ) -> tf.Tensor:
-    """Mixes each image of a batch with another one, and their targets alike.
+    """Mixes each image of a batch with another one, and their targets too.
 
     "mixup" adds the pixels of both, "cutmix" puts a rectangle of one into the other. A
     target becomes the share of the pixels whose image has the label; it is unknown

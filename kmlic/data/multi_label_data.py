@@ -19,7 +19,7 @@ SPLITS = ("train", "validation", "test")
 
 
 class SkippedRow(NamedTuple):
-    """Names an image that was left out on request, and why.
+    """Describes an image that was left out on request.
 
     Args:
         row: line of the file that names the image; the header is line 1.
@@ -33,14 +33,12 @@ class SkippedRow(NamedTuple):
 
 
 class Boxes(NamedTuple):
-    """Says where in one image its labels are.
-
-    A label may have several boxes, and one place several labels.
+    """Holds the boxes of one image; a label may have several.
 
     Args:
-        names: what each box is of: a label, or something else that the dataset knows.
-        corners: (K, 4) float32, one row per name: top, left, bottom and right, in
-            shares of the image's height and width before any augmentation.
+        names: of what is in each box: a label, or another name of the dataset.
+        corners: (K, 4) float32, one row per name: top, left, bottom and right, as
+            fractions of the image's height and width before any augmentation.
     """
 
     names: tuple[str, ...]
@@ -49,32 +47,30 @@ class Boxes(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class MultiLabelData:
-    """Holds the three splits of a multi-label dataset and what its labels are.
+    """Holds the three splits of a multi-label dataset and its labels.
 
     Shapes: batches of images (B, S, S, 3) float32, pixels 0-255, and targets (B, L)
     float32, 1 present, 0 absent, -1 unknown.
 
     Args:
-        train: batches in an order shuffled anew each epoch, augmented, all of one size:
-            the images that do not fill the last batch are left out of that epoch.
-        validation: batches in the order of `targets`, the last one may be smaller.
-        test: like validation.
+        train: augmented batches in another order each epoch, all of one size: images
+            that do not fill the last batch of an epoch are left out.
+        validation: batches in the order of `targets`; the last one may be smaller.
+        test: as `validation`.
         labels: names in the order of the targets, with groups where the data has any.
         targets: split to (N, L) int8.
-        train_in_order: the training images in the order of their targets, every one
-            of them and none augmented; None where there is no such pass.
+        train_in_order: all training images in the order of their targets, not
+            augmented; None if not available.
         paths: split to the images' paths or names, relative to their root.
         captions: one text per training image, or none at all.
-        boxes: split to the boxes of each image, in the order of `targets`; empty where
-            the dataset has none or they were not asked for.
+        boxes: split to the boxes of each image, in the order of `targets`; empty if the
+            dataset has none or they were not requested.
         skipped: images that were left out on request.
-        duplicates: surplus exact copies of images; splits made here keep copies
-            together.
-        source: the images, where the batches hold features of them instead.
-        synonyms: label to the names it goes by, where the dataset gives several.
-        identifiers: label to its key in the dataset's own files, such as a WordNet id.
-        device_augmentation: what is left to `kmlic.training.fit` to do to the training
-            images, see `Augmentation`.
+        duplicates: number of exact copies of other images.
+        source: the images, if the batches hold features of them.
+        synonyms: label to its names, if the dataset lists several.
+        identifiers: label to its key in the dataset's files, such as a WordNet id.
+        device_augmentation: the `Augmentation` that `kmlic.training.fit` does.
         spec: what loads the same splits again; None for data that has no loader.
         digests: split to (N,) uint64, the same for two images with equal files; empty
             where they are not known.
@@ -138,22 +134,22 @@ class MultiLabelData:
 
     @property
     def train_targets(self) -> np.ndarray:
-        """Gives the targets of the training split, (N, L) int8."""
+        """Returns the targets of the training split, (N, L) int8."""
         return self.targets["train"]
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Counts the images of each split."""
+        """Returns the number of images of each split."""
         return {split: len(self.targets[split]) for split in SPLITS}
 
     @property
     def fingerprint(self) -> str:
-        """Identifies label names, paths and targets of every split, as SHA-256."""
+        """Returns the SHA-256 of label names, paths and targets of all splits."""
         return self._fingerprint(SPLITS)
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """Identifies label names, paths and targets of each split, as SHA-256."""
+        """Returns the SHA-256 of label names, paths and targets of each split."""
         return {split: self._fingerprint((split,)) for split in SPLITS}
 
     def _fingerprint(self, splits: Sequence[str]) -> str:
@@ -165,12 +161,7 @@ class MultiLabelData:
         return digest.hexdigest()
 
     def write_splits(self, path: str | Path) -> None:
-        """Writes which image is in which split, as CSV with columns path and split.
-
-        `from_csv(..., splitting=path)` reads it back.
-
-        Args:
-            path: the file to write, whole or not at all.
+        """Writes a CSV with the columns path and split, for `splitting` of readers.
 
         Raises:
             ValueError: if the images of this dataset have no paths.
@@ -181,11 +172,11 @@ class MultiLabelData:
 
 
 def write_splits(path: str | Path, paths: Mapping[str, Sequence[str]]) -> None:
-    """Writes which image is in which split, as CSV with columns path and split.
+    """Writes a CSV with the columns path and split, atomically.
 
     Args:
-        path: the file to write, whole or not at all.
-        paths: split to the images in it.
+        path: the file.
+        paths: split to the paths of its images.
     """
     with (
         atomic_write(path) as temporary,

@@ -1,4 +1,4 @@
-"""Images that look alike, whatever their files say."""
+"""Near duplicates of images, by perceptual hashes."""
 
 import itertools
 
@@ -11,10 +11,10 @@ _BITS = 64
 
 
 def perceptual_hash(pixels: np.ndarray) -> int:
-    """Describes what an image looks like in 64 bits, alike for images that look alike.
+    """Computes a hash of 64 bits that is similar for images that look alike.
 
-    Scaling, saving anew and small changes of colour turn few of the bits. It is
-    imagehash's phash: the signs of the lowest cosine frequencies.
+    Scaling, saving again and small changes of colour change few bits. It is the phash
+    of imagehash: the signs of the lowest cosine frequencies.
 
     Shapes: (H, W, 3) uint8 to a number.
 
@@ -35,7 +35,7 @@ def perceptual_hash(pixels: np.ndarray) -> int:
 
 
 def near_duplicates(hashes: np.ndarray, *, distance: int = 4) -> list[list[int]]:
-    """Gathers images whose hashes differ in few bits, directly or through others.
+    """Finds sets of images whose hashes differ in few bits, directly or by others.
 
     Two hashes that differ in `distance` bits are equal in at least one of `distance` +
     1 parts, so only those that share a part are compared.
@@ -43,12 +43,12 @@ def near_duplicates(hashes: np.ndarray, *, distance: int = 4) -> list[list[int]]
     Shapes: (N,) uint64 to sets of images, each ascending.
 
     Args:
-        hashes: as `perceptual_hash` gives them.
-        distance: most bits, 0-16, in which two neighbours differ; images that are
-            nothing to each other differ in 32 on average.
+        hashes: from `perceptual_hash`.
+        distance: largest number of bits, 0-16, in which two neighbours differ;
+            unrelated images differ in 32 on average.
 
     Raises:
-        ValueError: if the distance is out of its limits.
+        ValueError: if the distance is outside its limits.
 
     Example:
         >>> near_duplicates(np.array([0b1111, 2**64 - 1, 0b0111, 2**40 - 1], "uint64"))
@@ -56,7 +56,7 @@ def near_duplicates(hashes: np.ndarray, *, distance: int = 4) -> list[list[int]]
     """
     if not 0 <= distance <= 16:
         raise ValueError(f"`distance` must be from 0 to 16; got distance={distance}.")
-    distinct, place = np.unique(np.asarray(hashes, np.uint64), return_inverse=True)
+    distinct, index = np.unique(np.asarray(hashes, np.uint64), return_inverse=True)
     edges = np.linspace(0, _BITS, distance + 2).astype(int)
     pairs = [
         _close_pairs(distinct, int(low), int(high), distance)
@@ -67,7 +67,7 @@ def near_duplicates(hashes: np.ndarray, *, distance: int = 4) -> list[list[int]]
         (np.ones(len(rows), bool), (rows, columns)), (len(distinct), len(distinct))
     )
     _, component = connected_components(graph, directed=False)
-    component = component[place]
+    component = component[index]
     order = np.argsort(component, kind="stable")
     starts = np.flatnonzero(np.diff(component[order], prepend=-1))
     sets = np.split(order, starts[1:])

@@ -1,4 +1,4 @@
-"""Any dataset of one's own, by what its path looks like."""
+"""A dataset of your own images, in the layout that its path shows."""
 
 import os
 from pathlib import Path
@@ -27,18 +27,19 @@ def read_listing(
     """Lists a dataset's images with their labels, without opening any image.
 
     Args:
-        path: a CSV, TSV or Parquet file, a JSON file as COCO has it, a folder as Pascal
-            VOC has it, or a folder of images with one folder a label ("folders") or a
-            text file beside each ("tags").
-        layout: which of these; told by the path when None: the suffix of a file, the
-            folder Annotations of VOC, a text file beside the first image.
-        root: folder that the paths of a file are relative to; its own when None.
-        separator: between labels; the layout's own when None.
-        difficult: what VOC's difficult objects count as.
+        path: a CSV, TSV or Parquet file, COCO's JSON file, Pascal VOC's folder, or a
+            folder of images with one folder per label ("folders") or a text file beside
+            each image ("tags").
+        layout: which of these; when None, decided by the suffix of a file, VOC's folder
+            Annotations or a text file beside the first image.
+        root: folder that the paths in a file are relative to; that of the file when
+            None.
+        separator: between labels; the layout's default when None.
+        difficult: how VOC's difficult objects count.
 
     Raises:
-        ValueError: if there is no such layout, an argument does not belong to it, or
-            the path holds nothing of the kind.
+        ValueError: if the layout is unknown, does not take an argument, or is not that
+            of the path.
 
     Example:
         >>> read_listing("labels.csv", layout="xml")  # doctest: +ELLIPSIS

@@ -1,4 +1,4 @@
-"""Training, validation and test images that share labels but no image."""
+"""Splits of a dataset into training, validation and test images."""
 
 import csv
 from collections.abc import Hashable, Sequence
@@ -22,7 +22,7 @@ def split_images(
     method: Literal["stratified", "random"] = "stratified",
     seed: int = 0,
 ) -> np.ndarray:
-    """Gives each image a split, with every label in the asked proportions.
+    """Splits images so that every label has the requested proportions.
 
     Paper: Sechidis et al., "On the Stratification of Multi-Label Data", ECML PKDD 2011,
     https://doi.org/10.1007/978-3-642-23808-6_10, see `stratify`. A group counts as one
@@ -31,8 +31,8 @@ def split_images(
     Args:
         targets: (N, L), 1 present; anything else counts as absent. May be sparse.
         fractions: of training, validation and test; positive, summing to 1.
-        groups: any number of groupings, each with one key an image; images that share
-            a key in one of them stay in one split. None is a key of its own.
+        groups: any number of groupings, each with one key per image; images that share
+            a key, other than None, stay in one split.
         method: "stratified" or "random".
         seed: the same one gives the same split.
 
@@ -72,9 +72,7 @@ def fold_images(
     method: Literal["stratified", "random"] = "stratified",
     seed: int = 0,
 ) -> np.ndarray:
-    """Gives each image one of several folds, for cross-validation.
-
-    Paper: as `split_images`, which it deals out like.
+    """Splits images into folds for cross-validation, as `split_images` does.
 
     Args:
         targets: as `split_images` takes them.
@@ -110,13 +108,7 @@ def fold_images(
 
 
 def read_splits(path: str | Path) -> dict[str, str]:
-    """Reads a CSV with columns path and split, as `MultiLabelData.write_splits` makes.
-
-    Args:
-        path: the file.
-
-    Returns:
-        Image path to "train", "validation" or "test".
+    """Reads a CSV with the columns path and split into a dictionary.
 
     Raises:
         ValueError: naming the file and the row that breaks a rule.
@@ -137,8 +129,8 @@ def read_splits(path: str | Path) -> dict[str, str]:
                 )
             if image in splits:
                 raise ValueError(
-                    f"{path} row {reader.line_num}: an image must stand once; "
-                    f"{image!r} stands twice."
+                    f"{path} row {reader.line_num}: an image must be listed once; "
+                    f"{image!r} is listed twice."
                 )
             splits[image] = split
     return splits
@@ -151,7 +143,7 @@ def _deal(
     method: str,
     seed: int,
 ) -> tuple[np.ndarray, int]:
-    """Gives each image the number of a fraction, and how many groups there are."""
+    """Returns the fraction that each image belongs to, and the number of groups."""
     check_choice("method", method, "stratified", "random")
     for keys in groups:
         if len(keys) != targets.shape[0]:

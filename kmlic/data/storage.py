@@ -115,12 +115,12 @@ def read_file(path: str | Path, *, max_bytes: int, name: str = "") -> bytes:
         raise ValueError(f"{name} must be readable; got {error.message}.") from error
 
 
-def read_lines(path: str | Path, *, max_bytes: int = _MAX_TEXT_BYTES) -> list[str]:
+def read_lines(path: str | Path, *, hint: str = "") -> list[str]:
     """Reads the lines of a UTF-8 file, without spaces around them or empty last lines.
 
     Args:
-        path: the file.
-        max_bytes: largest size of the file.
+        path: the file, of at most 2 GiB.
+        hint: where the file comes from, for the error if it is missing.
 
     Raises:
         ValueError: naming the file, if it is missing, too large or not UTF-8.
@@ -131,8 +131,10 @@ def read_lines(path: str | Path, *, max_bytes: int = _MAX_TEXT_BYTES) -> list[st
             ...
         ValueError: gone.txt must exist; there is no such file.
     """
+    if not is_file(path):
+        raise ValueError(f"{path} must exist; there is no such file. {hint}".strip())
     try:
-        text = read_file(path, max_bytes=max_bytes).decode("utf-8-sig")
+        text = read_file(path, max_bytes=_MAX_TEXT_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} must be UTF-8 text; got {error}.") from error
     return [line.strip() for line in text.rstrip().splitlines()]

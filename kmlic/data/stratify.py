@@ -1,4 +1,4 @@
-"""Images dealt out so that every split gets its share of every label."""
+"""Stratification of images with several labels."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,24 +11,23 @@ from kmlic.data.progress import with_progress
 def stratify(
     present: csr_array, fractions: Sequence[float], random: np.random.RandomState
 ) -> np.ndarray:
-    """Deals out images, those with the rarest label left first.
+    """Assigns images to splits, those with the rarest remaining label first.
 
-    Each image goes to the split that still wants most images with that label; of
-    equals, to the one that wants most images; of equals again, to one at random.
+    Each image goes to the split that needs most images with that label; of equals, to
+    the one that needs most images; of equals again, to a random one.
 
     Paper: Sechidis et al., "On the Stratification of Multi-Label Data", ECML PKDD 2011,
     algorithm 1, https://doi.org/10.1007/978-3-642-23808-6_10. It makes every choice
-    that IterativeStratification of the library iterative-stratification makes, random
-    ones included. Differs from that: it keeps count of the labels that are left,
-    where the library adds up the whole dense matrix anew for each label, which takes
-    hours and gigabytes for a million images with 500 labels.
+    of the library iterative-stratification, random ones included, but counts remaining
+    labels as it goes: the library sums a dense matrix for each label, which takes hours
+    and gigabytes for a million images with 500 labels.
 
     Shapes: (N, L) to (N,) int8.
 
     Args:
         present: True where an image has a label.
         fractions: of the splits, summing to 1.
-        random: where ties are broken.
+        random: breaks ties.
 
     Example:
         >>> present = csr_array(np.eye(4, dtype=bool).repeat(2, axis=0))
@@ -50,7 +49,7 @@ def stratify(
             yield from ((image, rarest) for image in np.sort(images[dealt[images] < 0]))
 
     with_labels = int((np.diff(present.indptr) > 0).sum())
-    for image, rarest in with_progress(next_images(), "dealing out", with_labels):
+    for image, rarest in with_progress(next_images(), "splitting", with_labels):
         labels = present.indices[present.indptr[image] : present.indptr[image + 1]]
         split = _choose(wanted_labels[:, rarest], wanted, random)
         dealt[image] = split
@@ -73,8 +72,8 @@ def _choose(
     equals = np.flatnonzero(wanted[splits] == wanted[splits].max())
     if len(equals) == 1:
         return int(splits[equals[0]])
-    # The library draws from the first of `splits`, as many as are equal, rather than
-    # from the equals; kept, so that a seed gives the splits it always gave.
+    # The library draws one of the first `splits`, not of the equals; kept, so that the
+    # splits of a seed stay the same.
     return int(splits[random.choice(len(equals))])
 
 

@@ -1,4 +1,4 @@
-"""Training batches that begin at any step, as if all before had been gone through."""
+"""Training batches that can start at any step of a training."""
 
 import dataclasses
 import itertools
@@ -17,13 +17,13 @@ _ORDER, _IMAGES = 0, 1
 class ShuffledRows:
     """Says which images are in a training batch, by the batch's step alone.
 
-    Images that can be read by their rows are shuffled anew each epoch.
+    Images that can be read by their rows are shuffled in each epoch.
 
     Args:
         rows: of the images.
-        batch_size: images a batch; those that do not fill the last batch are left out
-            of that epoch.
-        seed: with the epoch it fixes the order, with the step an image's numbers.
+        batch_size: images per batch; those that do not fill the last batch of an epoch
+            are left out.
+        seed: decides the order of each epoch and the numbers of each step.
 
     Example:
         >>> order = ShuffledRows(np.arange(7), batch_size=3, seed=0)
@@ -38,11 +38,6 @@ class ShuffledRows:
     batch_size: int
     seed: int
 
-    @property
-    def steps(self) -> int:
-        """Counts the batches of an epoch."""
-        return len(self.rows) // self.batch_size
-
     def from_step(self, step: int) -> tf.data.Dataset:
         """Returns the draws of a step and of all after it, without end.
 
@@ -50,7 +45,8 @@ class ShuffledRows:
         augment it by, and what else was read of the images.
         """
         rows = tf.constant(self.rows, tf.int64)
-        size = self.steps, self.batch_size
+        steps = _steps(self)
+        size = steps, self.batch_size
 
         def epoch(number: tf.Tensor) -> tf.data.Dataset:
             seed = _fold_in(self.seed, _ORDER, number)
@@ -58,28 +54,24 @@ class ShuffledRows:
             order = tf.reshape(order[: size[0] * size[1]], size)
             return tf.data.Dataset.from_tensor_slices(order)
 
-        epochs = tf.data.Dataset.range(step // self.steps, _ENDLESS).flat_map(epoch)
-        drawn = epochs.skip(step % self.steps)
+        epochs = tf.data.Dataset.range(step // steps, _ENDLESS).flat_map(epoch)
+        drawn = epochs.skip(step % steps)
         return tf.data.Dataset.zip(drawn, _numbers(self.seed, step, self.batch_size))
-
-    def keep(self, rows: np.ndarray) -> "ShuffledRows":
-        """Leaves out all other images."""
-        return dataclasses.replace(self, rows=self.rows[np.isin(self.rows, rows)])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ShuffledStream:
     """Shuffles images that can only be read one after the other, block by block.
 
-    What comes before a step is read anew after an interruption, within its epoch, but
-    not decoded.
+    After an interruption the images of the epoch before a step are read again, but not
+    decoded.
 
     Args:
         elements: in the same order each time.
         rows: of the elements to take.
         batch_size: as in `ShuffledRows`.
         seed: as in `ShuffledRows`.
-        block: elements that are shuffled among each other; twice as many are in memory.
+        block: elements that are shuffled together; twice as many are in memory.
     """
 
     elements: tf.data.Dataset
@@ -88,13 +80,9 @@ class ShuffledStream:
     seed: int
     block: int
 
-    @property
-    def steps(self) -> int:
-        """Counts the batches of an epoch."""
-        return len(self.rows) // self.batch_size
-
     def from_step(self, step: int) -> tf.data.Dataset:
-        """Gives the draws of a step and of all after it."""
+        """Returns the draws of a step and of all after it, as `ShuffledRows` does."""
+        steps = _steps(self)
         taken = np.zeros(int(self.elements.cardinality()), bool)
         taken[self.rows] = True
         blocks = self.elements.enumerate()
@@ -112,37 +100,36 @@ class ShuffledStream:
                 return tf.nest.map_structure(lambda x: tf.gather(x, order), block)
 
             shuffled = blocks.map(shuffle).prefetch(1).unbatch()
-            return shuffled.take(self.steps * self.batch_size)
+            return shuffled.take(steps * self.batch_size)
 
-        epochs = tf.data.Dataset.range(step // self.steps, _ENDLESS).flat_map(epoch)
-        drawn = epochs.skip(step % self.steps * self.batch_size)
+        epochs = tf.data.Dataset.range(step // steps, _ENDLESS).flat_map(epoch)
+        drawn = epochs.skip(step % steps * self.batch_size)
         drawn = drawn.batch(self.batch_size, drop_remainder=True)
         numbers = _numbers(self.seed, step, self.batch_size)
         return tf.data.Dataset.zip(drawn, numbers).map(
             lambda drawn, numbers: (drawn[0], numbers, drawn[1])
         )
 
-    def keep(self, rows: np.ndarray) -> "ShuffledStream":
-        """Leaves out all other images."""
-        return dataclasses.replace(self, rows=self.rows[np.isin(self.rows, rows)])
-
 
 Order = ShuffledRows | ShuffledStream
 
 
-class TrainingBatches(tf.data.Dataset):
-    """Holds the batches of all epochs, each a function of the seed and its step alone.
+def _steps(order: Order) -> int:
+    return len(order.rows) // order.batch_size
 
-    Gone through like any dataset it gives one epoch, and each time the next one; the
-    first of these passes may take memory for all images. `from_step` is faster and
-    gives the same batches without end, from any step on: a training that was
-    interrupted need not go through what it had done.
+
+class TrainingBatches(tf.data.Dataset):
+    """Holds the batches of all epochs; each depends on the seed and its step alone.
+
+    Each iteration yields the next epoch; the first one may need memory for all images.
+    `from_step` is faster and yields the same batches without end, so an interrupted
+    training continues at once.
 
     Args:
-        order: which images are in which batch.
-        load: the order's draws to batches; called when the batches are asked for.
+        order: of the images.
+        load: loads batches from the draws of the order.
         element_spec: of a batch.
-        whole: whether an image's pixels depend on the others of its batch.
+        mixes: whether an image's pixels depend on the others of its batch.
 
     Example:
         >>> images = tf.reshape(tf.range(5.0), (5, 1))
@@ -162,12 +149,12 @@ class TrainingBatches(tf.data.Dataset):
         load: Callable[[tf.data.Dataset], tf.data.Dataset],
         element_spec: Any,
         *,
-        whole: bool = False,
+        mixes: bool = False,
     ) -> None:
         self.order = order
-        self.steps = order.steps
+        self.steps = _steps(order)
         self._load = load
-        self._whole = whole
+        self._mixes = mixes
         self._epochs = itertools.count()
         generated = tf.data.Dataset.from_generator(
             self._next_epoch, output_signature=element_spec
@@ -179,15 +166,15 @@ class TrainingBatches(tf.data.Dataset):
 
     @property
     def element_spec(self) -> Any:
-        """Gives shapes and types of a batch."""
+        """Returns the shapes and types of a batch."""
         return self._one.element_spec
 
     def from_step(self, step: int, part: int = 0, parts: int = 1) -> tf.data.Dataset:
-        """Gives the batches of a step and of all after it, without end.
+        """Returns the batches of a step and of all after it, without end.
 
         Args:
             step: batches before it, those of earlier epochs included.
-            part: which part of each batch to give.
+            part: which part of each batch to return.
             parts: number of parts, of the same size, that a batch is divided into.
         """
         draws = self.order.from_step(step)
@@ -201,19 +188,19 @@ class TrainingBatches(tf.data.Dataset):
 
         if parts == 1:
             return self._load(draws)
-        if self._whole:
+        if self._mixes:
             return self._load(draws).map(cut)
         return self._load(draws.map(cut))
 
     def rows(self, step: int) -> np.ndarray:
-        """Gives the rows of the images in the batch of a step."""
+        """Returns the rows of the images in the batch of a step."""
         return next(iter(self.order.from_step(step)))[0].numpy()
 
     def keep(self, rows: np.ndarray) -> "TrainingBatches":
-        """Leaves out all other images."""
-        return TrainingBatches(
-            self.order.keep(rows), self._load, self.element_spec, whole=self._whole
-        )
+        """Returns the batches of these images alone."""
+        own = self.order.rows[np.isin(self.order.rows, rows)]
+        order = dataclasses.replace(self.order, rows=own)
+        return TrainingBatches(order, self._load, self.element_spec, mixes=self._mixes)
 
     def map_batches(self, function: Callable) -> "TrainingBatches":
         """Applies a function to the images and targets of every batch."""
@@ -222,7 +209,7 @@ class TrainingBatches(tf.data.Dataset):
             self.order,
             lambda draws: self._load(draws).map(function),
             mapped.element_spec,
-            whole=self._whole,
+            mixes=self._mixes,
         )
 
     def _inputs(self) -> list[tf.data.Dataset]:

@@ -1,19 +1,19 @@
-"""Boxes with some of their surroundings."""
+"""Boxes with a margin."""
 
 import numpy as np
 
 
 def widen_boxes(boxes: np.ndarray, margin: float) -> np.ndarray:
-    """Adds a share of their sides to boxes, on each side, in whole pixels.
+    """Adds a margin to boxes on each side, rounded to pixels.
 
-    Training and prediction widen alike. What ends before the image's left or top edge
-    is cut off there; where the image ends on the right, a box does not know.
+    Boxes are cut at the left and top edge of the image. The right and bottom edge are
+    not known here.
 
     Shapes: (N, 4) to (N, 4) float64: left, top, right and bottom.
 
     Args:
         boxes: in pixels.
-        margin: share of a side, 0 or above.
+        margin: fraction of a side, at least 0.
 
     Example:
         >>> widen_boxes(np.array([[5, 10, 25, 50]]), 0.1).tolist()

@@ -14,8 +14,10 @@ from kmlic.data.check_images import ImageCheck, check_images
 from kmlic.data.decoding import inspect_and_decode, read_bytes
 from kmlic.data.storage import read_lines
 
-# Bad lines that an error spells out; the others it counts.
+# Bad lines that an error lists; it counts the others.
 _SHOWN = 20
+
+_HINT = "`data_dir` must be the challenge's folder, with img/ and split/."
 
 Box = tuple[int, int, int, int]
 
@@ -45,8 +47,8 @@ class DeepfashionRow(NamedTuple):
     Args:
         path: of the image, relative to the challenge's folder.
         box: left, top, right and bottom of the garment in pixels.
-        classes: of each group the index of its attribute, -1 where it is unknown; none
-            at all where the challenge keeps them to itself.
+        classes: index of the attribute of each group, -1 if unknown; empty if the
+            challenge does not publish them.
     """
 
     path: str
@@ -55,7 +57,7 @@ class DeepfashionRow(NamedTuple):
 
 
 def read_deepfashion_groups(folder: str | Path) -> dict[str, tuple[str, ...]]:
-    """Reads which attributes there are, from split/list_attr_cloth.txt.
+    """Reads the attributes by group from split/list_attr_cloth.txt.
 
     Args:
         folder: the challenge's folder.
@@ -67,7 +69,7 @@ def read_deepfashion_groups(folder: str | Path) -> dict[str, tuple[str, ...]]:
         ValueError: naming the file and the line that breaks a rule.
     """
     path = Path(folder) / "split" / "list_attr_cloth.txt"
-    lines = read_lines(path)
+    lines = read_lines(path, hint=_HINT)
     members: dict[int, list[str]] = collections.defaultdict(list)
     last: dict[int, int] = {}
     for number, line in enumerate(lines[2:], start=3):
@@ -79,8 +81,8 @@ def read_deepfashion_groups(folder: str | Path) -> dict[str, tuple[str, ...]]:
             )
         if any(name[0] in names for names in members.values()):
             raise ValueError(
-                f"{path} line {number}: an attribute must stand once; {name[0]!r} "
-                "stands twice."
+                f"{path} line {number}: an attribute must be listed once; "
+                f"{name[0]!r} is listed twice."
             )
         members[int(group)].append(name[0])
         last[int(group)] = number
@@ -114,7 +116,7 @@ def read_deepfashion_rows(
         folder: the challenge's folder.
         split: "train", "val" or "test": reads split/<split>.txt, <split>_bbox.txt and
             <split>_attr.txt.
-        with_classes: False leaves <split>_attr.txt out, which test has not.
+        with_classes: whether to read <split>_attr.txt, which test does not have.
 
     Raises:
         ValueError: naming the files and the lines that break a rule.
@@ -124,7 +126,7 @@ def read_deepfashion_rows(
     sources = [listing, boxes]
     if with_classes:
         sources.append(files / f"{split}_attr.txt")
-    lines = [read_lines(source) for source in sources]
+    lines = [read_lines(source, hint=_HINT) for source in sources]
     for source, own in zip(sources[1:], lines[1:], strict=True):
         if len(own) != len(lines[0]):
             raise ValueError(
@@ -157,7 +159,7 @@ def read_deepfashion_rows(
 def check_deepfashion_images(
     folder: str | Path, split: str, rows: Sequence[DeepfashionRow]
 ) -> list[ImageCheck]:
-    """Looks at the header of every image and holds the boxes against its size.
+    """Checks the header of every image, and the boxes against its size.
 
     Args:
         folder: the challenge's folder.
@@ -176,7 +178,7 @@ def check_deepfashion_images(
             problems.append(f"{source} line {number}: {check.problem}")
             continue
         width, height = check.header.width, check.header.height
-        if not check.header.plain:  # it may be turned when it is decoded
+        if not check.header.plain:  # its sides may be swapped when decoded
             data = read_bytes(folder / row.path)
             height, width = inspect_and_decode(data, name=row.path)[1].shape[:2]
         if row.box[2] > width or row.box[3] > height:
@@ -190,10 +192,9 @@ def check_deepfashion_images(
 
 
 class Deepfashion(tfds.core.GeneratorBasedBuilder):
-    """Makes a tensorflow-datasets dataset of the challenge's folder.
+    """Builds a tensorflow-datasets dataset of the challenge's folder, uncropped.
 
-    `load_deepfashion` reads the folder in place and needs no copy; this is for programs
-    that speak tensorflow-datasets. Images stay as they are, uncropped.
+    `load_deepfashion` reads the folder without a copy; this is for other programs.
 
     Example:
         >>> builder = Deepfashion(data_dir="unused")
@@ -217,8 +218,7 @@ class Deepfashion(tfds.core.GeneratorBasedBuilder):
             description=(
                 "Garments with one of each of six groups of attributes: DeepFashion's "
                 "attribute prediction challenge. The images are for non-commercial "
-                "research only and are never shipped with kmlic: they are read from "
-                "the folder that their authors give to those who ask."
+                "research; ask their authors for them."
             ),
             homepage="https://mmlab.ie.cuhk.edu.hk/projects/DeepFashion.html",
             features=tfds.features.FeaturesDict(
@@ -274,11 +274,14 @@ class Deepfashion(tfds.core.GeneratorBasedBuilder):
 
 
 def _path_problem(path: str, seen: dict[str, int]) -> str:
-    place = os.path.normpath(path)
-    if not path or "\0" in path or os.path.isabs(path) or place.startswith(".."):  # noqa: PTH117
+    outside = os.path.isabs(path) or os.path.normpath(path).startswith("..")  # noqa: PTH117
+    if not path or "\0" in path or outside:
         return f"must be the path of an image inside the folder; got {path!r}"
     if path in seen:
-        return f"an image must stand once; {path!r} stands in line {seen[path]} already"
+        return (
+            f"an image must be listed once; {path!r} is listed in line {seen[path]} "
+            "already"
+        )
     return ""
 
 
@@ -315,5 +318,5 @@ def _raise(source: Path, problems: Sequence[str]) -> None:
         shown.append(f"... and {len(problems) - _SHOWN} more")
     if len(problems) == 1:
         raise ValueError(shown[0])
-    head = f"{source} and its companions must list usable images; {len(problems)} lines"
+    head = f"{source} and the files beside it must be correct; {len(problems)} lines"
     raise ValueError("\n".join([f"{head} are not.", *shown]))

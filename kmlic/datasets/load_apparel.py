@@ -20,10 +20,10 @@ def load_apparel(
 ) -> MultiLabelData:
     """Loads the apparel images from their folder, as they are distributed.
 
-    It holds a folder for each colour and garment, such as black_dress and brown_shoes,
-    24 with 11,385 images in all. There is no official split: half of the images test,
-    as in MSRN's code, and a part of the other half validates. Differs from it: splits
-    are stratified, and copies of an image stay in one.
+    It holds 24 folders of a colour and a garment each, such as black_dress, with 11,385
+    images. There is no official split: half of the images are the test split, as in
+    MSRN's code. Differs from it: splits are stratified, and copies of an image stay in
+    one split.
 
     Paper: Qu, Che, Huang, Xu and Zheng, "Multi-layered Semantic Representation Network
     for Multi-label Image Classification", 2021, section 4.1,
@@ -32,8 +32,7 @@ def load_apparel(
     Args:
         data_dir: the folder.
         **options: image_size and batch_size, both required, and what else
-            `build_from_listing` takes. `fractions` are (0.45, 0.05, 0.5) here when not
-            given.
+            `build_from_listing` takes; `fractions` are (0.45, 0.05, 0.5) when left out.
 
     Raises:
         ValueError: naming the folder, the image and the rule: a folder of another name,

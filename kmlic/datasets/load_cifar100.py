@@ -20,7 +20,7 @@ from kmlic.labels import Labels
 
 _SIDE = 32
 _RECORD = 2 + 3 * _SIDE**2  # coarse label, fine label, red, green, blue
-# Ten times the whole dataset.
+# Ten times the dataset.
 _MOST_BYTES = 2 * 1024**3
 _VALIDATION_FRACTION = 0.1
 
@@ -32,14 +32,14 @@ _Images = tuple[np.ndarray, np.ndarray, tuple[str, ...]]
 def load_cifar100(
     *, data_dir: str | Path | None = None, **options: Unpack[BatchOptions]
 ) -> MultiLabelData:
-    """Loads CIFAR-100 with its 100 fine labels, one an image.
+    """Loads CIFAR-100 with its 100 fine labels, one per image.
 
     Args:
         data_dir: a folder with the binary version (train.bin, test.bin,
             fine_label_names.txt), or with one `.npz` of x (N, 32, 32, 3) uint8, y (N,)
-            and classes. Of the binary version a seeded tenth of the training images
-            validates; the images of an `.npz` are split 7 : 1 : 2. None takes
-            tensorflow-datasets, which downloads it when absent.
+            and classes. A random tenth of the training images of the binary version is
+            the validation split; the images of an `.npz` are split 7 : 1 : 2. None uses
+            tensorflow-datasets, which downloads it if necessary.
         **options: see `BatchOptions`. The images are of 32 x 32 pixels; those of a
             folder are in memory in any case.
 
@@ -89,8 +89,8 @@ def _read_npz(folder: Path) -> _Images:
     if len(files) != 1:
         raise ValueError(
             f"{folder} must hold train.bin, test.bin and fine_label_names.txt, or one "
-            f".npz file; it holds {len(files)} .npz files. Of the published archives "
-            "take the binary version: the Python version is a pickle."
+            f".npz file; it holds {len(files)} .npz files. Download the binary "
+            "version: the Python version is a pickle."
         )
     path = files[0]
     try:

@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 
 from kmlic.data.build_batches import BatchOptions
 from kmlic.data.dataset_spec import DatasetSpec
-from kmlic.data.from_tfds import Example, from_tfds
+from kmlic.data.from_tfds import Example, from_tfds, multi_hot
 from kmlic.data.multi_label_data import Boxes, MultiLabelData
 from kmlic.labels import Labels
 
@@ -23,17 +23,16 @@ def load_coco2014(
     unlabelled: bool = True,
     **options: Unpack[BatchOptions],
 ) -> MultiLabelData:
-    """Loads COCO 2014 through tensorflow-datasets, downloading it when absent.
+    """Loads COCO 2014 through tensorflow-datasets.
 
-    Training is COCO's train2014 (82,783 images) but for a fiftieth, which validates;
-    the test set is val2014: 40,504 images, or the 40,137 that have a label, which some
-    papers count.
-    A label is present where any object has it, crowds included.
+    The validation split is a fiftieth of train2014 (82,783 images), the training split
+    the rest. The test split is val2014: 40,504 images, or the 40,137 with a label that
+    some papers use. A label is present if any object has it, crowds included.
 
     Args:
-        data_dir: where tensorflow-datasets keeps its data; its own choice when None.
-        boxes: whether to give the boxes of the objects too.
-        unlabelled: whether images without any label are kept, in all splits.
+        data_dir: folder of tensorflow-datasets; its default when None.
+        boxes: whether to load the boxes of the objects too.
+        unlabelled: whether to keep images without any label, in all splits.
         **options: see `BatchOptions`. The images are too many to be cached.
     """
     builder = tfds.builder("coco/2014", data_dir=data_dir)
@@ -42,9 +41,7 @@ def load_coco2014(
 
     def targets(example: Example, split: str) -> tf.Tensor:
         del split  # the same in all
-        indices = example["objects"]["label"]
-        marks = tf.one_hot(indices, 80, on_value=True, off_value=False, dtype=tf.bool)
-        return tf.cast(tf.reduce_any(marks, axis=0), tf.int32)
+        return multi_hot(example["objects"]["label"], 80)
 
     def own_boxes(example: Example) -> Boxes:
         objects = example["objects"]

@@ -93,7 +93,7 @@ def load_dataset(
             "street_fashion/patterns" (the 11 patterns), "street_fashion/attributes" (26
             in 6 groups), or any of these with "/tiny" behind "street_fashion" for 160
             images; "voc2007" and "coco2014", which tensorflow-datasets downloads; from
-            their folder "nus_wide", "apparel", "tiny_imagenet", "cifar100",
+            their folders "nus_wide", "apparel", "tiny_imagenet", "cifar100",
             "deepfashion_attributes" (the attribute challenge) and
             "deepfashion_attributes/patterns" (the first of its groups); your own
             images as "csv", "coco", "voc" or "folder", see `kmlic.data`.

@@ -1,4 +1,4 @@
-"""DeepFashion's attribute challenge, read in place."""
+"""DeepFashion's attribute challenge."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,6 @@ from kmlic.data.build_batches import (
 from kmlic.data.build_from_listing import FileLoader
 from kmlic.data.check_images import shorten
 from kmlic.data.dataset_spec import DatasetSpec
-from kmlic.data.decoding import MAX_BYTES, MAX_PIXELS
 from kmlic.data.multi_label_data import MultiLabelData
 from kmlic.data.splits import split_images
 from kmlic.data.widen_boxes import widen_boxes
@@ -42,21 +41,19 @@ def load_deepfashion(
 ) -> MultiLabelData:
     """Loads the attribute challenge of DeepFashion from its folder.
 
-    The images of split/val.txt are the test split: nothing should be chosen by them. A
-    part of split/train.txt, stratified and with copies of an image kept together, is
-    the validation split. In a folder without split/train.txt, to judge models by, both
-    are empty. The images are for non-commercial research only; kmlic never ships them.
+    The images of split/val.txt are the test split. A stratified part of split/train.txt
+    is the validation split; copies of an image stay together. Without split/train.txt
+    there is a test split only. The images are for non-commercial research; kmlic does
+    not contain them.
 
     Args:
         data_dir: the challenge's folder, with img/ and split/.
-        labels: "attributes" for all groups, of which an image has one label each;
-            "patterns" for the first group as ordinary labels.
-        crop: whether to cut each image to its box first.
-        margin: share of the box's sides that is kept around it on each side, as far as
-            the image goes.
-        validation: share 0-1 of split/train.txt that validates.
-        **options: see `BatchOptions`. The challenge's report takes an image_size of
-            224.
+        labels: "attributes" for all groups, with one label of each per image;
+            "patterns" for the first group as independent labels.
+        crop: whether to crop each image to its box first.
+        margin: fraction of the box's sides to keep around it, as far as the image goes.
+        validation: fraction 0-1 of split/train.txt that is the validation split.
+        **options: see `BatchOptions`. The challenge's report uses an image_size of 224.
 
     Raises:
         ValueError: naming the file and the line that breaks a rule, or the argument.
@@ -64,14 +61,13 @@ def load_deepfashion(
     if data_dir is None:
         raise ValueError(
             "`data_dir` must be the challenge's folder, with img/ and split/, for the "
-            'dataset "deepfashion_attributes"; got data_dir=None. The images are not '
-            "downloaded: their authors give them to those who ask, for non-commercial "
-            "research."
+            'dataset "deepfashion_attributes"; got data_dir=None. Ask the authors for '
+            "the images, which are for non-commercial research."
         )
     check_choice("labels", labels, "attributes", "patterns")
     if not 0 < validation < 1:
         raise ValueError(
-            f"`validation` must be a share between 0 and 1; got {validation}."
+            f"`validation` must be between 0 and 1; got validation={validation}."
         )
     seed = options.get("seed", 0)
     groups = read_deepfashion_groups(data_dir)
@@ -79,10 +75,10 @@ def load_deepfashion(
         groups = dict(list(groups.items())[:1])
     names = tuple(name for members in groups.values() for name in members)
     exclusive = labels == "attributes"
-    to_judge = not (Path(data_dir) / "split" / "train.txt").exists()
+    test_only = not (Path(data_dir) / "split" / "train.txt").exists()
     listed = {
         split: read_deepfashion_rows(data_dir, split)
-        for split in (["val"] if to_judge else ["train", "val"])
+        for split in (["val"] if test_only else ["train", "val"])
     }
     files = {
         split: _Files(data_dir, split, rows, crop=crop, margin=margin)
@@ -91,7 +87,7 @@ def load_deepfashion(
     targets = {split: _targets(rows, groups) for split, rows in listed.items()}
     nothing = np.zeros(0, np.int64)
     chosen = {"train": ("val", nothing), "validation": ("val", nothing)}
-    if not to_judge:
+    if not test_only:
         held_out = split_images(
             targets["train"],
             fractions=(1 - validation, validation / 2, validation / 2),
@@ -151,13 +147,13 @@ def load_deepfashion_images(
     crop: bool = True,
     margin: float = 0.0,
 ) -> tf.data.Dataset:
-    """Loads the images of a split whose attributes nobody knows, for a submission.
+    """Loads the images of a split without known attributes, for a submission.
 
     Shapes: batches (B, S, S, 3) float32, pixels 0-255, in the order of
     split/<split>.txt.
 
     Args:
-        split: "test", or any other of which split/ has a list and boxes.
+        split: "test", or another one with a list and boxes in split/.
         data_dir: the challenge's folder.
         image_size: S in pixels.
         batch_size: B; the last batch may be smaller.
@@ -184,7 +180,7 @@ def load_deepfashion_images(
 
 
 class _Files:
-    """Holds where the images of one split lie and what is cut out of them."""
+    """Holds the paths and boxes of the images of one split."""
 
     def __init__(
         self,
@@ -206,7 +202,7 @@ class _Files:
         if crop:
             wide = widen_boxes(np.array([row.box for row in rows]), margin)
             start, end = wide[:, :2], wide[:, 2:]
-            # What is turned when it is decoded ends where TensorFlow's slice does.
+            # The sides of an image may be swapped when it is decoded.
             limits = np.where(self.plain[:, None], sizes, sizes.max(axis=1)[:, None])
             end = np.minimum(end, limits)
         else:
@@ -223,7 +219,7 @@ class _Files:
 
 
 def _make_loader(all_plain: bool) -> Callable[[tuple[tf.Tensor, ...]], tf.Tensor]:
-    loader = FileLoader(MAX_BYTES, MAX_PIXELS)
+    loader = FileLoader()
     load_file = loader.plain if all_plain else loader.any
 
     def load(reference: tuple[tf.Tensor, ...]) -> tf.Tensor:

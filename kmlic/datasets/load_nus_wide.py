@@ -21,20 +21,19 @@ def load_nus_wide(
 ) -> MultiLabelData:
     """Loads NUS-WIDE from its folder, as its authors distribute it.
 
-    It holds ConceptsList/Concepts81.txt, ImageList/TrainImagelist.txt and
+    The folder holds ConceptsList/Concepts81.txt, ImageList/TrainImagelist.txt and
     TestImagelist.txt, Groundtruth/TrainTestLabels/Labels_<label>_Train.txt and
-    ..._Test.txt, and the images in Flickr. The split is the official one, 161,789
-    images and 107,859, of which a stratified part of the first validates. Papers that
-    say ASL's split have another one.
+    ..._Test.txt, and the images in Flickr. The 107,859 official test images are the
+    test split; a stratified part of the 161,789 others is the validation split. "ASL's
+    split" in papers is another one.
 
     Args:
         data_dir: the folder.
-        validation: share 0-1 of the official training images that validates.
-        unlabelled: whether images without any of the 81 labels are kept, more than a
-            fifth of all.
+        validation: fraction 0-1 of the training images that is the validation split.
+        unlabelled: whether to keep images without any label, more than a fifth.
         **options: image_size and batch_size, both required, and what else
-            `build_from_listing` takes. Images that Flickr has lost are missing in many
-            copies: `on_error="skip"`. `check` is "header" here when not given.
+            `build_from_listing` takes; `check` is "header" when left out. Use
+            `on_error="skip"` if images that Flickr has lost are missing.
 
     Raises:
         ValueError: naming the file and the rule: a list that is missing, lists that
@@ -43,11 +42,11 @@ def load_nus_wide(
     if data_dir is None:
         raise ValueError(
             '`data_dir` must be the folder of NUS-WIDE for the dataset "nus_wide"; got '
-            "data_dir=None. Its authors give it to those who ask."
+            "data_dir=None. Ask the authors for it."
         )
     if not 0 < validation < 1:
         raise ValueError(
-            f"`validation` must be a share between 0 and 1; got {validation}."
+            f"`validation` must be between 0 and 1; got validation={validation}."
         )
     folder, seed = Path(data_dir), options.get("seed", 0)
     names = read_lines(folder / "ConceptsList" / "Concepts81.txt")
@@ -63,8 +62,8 @@ def load_nus_wide(
         for path, marks, own in zip(paths, targets, split.tolist(), strict=True):
             present = tuple(names[index] for index in np.flatnonzero(marks))
             if present or unlabelled:
-                place = f"Flickr/{path.replace(chr(92), '/')}"  # written on Windows
-                rows.append(ImageRow(0, place, present, split=own))
+                image = f"Flickr/{path.replace(chr(92), '/')}"  # written on Windows
+                rows.append(ImageRow(0, image, present, split=own))
     own = {"validation": validation, "unlabelled": unlabelled}
     options.setdefault("check", "header")
     return build_from_listing(
@@ -82,10 +81,10 @@ def _read_targets(folder: Path, part: str, names: list[str], count: int) -> np.n
                 f"{path} must have one line per image of {part}Imagelist.txt; got "
                 f"{len(lines)} for {count}."
             )
-        for row, line in enumerate(lines):
-            if line not in ("0", "1"):
-                raise ValueError(
-                    f"{path} line {row + 1}: must be 0 or 1; got {line!r}."
-                )
-            targets[row, index] = line == "1"
+        wrong = [number for number, line in enumerate(lines) if line not in ("0", "1")]
+        if wrong:
+            raise ValueError(
+                f"{path} line {wrong[0] + 1}: must be 0 or 1; got {lines[wrong[0]]!r}."
+            )
+        targets[:, index] = np.array(lines) == "1"
     return targets

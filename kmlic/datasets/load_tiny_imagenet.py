@@ -20,25 +20,22 @@ def load_tiny_imagenet(
     validation_fraction: float = 0.05,
     **options: Unpack[RowOptions],
 ) -> MultiLabelData:
-    """Loads Tiny-ImageNet as it is distributed, whole or with fewer images.
+    """Loads Tiny-ImageNet as it is distributed, or a part of it.
 
-    A label is named after the first synonym of its class; `synonyms` has all of them,
-    `identifiers` their WordNet ids. The published validation images, the only labelled
-    ones beside the training images, are the test split; a seeded share of the training
-    images of each class is the validation split.
+    A label is the first synonym of its class; `synonyms` has all of them, `identifiers`
+    their WordNet ids. The published validation images are the test split; a random part
+    of the training images of each class is the validation split.
 
     Args:
-        data_dir: the folder with wnids.txt, words.txt, train/ (images in or below a
-            folder named after their WordNet id) and val/ (images/ and
-            val_annotations.txt).
-        validation_fraction: share of the training images of each class, above 0 and
-            below 1; at least one image.
+        data_dir: the folder with wnids.txt, words.txt, train/<WordNet id>/ and val/
+            (images/ and val_annotations.txt).
+        validation_fraction: fraction 0-1 of the training images of each class; at least
+            one image.
         **options: image_size (theirs is 64) and batch_size, both required, and what
             else `build_from_listing` takes.
 
     Raises:
-        ValueError: naming the file and the line: a missing file, an id without words,
-            an annotation of an unknown id, an image that is missing or broken.
+        ValueError: naming the file and the line that breaks a rule.
 
     Example:
         >>> load_tiny_imagenet("photos", image_size=64, batch_size=8)
@@ -81,8 +78,7 @@ def _read_synonyms(root: Path) -> dict[str, tuple[str, ...]]:
         parts = tuple(part.strip() for part in text.split(",") if part.strip())
         if not separator or not parts:
             raise ValueError(
-                f"{path} line {number}: an id, a tab and words must stand there; got "
-                f"{line!r}."
+                f"{path} line {number}: must be an id, a tab and words; got {line!r}."
             )
         words[wnid.strip()] = parts
     missing = [wnid for wnid in wnids if wnid not in words]
@@ -127,8 +123,8 @@ def _annotated_rows(root: Path, names: dict[str, str]) -> Iterator[ImageRow]:
         wnid = rest[0].strip() if rest else ""
         if wnid not in names:
             raise ValueError(
-                f"{path} line {number}: an image, a tab and an id of wnids.txt must "
-                f"stand there; got {line!r}."
+                f"{path} line {number}: must be an image, a tab and an id of "
+                f"wnids.txt; got {line!r}."
             )
         yield ImageRow(
             number, f"val/images/{image.strip()}", (names[wnid],), split="test"

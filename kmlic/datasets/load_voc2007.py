@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 from kmlic.check_choice import check_choice
 from kmlic.data.build_batches import BatchOptions
 from kmlic.data.dataset_spec import DatasetSpec
-from kmlic.data.from_tfds import Example, from_tfds
+from kmlic.data.from_tfds import Example, from_tfds, multi_hot
 from kmlic.data.multi_label_data import MultiLabelData
 from kmlic.labels import Labels
 
@@ -30,16 +30,16 @@ def load_voc2007(
     difficult_in_training: Mark = "present",
     **options: Unpack[BatchOptions],
 ) -> MultiLabelData:
-    """Loads Pascal VOC 2007 through tensorflow-datasets, downloading it when absent.
+    """Loads Pascal VOC 2007 through tensorflow-datasets.
 
-    What counts for a label of which an image shows difficult objects only is by default
-    as MSRN and ML-GCN have it. Training is VOC's trainval (5,011 images) but for 502
-    images, a fifth of val, which validate; the test set is VOC's (4,952).
+    The validation split is a fifth of VOC's val (502 images), the training split the
+    rest of trainval (5,011), the test split VOC's (4,952). By default, labels of
+    difficult objects alone count as for MSRN and ML-GCN.
 
     Args:
-        data_dir: where tensorflow-datasets keeps its data; its own choice when None.
-        difficult: what such a label is in validation and test: "unknown" (-1), so that
-            metrics leave it out, "present" or "absent".
+        data_dir: folder of tensorflow-datasets; its default when None.
+        difficult: what a label is in validation and test if all its objects are
+            difficult: "unknown" (-1, ignored by metrics), "present" or "absent".
         difficult_in_training: what it is in training.
         **options: see `BatchOptions`. The images are of many sizes and not cached.
 
@@ -54,8 +54,8 @@ def load_voc2007(
 
     def targets(example: Example, split: str) -> tf.Tensor:
         mark = _MARKS[difficult_in_training if split == "train" else difficult]
-        certain = _multi_hot(example["labels_no_difficult"])
-        only_difficult = _multi_hot(example["labels"]) - certain
+        certain = multi_hot(example["labels_no_difficult"], 20)
+        only_difficult = multi_hot(example["labels"], 20) - certain
         return certain + mark * only_difficult
 
     return from_tfds(
@@ -73,8 +73,3 @@ def load_voc2007(
         ),
         **options,
     )
-
-
-def _multi_hot(indices: tf.Tensor) -> tf.Tensor:
-    marks = tf.one_hot(indices, 20, on_value=True, off_value=False, dtype=tf.bool)
-    return tf.cast(tf.reduce_any(marks, axis=0), tf.int32)

@@ -23,7 +23,7 @@ def test_paths_are_relative_to_the_root_and_may_follow_links(tmp_path):
 
 def test_the_same_image_under_two_spellings_stands_twice(tmp_path):
     rows = [*write_rows(tmp_path), ImageRow(13, "./3.png", ("dog",))]
-    with pytest.raises(ValueError, match=r"list row 13: .* stands in row 4 already"):
+    with pytest.raises(ValueError, match=r"list row 13: .* is listed in row 4 already"):
         build_from_listing(Listing(rows, "list", tmp_path), **SIZES)
 
 

@@ -17,7 +17,7 @@ def test_gives_digest_header_and_problem_of_every_file_in_order(tmp_path):
     fine, cut, text, gone = check_images(paths)
     assert (fine.problem, fine.header) == ("", header)
     assert fine.digest == hashlib.sha256(whole).digest()
-    assert "1.jpg must be a whole JPEG" in cut.problem and cut.header == header
+    assert "1.jpg must be a complete JPEG" in cut.problem and cut.header == header
     assert "2.jpg must be a JPEG" in text.problem and text.header is None
     assert "3.jpg must exist" in gone.problem and gone.digest == b""
 

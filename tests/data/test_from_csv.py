@@ -137,7 +137,7 @@ def damage(folder):
     lines[14] = "013.png,a,b"
     write_csv(folder, lines)
     return path, {
-        2: r"000\.png must be a whole JPEG",
+        2: r"000\.png must be a complete JPEG",
         3: r"001\.png must hold an image; it is empty",
         4: r"002\.png must exist",
         5: r"003\.png must be a JPEG, PNG",
@@ -147,7 +147,7 @@ def damage(folder):
         9: "the path must not be empty",
         10: "the path must stay inside",
         11: "the path must stay inside",
-        13: "an image must stand once; '011.png' stands in row 12",
+        13: "an image must be listed once; '011.png' is listed in row 12",
         14: r"labels must not be empty; got 'a\|'",
         15: r"a row must have 2 cells .* got 3",
     }
@@ -155,7 +155,7 @@ def damage(folder):
 
 def test_names_the_file_row_and_rule_of_every_bad_row(tmp_path):
     path, rules = damage(tmp_path)
-    with pytest.raises(ValueError, match=r"13 of 30 are not\. Mend them") as error:
+    with pytest.raises(ValueError, match=r"13 of 30 are not\. Correct them") as error:
         from_csv(path, label_names=tuple("abc"), **SIZES)
     lines = str(error.value).splitlines()[1:]
     assert len(lines) == len(rules)
@@ -188,7 +188,7 @@ def test_counts_what_it_does_not_list(tmp_path):
         (b"", r"row 1: the header .* 'path' is missing in \[\]"),
         (b"path\na.png\n", "row 1: the header must name the column labels, or"),
         (b"path,label\na.png,x\n", "row 2: the label 'label' must be 1, 0, -1"),
-        (b"path,labels,path\n", "row 1: a column must stand once"),
+        (b"path,labels,path\n", "row 1: a column must be named once"),
         (b"path,labels\n", "must list at least one image; it lists none"),
         (b"path,labels\n\xe9.png,a\n", "must be UTF-8 text; byte 12 is not"),
         (b'path,labels\n"a.png,a\n', "must be a CSV file; got unexpected end"),
@@ -213,7 +213,7 @@ def test_refuses_missing_files_and_wrong_arguments(tmp_path):
         ({"augmentation": "warp"}, "augmentation='warp'"),
         ({"batch_size": 64}, "batch_size=64 for 21 images"),
         ({"image_size": 0}, "image_size=0"),
-        ({"label_names": "gone.txt"}, "gone.txt must be a file"),
+        ({"label_names": "gone.txt"}, "gone.txt must exist"),
     ):
         with pytest.raises(ValueError, match=rule):
             from_csv(path, **{**SIZES, **wrong})

@@ -60,7 +60,7 @@ def test_names_every_image_without_labels_or_pixels(tmp_path):
     names = [f"{number}.png" for number in range(12)]
     with pytest.raises(ValueError, match="12 of 12 are not") as error:
         from_folder(write(tmp_path, names), **SIZES)
-    assert f"{tmp_path} 0.png: an image must lie in the folder" in str(error.value)
+    assert f"{tmp_path} 0.png: an image must be in the folder" in str(error.value)
     (tmp_path / "0.txt").write_bytes(b"\xff\xfe\xfa")
     (tmp_path / "1.txt").write_text("dog")
     (tmp_path / "1.png").write_bytes(b"")
@@ -69,7 +69,7 @@ def test_names_every_image_without_labels_or_pixels(tmp_path):
     for problem in (
         "0.png: 0.txt must be UTF-8 text",
         "1.png must hold an image; it is empty",
-        "10.png: 10.txt must stand beside it",
+        "10.png: 10.txt with its labels must be beside it",
     ):
         assert problem in str(error.value)
 

@@ -50,7 +50,7 @@ def test_labels_with_difficult_objects_only_are_what_is_asked(
         (annotation("3.jpg", ("", 0)), "3.xml: .* an object without a name"),
         (annotation("../../3.jpg"), "the path must stay inside"),
         (annotation("33.jpg"), "33.jpg must exist"),
-        (annotation("2.jpg"), r"JPEGImages/3\.xml|'JPEGImages/2\.jpg' stands twice"),
+        (annotation("2.jpg"), r"JPEGImages/3\.xml|'JPEGImages/2\.jpg' is listed twice"),
     ],
 )
 def test_refuses_broken_annotations_by_name(folder, text, rule):

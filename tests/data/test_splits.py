@@ -112,7 +112,7 @@ def test_refuses_splits_that_cannot_be_made(wrong, rule):
         ),
         ("", "got None"),
         ("path,split\na.png,train\nb.png,val\n", "row 3: .* got 'val'"),
-        ("path,split\na.png,train\na.png,test\n", "row 3: .*'a.png' stands twice"),
+        ("path,split\na.png,train\na.png,test\n", "row 3: .*'a.png' is listed twice"),
     ],
 )
 def test_refuses_split_files_by_row(tmp_path, text, rule):

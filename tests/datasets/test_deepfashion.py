@@ -53,10 +53,10 @@ def test_an_unknown_class_is_minus_one(folder):
         ("train_bbox.txt", 1, "1 2 3", r"line 1: must be x1 y1 x2 y2, 4 columns"),
         ("train_bbox.txt", 4, "9 2 9 30", r"line 4: the box must have x1 < x2"),
         ("train.txt", 2, "../secret.jpg", r"line 2: must be the path of an image"),
-        ("train.txt", 3, "img/00001.jpg", r"line 3: .* stands in line 2 already"),
+        ("train.txt", 3, "img/00001.jpg", r"line 3: .* is listed in line 2 already"),
         ("list_attr_cloth.txt", 5, "striped", r"line 5: must be an attribute and"),
         ("list_attr_cloth.txt", 5, "striped 4 9", r"line 5: must be an attribute"),
-        ("list_attr_cloth.txt", 4, "floral 1", r"line 4: .* 'floral' stands twice"),
+        ("list_attr_cloth.txt", 4, "floral 1", r"line 4: .* 'floral' is listed twice"),
         ("list_attr_cloth.txt", 1, "25", r"line 1: must count .* got '25' for 26"),
     ],
 )

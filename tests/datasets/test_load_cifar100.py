@@ -106,7 +106,7 @@ def test_says_what_is_wrong_with_a_folder(tmp_path):
     with pytest.raises(ValueError, match=r"train.bin: the label of image 2 .*got 2"):
         load_cifar100(data_dir=tmp_path, **SIZES)
     (tmp_path / "fine_label_names.txt").unlink()
-    with pytest.raises(ValueError, match=r"fine_label_names.txt must be a file"):
+    with pytest.raises(ValueError, match=r"fine_label_names.txt must exist"):
         load_cifar100(data_dir=tmp_path, **SIZES)
 
 

@@ -99,7 +99,7 @@ def test_images_without_attributes_come_in_the_order_of_their_list(folder):
     [
         ({"data_dir": None}, r"data_dir=None.*non-commercial"),
         ({"labels": "all"}, "labels='all'"),
-        ({"validation": 0.0}, "share between 0 and 1; got 0"),
+        ({"validation": 0.0}, "between 0 and 1; got validation=0"),
         ({"margin": -0.1}, r"margin=-0\.1"),
     ],
 )

@@ -85,7 +85,7 @@ def test_says_which_list_is_wrong(folder, name, text, rule):
 def test_says_where_it_is_from_and_what_a_share_is(folder):
     with pytest.raises(ValueError, match="data_dir=None"):
         load_dataset("nus_wide", **SIZES)
-    with pytest.raises(ValueError, match="between 0 and 1; got 1"):
+    with pytest.raises(ValueError, match="between 0 and 1; got validation=1"):
         load_dataset("nus_wide", data_dir=folder, validation=1, **SIZES)
 
 

@@ -109,7 +109,7 @@ def test_says_which_files_are_missing(tmp_path):
     with pytest.raises(ValueError, match=r"words.txt must be UTF-8"):
         load_tiny_imagenet(tmp_path, **SIZES)
     (tmp_path / "words.txt").unlink()
-    with pytest.raises(ValueError, match=r"words.txt must be a file"):
+    with pytest.raises(ValueError, match=r"words.txt must exist"):
         load_tiny_imagenet(tmp_path, **SIZES)
     with pytest.raises(ValueError, match="validation_fraction=1"):
         load_tiny_imagenet(tmp_path, validation_fraction=1, **SIZES)

@@ -1,4 +1,4 @@
-"""The embedded dataset: figures in patterned garments before a patterned street."""
+"""The drawn dataset street_fashion for tensorflow-datasets."""
 
 import contextlib
 import io
@@ -38,15 +38,15 @@ __all__ = [
     "load_street_fashion_builder",
 ]
 
-# Each split has its own stretch of indices: a longer training split leaves the others
-# as they are, and the tiny variant is the beginning of the default one.
+# Each split has its own range of indices: a longer training split does not change the
+# others, and tiny is the beginning of default.
 _FIRST_INDEX = {"train": 0, "validation": 1_000_000, "test": 4_000_000}
 _CHUNK = 8
 
 _Picture = tuple[int, bytes, list[list[float]]]  # index, JPEG, boxes
 
-# A worker imports the drawing alone: under an empty stand-in for the package, whose own
-# `__init__` would import TensorFlow (seconds and 500 MB for each worker).
+# A worker imports only the drawing, through empty packages: the `__init__` of the real
+# ones would import TensorFlow (seconds and 500 MB for each worker).
 _WORKER = """
 import sys, types
 for name, folder in zip(
@@ -64,13 +64,13 @@ _WORKER_COMMAND = [sys.executable, "-P", "-c", _WORKER, *_FOLDERS]
 
 @dataclass(kw_only=True)
 class StreetFashionConfig(tfds.core.BuilderConfig):
-    """Says how many images are drawn, and from which seed.
+    """Configures the number of images and their seed.
 
     Args:
         train: number of training images.
         validation: number of validation images.
         test: number of test images.
-        seed: another seed gives other figures on other streets.
+        seed: of figures and streets.
     """
 
     train: int
@@ -80,15 +80,14 @@ class StreetFashionConfig(tfds.core.BuilderConfig):
 
 
 class StreetFashion(tfds.core.GeneratorBasedBuilder):
-    """Draws a dataset in which the pattern of a garment is told from the street's.
+    """Draws figures in patterned garments in front of patterned streets.
 
     Paper: Shen, Zhao and Luo, "Semantic Embedded Deep Neural Network", 2023, section
     IV-A, describes the set of Instagram pictures that this one imitates: 11 patterns,
-    three of them in more than 5 % of the images, before a wilder background; the 26
-    attributes are those of Liu et al., "DeepFashion", CVPR 2016. Image i follows from
-    the seed and i alone, whatever the number of workers. Nothing is downloaded. An
-    interrupted preparation leaves no dataset: TFDS writes into a folder of another name
-    and renames it at the end.
+    three of them in more than 5 % of the images, before a busy background; the 26
+    attributes are those of Liu et al., "DeepFashion", CVPR 2016. Image i depends on the
+    seed and i alone. Nothing is downloaded. An interrupted preparation leaves no
+    dataset: TFDS writes into a temporary folder and renames it at the end.
 
     Example:
         >>> builder = StreetFashion(config="tiny", data_dir="unused")
@@ -119,7 +118,7 @@ class StreetFashion(tfds.core.GeneratorBasedBuilder):
         ),
     ]
 
-    # TFDS 4.9.10 would look for them with a package that it does not depend on.
+    # TFDS 4.9.10 would read them with a package that it does not depend on.
     url_infos = None  # nothing is downloaded: no checksums
 
     _painters: "_Painters | None" = None
@@ -159,7 +158,7 @@ class StreetFashion(tfds.core.GeneratorBasedBuilder):
         )
 
     def download_and_prepare(self, **kwargs: Any) -> None:
-        """Draws the images, unless they already lie in the TFDS folder."""
+        """Draws the images, unless they are already in the folder of TFDS."""
         if self.is_prepared():
             super().download_and_prepare(**kwargs)
             return
@@ -192,12 +191,11 @@ def load_street_fashion_builder(
     data_dir: str | os.PathLike[str] | None = None,
     config: str | StreetFashionConfig = "default",
 ) -> StreetFashion:
-    """Gives the dataset's builder with all images drawn, now or in an earlier run.
+    """Returns the dataset's builder, with all images drawn now or earlier.
 
     Args:
-        data_dir: where TFDS keeps its datasets; None for its own folder,
-            ~/tensorflow_datasets.
-        config: "default", "tiny" or a `StreetFashionConfig` with a name of its own.
+        data_dir: folder of TFDS; ~/tensorflow_datasets when None.
+        config: "default", "tiny" or a `StreetFashionConfig` with another name.
 
     Raises:
         ValueError: for an unknown name.
@@ -214,7 +212,7 @@ def load_street_fashion_builder(
     try:
         builder.download_and_prepare()
     except OSError:
-        # Another process may have finished the same dataset first.
+        # Another process may have drawn the same dataset first.
         builder = StreetFashion(data_dir=data_dir, config=config)
         if not builder.is_prepared():
             raise
@@ -250,12 +248,11 @@ def _example(
 
 
 class _Painter:
-    """Draws pictures in one other process.
+    """Draws pictures in another process.
 
-    It is a plain subprocess that reads orders and writes pictures, rather than one of a
-    process pool: a fork would copy TensorFlow's locks, and a spawn would import the
-    caller's main module, so TensorFlow, once more. It ends when its input does, so with
-    this process at the latest.
+    No process pool is used: a fork would copy TensorFlow's locks, and a spawn would
+    import the caller's main module with TensorFlow. The process ends when its input is
+    closed, so with this one at the latest.
     """
 
     def __init__(self) -> None:
@@ -280,7 +277,7 @@ class _Painter:
         if not jpeg or len(jpeg) < header["bytes"]:
             raise RuntimeError(
                 f"the process that draws image {index} of seed {seed} ended early; "
-                "what it wrote before stands above."
+                "see its messages above."
             )
         return index, jpeg, header["boxes"]
 
@@ -303,7 +300,7 @@ class _Painters:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Without its process a thread that waits for a picture gives up at once.
+        # A thread that waits for a picture stops when its process ends.
         for painter in self._painters:
             painter.end()
         self._threads.shutdown(cancel_futures=True)

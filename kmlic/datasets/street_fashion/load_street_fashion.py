@@ -1,4 +1,4 @@
-"""The embedded dataset, drawn on first use."""
+"""The drawn dataset street_fashion, as splits to train on."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -38,19 +38,19 @@ def load_street_fashion(
     boxes: bool = False,
     **options: Unpack[BatchOptions],
 ) -> MultiLabelData:
-    """Loads the embedded dataset, drawing its images when they are not there yet.
+    """Loads street_fashion, and draws its images the first time.
 
-    The captions of the training images come along, for word vectors.
+    Its training images have captions, for word vectors.
 
     Args:
-        labels: "all" for 34 patterns, garments and colours, which are also the groups,
-            "patterns" for the 11 patterns, "attributes" for 26 in 6 groups of which an
-            image has one each.
-        config: "default", "tiny" (the first 160 images of it) or a
-            `StreetFashionConfig` with a name of its own, or its arguments.
-        data_dir: where tensorflow-datasets keeps its data; its own choice when None.
-        boxes: whether to give the boxes too, of every garment and, the same box again,
-            of its patterns and its colours.
+        labels: "all" for 34 labels in the groups patterns, garments and colours,
+            "patterns" for the 11 patterns, "attributes" for 26 in 6 groups with one
+            label each per image.
+        config: "default", "tiny" (its first 160 images), a `StreetFashionConfig` with
+            another name, or the arguments of one.
+        data_dir: folder of tensorflow-datasets; its default when None.
+        boxes: whether to load the boxes too: of every garment, and the same ones for
+            its patterns and colours.
         **options: see `BatchOptions`. The splits do not depend on the seed.
 
     Raises:
