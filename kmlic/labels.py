@@ -116,6 +116,18 @@ class Labels:
             for (group, members), end in zip(groups.items(), ends, strict=True)
         }
 
+    def require_exclusive(self) -> None:
+        """Refuses labels whose groups are not exclusive.
+
+        Raises:
+            ValueError: naming the groups.
+        """
+        if not self.exclusive:
+            raise ValueError(
+                "`labels` must have exclusive groups, like those of "
+                f"street_fashion/attributes or deepfashion; got groups={self.groups}."
+            )
+
     def require_same_names(self, other: "Labels | Sequence[str]") -> None:
         """Raises an error if labels differ in name or order.
 

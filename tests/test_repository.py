@@ -289,8 +289,9 @@ def test_documents_name_flags_that_exist(document):
     for command in commands:
         known |= set(inspect.signature(command).parameters)
     for recipe in RECIPES:
-        settings = importlib.import_module(f"recipes.{recipe}").Settings
-        known |= {field.name for field in dataclasses.fields(settings)}
+        module = importlib.import_module(f"recipes.{recipe}")
+        known |= {field.name for field in dataclasses.fields(module.Settings)}
+        known |= set(module.PRESETS)
     text = (ROOT / document).read_text()
     named = re.findall(r"`--(\w+)", text)
     for line in re.findall(r"^(?:kmlic|.*python -m recipes\S+) .*", text, re.MULTILINE):
@@ -418,3 +419,32 @@ def test_recipe_trial_runs_and_leaves_a_run_folder(recipe, tmp_path):
     left = {path.name for path in folder.iterdir()}
     assert {"run.json", "labels.json", "model.keras", "history.csv"} <= left
     assert not list(tmp_path.glob(".*"))
+
+
+"""Tests to append to tests/test_repository.py once the recipes are of one page.
+
+All names that they use are in that file already.
+"""
+
+
+def test_recipes_are_of_one_page():
+    lines = {
+        recipe: len((ROOT / f"recipes/{recipe}.py").read_text().splitlines())
+        for recipe in RECIPES
+    }
+    assert max(lines.values()) <= 200, lines
+    assert sum(lines.values()) <= 1_000, lines
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_recipe_goes_through_run_recipe(recipe):
+    *_, last = ast.parse((ROOT / f"recipes/{recipe}.py").read_text()).body
+    assert ast.unparse(last.test) == "__name__ == '__main__'"
+    (call,) = last.body
+    assert re.match(r"sys\.exit\((experiments\.)?run_recipe\(main, ", ast.unparse(call))
+
+
+def test_the_package_names_no_recipe():
+    for path in ROOT.glob("kmlic/**/*.py"):
+        named = re.findall(r"recipes[./][\w{]|[\"']recipes[\"']", path.read_text())
+        assert not named, f"{path}: {named}"

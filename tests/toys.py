@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kmlic.data import MultiLabelData
+from kmlic.data import Boxes, MultiLabelData
+from kmlic.experiments import TrainingSettings
 from kmlic.labels import Labels
 from kmlic.losses import PartialBinaryCrossentropy
 
@@ -36,3 +37,27 @@ def toy_model():
     model = keras.Model(images, logits)
     model.compile(keras.optimizers.SGD(0.5), PartialBinaryCrossentropy())
     return model
+
+
+def toy_settings(folder, **changes):
+    """Settings of two short trainings on the toy data."""
+    own = {"dataset": "toy", "seeds": (0, 1), "epochs": 2, "strategy": "single"}
+    return TrainingSettings(folder=folder, **{**own, **changes})
+
+
+def boxed_data(size=32, names=("dog", "sofa", "hat")):
+    """Eight noisy images; on each, a dog in the corner and a tree everywhere."""
+    targets = np.random.default_rng(0).integers(0, 2, (8, 3)).astype("int8")
+    images = np.random.default_rng(1).uniform(0, 255, (8, size, size, 3))
+    pairs = (images.astype("float32"), targets)
+    batches = tf.data.Dataset.from_tensor_slices(pairs).batch(2)
+    corner = Boxes(("dog", "tree"), np.array([[0, 0, 0.5, 0.5], [0, 0, 1, 1]]))
+    return MultiLabelData(
+        batches,
+        batches,
+        batches,
+        Labels(names, image_size=size),
+        targets=dict.fromkeys(("train", "validation", "test"), targets),
+        train_in_order=batches,
+        boxes=dict.fromkeys(("train", "validation", "test"), (corner,) * 8),
+    )

@@ -15,6 +15,7 @@ from kmlic.evaluation.report import (
     mean_and_deviation,
     report_scores,
 )
+from kmlic.evaluation.report_hits import report_hits
 from kmlic.evaluation.tune_thresholds import tune_thresholds
 from kmlic.training import predict_scores
 
@@ -35,6 +36,7 @@ __all__ = [
     "pointing_game",
     "predict_scores",
     "reliability_figure",
+    "report_hits",
     "report_scores",
     "tune_thresholds",
 ]

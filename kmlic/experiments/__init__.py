@@ -1,18 +1,66 @@
 """Trainings that a recipe compares, and the runs they leave."""
 
+from kmlic.experiments.add_map_mass import add_map_mass
+from kmlic.experiments.area_sections import area_sections
+from kmlic.experiments.claims_section import claims_section
+from kmlic.experiments.compile_model import backbone_multipliers, compile_model
 from kmlic.experiments.evaluate_run import evaluate_run
 from kmlic.experiments.experiment import Experiment, Trained
 from kmlic.experiments.export_run import export_run
+from kmlic.experiments.find_label_words import ZeroShotSettings
+from kmlic.experiments.find_word_vectors import find_word_vectors
 from kmlic.experiments.group_sections import group_sections
-from kmlic.experiments.settings import TrainingSettings, parse_settings, run_recipe
+from kmlic.experiments.images_at import images_at
+from kmlic.experiments.load_data import has_boxes, load_data
+from kmlic.experiments.make_backbone import make_backbone
+from kmlic.experiments.map_sections import map_sections
+from kmlic.experiments.run_recipe import parse_settings, run_recipe
+from kmlic.experiments.train_members import MemberSettings, train_members
+from kmlic.experiments.train_or_reuse import train_or_reuse
+from kmlic.experiments.train_rows import (
+    CachedSettings,
+    Features,
+    add_linear_probes,
+    cache_features,
+    choose_rows,
+    load_row,
+    train_rows,
+)
+from kmlic.experiments.training_settings import TrainingSettings
+from kmlic.experiments.write_submission import write_submission
+from kmlic.experiments.zero_shot_study import ZeroShotStudy
 
 __all__ = [
+    "CachedSettings",
     "Experiment",
+    "Features",
+    "MemberSettings",
     "Trained",
     "TrainingSettings",
+    "ZeroShotSettings",
+    "ZeroShotStudy",
+    "add_linear_probes",
+    "add_map_mass",
+    "area_sections",
+    "backbone_multipliers",
+    "cache_features",
+    "choose_rows",
+    "claims_section",
+    "compile_model",
     "evaluate_run",
     "export_run",
+    "find_word_vectors",
     "group_sections",
+    "has_boxes",
+    "images_at",
+    "load_data",
+    "load_row",
+    "make_backbone",
+    "map_sections",
     "parse_settings",
     "run_recipe",
+    "train_members",
+    "train_or_reuse",
+    "train_rows",
+    "write_submission",
 ]

@@ -4,13 +4,11 @@ import csv
 import dataclasses
 import gc
 import json
-import shlex
 import shutil
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import keras
 import numpy as np
@@ -27,18 +25,27 @@ from kmlic.evaluation.report import (
 )
 from kmlic.evaluation.tune_thresholds import tune_thresholds
 from kmlic.experiments.describe_data import TRAIN_IMAGES, describe_data
-from kmlic.experiments.settings import TrainingSettings
 from kmlic.experiments.standard_sections import standard_sections
+from kmlic.experiments.training_settings import TrainingSettings
 from kmlic.export import ExportOptions, export_checked
 from kmlic.html_report import Section, write_report
 from kmlic.labels import Labels
-from kmlic.run_folder import Run, RunFolder
-from kmlic.training import all_reduce_max, fit, is_chief, predict_scores
+from kmlic.run_folder import Run, RunFolder, describe_command
+from kmlic.training import (
+    PlateauDecay,
+    all_reduce_max,
+    fit,
+    is_chief,
+    make_strategy,
+    predict_scores,
+)
 from kmlic.training.as_float32 import as_float32
 from kmlic.training.callbacks import Metrics
 from kmlic.words import write_word_vectors
 
 SPLITS = ("validation", "test")
+
+S = TypeVar("S", bound=TrainingSettings)
 
 Score = Callable[[keras.Model, tf.data.Dataset, Labels], tuple[np.ndarray, np.ndarray]]
 MakeReport = Callable[[np.ndarray, np.ndarray, Labels], Report]
@@ -69,20 +76,20 @@ class Trained:
     model_path: Path | None
 
 
-class Experiment:
-    """Trains models on one dataset, each once per seed, and writes what came out.
+class Experiment(Generic[S]):
+    """Trains models on one dataset, each once per seed, and writes the results.
 
-    Every training that is whole is kept in the working folder, so that an experiment
-    that was interrupted goes on with the training, and the epoch, that was cut off.
+    Every finished training is kept in the working folder, so that an interrupted
+    experiment continues with the training, and the epoch, that was interrupted.
 
     Args:
         recipe: name of the recipe.
-        settings: the recipe's settings, a dataclass with `folder`, `dataset` and
-            `seeds`.
-        score: a model, batches and their labels to targets and scores, both with one
-            row per image; None for `predict_scores`.
-        report: targets, scores and labels to a `Report`; None for `report_scores`.
-        monitor: the metric of the report by which an epoch, and a seed, is the best.
+        settings: the recipe's settings.
+        score: returns targets and scores, both with one row per image, of a model,
+            batches and their labels; None for `predict_scores`.
+        report: returns the `Report` of targets, scores and labels; None for
+            `report_scores`.
+        monitor: the metric of the report that chooses epochs and seeds.
 
     Raises:
         ValueError: if the folder holds an interrupted run with other settings.
@@ -91,7 +98,7 @@ class Experiment:
     def __init__(
         self,
         recipe: str,
-        settings: Any,
+        settings: S,
         *,
         score: Score | None = None,
         report: MakeReport | None = None,
@@ -102,6 +109,7 @@ class Experiment:
         self.score = score or predict_scores
         self.report = report or report_scores
         self.monitor = monitor
+        self.trainings = 0  # how many there will be, to show the time left
 
         self.data: dict[int, MultiLabelData] = {}
         self.folder = RunFolder(settings.folder)
@@ -111,15 +119,13 @@ class Experiment:
         self.reports: dict[str, dict[str, dict[int, Report]]] = {}
         self.console = Console(highlight=False)
         self._start = time.monotonic()
-        self._options = TrainingSettings()
-        if isinstance(settings, TrainingSettings):
-            self._options = settings
-        goes_on = False
+        self._durations: list[float] = []  # of trainings of this process, in seconds
+        continues = False
         if is_chief():
-            goes_on = self.folder.begin(dataclasses.asdict(settings))
+            continues = self.folder.begin(dataclasses.asdict(settings))
         # The other workers read what the chief has written.
-        if all_reduce_max(int(goes_on)):
-            self._say(f"Going on with the run in {self.folder.working}.")
+        if all_reduce_max(int(continues)):
+            self.say(f"Continuing the run in {self.folder.working}.")
 
     def train(
         self,
@@ -128,46 +134,46 @@ class Experiment:
         build: Callable[[], keras.Model],
         data: MultiLabelData,
         *,
-        epochs: int,
-        whole: Callable[[keras.Model], keras.Model] | None = None,
+        settings: TrainingSettings | None = None,
+        join: Callable[[keras.Model], keras.Model] | None = None,
         training: Training | None = None,
-        callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> Trained:
         """Trains a model and scores the validation and test splits with it.
 
         Args:
             name: the row in the table.
             seed: sets Python's, NumPy's and Keras' random state before `build`.
-            build: gives a compiled model; called once.
+            build: returns a compiled model; called once, inside the strategy's scope.
             data: the splits of this seed, loaded anew for each training, so that all
-                of a seed see the same images in the same order.
-            epochs: epochs in all.
-            whole: makes of the trained model the one that is kept, for instance the
+                trainings of a seed see the same images in the same order.
+            settings: of this row; the experiment's own when None.
+            join: makes the model that is kept of the trained one, for instance the
                 `join` of `kmlic.training.CachedFeatures`.
-            training: trains the model that `build` gave, keeping its state in the
-                folder it is given, and gives the values of the epochs; None for
-                `kmlic.training.fit`.
-            callbacks: of `kmlic.training.fit`, made for this training.
+            training: trains the model, keeps its state in the folder it receives and
+                returns the values of the epochs; None for `kmlic.training.fit`.
 
         Raises:
             RuntimeError: if the loss is not finite.
             ValueError: if the labels are not those of the trainings before, or the data
                 is not that of an interrupted training of this name.
         """
+        settings = settings or self.settings
         self._require_same(data, seed)
         described = self._described.setdefault(name, {})
         described[str(seed)] = describe_data(data.source or data)
         folder = self.folder.working / "trainings" / f"{name}-{seed}"
         self._require_same_data(folder / "data.txt", data)
         result = folder / "result"
+        self._show_time_left()
         if not result.exists():
             start = time.monotonic()
             keras.backend.clear_session()
             keras.utils.set_random_seed(seed)
             policy = keras.config.dtype_policy()
-            keras.config.set_dtype_policy(self._options.precision)
+            keras.config.set_dtype_policy(self.settings.precision)
             try:
-                model = build()
+                with make_strategy(self.settings.strategy).scope():
+                    model = build()
             finally:
                 keras.config.set_dtype_policy(policy)
             if training is not None:
@@ -177,24 +183,26 @@ class Experiment:
                     model,
                     data.train,
                     data.validation,
-                    epochs=epochs,
+                    epochs=settings.epochs,
                     folder=folder / "state",
                     title=f"{name} (seed {seed})",
                     metrics=self.metrics_of(data),
                     monitor=self.monitor,
-                    callbacks=callbacks,
+                    callbacks=[PlateauDecay()] * (settings.schedule == "plateau"),
                     augmentation=data.device_augmentation,
                     seed=seed,
-                    **self._options.fit_options(),
+                    **self.settings.fit_options(),
                 )
             scores = {
                 split: self.score(model, getattr(data, split), data.labels)
                 for split in SPLITS
             }
-            if self._options.precision != "float32":
+            if self.settings.precision != "float32":
                 model = as_float32(model)
-            if whole is not None:
-                model = whole(model)
+            if join is not None:
+                model = join(model)
+            seconds = time.monotonic() - start
+            self._durations.append(seconds)
             if is_chief():
                 with atomic_write(result) as temporary:
                     temporary.mkdir()
@@ -203,7 +211,7 @@ class Experiment:
                     record = {
                         "epochs": history,
                         "parameters": model.count_params(),
-                        "seconds": time.monotonic() - start,
+                        "seconds": seconds,
                     }
                     (temporary / "result.json").write_text(json.dumps(record))
             del model
@@ -211,11 +219,44 @@ class Experiment:
             all_reduce_max(0)  # until the chief has written
         return self._add(name, seed, result)
 
-    def metrics_of(self, data: MultiLabelData) -> Metrics | None:
-        """Gives what `kmlic.training.fit` computes at the end of each epoch.
+    def find(self, name: str, seed: int) -> Trained:
+        """Returns the training of a row with a seed.
 
-        None, so its own mean average precision, unless the experiment is judged by
-        another metric.
+        Raises:
+            KeyError: if there is none.
+        """
+        for trained in self.trained.get(name, ()):
+            if trained.seed == seed:
+                return trained
+        raise KeyError(f"{name!r} was not trained with seed {seed}.")
+
+    def load_model(self, name: str, seed: int) -> keras.Model | None:
+        """Loads the trained model of a row and seed; None if there is none."""
+        for trained in self.trained.get(name, ()):
+            if trained.seed == seed and trained.model_path is not None:
+                return keras.saving.load_model(trained.model_path, compile=False)
+        return None
+
+    def write_backbone(self, name: str, seed: int, backbone: str) -> str:
+        """Writes the weights of a trained row's backbone and returns their file.
+
+        Args:
+            name: of the row.
+            seed: of its training.
+            backbone: name of the layer.
+        """
+        trained = self.find(name, seed)
+        if trained.model_path is None:
+            raise ValueError(f"`name` must be a trained model; got name={name!r}.")
+        path = trained.model_path.with_name("backbone.weights.h5")
+        model = keras.saving.load_model(trained.model_path, compile=False)
+        model.get_layer(backbone).save_weights(path)
+        return str(path)
+
+    def metrics_of(self, data: MultiLabelData) -> Metrics | None:
+        """Returns the function that computes metrics at the end of each epoch.
+
+        None stands for the mean average precision that `kmlic.training.fit` computes.
         """
         if self.monitor == "mAP":
             return None
@@ -229,6 +270,52 @@ class Experiment:
         """Adds a row that is no Keras model, for instance a linear probe."""
         trained = Trained(name, seed, scores, [], 0, 0.0, None)
         self.trained.setdefault(name, []).append(trained)
+
+    def add_model(self, name: str, seed: int, model: keras.Model) -> None:
+        """Adds a row for a model that was trained elsewhere."""
+        data = self.data[seed]
+        self.add_scores(
+            name,
+            seed,
+            {
+                split: self.score(model, getattr(data, split), data.labels)
+                for split in SPLITS
+            },
+        )
+
+    def add_majority(self, seed: int) -> None:
+        """Adds a row that predicts each label's frequency for every image."""
+        data = self.data[seed]
+        frequencies = (data.train_targets == 1).mean(axis=0)
+        scores = {
+            split: (data.targets[split], np.tile(frequencies, (data.sizes[split], 1)))
+            for split in SPLITS
+        }
+        self.add_scores("majority class", seed, scores)
+
+    def add_average(self, name: str, names: Sequence[str], seed: int) -> None:
+        """Adds a row that averages the probabilities of other rows, if all are there.
+
+        Args:
+            name: of the new row.
+            names: rows that were trained.
+            seed: of their trainings.
+        """
+        members = [
+            trained.scores
+            for each in names
+            for trained in self.trained.get(each, ())
+            if trained.seed == seed
+        ]
+        if len(members) == len(names):
+            scores = {
+                split: (
+                    targets,
+                    np.mean([scores[split][1] for scores in members], axis=0),
+                )
+                for split, (targets, _) in members[0].items()
+            }
+            self.add_scores(name, seed, scores)
 
     def add_metrics(
         self, name: str, seed: int, split: str, metrics: Mapping[str, float]
@@ -249,16 +336,23 @@ class Experiment:
         """
         self.reports.setdefault(split, {}).setdefault(name, {})[seed] = report
 
+    def say(self, text: str) -> None:
+        """Prints a line of text."""
+        self.console.print(text, soft_wrap=True)
+
+    def reports_of(self, name: str, split: str) -> list[Report]:
+        """Returns a row's reports on a split, one per seed."""
+        return [self._report(each, split) for each in self.trained[name]]
+
     def compare(self, split: str = "test") -> dict[str, tuple[Report, Report]]:
-        """Gives each model's mean report and its deviation over the seeds."""
+        """Returns each model's mean report and its deviation over the seeds."""
         if split in self.reports:
             return {
                 name: average_reports(list(reports.values()))
                 for name, reports in self.reports[split].items()
             }
         return {
-            name: average_reports([self._report(each, split) for each in results])
-            for name, results in self.trained.items()
+            name: average_reports(self.reports_of(name, split)) for name in self.trained
         }
 
     def show(self, split: str = "test") -> None:
@@ -266,7 +360,7 @@ class Experiment:
         averages = self.compare(split)
         images = next(iter(averages.values()))[0].images
         seeds = len(self.settings.seeds)
-        self._say(
+        self.say(
             f"{self.recipe} on {self.settings.dataset}, {split} split: {images} "
             f"images, {seeds} seed{'s' * (seeds > 1)}, in percent"
         )
@@ -280,7 +374,7 @@ class Experiment:
         )
 
     def best_of(self, name: str) -> Trained:
-        """Gives the seed's training that is best on the validation split."""
+        """Returns the seed's training that is best on the validation split."""
         return max(
             self.trained[name],
             key=lambda each: self._report(each, "validation").metrics[self.monitor],
@@ -291,7 +385,6 @@ class Experiment:
         exported: str | None = None,
         *,
         sections: Sequence[Section] = (),
-        maps: bool = False,
         export: Export | None = None,
         words: Mapping[str, np.ndarray] | None = None,
     ) -> Run:
@@ -305,7 +398,6 @@ class Experiment:
             exported: the model to save and export, in its seed that is best on the
                 validation split; None leaves no model.
             sections: the recipe's own parts of report.html, after the comparison.
-            maps: whether the exports give the model's maps as a second output.
             export: writes the model's exports into the folder it is given and gives
                 each one's path there with its largest difference from the model; None
                 for a SavedModel and a LiteRT file of probabilities.
@@ -323,16 +415,14 @@ class Experiment:
         if words:
             write_word_vectors(words, working / "words.npz")
         self._write_history(working / "history.csv")
-        exports = self._export(best, labels, maps, export) if best else {}
+        exports = self._export(best, labels, export) if best else {}
         if best and (digests := self.data[best.seed].digests):
             np.save(working / TRAIN_IMAGES, digests["train"])
         several = len(self.settings.seeds) > 1
         averages = {split: self.compare(split) for split in (*SPLITS, *self.reports)}
         run = Run(
             recipe=self.recipe,
-            command=shlex.join(
-                ["python", "-m", f"recipes.{self.recipe}", *sys.argv[1:]]
-            ),
+            command=describe_command(),
             settings=dataclasses.asdict(self.settings),
             data={
                 "name": self.settings.dataset,
@@ -365,39 +455,43 @@ class Experiment:
         self._write_report(run, best, labels, sections)
         self.folder.finish(without=("settings.json", "trainings"))
         all_reduce_max(0)
-        self._say(
+        self.say(
             f"{self.folder.path}: {run.seconds['all']:.0f} s, "
             f"{run.peak_memory_gb} GB of memory at most."
         )
         return run
 
-    def _say(self, text: str) -> None:
-        self.console.print(text, soft_wrap=True)
+    def _show_time_left(self) -> None:
+        done = sum(map(len, self.trained.values()))
+        if not self.trainings:
+            return
+        text = f"Training {done + 1} of {self.trainings}"
+        if self._durations:
+            minutes = np.mean(self._durations) * (self.trainings - done) / 60
+            text += f", about {minutes:.0f} minutes left"
+        self.say(f"{text}.")
 
     def _describe_weights(self) -> str:
         kept = "those of the epoch best on the validation split"
-        if self._options.ema is None:
+        if self.settings.ema is None:
             return kept
         return (
-            f"moving averages (momentum {self._options.ema}), batch normalization's "
+            f"moving averages (momentum {self.settings.ema}), batch normalization's "
             f"statistics computed anew; {kept}"
         )
 
     def _tune(self, trained: Trained) -> Labels:
         labels = self.data[trained.seed].labels
         targets, probabilities = trained.scores["validation"]
-        if not self._has_thresholds(labels) or not (targets == 1).any():
+        if labels.exclusive or not (targets == 1).any():
             return labels
         thresholds = tune_thresholds(targets, probabilities)
         return dataclasses.replace(labels, thresholds=tuple(thresholds.tolist()))
 
-    def _has_thresholds(self, labels: Labels) -> bool:
-        return self.report is report_scores and not labels.exclusive
-
     def _tuned_results(
         self, trained: Trained, labels: Labels
     ) -> dict[str, dict[str, dict[str, float | None]]]:
-        if not self._has_thresholds(labels):
+        if self.report is not report_scores or labels.exclusive:
             return {}
         reports = {
             split: report_scores(*trained.scores[split], labels) for split in SPLITS
@@ -409,18 +503,20 @@ class Experiment:
         )
 
     def _export(
-        self, trained: Trained, labels: Labels, maps: bool, export: Export | None
+        self, trained: Trained, labels: Labels, export: Export | None
     ) -> dict[str, float]:
         working, data = self.folder.working, self.data[trained.seed]
         model = keras.saving.load_model(trained.model_path, compile=False)
         model.save(working / "model.keras")
-        self._say("Exporting and comparing with the model ...")
+        self.say("Exporting and comparing with the model ...")
         # What an interrupted run left would make this the second version.
         shutil.rmtree(working / "export", ignore_errors=True)
         if export is not None:
             return dict(export(model, working, data))
         images = next(iter(data.test.unbatch().batch(16)))[0].numpy()
-        options = ExportOptions(labels=labels, images=images, maps=maps)
+        options = ExportOptions(
+            labels=labels, images=images, maps=self.settings.export_maps
+        )
         exports = [
             *export_checked(model, working, "saved_model", options),
             *export_checked(model, working, "tflite", options),

@@ -26,10 +26,7 @@ def group_sections(experiment: Experiment, exported: str) -> list[Section]:
     """
     trained = experiment.best_of(exported)
     labels = experiment.data[trained.seed].labels
-    if not labels.exclusive:
-        raise ValueError(
-            f"`experiment` must be of exclusive groups; got {labels.groups}."
-        )
+    labels.require_exclusive()
     return [_metrics(experiment, labels, split) for split in ("validation", "test")] + [
         Section(
             "How fast groups are learned",

@@ -1,13 +1,12 @@
 """What every run's report holds."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import markupsafe
 import numpy as np
-import tensorflow as tf
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -18,6 +17,7 @@ from kmlic.evaluation.fit_calibration import fit_calibration
 from kmlic.evaluation.reliability_figure import reliability_figure
 from kmlic.evaluation.report import report_scores
 from kmlic.evaluation.tune_thresholds import tune_thresholds
+from kmlic.experiments.images_at import images_at
 from kmlic.html_report import COLOURS, Picture, Section
 from kmlic.labels import Labels
 from kmlic.metrics import average_precision
@@ -289,7 +289,7 @@ def _largest_errors(
     losses = -np.log(np.where(targets == 1, chance, 1 - chance)) * (targets >= 0)
     means = losses.sum(axis=1) / np.maximum((targets >= 0).sum(axis=1), 1)
     worst = np.argsort(-means, kind="stable")[:_NUM_ERRORS]
-    pixels = _images_at(data.validation, worst)
+    pixels = images_at(data.validation, worst)
     paths = data.paths.get("validation")
     pictures = []
     for index in worst:
@@ -329,18 +329,6 @@ def _called(labels: Labels, probabilities: np.ndarray) -> np.ndarray:
     for columns in labels.exclusive_groups.values():
         called[columns.start + probabilities[columns].argmax()] = True
     return called
-
-
-def _images_at(
-    dataset: Iterable[tuple[Any, Any]] | tf.data.Dataset, rows: np.ndarray
-) -> dict[int, np.ndarray]:
-    wanted, found, start = set(rows.tolist()), {}, 0
-    for images, _ in dataset:
-        images = np.asarray(images)
-        for index in wanted & set(range(start, start + len(images))):
-            found[index] = images[index - start]
-        start += len(images)
-    return found
 
 
 def _exports(run: Run, folder: str | Path | None) -> Section:

@@ -16,6 +16,7 @@ from kmlic.models.devise import (
     build_devise,
     embedding_part,
     has_embedding,
+    part_above_pool,
     score_labels,
 )
 from kmlic.models.joint_model import JointModel
@@ -40,5 +41,6 @@ __all__ = [
     "build_semantic_resnest",
     "embedding_part",
     "has_embedding",
+    "part_above_pool",
     "score_labels",
 ]

@@ -130,6 +130,21 @@ def embedding_part(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, output, name=model.name)
 
 
+def part_above_pool(model: keras.Model) -> keras.Model:
+    """Returns the part of a model that takes the pooled features.
+
+    The layers are the model's own.
+
+    Args:
+        model: has a layer "pool", as `build_devise` and `build_classifier` make it.
+
+    Example:
+        >>> part_above_pool(build_devise(50)).input_shape
+        (None, 512)
+    """
+    return keras.Model(model.get_layer(POOL).output, model.output, name=model.name)
+
+
 def has_embedding(model: keras.Model) -> bool:
     """Returns whether a model has a layer "embedding", as that of `build_devise`."""
     return any(layer.name == EMBEDDING for layer in model.layers)

@@ -7,6 +7,7 @@ from kmlic.training.cached_features import CachedFeatures
 from kmlic.training.callbacks import TrainingProgress, ValidationScores
 from kmlic.training.fit import fit
 from kmlic.training.initialise_bias import initialise_bias
+from kmlic.training.initialise_label_maps import initialise_label_maps
 from kmlic.training.multi_worker import all_reduce_max, is_chief, start_workers
 from kmlic.training.one_cycle import OneCycle
 from kmlic.training.optimizers import (
@@ -37,6 +38,7 @@ __all__ = [
     "augment_on_device",
     "fit",
     "initialise_bias",
+    "initialise_label_maps",
     "is_chief",
     "learning_rate_multiplier",
     "make_strategy",

@@ -112,7 +112,7 @@ def measure_torch(files, size, pixels, passes):
 
 
 def time_batches(batches, steps, passes):
-    """Gives images per second after some passes that warm up."""
+    """Returns images per second after some passes that warm up."""
     count = 0
     for number, (images, _) in enumerate(batches):
         if number == steps * WARM_UP:

@@ -95,7 +95,7 @@ def ask(
 
 
 def growth(memory: Sequence[float]) -> float:
-    """Gives how many megabytes the last quarter's median lies above the second's."""
+    """Returns how many megabytes the last quarter's median lies above the second's."""
     quarter = len(memory) // 4
     second, last = memory[quarter : 2 * quarter], memory[-quarter:]
     return float(np.median(last) - np.median(second))

@@ -145,7 +145,7 @@ def read_rows(settings):
 
 
 def compute_features(rows, settings):
-    """Gives the mean and the maximum of each channel over the image, (N, 2560)."""
+    """Returns the mean and the maximum of each channel over the image, (N, 2560)."""
     size = settings.image_size
     backbone = build_backbone("mobilenet_v2", image_size=size, weights=settings.weights)
     last = backbone.outputs[-1]

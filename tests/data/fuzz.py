@@ -54,7 +54,7 @@ def damage(data, random):
 
 
 def whole_files(number):
-    """Gives a valid file of each kind."""
+    """Returns a valid file of each kind."""
     image = picture(60, 80, seed=number)
     files = {f"{kind.lower()}": encode(image, kind) for kind in IMAGES}
     rows = [(f"{row}.jpg", "dog|cat" if row % 2 else "dog") for row in range(12)]

@@ -1,6 +1,5 @@
 """A run on images of one colour, that two test files read."""
 
-import dataclasses
 import shutil
 
 import numpy as np
@@ -9,17 +8,7 @@ from PIL import Image
 
 from kmlic.datasets import load_dataset
 from kmlic.experiments import Experiment
-from tests.toys import LABELS, toy_model
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    folder: str
-    data_dir: str
-    seeds: tuple[int, ...]
-    dataset: str = "csv"
-    image_size: int = 8
-    batch_size: int = 4
+from tests.toys import LABELS, toy_model, toy_settings
 
 
 @pytest.fixture
@@ -43,12 +32,20 @@ def write_run(folder, *, seeds, exported):
         lines.append(f"{index}.png,{'|'.join(names)}")
     (images / "labels.csv").write_text("\n".join(lines))
     (images / "classes.txt").write_text("\n".join(LABELS.names))
-    experiment = Experiment("toy", Settings(str(folder / "run"), str(images), seeds))
+    settings = toy_settings(
+        folder / "run",
+        dataset="csv",
+        data_dir=images,
+        image_size=8,
+        batch_size=4,
+        seeds=seeds,
+    )
+    experiment = Experiment("toy", settings)
     for seed in seeds:
         data = load_dataset(
             "csv", data_dir=images, image_size=8, batch_size=4, seed=seed
         )
-        experiment.train("model", seed, toy_model, data, epochs=2)
+        experiment.train("model", seed, toy_model, data)
 
     def export(trained, *arguments):
         shutil.copy(trained.model_path, experiment.folder.working / "model.keras")

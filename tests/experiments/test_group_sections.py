@@ -75,5 +75,5 @@ def test_draws_one_curve_and_one_matrix_per_group():
 
 def test_says_that_groups_must_exclude_one_another():
     labels = Labels(LABELS.names, LABELS.groups)
-    with pytest.raises(ValueError, match="must be of exclusive groups"):
+    with pytest.raises(ValueError, match="must have exclusive groups"):
         group_sections(Finished(labels), "attributes")

@@ -12,7 +12,7 @@ LABELS = Labels(("red", "green", "blue"), thresholds=(0.5, 0.6, 0.7), image_size
 
 
 def colour_model():
-    """Gives each colour's mean, 0-255, as a logit between -3 and 3."""
+    """Returns each colour's mean, 0-255, as a logit between -3 and 3."""
     image = keras.Input((8, 8, 3))
     means = keras.layers.GlobalAveragePooling2D()(image)
     logits = keras.layers.Rescaling(6 / 255, offset=-3, name="logits")(means)
@@ -33,7 +33,7 @@ def write_image(path, colour, kind="PNG", size=(8, 8)):
 
 
 def write_broken(folder):
-    """Gives the paths of files that are no whole images, and what is wrong."""
+    """Returns the paths of files that are no whole images, and what is wrong."""
     folder.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     jpeg = io.BytesIO()

@@ -5,74 +5,47 @@ import keras
 import numpy as np
 import pytest
 
-from kmlic.experiments import evaluate_run
+from kmlic.experiments import choose_rows, evaluate_run
 from kmlic.experiments.load_split import load_split
-from kmlic.labels import Labels
 from kmlic.predict import load_scorer, predict_paths, read_boxes
-from recipes.deepfashion_attributes import (
-    PRESETS,
-    TABLE,
-    Settings,
-    main,
-    make_loss,
-    make_rows,
-)
+from recipes.deepfashion_attributes import PRESETS, Settings, main, make_table
 from tests.datasets.deepfashion_files import write_challenge
 
 
-def test_rows_are_the_model_its_anchor_and_what_flags_add():
-    assert list(make_rows(Settings())) == ["attributes", "anchor"]
-    assert list(make_rows(Settings(anchor=False))) == ["attributes"]
-    rows = make_rows(Settings(claims=True))
+def rows_of(settings):
+    table = make_table(settings)
+    return choose_rows(settings, table, table)
+
+
+def test_rows_are_those_of_the_grid():
+    assert list(make_table(Settings()))[:3] == ["attributes", "anchor", "one member"]
+    rows = rows_of(Settings(grid="claims"))
     assert rows["4 FC"].fc_layers == 4 and rows["4 FC"].loss == "focal"
     assert rows["cross entropy"].loss == "cross_entropy"
     assert not {"no crop", "attributes", "anchor"} & set(rows)
-    photos = dataclasses.replace(PRESETS["photos"], claims=True, epochs=3)
-    rows = make_rows(photos)
+    photos = dataclasses.replace(PRESETS["photos"], grid="claims", epochs=3)
+    rows = rows_of(photos)
     assert rows["no crop"].crop is False
     assert {(row.members, row.margin, row.epochs) for row in rows.values()} == {
         (1, 0.0, 3)
     }
-    table = make_rows(Settings(table=True, table_epochs=3))
-    assert list(table) == list(TABLE)
+    table = rows_of(Settings(grid="table", epochs=3))
+    assert len(table) == 9
     assert table["seresnet50, 2 FC"].epochs == 3
 
 
 def test_the_anchor_on_photos_is_plain_fine_tuning():
-    anchor = make_rows(PRESETS["photos"])["anchor"]
+    anchor = rows_of(PRESETS["photos"])["anchor"]
     assert (anchor.epochs, anchor.learning_rate, anchor.members) == (5, 5e-4, 1)
     assert (anchor.loss, anchor.margin, anchor.zooms) == ("cross_entropy", 0, (1.0,))
     assert anchor.frozen_until == "block_12_add"
-
-
-@pytest.mark.parametrize(
-    ("loss", "option"),
-    [
-        ("cross_entropy", "gamma"),
-        ("weighted_focal", "group_weights"),
-        ("class_balanced", "label_weights"),
-    ],
-)
-def test_the_loss_is_the_one_the_settings_name(loss, option):
-    groups = {f"g{i}": (f"a{i}", f"b{i}") for i in range(6)}
-    names = [name for members in groups.values() for name in members]
-
-    class Data:
-        labels = Labels(names, groups, exclusive=True)
-        train_targets = np.tile([1, 0], (4, 6))
-
-    made = make_loss(Settings(loss=loss, prior_strength=0.5), Data, None)
-    expected = 0 if loss == "cross_entropy" else 2
-    assert made.gamma == expected
-    assert getattr(made, option) is not None
-    np.testing.assert_allclose(made.log_priors[:2], 0.5 * np.log([4 / 5, 1 / 5]))
 
 
 @pytest.mark.slow
 def test_a_submission_has_one_class_per_group_for_each_test_image(tmp_path):
     folder = write_challenge(tmp_path / "challenge")
     settings = Settings(
-        dataset="deepfashion",
+        dataset="deepfashion_attributes",
         data_dir=folder,
         image_size=32,
         batch_size=8,

@@ -1,18 +1,16 @@
 import dataclasses
-import types
+import functools
 
-import numpy as np
 import pytest
 
 from kmlic.datasets import load_street_fashion
 from kmlic.datasets.street_fashion.builder import StreetFashionConfig
 from kmlic.experiments import parse_settings
-from kmlic.training import OneCycle
 from recipes import msrn
 
 
 def test_the_paper_configuration_is_the_paper_s():
-    settings = parse_settings(msrn.Settings, msrn.PRESETS, ["--paper"])
+    settings = parse_settings(msrn.PRESETS, ["--paper"])
     assert (settings.backbone, settings.image_size) == ("resnet101", 448)
     assert (settings.optimizer, settings.learning_rate) == ("sgd", 0.01)
     assert (settings.backbone_multiplier, settings.weight_decay) == (0.1, 1e-4)
@@ -20,28 +18,17 @@ def test_the_paper_configuration_is_the_paper_s():
 
 
 def test_a_flag_beside_the_paper_s_still_counts():
-    settings = parse_settings(msrn.Settings, msrn.PRESETS, ["--paper", "--epochs", "2"])
+    settings = parse_settings(msrn.PRESETS, ["--paper", "--epochs", "2"])
     assert (settings.epochs, settings.backbone) == (2, "resnet101")
 
 
-def test_every_row_of_the_ablations_changes_one_setting():
-    assert len(msrn.ABLATIONS) == 17
-    for name, changes in msrn.ABLATIONS.items():
+def test_every_row_changes_one_setting():
+    assert len(msrn.ROWS) == 18
+    assert "group_loss_weight=0.1" in msrn.ROWS and "branches=4" in msrn.ROWS
+    for name, changes in msrn.ROWS.items():
         row = dataclasses.replace(msrn.Settings(), **changes)
         assert name == "msrn" or row != msrn.Settings()
         assert len(changes) == (name != "msrn")
-
-
-def test_one_cycle_lasts_the_whole_training():
-    settings = msrn.Settings(schedule="one_cycle", image_size=32, epochs=5)
-    data = types.SimpleNamespace(
-        labels=("dog", "sofa"),
-        sizes={"train": 70},
-        train_targets=np.eye(2, dtype="int8"),
-    )
-    schedule = msrn.build_baseline(settings, data).optimizer._learning_rate
-    assert isinstance(schedule, OneCycle)
-    assert (schedule.highest, schedule.steps) == (2e-3, 10)
 
 
 def test_a_folder_without_labels_is_named(tmp_path):
@@ -64,7 +51,9 @@ def test_the_paper_configuration_trains_two_steps(tmp_path, monkeypatch):
             seed=seed,
         )
 
-    monkeypatch.setattr(msrn, "load", load_two_steps)
+    monkeypatch.setattr(msrn, "load_data", load_two_steps)
+    rows = functools.partial(msrn.train_rows, load=load_two_steps)
+    monkeypatch.setattr(msrn, "train_rows", rows)
     # What the paper's needs from the network: ImageNet weights and GloVe vectors.
     settings = dataclasses.replace(
         msrn.PRESETS["paper"],

@@ -1,110 +1,46 @@
 import dataclasses
-import json
+import functools
+import importlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from kmlic.data import MultiLabelData
-from kmlic.experiments import Trained
+from kmlic.experiments import Experiment, choose_rows
 from kmlic.labels import Labels
-from kmlic.run_folder import Run
 from recipes import semantic_resnest as recipe
 
-NAMES = ("dot", "stripe")
 SETTINGS = recipe.Settings(image_size=32, seeds=(3,))
+module = importlib.import_module("kmlic.experiments.train_or_reuse")
 
 
-def data(names=NAMES, present=1, size=32):
+def data(size=32):
     images = tf.data.Dataset.from_tensors((tf.zeros((1, size, size, 3)), [[1.0, 0.0]]))
-    targets = {split: np.array([[present, 0]], "int8") for split in recipe_splits()}
-    labels = Labels(names, image_size=size)
+    targets = dict.fromkeys(("train", "validation", "test"), np.array([[1, 0]], "int8"))
+    labels = Labels(("dot", "stripe"), image_size=size)
     return MultiLabelData(images, images, images, labels, targets=targets)
 
 
-def recipe_splits():
-    return ("train", "validation", "test")
-
-
-def stage_in(folder, **changes):
-    settings = dataclasses.replace(SETTINGS, stage_one=folder, **changes)
-    return recipe.stage_of(settings, seed=3)
-
-
-@pytest.fixture
-def stage(tmp_path):
-    """A folder of stage one without its model."""
-    stage = stage_in(tmp_path)
-    stage.folder.mkdir()
-    data().labels.write(stage.folder / "labels.json")
-    settings = json.loads(json.dumps(dataclasses.asdict(stage), default=str))
-    prints = {"3": data().fingerprint}
-    Run(
-        "semantic_resnest",
-        "python",
-        settings,
-        {"fingerprints": prints},
-        *({} for _ in range(7)),
-    ).write(stage.folder / "run.json")
-    return stage
-
-
-def test_takes_stage_one_where_labels_data_and_settings_match(stage):
-    assert recipe.find_difference(stage, data()) is None
-
-
-def test_the_classifier_s_settings_do_not_matter_to_stage_one(stage, tmp_path):
-    for changes in ({"epochs": 99}, {"embedding_channels": 3}, {"hidden_units": ()}):
-        assert recipe.find_difference(stage_in(tmp_path, **changes), data()) is None
-
-
-def test_says_why_stage_one_does_not_match(stage, tmp_path):
-    other = stage_in(tmp_path, image_size=64, generator_epochs=2)
-    difference = recipe.find_difference(other, data())
-    assert f"epochs={SETTINGS.generator_epochs} there, 2 here" in difference
-    assert "image_size=32 there, 64 here" in difference
-    assert "'dot' there" in recipe.find_difference(stage, data(("dots", "stripe")))
-    assert "other images" in recipe.find_difference(stage, data(present=0))
-    assert "no " in recipe.find_difference(stage_in(tmp_path / "absent"), data())
-
-
-def test_refuses_a_stage_one_that_was_named_and_does_not_match(stage, monkeypatch):
-    monkeypatch.setattr(recipe, "load", lambda *_: data(("dots", "stripe")))
-    settings = dataclasses.replace(SETTINGS, stage_one=stage.folder.parent)
-    with pytest.raises(ValueError, match=r"`stage_one`.*other labels.*'dot'"):
-        recipe.find_generator(settings, seed=3)
-
-
 def test_the_ablations_are_the_paper_s_and_its_next_step():
-    rows = recipe.rows_of(dataclasses.replace(SETTINGS, ablations=True))
+    settings = dataclasses.replace(SETTINGS, ablations=True)
+    rows = choose_rows(settings, recipe.make_table(settings), ())
     main = rows.pop(recipe.MAIN)
     changed = {
         name: {k for k, v in vars(row).items() if v != getattr(main, k)}
         for name, row in rows.items()
     }
     assert changed == {
+        "baseline": {"generator"},
+        "baseline, longer": {"generator", "epochs"},
         "resized": {"embedding"},
         "from the baseline": {"start"},
         "plain backbone": {"backbone"},
         "3 channels": {"embedding_channels"},
         "end to end": {"generator"},
     }
-    assert list(recipe.rows_of(SETTINGS)) == [recipe.MAIN]
-    few = dataclasses.replace(SETTINGS, ablations=True, rows=("resized",))
-    assert list(recipe.rows_of(few)) == [recipe.MAIN, "resized"]
-    assert list(recipe.baselines_of(few)) == ["baseline"]
-
-
-def test_the_ablations_have_a_baseline_that_trains_as_long_as_both_stages():
-    settings = dataclasses.replace(
-        SETTINGS, ablations=True, epochs=4, generator_epochs=3
-    )
-    baselines = recipe.baselines_of(settings)
-    assert {name: row.epochs for name, row in baselines.items()} == {
-        "baseline": 4,
-        recipe.LONGER: 7,
-    }
-    assert list(recipe.baselines_of(SETTINGS)) == ["baseline"]
+    both = settings.epochs + settings.generator_epochs
+    assert rows["baseline, longer"].epochs == both
 
 
 def test_slows_the_backbones_and_nothing_else():
@@ -116,7 +52,7 @@ def test_slows_the_backbones_and_nothing_else():
         image_size=64,
         hidden_units=(8,),
     )
-    model = recipe.build(settings, data(size=64), None)
+    model = recipe.build(settings, data(64), 0)
     slowed = model.optimizer.multipliers
     own = {weight.path for weight in model.trainable_variables} - set(slowed)
     assert {path.split("/")[0] for path in own} == {
@@ -129,14 +65,18 @@ def test_slows_the_backbones_and_nothing_else():
 
 
 def test_a_guided_classifier_may_begin_with_what_the_baseline_has_learned(tmp_path):
-    settings = dataclasses.replace(SETTINGS, backbone="small_resnet")
-    baseline = recipe.build_baseline(settings, data())
-    baseline.save(tmp_path / "model.keras")
-    trained = Trained("baseline", 3, {}, [], 0, 0.0, tmp_path / "model.keras")
-    weights = recipe.write_backbone(settings, trained)
-    settings = dataclasses.replace(settings, weights=str(weights))
+    settings = dataclasses.replace(
+        SETTINGS, backbone="small_resnet", folder=tmp_path / "run", strategy="single"
+    )
+    plain = dataclasses.replace(settings, generator="none")
+    experiment = Experiment("toy", settings)
+    build = functools.partial(recipe.build, plain, data(), 3)
+    experiment.train("baseline", 3, build, data(), training=lambda *_: [])
+    baseline = experiment.load_model("baseline", 3)
+    weights = experiment.write_backbone("baseline", 3, "small_resnet")
+    started = dataclasses.replace(settings, weights=weights)
     learned = baseline.get_layer("small_resnet").weights
-    guided = recipe.make_backbone(settings, "small_resnet", channels=4).weights
+    guided = recipe.make_backbone(started, channels=4).weights
     for before, after in zip(learned, guided, strict=True):
         value = after.numpy()
         if value.shape != before.shape:
@@ -145,17 +85,11 @@ def test_a_guided_classifier_may_begin_with_what_the_baseline_has_learned(tmp_pa
         np.testing.assert_array_equal(value, before)
 
 
-def test_writes_a_deviation_only_of_several_seeds_and_nothing_of_the_unknown():
-    assert recipe.spread(np.array([0.123])) == "12.3"
-    assert recipe.spread(np.array([0.1, 0.3])) == "20.0 ± 14.1"
-    assert recipe.spread(np.array([np.nan, 0.3])) == "-"
-
-
 def test_refuses_a_generator_that_normalises_otherwise_before_it_is_trained(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(recipe, "load", lambda *_: data(size=64))
-    monkeypatch.setattr(recipe, "train", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr(module, "load_data", lambda *_: data(64))
+    monkeypatch.setattr(module, "Experiment", lambda *_: pytest.fail("trained"))
     settings = dataclasses.replace(
         SETTINGS,
         image_size=64,

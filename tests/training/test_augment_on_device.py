@@ -34,7 +34,7 @@ def build(strategy="single"):
 
 
 def see(augmentation, *, seed=0, steps=1, images=IMAGES[:4]):
-    """Gives the batch of a step as the model was trained on it."""
+    """Returns the batch of a step as the model was trained on it."""
     model = build()
     augment_on_device(model, augmentation, seed=seed)
     for _ in range(steps):

@@ -12,7 +12,7 @@ class Additional(keras.layers.Layer):
 
 
 def find_losses(context):
-    """Gives each replica's losses where they wait for each other in between."""
+    """Returns each replica's losses where they wait for each other in between."""
     strategy = make_strategy("mirrored")
     with strategy.scope():
         inputs = keras.Input((2,))

@@ -23,7 +23,7 @@ def shown(garment, seed):
 
 
 def mean_change(garment, **fields):
-    """Gives the mean relative growth of a garment's pixels when a field changes."""
+    """Returns the mean relative growth of a garment's pixels when a field changes."""
     pairs = [
         (shown(garment, seed), shown(replace(garment, **fields), seed))
         for seed in range(4)

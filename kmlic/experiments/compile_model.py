@@ -1,0 +1,113 @@
+"""Optimizer, learning rate schedule and loss of a training."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+
+from kmlic.data import MultiLabelData
+from kmlic.experiments.training_settings import TrainingSettings
+from kmlic.losses import PartialBinaryCrossentropy
+from kmlic.training import (
+    CoupledSGD,
+    LayerwiseAdamW,
+    OneCycle,
+    initialise_bias,
+    part_multipliers,
+)
+
+
+def compile_model(
+    model: keras.Model,
+    settings: TrainingSettings,
+    data: MultiLabelData,
+    loss: keras.Loss | None = None,
+    *,
+    multipliers: Mapping[str, float] | None = None,
+    bias_layer: str | None = None,
+    warm_up: int | None = None,
+    metrics: Sequence[keras.Metric] = (),
+) -> None:
+    """Compiles a model with the optimizer and schedule that settings name.
+
+    Args:
+        model: to be trained.
+        settings: of the training.
+        data: the number of its training images sets the steps of an epoch.
+        loss: of the logits; None for `PartialBinaryCrossentropy`.
+        multipliers: weights to factors of the learning rate, see `LayerwiseAdamW`;
+            None for `backbone_multipliers`.
+        bias_layer: name of the layer whose bias `first_bias` of the settings sets;
+            None where it is set elsewhere.
+        warm_up: steps in which a cosine schedule rises to its highest rate; those of
+            one epoch when None.
+        metrics: of the training batches.
+    """
+    if bias_layer is not None and settings.first_bias == "frequency":
+        initialise_bias(model, data.train_targets, layer=bias_layer)
+    steps = max(1, data.sizes["train"] // settings.batch_size)
+    if multipliers is None:
+        multipliers = backbone_multipliers(model, settings.backbone_multiplier)
+    options: dict[str, Any] = {
+        "multipliers": multipliers,
+        "global_clipnorm": settings.clip_norm,
+    }
+    rate = _make_schedule(settings, steps, steps if warm_up is None else warm_up)
+    if settings.optimizer == "sgd":
+        optimizer = CoupledSGD(rate, 0.9, l2=settings.weight_decay, **options)
+    else:
+        optimizer = LayerwiseAdamW(rate, settings.weight_decay, **options)
+    model.compile(
+        optimizer, loss or PartialBinaryCrossentropy(), metrics=list(metrics) or None
+    )
+
+
+def backbone_multipliers(model: keras.Model, factor: float) -> dict[str, float]:
+    """Returns the factor of the learning rate for every weight of the backbones.
+
+    The backbones are the innermost models inside the model.
+
+    Args:
+        model: with backbones inside; without any, nothing has the factor.
+        factor: of the learning rate.
+
+    Example:
+        >>> from kmlic.models import build_classifier
+        >>> model = build_classifier(2, backbone="small_resnet", image_size=64)
+        >>> multipliers = backbone_multipliers(model, 0.1)
+        >>> multipliers["conv1/kernel"], "logits/kernel" in multipliers
+        (0.1, False)
+    """
+    multipliers: dict[str, float] = {}
+    for backbone in _innermost_models(model):
+        multipliers |= part_multipliers(backbone, factor)
+    return multipliers
+
+
+def _innermost_models(model: keras.Model) -> Iterator[keras.Model]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            inside = list(_innermost_models(layer))
+            yield from inside or [layer]
+
+
+def _make_schedule(settings: TrainingSettings, steps: int, warm_up: int) -> Any:
+    highest, last = settings.learning_rate, steps * settings.epochs
+    schedules = keras.optimizers.schedules
+    if settings.schedule == "cosine":
+        return schedules.CosineDecay(
+            0.0 if warm_up else highest,
+            max(last - warm_up, 1),
+            warmup_target=highest if warm_up else None,
+            warmup_steps=warm_up,
+        )
+    if settings.schedule == "one_cycle":
+        return OneCycle(highest, last)
+    if settings.schedule == "step":
+        third = last // 3
+        return schedules.PiecewiseConstantDecay(
+            [third, 2 * third], [highest * factor for factor in (1, 0.1, 0.01)]
+        )
+    if settings.schedule == "exponential":
+        return schedules.ExponentialDecay(highest, steps, 0.9)
+    return highest  # constant, or lowered by PlateauDecay

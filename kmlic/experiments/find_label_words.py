@@ -1,0 +1,143 @@
+"""The words that stand for the labels of a zero-shot experiment."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from kmlic.data import MultiLabelData
+from kmlic.experiments.find_word_vectors import find_word_vectors
+from kmlic.experiments.train_rows import CachedSettings
+from kmlic.words import (
+    WordReport,
+    centre_word_vectors,
+    embed_labels,
+    reduce_word_vectors,
+)
+
+if TYPE_CHECKING:
+    from gensim.models import KeyedVectors
+
+
+@dataclasses.dataclass(frozen=True)
+class ZeroShotSettings(CachedSettings):
+    """Holds the settings of labels, seen and unseen, that are compared with words."""
+
+    held_out: tuple[str, ...] | None = None
+    """Labels left out of training, for zero-shot; the recipe's choice when left out."""
+    zero_shot: str | None = None
+    """Name of a dataset with other labels; the dataset itself when left out."""
+    zero_shot_dir: Path | None = None
+    """Its folder; the folder of its name beside `data_dir` when left out."""
+    word_vectors: str = "captions"
+    """captions: Word2Vec of the dataset's captions; else a word2vec or GloVe file, or a
+    name of gensim.downloader."""
+    dimensions: int | None = None
+    """Dimensions of a vector after PCA; all when left out."""
+    centre: bool = True
+    """Subtracts the mean vector of the trained labels from all vectors; similarities
+    are computed with the original vectors."""
+    synonyms: Literal["first", "mean"] = "first"
+    """Vector of a label with synonyms: that of the first known one, or their mean."""
+    label_words: Path | None = None
+    """JSON file with the word for a label, by its name or its identifier."""
+    label_words_table: str = ""
+    """Key of the table in that file, for instance 300d."""
+    embedding_epochs: int = 5
+    """Epochs of embedding models; `epochs` are those of the softmax model."""
+    conse_labels: int = 10
+    """Labels whose vectors ConSE averages."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Words:
+    """Holds the vectors of a run's words and of its trained labels.
+
+    `all` and `vectors` are what models learn, reduced and centred as asked for; `plain`
+    and `plain_vectors` are the original ones, for similarities.
+    """
+
+    all: "KeyedVectors"
+    plain: "KeyedVectors"
+    names: tuple[str, ...]
+    vectors: np.ndarray
+    plain_vectors: np.ndarray
+    shared: list[list[int]]
+    report: WordReport
+
+
+def find_label_words(
+    settings: ZeroShotSettings, data: MultiLabelData, held_out: Sequence[str], seed: int
+) -> Words:
+    """Finds the vectors of the labels to be trained.
+
+    Args:
+        settings: name the vectors and how labels find their words.
+        data: the dataset, with all its labels.
+        held_out: labels that are not trained.
+        seed: of a training on captions.
+
+    Raises:
+        ValueError: if a label that is held out is not the dataset's.
+    """
+    unknown = [name for name in held_out if name not in data.labels.names]
+    if unknown:
+        raise ValueError(
+            f"`held_out` must be labels of {settings.dataset}; got {unknown}."
+        )
+    plain = vectors = find_word_vectors(settings.word_vectors, data, seed)
+    names = [name for name in data.labels.names if name not in held_out]
+    plain_own, word_report = look_up(settings, data, names, plain)
+    if settings.dimensions is not None:
+        vectors = reduce_word_vectors(vectors, settings.dimensions)
+    own, _ = look_up(settings, data, names, vectors)
+    if settings.centre:
+        vectors = centre_word_vectors(vectors, own.mean(axis=0))
+        own, _ = look_up(settings, data, names, vectors)
+    kept = word_report.with_vector
+    shared = [[kept.index(name) for name in group] for group in word_report.shared]
+    return Words(vectors, plain, kept, own, plain_own, shared, word_report)
+
+
+def look_up(
+    settings: ZeroShotSettings,
+    data: MultiLabelData,
+    names: Sequence[str],
+    vectors: "KeyedVectors",
+) -> tuple[np.ndarray, WordReport]:
+    """Returns the vectors of labels by their names, synonyms or chosen words."""
+    chosen = _read_label_words(settings)
+    keys = {name: data.identifiers.get(name, name) for name in names}
+    return embed_labels(
+        names,
+        vectors,
+        missing="leave_out",
+        replacements={
+            name: chosen.get(name) or chosen[key]
+            for name, key in keys.items()
+            if name in chosen or key in chosen
+        },
+        synonyms=data.synonyms,
+        combine=settings.synonyms,
+    )
+
+
+def _read_label_words(settings: ZeroShotSettings) -> dict[str, str]:
+    """Reads the word for each label, tables inside the asked one together."""
+    if settings.label_words is None:
+        return {}
+    content = json.loads(settings.label_words.read_text(encoding="utf-8"))
+    if settings.label_words_table:
+        content = content.get(settings.label_words_table)
+    if not isinstance(content, dict):
+        raise ValueError(
+            f"{settings.label_words} must be a JSON object with the table "
+            f"label_words_table={settings.label_words_table!r}."
+        )
+    words: dict[str, str] = {}
+    for key, value in content.items():
+        words |= value if isinstance(value, dict) else {key: value}
+    return words

@@ -1,0 +1,254 @@
+"""Models judged on images of labels that were never trained."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kmlic.data import MultiLabelData
+from kmlic.embedding_index import EmbeddingIndex, conse
+from kmlic.evaluation import Report
+from kmlic.experiments.experiment import Experiment, Trained
+from kmlic.experiments.find_label_words import Words, ZeroShotSettings
+from kmlic.experiments.gather_candidates import Candidates
+from kmlic.metrics import (
+    choose_seen_bias,
+    random_similarity,
+    top_similarity,
+    zero_shot_hits,
+)
+from kmlic.models import EMBEDDING, POOL, embedding_part, part_above_pool, score_labels
+from kmlic.training import predict_scores
+from kmlic.words import unit_vectors
+
+S = TypeVar("S", bound=ZeroShotSettings)
+KS = (1, 5, 10)
+# Share of the seen labels that play the unseen ones when the bias is chosen.
+_PRETENDED_SHARE = 0.2
+
+
+def judge_zero_shot(
+    experiment: Experiment[S],
+    seed: int,
+    names: Sequence[str],
+    words: Words,
+    candidates: Candidates,
+    unseen: MultiLabelData,
+    choose_bias: Callable[[keras.Model, str], dict[int, float]],
+) -> dict[str, np.ndarray]:
+    """Scores images of labels that were never trained, by every model and by ConSE.
+
+    Args:
+        experiment: whose trainings are done; gets the reports, as split "zero_shot".
+        seed: of the trainings.
+        names: the row "softmax" and the rows of embedding models.
+        words: of the trained labels and the vocabulary.
+        candidates: labels that may be predicted.
+        unseen: the images, or their features where models were trained on those.
+        choose_bias: returns, for each k, what to subtract from the scores of seen
+            labels for an embedding model of a row; empty for none.
+
+    Returns:
+        Row to scores of the candidates, (N, C).
+    """
+    settings = experiment.settings
+    dataset = zero_shot_images(settings, unseen)
+    columns = [unseen.labels.names.index(name) for name in candidates.names]
+    found: dict[str, np.ndarray] = {}
+    embedded: dict[str, np.ndarray] = {}
+    biases: dict[str, dict[int, float]] = {}
+    for name in names:
+        trained = experiment.find(name, seed)
+        model = keras.saving.load_model(trained.model_path, compile=False)
+        judged = model if name == "softmax" else embedding_part(model)
+        if unseen.source is not None:
+            judged = part_above_pool(judged)
+        if name == "softmax":
+            labels = experiment.data[seed].labels
+            targets, probabilities = predict_scores(judged, dataset, labels)
+            targets = targets[:, columns]
+            found[name] = np.full((len(targets), len(candidates.index)), -np.inf)
+            np.maximum.at(found[name].T, candidates.seen_columns, probabilities.T)
+            top = settings.conse_labels
+            embedded["conse"] = conse(probabilities, words.vectors, top=top)
+            biases["conse"] = _choose_conse_bias(settings, trained, words, seed)
+        else:
+            embedded[name] = _run(judged, dataset)
+            biases[name] = choose_bias(model, name)
+    vocabulary = EmbeddingIndex(words.all.index_to_key, words.all.vectors)
+    plain = unit_vectors(words.plain.vectors)
+    reached: dict[str, dict[str, float]] = {}
+    for name in ("softmax", *embedded):
+        if name in embedded:
+            found[name] = candidates.index.scores(embedded[name])
+        bias = biases.get(name, {})
+        reached[name] = _zero_shot_metrics(targets, found[name], candidates, bias)
+        if name in embedded:
+            nearest = vocabulary.search(embedded[name], min(3, len(vocabulary)))
+            reached[name]["similarity/vocabulary"] = _mean_similarity(
+                targets, plain[nearest.indices].mean(axis=1), candidates.plain
+            )
+    chance = random_similarity(candidates.similarities, seed=seed)
+    reached["chance"] = {"similarity": chance}
+    metrics = dict.fromkeys(key for values in reached.values() for key in values)
+    for name, values in reached.items():
+        whole = {key: values.get(key, np.nan) for key in metrics}
+        experiment.add_report("zero_shot", name, seed, Report(whole, {}, len(targets)))
+    return found
+
+
+def zero_shot_images(
+    settings: ZeroShotSettings, unseen: MultiLabelData
+) -> tf.data.Dataset:
+    """Returns all images of the zero-shot dataset, or the test split without one."""
+    if settings.zero_shot is None:
+        return unseen.test
+    return _in_order(unseen).concatenate(unseen.validation).concatenate(unseen.test)
+
+
+def _in_order(data: MultiLabelData) -> tf.data.Dataset:
+    """Returns the training images in order, without augmentation."""
+    if data.train_in_order is None:
+        raise ValueError("`train_in_order` must be a dataset; got None.")
+    return data.train_in_order
+
+
+def _zero_shot_metrics(
+    targets: np.ndarray,
+    scores: np.ndarray,
+    candidates: Candidates,
+    biases: Mapping[int, float],
+) -> dict[str, float]:
+    """Computes similarity and hit rates, with and without a bias against the seen.
+
+    Args:
+        targets: (N, Z), of the labels of the images.
+        scores: (N, C), of the candidates.
+        candidates: which those are.
+        biases: for each k what is taken off the scores of seen labels.
+    """
+    similarities = candidates.similarities
+    trained = candidates.seen[candidates.columns]
+    metrics = {"similarity": top_similarity(targets, scores, similarities)}
+    for side, columns in (("seen", trained), ("unseen", ~trained)):
+        metrics[f"similarity/{side}"] = top_similarity(
+            targets * columns, scores, similarities
+        )
+    spread = np.zeros(scores.shape, np.int8)
+    np.maximum.at(spread.T, candidates.columns, (targets == 1).astype(np.int8).T)
+    metrics |= zero_shot_hits(spread, scores, candidates.seen, ks=KS)
+    for k, bias in biases.items():
+        hits = zero_shot_hits(spread, scores, candidates.seen, ks=(k,), bias=bias)
+        for side in ("seen", "unseen", "harmonic"):
+            metrics[f"{side}@{k}/biased"] = hits[f"{side}@{k}"]
+        metrics[f"bias@{k}"] = bias
+    return metrics
+
+
+def _mean_similarity(
+    targets: np.ndarray, words: np.ndarray, labels: np.ndarray
+) -> float:
+    """Returns the mean similarity of images' words (N, D) to their labels' (Z, D)."""
+    present = (targets == 1).astype(np.float32)
+    counts = present.sum(axis=1)
+    shown = counts > 0
+    sums = (present * (words @ labels.T)).sum(axis=1)
+    return float((sums[shown] / counts[shown]).mean()) if shown.any() else np.nan
+
+
+def _choose_conse_bias(
+    settings: ZeroShotSettings, softmax: Trained, words: Words, seed: int
+) -> dict[int, float]:
+    """Chooses the bias for ConSE on validation images, for each k.
+
+    A fifth of the trained labels play the unseen: their probabilities do not count.
+    """
+    seen = _pretend_unseen(words, seed)
+    targets, chances = softmax.scores["validation"]
+    embeddings = conse(chances[:, seen], words.vectors[seen], top=settings.conse_labels)
+    scores = EmbeddingIndex(words.names, words.vectors).scores(embeddings)
+    return {k: choose_seen_bias(targets, scores, seen, k=k) for k in KS}
+
+
+def choose_embedding_bias(
+    model: keras.Model,
+    data: MultiLabelData,
+    words: Words,
+    seed: int,
+    settings: ZeroShotSettings,
+    compile_scorer: Callable[[keras.Model, MultiLabelData, list[list[int]]], None],
+) -> dict[int, float]:
+    """Chooses the bias against seen labels of an embedding model, for each k.
+
+    A fifth of the trained labels play the unseen ones: the part of the model above the
+    pooled features is trained again without them, so that their training images serve
+    as validation images. A backbone that was trained on them makes the bias smaller
+    than unseen labels need.
+
+    Args:
+        model: the trained model, which ends in similarities to the labels.
+        data: that it was trained on, images or features.
+        words: of the trained labels.
+        seed: of the choice and of the training.
+        settings: of the training.
+        compile_scorer: compiles the model that is trained, given its data and the
+            groups of its labels that share a vector.
+    """
+    keras.utils.set_random_seed(seed)
+    seen = _pretend_unseen(words, seed)
+    pooled = model.get_layer(POOL).output
+    head = keras.models.clone_model(
+        keras.Model(pooled, model.get_layer(EMBEDDING).output)
+    )
+    extractor = keras.Model(model.input, pooled)
+    features = {
+        split: np.concatenate([batch for batch, _ in batches.as_numpy_iterator()])
+        if data.source is not None
+        else _run(extractor, batches)
+        for split, batches in (
+            ("train", _in_order(data)),
+            ("validation", data.validation),
+        )
+    }
+    scorer = score_labels(head, words.vectors[seen])
+    position = np.cumsum(seen) - 1
+    shared = [
+        [int(position[label]) for label in group]
+        for group in words.shared
+        if seen[group[0]]
+    ]
+    compile_scorer(scorer, data, shared)
+    scorer.fit(
+        features["train"],
+        data.train_targets[:, seen].astype("float32"),
+        batch_size=settings.batch_size,
+        epochs=settings.embedding_epochs,
+        verbose=0,
+    )
+    spared = ~(data.train_targets[:, seen] == 1).any(axis=1)
+    judged = np.concatenate([features["validation"], features["train"][spared]])
+    targets = np.concatenate([data.targets["validation"], data.train_targets[spared]])
+    embeddings = head.predict(judged, batch_size=256, verbose=0)
+    scores = EmbeddingIndex(words.names, words.vectors).scores(embeddings)
+    return {k: choose_seen_bias(targets, scores, seen, k=k) for k in KS}
+
+
+def _run(model: keras.Model, batches: tf.data.Dataset) -> np.ndarray:
+    """Returns a model's outputs for all images of a dataset, (N, ...)."""
+    return model.predict(batches.map(lambda images, _: images), verbose=0)
+
+
+def _pretend_unseen(words: Words, seed: int) -> np.ndarray:
+    """Tells the labels that stay seen from those that play the unseen, (L,) bool.
+
+    Labels that share a vector go together.
+    """
+    leaders = np.arange(len(words.names))
+    for group in words.shared:
+        leaders[group] = group[0]
+    distinct = np.unique(leaders)
+    count = max(1, round(_PRETENDED_SHARE * len(distinct)))
+    drawn = np.random.default_rng(seed).permutation(distinct)[:count]
+    return ~np.isin(leaders, drawn)

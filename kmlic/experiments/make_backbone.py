@@ -1,0 +1,41 @@
+"""The backbone that settings name."""
+
+import keras
+
+from kmlic.backbones import build_backbone, freeze_batch_norm
+from kmlic.experiments.training_settings import TrainingSettings
+
+
+def make_backbone(
+    settings: TrainingSettings,
+    *,
+    name: str | None = None,
+    channels: int = 3,
+    stage: int | None = None,
+    include_top: bool = False,
+) -> keras.Model:
+    """Builds a backbone with the weights that settings name.
+
+    Args:
+        settings: of the training.
+        name: of the backbone; `settings.backbone` when None.
+        channels: of the input images.
+        stage: 1 to 4, the feature map to end in, finest first; all when None.
+        include_top: see `kmlic.backbones.build_backbone`.
+
+    Raises:
+        ValueError: see `kmlic.backbones.build_backbone`.
+    """
+    backbone = build_backbone(
+        name or settings.backbone,
+        image_size=settings.image_size,
+        channels=channels,
+        weights=settings.weights,
+        include_top=include_top,
+    )
+    if settings.batch_norm == "freeze":
+        freeze_batch_norm(backbone)
+    if stage is None:
+        return backbone
+    feature_map = backbone.outputs[stage - 1]
+    return keras.Model(backbone.inputs, feature_map, name=backbone.name)

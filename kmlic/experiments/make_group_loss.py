@@ -1,0 +1,62 @@
+"""The loss of exclusive groups that settings name."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from kmlic.data import MultiLabelData
+from kmlic.experiments.training_settings import TrainingSettings
+from kmlic.losses import GroupFocalLoss, class_balanced_weights
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupLossSettings(TrainingSettings):
+    """Holds the settings of a loss over exclusive groups of labels."""
+
+    loss: Literal[
+        "cross_entropy", "focal", "weighted_focal", "learned", "class_balanced"
+    ] = "weighted_focal"
+    """weighted_focal: the paper's weights; learned: weights by uncertainty;
+    class_balanced: weights from the training counts."""
+    gamma: float = 2.0
+    """Of all losses but cross_entropy."""
+    label_smoothing: float = 0.0
+    prior_strength: float = 0.0
+    """Share of the labels' log frequency added to the logits in training, which makes
+    rare labels more probable."""
+
+
+def make_group_loss(
+    settings: GroupLossSettings,
+    data: MultiLabelData,
+    member: keras.Model | None,
+    group_weights: Sequence[float],
+) -> GroupFocalLoss:
+    """Makes the loss of exclusive groups that settings name.
+
+    Args:
+        settings: of the training.
+        data: whose groups and training targets are used.
+        member: the model, whose layer "uncertainty" has the weights of "learned".
+        group_weights: one per group, for "weighted_focal".
+
+    Raises:
+        ValueError: if there are not as many weights as groups.
+    """
+    sizes = [len(members) for members in (data.labels.groups or {}).values()]
+    counts = np.maximum((data.train_targets == 1).sum(axis=0), 1)
+    gamma = 0.0 if settings.loss == "cross_entropy" else settings.gamma
+    options: dict[str, Any] = {"gamma": gamma}
+    if settings.loss == "weighted_focal":
+        options["group_weights"] = group_weights
+    elif settings.loss == "learned" and member is not None:
+        options["log_variances"] = member.get_layer("uncertainty").log_variances
+    elif settings.loss == "class_balanced":
+        options["label_weights"] = class_balanced_weights(counts, sizes)
+    if settings.prior_strength:
+        totals = np.repeat(np.add.reduceat(counts, np.cumsum([0, *sizes[:-1]])), sizes)
+        options["log_priors"] = settings.prior_strength * np.log(counts / totals)
+    return GroupFocalLoss(sizes, label_smoothing=settings.label_smoothing, **options)

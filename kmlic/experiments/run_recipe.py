@@ -1,0 +1,116 @@
+"""A recipe started from the command line."""
+
+import dataclasses
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tyro
+
+from kmlic.experiments.training_settings import TrainingSettings
+from kmlic.training import STOPPED
+
+S = TypeVar("S", bound=TrainingSettings)
+
+_PACKAGE = Path(__file__).parents[1]
+_INTERRUPTED = 130  # what a shell returns for a program ended by Ctrl-C
+
+
+def run_recipe(
+    main: Callable[[S], Any],
+    presets: Mapping[str, S],
+    arguments: Sequence[str] | None = None,
+    *,
+    description: str | None = None,
+) -> int:
+    """Reads a recipe's settings from the command line and runs the recipe.
+
+    An error that kmlic or the recipe raises, or an error of a file, is printed as one
+    sentence; any other error keeps its traceback.
+
+    Args:
+        main: the recipe.
+        presets: see `parse_settings`, as all that follows.
+        arguments: the command line; of this process when None.
+        description: first lines of `--help`.
+
+    Returns:
+        0; 2 if the settings or their files are wrong or the loss is not finite; 130
+        after Ctrl-C.
+
+    Raises:
+        SystemExit: with code 2, after one sentence, on an unknown or wrong flag; with
+            code 75 after SIGTERM, once the state of the training is saved.
+
+    Example:
+        >>> presets = {"": TrainingSettings(), "trial": TrainingSettings(epochs=1)}
+        >>> run_recipe(lambda settings: print(settings.epochs), presets, ["--trial"])
+        1
+        0
+    """
+    settings = parse_settings(presets, arguments, description=description)
+    try:
+        settings.begin()
+        main(settings)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: the same command continues from here\n")
+        return _INTERRUPTED
+    except SystemExit as stopped:
+        if stopped.code == STOPPED:
+            sys.stderr.write("stopped: the same command continues from here\n")
+        raise
+    except (ValueError, RuntimeError, OSError, ImportError) as error:
+        raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+        recipe = Path(sys.modules[main.__module__].__file__ or "").parent
+        ours = {_PACKAGE, recipe} & set(raised_in.parents)
+        if not (ours or isinstance(error, OSError)):
+            raise
+        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        return 2
+    return 0
+
+
+def parse_settings(
+    presets: Mapping[str, S],
+    arguments: Sequence[str] | None = None,
+    *,
+    description: str | None = None,
+) -> S:
+    """Reads settings from the command line, one flag per field and per preset.
+
+    Args:
+        presets: flag, such as "paper" for `--paper`, to the settings it stands for;
+            "" to the settings without such a flag. The run folder of a preset is named
+            after it; other flags on the command line change single fields.
+        arguments: the command line; of this process when None.
+        description: first lines of `--help`.
+
+    Raises:
+        SystemExit: with code 2, after one sentence, on an unknown or wrong flag, or
+            two presets.
+
+    Example:
+        >>> presets = {"": TrainingSettings(), "paper": TrainingSettings(epochs=90)}
+        >>> parse_settings(presets, ["--paper", "--batch_size", "8"]).epochs
+        90
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    flags = {f"--{name}": name for name in presets if name}
+    chosen = [argument for argument in arguments if argument in flags]
+    if len(set(chosen)) > 1:
+        sys.stderr.write(f"error: one preset at a time; got {' '.join(chosen)}.\n")
+        raise SystemExit(2)
+    plain = default = presets[""]
+    if chosen:
+        name = flags[chosen[0]]
+        folder = plain.folder.with_name(f"{plain.folder.name}_{name}")
+        default = dataclasses.replace(presets[name], folder=folder)
+    return tyro.cli(
+        type(plain),
+        args=[argument for argument in arguments if argument not in flags],
+        default=default,
+        description=f"{description or ''}\n\nPresets: {', '.join(flags)}.",
+        use_underscores=True,
+    )

@@ -1,0 +1,76 @@
+"""A training of its own run, done once for several runs."""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import keras
+
+from kmlic.data import MultiLabelData
+from kmlic.experiments.experiment import Experiment
+from kmlic.experiments.load_data import load_data
+from kmlic.experiments.training_settings import TrainingSettings
+from kmlic.labels import Labels
+from kmlic.run_folder import Run, list_changes
+
+S = TypeVar("S", bound=TrainingSettings)
+
+
+def train_or_reuse(
+    name: str,
+    settings: S,
+    build: Callable[[S, MultiLabelData], keras.Model],
+    *,
+    check: Callable[[MultiLabelData], object] | None,
+) -> Path:
+    """Trains one model in a run of its own, unless its folder holds that run.
+
+    Args:
+        name: of the model.
+        settings: of the training, with one seed.
+        build: returns the compiled model.
+        check: called before a training, to refuse early what would fail later; None to
+            refuse to train.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        ValueError: if the folder does not hold the run and must not be trained.
+    """
+    (seed,) = settings.seeds
+    data = load_data(settings, seed)
+    mismatch = _find_mismatch(settings, data)
+    if mismatch is None:
+        return settings.folder
+    if check is None:
+        raise ValueError(
+            f"{settings.folder} must hold a {name} for this run; {mismatch}"
+        )
+    check(data)
+    experiment = Experiment(name, settings)
+    experiment.say(f"Training the {name}: {mismatch}")
+    experiment.train(name, seed, functools.partial(build, settings, data), data)
+    # Its exports would be part of the other model's again.
+    experiment.finish(exported=name, export=lambda *_: {})
+    return settings.folder
+
+
+def _find_mismatch(settings: TrainingSettings, data: MultiLabelData) -> str | None:
+    record = settings.folder / "run.json"
+    if not record.is_file():
+        return f"there is no {record}."
+    try:
+        data.labels.require_same_names(Labels.read(record.with_name("labels.json")))
+    except ValueError as error:
+        return f"its labels differ: {error}"
+    run = Run.read(record)
+    mine = json.loads(json.dumps(dataclasses.asdict(settings), default=str))
+    if changes := list_changes({**run.settings, "folder": mine["folder"]}, mine):
+        return f"its settings differ: {changes}."
+    if data.fingerprint not in run.data["fingerprints"].values():
+        return "it was trained on other images."
+    return None

@@ -1,0 +1,121 @@
+"""The settings that every training has."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import tensorflow as tf
+
+from kmlic.training import make_strategy
+
+B = TypeVar("B", bound="TrainingSettings")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSettings:
+    """Holds what is trained on which images, and how; one flag per field.
+
+    A recipe derives its own settings from these: it adds its paper's fields and
+    replaces defaults.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Settings(TrainingSettings):
+        ...     epochs: int = 3
+        >>> Settings(ema=0.99).fit_options()["ema"]
+        0.99
+    """
+
+    dataset: str = "street_fashion"
+    """Name of a dataset of kmlic.datasets; csv, coco, voc or folder for own images in
+    `data_dir`."""
+    data_dir: Path | None = None
+    """Folder of the dataset; TFDS's own folder when left out."""
+    fractions: tuple[float, float, float] = (0.7, 0.1, 0.2)
+    """Shares of training, validation and test images, for own images."""
+    on_error: Literal["raise", "skip"] = "raise"
+    """Whether a broken own image or row stops the run or is skipped."""
+
+    backbone: str = "small_resnet"
+    weights: str | None = None
+    """None, imagenet, or a file of weights for the backbone."""
+    batch_norm: Literal["train", "freeze"] = "train"
+    """freeze: keeps the backbone's batch statistics, for small datasets."""
+    image_size: int = 96
+    """Side in pixels."""
+    first_bias: Literal["frequency", "zero"] = "frequency"
+    """frequency: initialises the output bias from label frequencies."""
+    augmentation: Literal["none", "flip", "flip+mixup", "multi_scale_crop"] = "flip"
+    """flip+mixup mixes images, or cached features, and their targets."""
+    augment_on: Literal["pipeline", "device"] = "pipeline"
+    """pipeline: augments the original images in tf.data; device: augments the resized
+    images in the training step."""
+
+    batch_size: int = 32
+    epochs: int = 10
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = 2e-3
+    backbone_multiplier: float = 1.0
+    """Factor of the backbone's learning rate."""
+    weight_decay: float = 0.01
+    """Decoupled for adamw (0 is Adam), L2 penalty for sgd."""
+    clip_norm: float | None = 10.0
+    """Largest norm of all gradients together; None for no limit."""
+    schedule: Literal[
+        "cosine", "one_cycle", "step", "exponential", "plateau", "constant"
+    ] = "cosine"
+    """cosine: to zero after one epoch of warm-up; one_cycle: rises for three tenths of
+    the steps, then falls; step: 0.1 after each third; exponential: 0.9 after each
+    epoch; plateau: 0.1 when the loss has not fallen for 4 epochs."""
+
+    seeds: tuple[int, ...] = (0,)
+    folder: Path = Path("saved_models/run")
+    """Folder of the run; an interrupted run continues with the same command."""
+    rows: tuple[str, ...] = ()
+    """Rows of the recipe's table to train; the default ones when left out."""
+    ablations: bool = False
+    """Trains all rows of the table; resumable row by row."""
+    linear_probe: bool = False
+    """Adds logistic regression on the backbone's features to the table."""
+    export_maps: bool = False
+    """Adds a second output to the exports, a map for every label."""
+
+    strategy: Literal["mirrored", "single", "multi_worker"] = "mirrored"
+    """mirrored: all devices of this machine; single: the first one; multi_worker: all
+    machines that TF_CONFIG lists."""
+    ema: float | None = None
+    """Momentum of the weights' moving average, which is scored and saved, e.g. 0.999.
+    """
+    accumulate: int = 1
+    """Parts that a batch is computed in, to save memory."""
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    """Precision of training; saved models compute in float32."""
+    deterministic: bool = False
+    """Repeats the same weights bit for bit; slower on GPUs."""
+    save_minutes: float = 5.0
+    """Minutes between two saved states within an epoch."""
+
+    def narrow(self, settings: type[B], **changes: Any) -> B:
+        """Returns the fields that a base class of these settings has, with changes.
+
+        What only concerns the table and the exports is left at its default.
+        """
+        table = ("rows", "ablations", "linear_probe", "export_maps")
+        names = [field.name for field in dataclasses.fields(settings)]
+        kept = {name: getattr(self, name) for name in names if name not in table}
+        return settings(**{**kept, **changes})
+
+    def begin(self) -> None:
+        """Sets up TensorFlow, before it does anything else."""
+        if self.deterministic:
+            tf.config.experimental.enable_op_determinism()
+        if self.strategy == "multi_worker":
+            make_strategy(self.strategy)
+
+    def fit_options(self) -> dict[str, Any]:
+        """Returns the arguments of `kmlic.training.fit` that these settings fix."""
+        return {
+            "ema": self.ema,
+            "accumulate": self.accumulate,
+            "save_seconds": 60 * self.save_minutes,
+        }

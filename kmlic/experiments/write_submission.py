@@ -1,0 +1,46 @@
+"""The answers that DeepFashion's attribute challenge asks for."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kmlic.atomic_write import atomic_write
+from kmlic.data import DatasetSpec
+from kmlic.datasets import load_deepfashion_images
+from kmlic.labels import Labels
+from kmlic.run_folder import Run
+
+
+def write_submission(run: Path, path: Path) -> None:
+    """Writes the class of each group for every image of split/test, a line per image.
+
+    Args:
+        run: run folder of a model trained on "deepfashion_attributes".
+        path: text file to write.
+
+    Raises:
+        ValueError: if the run was trained on another dataset.
+    """
+    data = Run.read(run / "run.json").data
+    spec = DatasetSpec(**data["seeds"][str(data["exported"]["seed"])]["spec"])
+    if spec.name != "deepfashion_attributes" or spec.path is None:
+        raise ValueError(
+            "a submission must be of a run on deepfashion_attributes; got "
+            f"{spec.name!r}."
+        )
+    model = keras.saving.load_model(run / "model.keras", compile=False)
+    groups = Labels.read(run / "labels.json").exclusive_groups
+    lines = []
+    for images in load_deepfashion_images(
+        "test",
+        data_dir=spec.path,
+        image_size=model.input_shape[1],
+        batch_size=32,
+        **{key: spec.options[key] for key in ("crop", "margin")},
+    ):
+        logits = np.asarray(model.predict_on_batch(images))
+        classes = [logits[:, own].argmax(1) for own in groups.values()]
+        lines += [" ".join(map(str, image)) for image in np.stack(classes, axis=1)]
+    with atomic_write(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")

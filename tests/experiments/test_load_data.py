@@ -1,0 +1,35 @@
+import pytest
+
+from kmlic.experiments import TrainingSettings, has_boxes, load_data
+
+
+def test_own_images_are_split_and_checked_as_the_settings_say(monkeypatch):
+    asked = {}
+    module = __import__("kmlic.experiments.load_data", fromlist=["load_data"])
+    monkeypatch.setattr(
+        module, "load_dataset", lambda name, **options: asked.update(options, name=name)
+    )
+    own = TrainingSettings(
+        dataset="csv", fractions=(0.5, 0.2, 0.3), on_error="skip", batch_size=4
+    )
+    load_data(own, 3)
+    assert asked["fractions"] == (0.5, 0.2, 0.3) and asked["on_error"] == "skip"
+    assert (asked["name"], asked["seed"], asked["batch_size"]) == ("csv", 3, 4)
+    asked.clear()
+    load_data(TrainingSettings(), 0, boxes=True)
+    assert asked["boxes"] is True
+    assert not {"fractions", "on_error"} & set(asked)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [("street_fashion/tiny", True), ("coco", True), ("csv", False)],
+)
+def test_says_which_datasets_have_boxes(dataset, expected):
+    assert has_boxes(TrainingSettings(dataset=dataset)) is expected
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    settings = TrainingSettings(dataset="csv", data_dir=tmp_path / "absent")
+    with pytest.raises(ValueError, match="absent"):
+        load_data(settings, 0)

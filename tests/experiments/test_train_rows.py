@@ -1,0 +1,114 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from kmlic.experiments import (
+    CachedSettings,
+    Experiment,
+    TrainingSettings,
+    add_linear_probes,
+    cache_features,
+    choose_rows,
+    load_row,
+    train_rows,
+)
+from kmlic.metrics import average_precision
+from tests.toys import toy_data, toy_model, toy_settings
+
+TABLE = {"baseline": {"epochs": 1}, "model": {}, "same": {}, "long": {"epochs": 9}}
+
+
+def load(settings, seed):
+    return toy_data()
+
+
+def backbone(settings):
+    images = keras.Input((8, 8, 3), name="images")
+    return keras.Model(images, keras.layers.Rescaling(1 / 255)(images))
+
+
+def test_rows_are_the_default_ones_those_named_or_all():
+    chosen = choose_rows(TrainingSettings(), TABLE, ("baseline", "model"))
+    assert {name: row.epochs for name, row in chosen.items()} == {
+        "baseline": 1,
+        "model": 10,
+    }
+    assert list(choose_rows(TrainingSettings(rows=("long",)), TABLE, ())) == ["long"]
+    # "same" would be the same training again.
+    every = choose_rows(TrainingSettings(ablations=True), TABLE, ())
+    assert [row.epochs for row in every.values()] == [1, 10, 9]
+
+
+def test_a_row_that_is_not_in_the_table_is_named():
+    with pytest.raises(ValueError, match=r"`rows` must be .*; got \['msrn'\]"):
+        choose_rows(TrainingSettings(rows=("msrn", "long")), TABLE, ())
+
+
+def test_every_row_is_trained_with_every_seed(tmp_path, capsys):
+    experiment = Experiment("toy", toy_settings(tmp_path / "run"))
+    rows = choose_rows(experiment.settings, {"a": {}, "b": {"epochs": 1}}, ("a", "b"))
+    built = []
+
+    def build(settings, data, seed):
+        built.append((settings.epochs, seed))
+        return toy_model()
+
+    train_rows(experiment, rows, build, load=load)
+    assert built == [(2, 0), (1, 0), (2, 1), (1, 1)]
+    assert [len(each.epochs) for each in experiment.trained["b"]] == [1, 1]
+    output = capsys.readouterr().out
+    assert "Training 1 of 4." in output and "Training 4 of 4, about" in output
+
+
+def test_rows_on_cached_features_take_images_in_the_end(tmp_path):
+    settings = CachedSettings(
+        **{
+            **dataclasses.asdict(toy_settings(tmp_path / "run", seeds=(0,))),
+            "batch_size": 8,
+            "cache_features": True,
+            "cache_dir": tmp_path / "features",
+            "linear_probe": True,
+        }
+    )
+    features = cache_features(settings, backbone, load=load)
+    experiment = Experiment("toy", settings)
+
+    def build(settings, data, seed):
+        assert data.source is not None
+        model = toy_model()
+        return clone_above(model)
+
+    train_rows(experiment, {"a": settings}, build, features=features, load=load)
+    model = experiment.load_model("a", 0)
+    assert model.input_shape == (None, 8, 8, 3)
+    add_linear_probes(experiment, features=features, load=load)
+    targets, scores = experiment.find("logistic regression", 0).scores["test"]
+    assert scores.shape == targets.shape == (40, 3)
+    assert average_precision(targets, scores).mean() > 0.9
+    plain = dataclasses.replace(settings, cache_features=False)
+    assert cache_features(plain, backbone, load=load) == {}
+
+
+def clone_above(model):
+    maps = keras.Input((8, 8, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(maps)
+    logits = keras.layers.Dense(3, name="logits")(pooled)
+    head = keras.Model(maps, logits)
+    head.compile("sgd", model.loss)
+    return head
+
+
+def test_logistic_regression_is_only_added_if_asked_for(tmp_path):
+    settings = toy_settings(tmp_path / "run", seeds=(0,))
+    experiment = Experiment("toy", settings)
+    add_linear_probes(experiment, backbone, load=load)
+    assert not experiment.trained
+
+
+def test_a_row_is_loaded_as_images_or_features(tmp_path):
+    settings = toy_settings(tmp_path / "run")
+    assert load_row(settings, 0, load=load).source is None
+    images, _ = next(iter(load_row(settings, 0, load=load).test))
+    assert np.asarray(images).shape[1:] == (8, 8, 3)

@@ -1,0 +1,19 @@
+import json
+
+import pytest
+
+from kmlic.experiments import write_submission
+from kmlic.run_folder import Run
+
+
+def test_a_run_on_another_dataset_is_refused(tmp_path):
+    data = {
+        "exported": {"model": "attributes", "seed": 0},
+        "seeds": {
+            "0": {"spec": {"name": "csv", "path": "x", "seed": 0, "options": {}}}
+        },
+    }
+    Run("toy", "python", {}, data, *({} for _ in range(7))).write(tmp_path / "run.json")
+    assert json.loads((tmp_path / "run.json").read_text())["data"] == data
+    with pytest.raises(ValueError, match="deepfashion_attributes; got 'csv'"):
+        write_submission(tmp_path, tmp_path / "answers.txt")
