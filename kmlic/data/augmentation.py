@@ -163,12 +163,7 @@ class Augmentation:
         return image
 
     def move_boxes(
-        self,
-        corners: tf.Tensor,
-        sides: tf.Tensor,
-        seed: tf.Tensor,
-        *,
-        image_size: int,
+        self, corners: tf.Tensor, sides: tf.Tensor, seed: tf.Tensor, *, image_size: int
     ) -> tf.Tensor:
         """Computes the boxes of an image after the changes.
 

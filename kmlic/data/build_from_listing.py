@@ -29,7 +29,7 @@ from kmlic.data.multi_label_data import SPLITS, MultiLabelData, SkippedRow
 from kmlic.data.storage import join
 from kmlic.labels import Labels
 
-# Problems that an error spells out; the others it counts.
+# Problems that an error lists; it counts the others.
 _SHOWN = 20
 
 _log = logging.getLogger(__name__)
@@ -203,6 +203,12 @@ class FileLoader:
         return decode_image(data, name=os.fsdecode(path), **self._limits)
 
 
+def list_first(lines: Sequence[str]) -> str:
+    """Joins the first 20 lines, and counts the others in a last one."""
+    shown = [*lines[:_SHOWN], f"... and {len(lines) - _SHOWN} more"]
+    return "\n".join(shown[: len(lines)])
+
+
 def _report(
     skipped: Sequence[SkippedRow], count: int, source: str | Path, on_error: str
 ) -> None:
@@ -210,23 +216,15 @@ def _report(
         return
     lines = [
         f"{source} {f'row {bad.row}' if bad.row else bad.path}: {bad.reason}"
-        for bad in skipped[:_SHOWN]
+        for bad in skipped
     ]
-    if len(skipped) > _SHOWN:
-        lines.append(f"... and {len(skipped) - _SHOWN} more")
+    problems = list_first(lines)
     if on_error == "raise":
         raise ValueError(
-            "\n".join(
-                [
-                    f"{source} must list usable images; {len(skipped)} of {count} "
-                    'are not. Correct them, or leave them out with on_error="skip".',
-                    *lines,
-                ]
-            )
+            f"{source} must list usable images; {len(skipped)} of {count} are not. "
+            f'Correct them, or leave them out with on_error="skip".\n{problems}'
         )
-    _log.warning(
-        "%s: %d of %d rows skipped\n%s", source, len(skipped), count, "\n".join(lines)
-    )
+    _log.warning("%s: %d of %d rows skipped\n%s", source, len(skipped), count, problems)
 
 
 def _report_copies(

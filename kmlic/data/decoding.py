@@ -65,10 +65,7 @@ class ImageHeader:
 
 
 def inspect_image(
-    data: bytes,
-    *,
-    name: str = "the image",
-    **limits: Unpack[Limits],
+    data: bytes, *, name: str = "the image", **limits: Unpack[Limits]
 ) -> ImageHeader:
     """Reads the header of an encoded image.
 

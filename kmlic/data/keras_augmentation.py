@@ -137,12 +137,7 @@ class _Draws:
         return tf.random.stateless_uniform(shape, seed, minval, maxval, dtype)
 
 
-def mix(
-    images: tf.Tensor,
-    targets: tf.Tensor,
-    seed: tf.Tensor,
-    kind: str,
-) -> tf.Tensor:
+def mix(images: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor, kind: str) -> tf.Tensor:
     """Mixes each image of a batch with another one, and their targets too.
 
     "mixup" adds the pixels of both, "cutmix" puts a rectangle of one into the other. A

@@ -10,12 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow_datasets as tfds
 
+from kmlic.data.build_from_listing import list_first
 from kmlic.data.check_images import ImageCheck, check_images
 from kmlic.data.decoding import inspect_and_decode, read_bytes
 from kmlic.data.storage import read_lines
-
-# Bad lines that an error lists; it counts the others.
-_SHOWN = 20
 
 _HINT = "`data_dir` must be the challenge's folder, with img/ and split/."
 
@@ -313,10 +311,8 @@ def _class_problem(line: str, groups: dict[str, tuple[str, ...]]) -> str:
 def _raise(source: Path, problems: Sequence[str]) -> None:
     if not problems:
         return
-    shown = [f"{problem}." for problem in problems[:_SHOWN]]
-    if len(problems) > _SHOWN:
-        shown.append(f"... and {len(problems) - _SHOWN} more")
-    if len(problems) == 1:
-        raise ValueError(shown[0])
-    head = f"{source} and the files beside it must be correct; {len(problems)} lines"
-    raise ValueError("\n".join([f"{head} are not.", *shown]))
+    lines = [f"{problem}." for problem in problems]
+    if len(lines) == 1:
+        raise ValueError(lines[0])
+    head = f"{source} and the files beside it must be correct; {len(lines)} lines"
+    raise ValueError(f"{head} are not.\n{list_first(lines)}")

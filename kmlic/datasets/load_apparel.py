@@ -14,9 +14,7 @@ GROUPS = {
 
 
 def load_apparel(
-    *,
-    data_dir: str | Path | None,
-    **options: Unpack[RowOptions],
+    *, data_dir: str | Path | None, **options: Unpack[RowOptions]
 ) -> MultiLabelData:
     """Loads the apparel images from their folder, as they are distributed.
 

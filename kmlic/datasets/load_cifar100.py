@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from kmlic.data.build_batches import BatchOptions, build_splits
 from kmlic.data.check_images import shorten
 from kmlic.data.dataset_spec import DatasetSpec
-from kmlic.data.from_tfds import Example, from_tfds
+from kmlic.data.from_tfds import from_tfds, multi_hot
 from kmlic.data.multi_label_data import SPLITS, MultiLabelData
 from kmlic.data.splits import split_images
 from kmlic.data.storage import read_lines
@@ -172,15 +172,11 @@ def _load_tfds(**options: Unpack[BatchOptions]) -> MultiLabelData:
     builder.download_and_prepare()
     names = tuple(builder.info.features["label"].names)
 
-    def targets(example: Example, split: str) -> tf.Tensor:
-        del split  # the same in all
-        return tf.one_hot(example["label"], len(names), dtype=tf.int8)
-
     return from_tfds(
         builder,
         splits=_TFDS_SPLITS,
         labels=_labels(names, options["image_size"]),
-        targets=targets,
+        targets=lambda example, _: multi_hot([example["label"]], len(names)),
         spec=DatasetSpec("cifar100"),
         name="id",
         **options,

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Unpack
 
 import numpy as np
-import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from kmlic.data.build_batches import BatchOptions
@@ -39,10 +38,6 @@ def load_coco2014(
     builder.download_and_prepare()
     names = tuple(builder.info.features["objects"]["label"].names)
 
-    def targets(example: Example, split: str) -> tf.Tensor:
-        del split  # the same in all
-        return multi_hot(example["objects"]["label"], 80)
-
     def own_boxes(example: Example) -> Boxes:
         objects = example["objects"]
         own = tuple(names[index] for index in objects["label"])
@@ -52,7 +47,7 @@ def load_coco2014(
         builder,
         splits=_SPLITS,
         labels=Labels(names, image_size=options["image_size"]),
-        targets=targets,
+        targets=lambda example, _: multi_hot(example["objects"]["label"], 80),
         spec=DatasetSpec("coco2014", data_dir, options={"unlabelled": unlabelled}),
         boxes=own_boxes if boxes else None,
         unlabelled=unlabelled,

@@ -102,20 +102,8 @@ class StreetFashion(tfds.core.GeneratorBasedBuilder):
         "1.5.0": "Larger motifs; a test split that no choice has seen.",
     }
     BUILDER_CONFIGS = [  # noqa: RUF012
-        StreetFashionConfig(
-            name="default",
-            description="Enough to train on.",
-            train=3000,
-            validation=600,
-            test=1200,
-        ),
-        StreetFashionConfig(
-            name="tiny",
-            description="The first images of the default one, for trials and tests.",
-            train=96,
-            validation=32,
-            test=32,
-        ),
+        StreetFashionConfig(name="default", train=3000, validation=600, test=1200),
+        StreetFashionConfig(name="tiny", train=96, validation=32, test=32),
     ]
 
     # TFDS 4.9.10 would read them with a package that it does not depend on.
@@ -137,12 +125,10 @@ class StreetFashion(tfds.core.GeneratorBasedBuilder):
                     "patterns": _multi_hot_feature(PATTERNS),
                     "garments": _multi_hot_feature(GARMENTS),
                     "colours": _multi_hot_feature(COLOURS),
-                    "attributes": tfds.features.FeaturesDict(
-                        {
-                            group: tfds.features.ClassLabel(names=list(names))
-                            for group, names in ATTRIBUTE_GROUPS.items()
-                        }
-                    ),
+                    "attributes": {
+                        group: tfds.features.ClassLabel(names=list(names))
+                        for group, names in ATTRIBUTE_GROUPS.items()
+                    },
                     "boxes": tfds.features.Sequence(
                         {
                             "box": tfds.features.BBoxFeature(),

@@ -70,7 +70,7 @@ def load_street_fashion(
             image_size=options["image_size"],
             exclusive=labels == "attributes",
         ),
-        targets=targets,
+        targets=lambda example, _: targets(example),
         spec=DatasetSpec(
             "street_fashion",
             data_dir,
@@ -101,18 +101,7 @@ def _boxes(example: Example) -> Boxes:
     return Boxes(tuple(names), np.stack(corners))
 
 
-def _marks(example: Example, split: str) -> tf.Tensor:
-    del split  # the same in all
-    return tf.concat([example[group] for group in _ALL], axis=0)
-
-
-def _patterns(example: Example, split: str) -> tf.Tensor:
-    del split
-    return example["patterns"]
-
-
-def _attributes(example: Example, split: str) -> tf.Tensor:
-    del split
+def _attributes(example: Example) -> tf.Tensor:
     marks = [
         tf.one_hot(example["attributes"][group], len(names), dtype=tf.int8)
         for group, names in ATTRIBUTE_GROUPS.items()
@@ -122,7 +111,7 @@ def _attributes(example: Example, split: str) -> tf.Tensor:
 
 # Choice of labels to their groups, and an example to their targets.
 _LABELS: dict[str, tuple[Mapping[str, tuple[str, ...]], Callable[..., tf.Tensor]]] = {
-    "all": (_ALL, _marks),
-    "patterns": ({"patterns": PATTERNS}, _patterns),
+    "all": (_ALL, lambda example: tf.concat([example[each] for each in _ALL], axis=0)),
+    "patterns": ({"patterns": PATTERNS}, lambda example: example["patterns"]),
     "attributes": (ATTRIBUTE_GROUPS, _attributes),
 }
