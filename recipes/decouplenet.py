@@ -30,6 +30,7 @@ from kmlic.experiments import (
     choose_rows,
     claims_section,
     compile_model,
+    finish_run,
     make_backbone,
     map_sections,
     run_recipe,
@@ -161,7 +162,7 @@ def main(settings: Settings) -> Run:
     sections = map_sections(experiment, ("baseline", exported))
     experiment.show()
     sections.insert(0, claims_section(experiment, CLAIMS))
-    return experiment.finish(exported=exported, sections=sections)
+    return finish_run(experiment, exported, sections=sections)
 
 
 def build(

@@ -141,7 +141,7 @@ def main(settings: Settings) -> Run:
     experiment.show("validation")
     experiment.show("test")
     sections = experiments.group_sections(experiment, exported)
-    run = experiment.finish(exported=exported, sections=sections)
+    run = experiments.finish_run(experiment, exported, sections=sections)
     if settings.submission:
         experiments.write_submission(settings.folder, settings.submission)
     return run

@@ -165,7 +165,7 @@ def build(
         model = part_above_pool(model)
     model = score_labels(model, words.vectors)
     if settings.warm_start and not study.features:
-        source = study.experiment.load_model("softmax", seed)
+        source = study.experiment.trained["softmax"][seed].load_model()
         copied, fresh = transfer_weights(source, model)
         study.experiment.say(f"{len(copied)} weights from softmax; not {fresh}.")
     compile_scorer(settings, model, data, words.shared)

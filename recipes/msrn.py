@@ -27,6 +27,7 @@ from kmlic.experiments import (
     choose_rows,
     compile_model,
     find_word_vectors,
+    finish_run,
     load_data,
     make_backbone,
     run_recipe,
@@ -134,7 +135,7 @@ def main(settings: Settings) -> Run:
     exported = "msrn" if "msrn" in rows else list(rows)[-1]
     # Word vectors trained on captions differ between seeds.
     vocabulary = vocabularies[experiment.best_of(exported).seed]
-    return experiment.finish(exported=exported, words=vocabulary)
+    return finish_run(experiment, exported, words=vocabulary)
 
 
 def find_semantics(

@@ -119,7 +119,7 @@ def main(settings: Settings) -> Run:
     experiments.add_map_mass(experiment)
     sections = experiments.area_sections(experiment, MAIN, "baseline")
     experiment.show()
-    return experiment.finish(exported=MAIN, sections=sections)
+    return experiments.finish_run(experiment, MAIN, sections=sections)
 
 
 def make_table(settings: Settings) -> dict[str, dict[str, Any]]:

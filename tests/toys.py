@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from kmlic.data import Boxes, MultiLabelData
-from kmlic.experiments import TrainingSettings
+from kmlic.experiments import Trained, TrainingSettings
 from kmlic.labels import Labels
 from kmlic.losses import PartialBinaryCrossentropy
 
@@ -61,3 +61,18 @@ def boxed_data(size=32, names=("dog", "sofa", "hat")):
         train_in_order=batches,
         boxes=dict.fromkeys(("train", "validation", "test"), (corner,) * 8),
     )
+
+
+def add_toy_row(experiment, name, probability=0.5, model=None):
+    """Adds a row of seed 0 with one probability for all, and a model if given."""
+    data = experiment.data[0]
+    scores = {
+        split: (data.targets[split], np.full(data.targets[split].shape, probability))
+        for split in ("validation", "test")
+    }
+    path = None
+    if model is not None:
+        path = experiment.folder.working / f"{name}.keras"
+        model.save(path)
+    trained = Trained(name, 0, scores, model_path=path)
+    experiment.trained[name] = {0: trained}

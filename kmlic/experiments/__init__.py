@@ -5,10 +5,11 @@ from kmlic.experiments.area_sections import area_sections
 from kmlic.experiments.claims_section import claims_section
 from kmlic.experiments.compile_model import backbone_multipliers, compile_model
 from kmlic.experiments.evaluate_run import evaluate_run
-from kmlic.experiments.experiment import Experiment, Trained
+from kmlic.experiments.experiment import Experiment
 from kmlic.experiments.export_run import export_run
 from kmlic.experiments.find_label_words import ZeroShotSettings
 from kmlic.experiments.find_word_vectors import find_word_vectors
+from kmlic.experiments.finish_run import finish_run
 from kmlic.experiments.group_sections import group_sections
 from kmlic.experiments.images_at import images_at
 from kmlic.experiments.load_data import has_boxes, load_data
@@ -26,6 +27,7 @@ from kmlic.experiments.train_rows import (
     load_row,
     train_rows,
 )
+from kmlic.experiments.trained import Trained
 from kmlic.experiments.training_settings import TrainingSettings
 from kmlic.experiments.write_submission import write_submission
 from kmlic.experiments.zero_shot_study import ZeroShotStudy
@@ -50,6 +52,7 @@ __all__ = [
     "evaluate_run",
     "export_run",
     "find_word_vectors",
+    "finish_run",
     "group_sections",
     "has_boxes",
     "images_at",

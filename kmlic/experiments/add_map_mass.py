@@ -21,10 +21,10 @@ def add_map_mass(experiment: Experiment) -> None:
         return
     data = load_data(settings, settings.seeds[0], boxes=True)
     for name, trainings in experiment.trained.items():
-        for seed in [trained.seed for trained in trainings]:
-            model = experiment.load_model(name, seed)
-            if model is None:
+        for seed, trained in trainings.items():
+            if trained.model_path is None:
                 continue
+            model = trained.load_model()
             centers = receptive_field_centers(model)
             for split in SPLITS:
                 maps = [

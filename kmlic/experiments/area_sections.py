@@ -50,8 +50,10 @@ def _add_metrics(experiment: Experiment, split: str, baseline: str) -> None:
 
 def _areas(experiment: Experiment, split: str) -> dict[str, np.ndarray]:
     return {
-        name: np.array([precision_recall_auc(*each.scores[split]) for each in trained])
-        for name, trained in experiment.trained.items()
+        name: np.array(
+            [precision_recall_auc(*each.scores[split]) for each in trainings.values()]
+        )
+        for name, trainings in experiment.trained.items()
     }  # (seeds, L)
 
 
@@ -123,7 +125,7 @@ def _format(values: ArrayLike) -> str:
 def _curves(experiment: Experiment, model: str, baseline: str) -> Section:
     best = experiment.best_of(model)
     targets, scores = best.scores["test"]
-    other = experiment.find(baseline, best.seed).scores["test"][1]
+    other = experiment.trained[baseline][best.seed].scores["test"][1]
     figure = compare_curves(
         experiment.data[best.seed].labels.names,
         targets,

@@ -40,5 +40,5 @@ def claims_section(experiment: Experiment, claims: Sequence[Claim]) -> Section:
 
 
 def _points(experiment: Experiment, name: str) -> np.ndarray:
-    reports = experiment.reports_of(name, "test")
+    reports = experiment.reports_of(name, "test").values()
     return np.array([100 * report.metrics["mAP"] for report in reports])

@@ -22,14 +22,14 @@ def example_section(
         rare: largest share of the training images that a rare label has.
     """
     best = experiment.best_of(model)
-    rows = {name: experiment.find(name, best.seed) for name in (baseline, model)}
+    rows = {name: experiment.trained[name][best.seed] for name in (baseline, model)}
     data = experiment.data[best.seed]
     few = (data.train_targets == 1).mean(axis=0) <= rare
     targets = data.targets["validation"]
     marked = (targets == 1) & few
     chosen = np.flatnonzero((marked if marked.any() else targets == 1).any(axis=1))
     images = images_at(data.validation, chosen[:_NUM_EXAMPLES])
-    loaded = experiment.load_model(model, best.seed)
+    loaded = best.load_model()
     maps = activation_maps(loaded, np.stack(list(images.values())))
     centers = receptive_field_centers(loaded)
 

@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from kmlic.experiments.experiment import Experiment, Trained
+from kmlic.experiments.experiment import Experiment
+from kmlic.experiments.trained import Trained
 from kmlic.html_report import Section
 from kmlic.labels import Labels
 from kmlic.metrics import confusion_matrices

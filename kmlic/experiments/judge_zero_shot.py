@@ -10,9 +10,10 @@ import tensorflow as tf
 from kmlic.data import MultiLabelData
 from kmlic.embedding_index import EmbeddingIndex, conse
 from kmlic.evaluation import Report
-from kmlic.experiments.experiment import Experiment, Trained
+from kmlic.experiments.experiment import Experiment
 from kmlic.experiments.find_label_words import Words, ZeroShotSettings
 from kmlic.experiments.gather_candidates import Candidates
+from kmlic.experiments.trained import Trained
 from kmlic.metrics import (
     choose_seen_bias,
     random_similarity,
@@ -60,8 +61,8 @@ def judge_zero_shot(
     embedded: dict[str, np.ndarray] = {}
     biases: dict[str, dict[int, float]] = {}
     for name in names:
-        trained = experiment.find(name, seed)
-        model = keras.saving.load_model(trained.model_path, compile=False)
+        trained = experiment.trained[name][seed]
+        model = trained.load_model()
         judged = model if name == "softmax" else embedding_part(model)
         if unseen.source is not None:
             judged = part_above_pool(judged)

@@ -30,8 +30,11 @@ def map_sections(experiment: Experiment, names: Sequence[str]) -> list[Section]:
     data = {seed: load_data(settings, seed, **boxes) for seed in settings.seeds}
     sections = [pointing_section(experiment, data)] if boxes else []
     first = settings.seeds[0]
-    loaded = {name: experiment.load_model(name, first) for name in dict.fromkeys(names)}
-    models = {name: model for name, model in loaded.items() if model is not None}
+    models = {
+        name: experiment.trained[name][first].load_model()
+        for name in names
+        if name in experiment.trained
+    }
     return [*sections, _draw_maps(models, data[first])]
 
 

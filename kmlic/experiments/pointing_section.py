@@ -42,9 +42,12 @@ def pointing_section(
     for name in [*experiment.trained, _CENTRE]:
         shares = []
         for seed, each in data.items():
-            model = experiment.load_model(name, seed)
-            if model is None and name != _CENTRE:
-                continue  # without maps, like an average of models
+            model = None
+            if name != _CENTRE:
+                trained = experiment.trained[name][seed]
+                if trained.model_path is None:
+                    continue  # without maps, like an average of models
+                model = trained.load_model()
             pointing, difficult, by_windows = _count_hits(model, each)
             values = {key: pointing.accuracy(own) for key, own in columns.items()}
             values["pointing/difficult"] = difficult.accuracy()

@@ -1,9 +1,10 @@
 """Models whose logits are averaged, each trained in stages on a frozen trunk."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import keras
 import numpy as np
@@ -69,150 +70,130 @@ def train_members(
             is to start at label frequencies, which groups do not have one by one.
     """
     seeds = experiment.settings.seeds
-    experiment.trainings = len(seeds) * len(rows)
+    experiment.num_trainings += len(seeds) * len(rows)
     for seed in seeds:
         for name, row in rows.items():
             data = load(row, seed)
-            _train_row(experiment, name, seed, row, data, build_member, group_weights)
+            members = _Members(
+                experiment, name, seed, row, data, build_member, group_weights
+            )
+            experiment.train(
+                name, seed, members.build, data, settings=row, training=members.train
+            )
         experiment.add_majority(seed)
 
 
-def _train_row(
-    experiment: Experiment[S],
-    name: str,
-    seed: int,
-    settings: S,
-    data: MultiLabelData,
-    build_member: BuildMember[S],
-    group_weights: Sequence[float],
-) -> None:
-    if settings.cache_frozen and settings.frozen_until is None:
-        raise ValueError("`cache_frozen` needs `frozen_until`; got frozen_until=None.")
-    if settings.first_bias != "zero":
-        raise ValueError(
-            "`first_bias` must be zero for exclusive groups; got "
-            f"first_bias={settings.first_bias!r}."
-        )
-    parts: list[_Parts] = []
+class _Members(Generic[S]):
+    """Builds and trains the members of one row and seed."""
 
-    def build() -> keras.Model:
-        parts.append(_build_parts(settings, data, build_member))
-        return parts[0].whole
-
-    def training(model: keras.Model, folder: Path) -> list[dict[str, float]]:
-        kept = experiment.folder.working / "trainings" / "features"
-        features: dict[float, CachedFeatures] = {}
-        members = []
-        for number in range(settings.members):
-            own_seed = 1000 * seed + number
-            keras.utils.set_random_seed(own_seed)
-            own, zoom = data, _zoom(settings, number)
-            if parts[0].trunk is not None and settings.cache_frozen:
-                if zoom not in features:
-                    view = average_models([parts[0].trunk], zooms=[zoom])
-                    features[zoom] = CachedFeatures(view, data, kept)
-                own = features[zoom].load(
-                    batch_size=settings.batch_size,
-                    seed=own_seed,
-                    augmentation=settings.augmentation,
-                )
-            options = {
-                "seed": own_seed,
-                "metrics": experiment.metrics_of(own),
-                "monitor": experiment.monitor,
-                "augmentation": own.device_augmentation,
-                **settings.fit_options(),
-            }
-            stages = _Stages(
-                settings,
-                own,
-                group_weights,
-                folder / f"member_{number + 1}",
-                f"{name} (seed {seed}, member {number + 1})",
-                options,
+    def __init__(
+        self,
+        experiment: Experiment[S],
+        name: str,
+        seed: int,
+        settings: S,
+        data: MultiLabelData,
+        build_member: BuildMember[S],
+        group_weights: Sequence[float],
+    ):
+        if settings.cache_frozen and settings.frozen_until is None:
+            raise ValueError(
+                "`cache_frozen` needs `frozen_until`; got frozen_until=None."
             )
-            members.append(stages.train(parts[0], number))
+        if settings.first_bias != "zero":
+            raise ValueError(
+                "`first_bias` must be zero for exclusive groups; got "
+                f"first_bias={settings.first_bias!r}."
+            )
+        self.experiment, self.name, self.seed = experiment, name, seed
+        self.settings, self.data = settings, data
+        self.build_member, self.group_weights = build_member, group_weights
+        zooms = itertools.cycle(settings.zooms)
+        self.zooms = list(itertools.islice(zooms, settings.members))
+        self.trunk: keras.Model | None = None  # the frozen part
+        # From the trunk's output, or from images, to logits.
+        self.members: list[keras.Model] = []
+        # The part of each member that came from the backbone.
+        self.backbones: list[keras.Model] = []
+        self.features: dict[float, CachedFeatures] = {}  # by zoom
+
+    def build(self) -> keras.Model:
+        """Builds the members and returns their average, from images to logits."""
+        settings = self.settings
+        plain = dataclasses.replace(settings, batch_norm="train")  # frozen in stages
+        for _ in range(settings.members):
+            backbone = make_backbone(plain, include_top=settings.include_top)
+            if settings.frozen_until:
+                lower, backbone = split_backbone(backbone, settings.frozen_until)
+                self.trunk = self.trunk or lower
+                self.trunk.trainable = False
+            self.backbones.append(backbone)
+            self.members.append(self.build_member(settings, self.data, backbone))
+        return average_models(
+            self.members,
+            trunk=self.trunk,
+            flips=settings.average_flips,
+            zooms=self.zooms,
+        )
+
+    def train(self, model: keras.Model, folder: Path) -> list[dict[str, float]]:
+        """Trains the members of the model and returns their mean values per epoch."""
+        members = [
+            self._train_member(number, folder / f"member_{number + 1}")
+            for number in range(self.settings.members)
+        ]
         return [
             {key: float(np.mean([epoch[key] for epoch in same])) for key in same[0]}
             for same in zip(*members, strict=True)
         ]
 
-    experiment.train(name, seed, build, data, settings=settings, training=training)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Parts:
-    trunk: keras.Model | None  # the frozen part
-    members: list[keras.Model]  # from the trunk's output, or from images, to logits
-    backbones: list[keras.Model]  # the part of each member that came from the backbone
-    whole: keras.Model  # the average of all members, from images to logits
-
-
-def _build_parts(
-    settings: S, data: MultiLabelData, build_member: BuildMember[S]
-) -> _Parts:
-    trunk, members, backbones = None, [], []
-    plain = dataclasses.replace(settings, batch_norm="train")  # frozen in each stage
-    for _ in range(settings.members):
-        backbone = make_backbone(plain, include_top=settings.include_top)
-        if settings.frozen_until:
-            lower, backbone = split_backbone(backbone, settings.frozen_until)
-            trunk = trunk or lower
-            trunk.trainable = False
-        backbones.append(backbone)
-        members.append(build_member(settings, data, backbone))
-    zooms = [_zoom(settings, number) for number in range(settings.members)]
-    whole = average_models(
-        members, trunk=trunk, flips=settings.average_flips, zooms=zooms
-    )
-    return _Parts(trunk, members, backbones, whole)
-
-
-def _zoom(settings: MemberSettings, number: int) -> float:
-    return settings.zooms[number % len(settings.zooms)]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Stages:
-    settings: Any
-    data: MultiLabelData
-    group_weights: Sequence[float]
-    folder: Path
-    title: str
-    options: dict[str, Any]
-
-    def train(self, parts: _Parts, number: int) -> list[dict[str, float]]:
-        settings, member = self.settings, parts.members[number]
-        model, backbone = member, parts.backbones[number]
-        if parts.trunk is None or not settings.cache_frozen:
-            zooms = [_zoom(settings, number)]
+    def _train_member(self, number: int, folder: Path) -> list[dict[str, float]]:
+        settings, zoom = self.settings, self.zooms[number]
+        member, backbone = self.members[number], self.backbones[number]
+        seed = 1000 * self.seed + number
+        keras.utils.set_random_seed(seed)
+        if settings.cache_frozen:
+            data, model = self._load_features(zoom, seed), member
+        else:
+            data = self.data
             with make_strategy(settings.strategy).scope():
-                model = average_models([member], trunk=parts.trunk, zooms=zooms)
-        values: list[dict[str, float]] = []
+                model = average_models([member], trunk=self.trunk, zooms=[zoom])
         head = dataclasses.replace(
             settings,
             epochs=settings.head_epochs,
             learning_rate=settings.head_learning_rate,
         )
+        values: list[dict[str, float]] = []
         for stage, own in {"head": head, "all": settings}.items():
             if not own.epochs:
                 continue
             backbone.trainable = stage == "all"
             if settings.batch_norm == "freeze":
                 freeze_batch_norm(backbone)
-            steps = self.data.sizes["train"] // settings.batch_size
-            # Fresh weights above trained ones warm up in a stage of their own.
+            steps = data.sizes["train"] // settings.batch_size
+            # New weights above trained ones warm up in a stage of their own.
             warm_up = 0 if head.epochs else min(steps, steps * own.epochs // 2)
             with make_strategy(settings.strategy).scope():
-                loss = make_group_loss(settings, self.data, member, self.group_weights)
-                compile_model(model, own, self.data, loss, warm_up=warm_up)
+                loss = make_group_loss(settings, data, member, self.group_weights)
+                compile_model(model, own, data, loss, warm_up=warm_up)
             values += fit(
                 model,
-                self.data.train,
-                self.data.validation,
+                data.train,
+                data.validation,
                 epochs=own.epochs,
-                folder=self.folder / stage,
-                title=f"{self.title}, {stage}",
-                **self.options,
+                folder=folder / stage,
+                title=f"{self.name} (seed {self.seed}, member {number + 1}), {stage}",
+                **self.experiment.fit_options(settings, data, seed),
             )
         return values
+
+    def _load_features(self, zoom: float, seed: int) -> MultiLabelData:
+        if zoom not in self.features:
+            folder = self.experiment.folder.working / "trainings" / "features"
+            view = average_models([self.trunk], zooms=[zoom])
+            self.features[zoom] = CachedFeatures(view, self.data, folder)
+        return self.features[zoom].load(
+            batch_size=self.settings.batch_size,
+            seed=seed,
+            augmentation=self.settings.augmentation,
+        )

@@ -11,6 +11,7 @@ import keras
 
 from kmlic.data import MultiLabelData
 from kmlic.experiments.experiment import Experiment
+from kmlic.experiments.finish_run import finish_run
 from kmlic.experiments.load_data import load_data
 from kmlic.experiments.training_settings import TrainingSettings
 from kmlic.labels import Labels
@@ -55,7 +56,7 @@ def train_or_reuse(
     experiment.say(f"Training the {name}: {mismatch}")
     experiment.train(name, seed, functools.partial(build, settings, data), data)
     # Its exports would be part of the other model's again.
-    experiment.finish(exported=name, export=lambda *_: {})
+    finish_run(experiment, name, export=lambda *_: {})
     return settings.folder
 
 

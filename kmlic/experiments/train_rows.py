@@ -121,7 +121,7 @@ def train_rows(
         load: returns the splits of a row's settings and a seed.
     """
     settings = experiment.settings
-    experiment.trainings += len(settings.seeds) * len(rows)
+    experiment.num_trainings += len(settings.seeds) * len(rows)
     for seed in settings.seeds:
         for name, row in rows.items():
             join = features[seed].join if features else None

@@ -22,8 +22,8 @@ class TrainingSettings:
         >>> @dataclasses.dataclass(frozen=True)
         ... class Settings(TrainingSettings):
         ...     epochs: int = 3
-        >>> Settings(ema=0.99).fit_options()["ema"]
-        0.99
+        >>> Settings(ema=0.99).epochs
+        3
     """
 
     dataset: str = "street_fashion"
@@ -111,11 +111,3 @@ class TrainingSettings:
             tf.config.experimental.enable_op_determinism()
         if self.strategy == "multi_worker":
             make_strategy(self.strategy)
-
-    def fit_options(self) -> dict[str, Any]:
-        """Returns the arguments of `kmlic.training.fit` that these settings fix."""
-        return {
-            "ema": self.ema,
-            "accumulate": self.accumulate,
-            "save_seconds": 60 * self.save_minutes,
-        }

@@ -95,11 +95,9 @@ def _hits(experiment: Experiment) -> Section:
     axes = figure.subplots()
     rows = []
     for name, trainings in experiment.trained.items():
-        ks = range(1, 1 + min(20, trainings[0].scores["test"][1].shape[1]))
-        hits = np.mean(
-            [[hit_at_k(*own.scores["test"], k) for k in ks] for own in trainings],
-            axis=0,
-        )
+        scores = [trained.scores["test"] for trained in trainings.values()]
+        ks = range(1, 1 + min(20, scores[0][1].shape[1]))
+        hits = np.mean([[hit_at_k(*own, k) for k in ks] for own in scores], axis=0)
         axes.plot(ks, 100 * hits, marker=".", label=name)
         rows.append([name, *(f"{100 * hit:.1f}" for hit in hits)])
     axes.set_xticks([1, 5, 10, 15, 20])

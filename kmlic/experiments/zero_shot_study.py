@@ -18,6 +18,7 @@ from kmlic.experiments.find_label_words import (
     ZeroShotSettings,
     find_label_words,
 )
+from kmlic.experiments.finish_run import finish_run
 from kmlic.experiments.gather_candidates import Candidates, gather_candidates
 from kmlic.experiments.judge_zero_shot import choose_embedding_bias, judge_zero_shot
 from kmlic.experiments.load_data import load_data
@@ -94,7 +95,7 @@ class ZeroShotStudy(Generic[S]):
         train_rows(experiment, embedding, build, features=self.features, load=self.load)
         add_linear_probes(experiment, load=self.load)
         for name, trainings in experiment.trained.items():
-            for trained in trainings:
+            for trained in trainings.values():
                 for split, scores in trained.scores.items():
                     hits = {f"hit@{k}": hit_at_k(*scores, k) for k in range(1, 21)}
                     experiment.add_metrics(name, trained.seed, split, hits)
@@ -156,8 +157,9 @@ class ZeroShotStudy(Generic[S]):
         ) -> dict[str, float]:
             return export_embedding(index, model, folder, data)
 
-        return self.experiment.finish(
-            exported="devise",
+        return finish_run(
+            self.experiment,
+            "devise",
             words=self.words[best].all,
             export=export,
             sections=zero_shot_sections(
@@ -186,8 +188,7 @@ class ZeroShotStudy(Generic[S]):
         )
 
     def _softmax(self, settings: S, seed: int) -> keras.Model:
-        path = self.experiment.find("softmax", seed).model_path
-        model = keras.saving.load_model(path, compile=False)
+        model = self.experiment.trained["softmax"][seed].load_model()
         return keras.Model(model.input, model.get_layer(POOL).output)
 
 

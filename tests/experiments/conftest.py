@@ -1,13 +1,11 @@
 """A run on images of one colour, that two test files read."""
 
-import shutil
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from kmlic.datasets import load_dataset
-from kmlic.experiments import Experiment
+from kmlic.experiments import Experiment, finish_run
 from tests.toys import LABELS, toy_model, toy_settings
 
 
@@ -47,13 +45,8 @@ def write_run(folder, *, seeds, exported):
         )
         experiment.train("model", seed, toy_model, data)
 
-    def export(trained, *arguments):
-        shutil.copy(trained.model_path, experiment.folder.working / "model.keras")
-        return {}
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiment, "_export", export)
-        trained = {each.seed: each for each in experiment.trained["model"]}
-        patch.setattr(experiment, "best_of", lambda name: trained[exported])
-        experiment.finish(exported="model")
+        best = experiment.trained["model"][exported]
+        patch.setattr(experiment, "best_of", lambda name: best)
+        finish_run(experiment, "model", export=lambda *arguments: {})
     return folder / "run", images

@@ -1,28 +1,19 @@
 import importlib
 
-import numpy as np
-
 from kmlic.experiments import Experiment, add_map_mass
 from kmlic.models import build_classifier
-from tests.toys import boxed_data, toy_settings
+from tests.toys import add_toy_row, boxed_data, toy_settings
 
 module = importlib.import_module("kmlic.experiments.add_map_mass")
 
 
 def experiment_on(dataset, folder, monkeypatch):
     experiment = Experiment("toy", toy_settings(folder, seeds=(0,), dataset=dataset))
-    data = experiment.data[0] = boxed_data()
+    experiment.data[0] = boxed_data()
     model = build_classifier(3, backbone="small_resnet", image_size=32)
     monkeypatch.setattr(module, "load_data", lambda *_, **options: boxed_data())
-    monkeypatch.setattr(
-        experiment, "load_model", lambda name, seed: model if name == "maps" else None
-    )
-    scores = {
-        split: (data.targets[split], np.full((8, 3), 0.5))
-        for split in ("validation", "test")
-    }
-    for name in ("maps", "no maps"):
-        experiment.add_scores(name, 0, scores)
+    add_toy_row(experiment, "maps", model=model)
+    add_toy_row(experiment, "no maps")
     add_map_mass(experiment)
     return {name: each[0].metrics for name, each in experiment.compare().items()}
 

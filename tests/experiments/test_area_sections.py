@@ -41,7 +41,7 @@ def test_gains_are_relative_to_the_baseline_of_the_same_seed(tmp_path, monkeypat
     gains = []
     for seed in (0, 1):
         areas = [
-            precision_recall_auc(*experiment.find(name, seed).scores["test"])
+            precision_recall_auc(*experiment.trained[name][seed].scores["test"])
             for name in ("model", "baseline")
         ]
         gains.append(np.mean(areas[0] / areas[1] - 1))

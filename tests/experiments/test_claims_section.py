@@ -32,8 +32,8 @@ def test_compares_the_rows_that_were_trained(tmp_path, capsys):
     points = [
         100 * (good.metrics["mAP"] - bad.metrics["mAP"])
         for good, bad in zip(
-            experiment.reports_of("good", "test"),
-            experiment.reports_of("bad", "test"),
+            experiment.reports_of("good", "test").values(),
+            experiment.reports_of("bad", "test").values(),
             strict=True,
         )
     ]

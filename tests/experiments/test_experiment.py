@@ -1,95 +1,19 @@
-import csv
-import dataclasses
+import inspect
 import json
 
-import keras
 import numpy as np
 import pytest
 
-from kmlic.data import DatasetSpec
-from kmlic.evaluation import Report, report_scores, tune_thresholds
-from kmlic.experiments import Experiment
-from kmlic.html_report import Section
+from kmlic.evaluation import Report
+from kmlic.experiments import Experiment, finish_run
 from kmlic.labels import Labels
-from kmlic.losses import PartialBinaryCrossentropy
-from kmlic.run_folder import Run
-from kmlic.training import CachedFeatures, predict_scores
-from kmlic.words import load_word_vectors, train_word_vectors
-from tests.toys import LABELS, toy_data, toy_model, toy_settings
+from kmlic.training import fit
+from tests.toys import LABELS, add_toy_row, toy_data, toy_model, toy_settings
 
 
 def _train(experiment, name="model", build=toy_model):
     for seed in experiment.settings.seeds:
         experiment.train(name, seed, build, toy_data())
-
-
-def test_leaves_a_whole_run_folder(tmp_path, capsys):
-    experiment = Experiment("toy", toy_settings(tmp_path / "run"))
-    _train(experiment)
-    experiment.show()
-    own = Section("Ablation", "What the recipe adds.")
-    run = experiment.finish(exported="model", sections=[own])
-
-    assert (
-        "toy on toy, test split: 40 images, 2 seeds, in percent"
-        in capsys.readouterr().out
-    )
-    assert Run.read(tmp_path / "run" / "run.json").results == run.results
-    values = [run.seeds[seed]["test"]["model"]["mAP"] for seed in ("0", "1")]
-    assert run.results["test"]["model"]["mAP"] == pytest.approx(np.mean(values))
-    assert run.deviations["test"]["model"]["mAP"] == pytest.approx(
-        np.std(values, ddof=1)
-    )
-    assert run.results["test"]["model"]["mAP"] > 0.7
-    labels = Labels.read(tmp_path / "run" / "labels.json")
-    labels.require_same_names(LABELS)
-    best = experiment.best_of("model")
-    np.testing.assert_allclose(
-        labels.thresholds, tune_thresholds(*best.scores["validation"])
-    )
-    expected = report_scores(*best.scores["test"], labels).metrics
-    assert run.tuned["test"]["model"] == expected
-    with (tmp_path / "run" / "history.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["model"], row["seed"], row["epoch"]) for row in rows] == [
-        ("model", seed, epoch) for seed in "01" for epoch in "12"
-    ]
-    report = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert "toy on toy" in report and "What the recipe adds." in report
-    assert set(run.exports) == {"export/1", "model.tflite"}
-    assert all(difference < 1e-4 for difference in run.exports.values())
-    assert (
-        keras.saving.load_model(tmp_path / "run" / "model.keras").count_params() == 12
-    )
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
-
-
-def test_takes_reports_on_other_images_and_an_export_of_ones_own(tmp_path, capsys):
-    experiment = Experiment("toy", toy_settings(tmp_path / "run"))
-    _train(experiment)
-    for seed, value in ((0, 0.5), (1, 0.7)):
-        both = {"similarity": value, "bias": np.nan}
-        experiment.add_report("zero_shot", "model", seed, Report(both, {}, 7))
-
-    def export(model, folder, data):
-        (folder / "own.txt").write_text(f"{model.count_params()} {data.sizes['test']}")
-        return {"own.txt": 1e-7}
-
-    experiment.show("zero_shot")
-    vocabulary = train_word_vectors(["a red dress", "a blue dress"], size=4)
-    run = experiment.finish(exported="model", export=export, words=vocabulary)
-    kept = load_word_vectors(tmp_path / "run" / "words.npz")
-    np.testing.assert_array_equal(kept["dress"], vocabulary["dress"])
-
-    assert "toy, zero_shot split: 7 images" in capsys.readouterr().out
-    found = run.results["zero_shot"]["model"]
-    assert found == {"similarity": pytest.approx(0.6), "bias": None}
-    spread = run.deviations["zero_shot"]["model"]["similarity"]
-    assert spread == pytest.approx(0.2 / 2**0.5)
-    assert run.seeds["1"]["zero_shot"]["model"] == {"similarity": 0.7}
-    assert run.exports == {"own.txt": 1e-7}
-    assert (tmp_path / "run" / "own.txt").read_text() == "12 40"
-    assert not (tmp_path / "run" / "export").exists()
 
 
 def test_goes_on_with_the_trainings_that_are_missing(tmp_path):
@@ -115,14 +39,10 @@ def test_the_seed_exported_is_the_best_on_validation(tmp_path):
     _train(experiment)
     targets = np.array([[1, 0, 1], [0, 1, 0]])
     good, bad = (targets * 0.8, targets), (1 - targets * 0.8, targets)
-    experiment.trained["model"] = [
-        dataclasses.replace(
-            trained, scores={"validation": validation[::-1], "test": test[::-1]}
+    for seed, validation, test in ((0, bad, good), (1, good, bad)):
+        experiment.add_scores(
+            "model", seed, {"validation": validation[::-1], "test": test[::-1]}
         )
-        for trained, validation, test in zip(
-            experiment.trained["model"], (bad, good), (good, bad), strict=True
-        )
-    ]
     assert experiment.best_of("model").seed == 1
 
 
@@ -148,57 +68,21 @@ def test_other_settings_than_the_interrupted_run_are_refused(tmp_path):
     assert json.loads((tmp_path / ".run.working" / "settings.json").read_text())
 
 
-def test_what_was_trained_on_features_is_exported_with_what_computes_them(tmp_path):
-    images = keras.Input((8, 8, 3), name="images")
-    lower = keras.Model(images, keras.layers.Rescaling(1 / 255)(images))
-    data = toy_data()
-    features = CachedFeatures(lower, data, tmp_path / "features")
-
-    def build():
-        maps = keras.Input(features.shapes[0])
-        pooled = keras.layers.GlobalAveragePooling2D()(maps)
-        model = keras.Model(maps, keras.layers.Dense(3, name="logits")(pooled))
-        model.compile(keras.optimizers.SGD(0.5), PartialBinaryCrossentropy())
-        return model
-
-    experiment = Experiment("toy", toy_settings(tmp_path / "run", seeds=(0,)))
-    loaded = features.load(batch_size=8)
-    trained = experiment.train("m", 0, build, loaded, join=features.join)
-    assert experiment.data[0] is data
-    run = experiment.finish(exported="m")
-
-    model = keras.saving.load_model(tmp_path / "run" / "model.keras")
-    assert model.input_shape == (None, 8, 8, 3)
-    assert all(difference < 1e-4 for difference in run.exports.values())
-    _, expected = predict_scores(model, data.test)
-    np.testing.assert_allclose(trained.scores["test"][1], expected, atol=1e-3)
-
-
-def test_other_scores_and_metrics_judge_epochs_seeds_and_splits(tmp_path):
+def test_another_report_judges_epochs_seeds_and_splits(tmp_path):
     calls = []
 
-    def score(model, dataset, labels):
-        calls.append(labels)
-        targets, scores = predict_scores(model, dataset)
-        return targets, -scores
-
     def report(targets, scores, labels):
-        closeness = float(1 - np.abs(targets + scores).mean())
+        calls.append(labels)
+        closeness = float(1 - np.abs(targets - scores).mean())
         return Report({"closeness": closeness}, {}, len(targets))
 
-    experiment = Experiment(
-        "toy",
-        toy_settings(tmp_path / "run"),
-        score=score,
-        report=report,
-        monitor="closeness",
-    )
+    settings = toy_settings(tmp_path / "run")
+    experiment = Experiment("toy", settings, report=report, monitor="closeness")
     _train(experiment)
-    run = experiment.finish()
-    assert set(run.results["test"]["model"]) == {"closeness"}
+    run = finish_run(experiment)
+    assert set(run.results["test"]["model"]) == {"closeness"} and not run.tuned
     epochs = experiment.trained["model"][0].epochs
     assert [set(values) for values in epochs] == [{"loss", "val_closeness"}] * 2
-    assert experiment.trained["model"][0].scores["test"][1].max() <= 0
     best = max(
         run.seeds, key=lambda s: run.seeds[s]["validation"]["model"]["closeness"]
     )
@@ -211,7 +95,7 @@ def test_values_beside_the_scores_are_averaged_over_the_seeds(tmp_path):
     _train(experiment)
     for seed in (0, 1):
         experiment.add_metrics("model", seed, "test", {"in box": 0.5 + seed})
-    run = experiment.finish()
+    run = finish_run(experiment)
     assert run.results["test"]["model"]["in box"] == 1.0
     assert run.deviations["test"]["model"]["in box"] == pytest.approx(0.5**0.5)
     assert "in box" not in run.results["validation"]["model"]
@@ -232,43 +116,20 @@ def test_a_training_of_ones_own_leaves_what_it_says(tmp_path):
     assert folders == [tmp_path / ".run.working/trainings/own-0/state"]
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_trains_as_the_settings_of_all_recipes_say(tmp_path, precision):
-    settings = toy_settings(
-        tmp_path / "run", seeds=(0,), precision=precision, ema=0.5, accumulate=2
-    )
-    experiment = Experiment("toy", settings)
-    seen = []
-
-    def build():
-        model = toy_model()
-        seen.append((model, model.layers[1].compute_dtype))
-        return model
-
-    experiment.train("model", 0, build, toy_data())
-    run = experiment.finish(exported="model")
-    model, dtype = seen[0]
-    assert f"mixed_{dtype}" == precision
-    assert int(keras.ops.convert_to_numpy(model.optimizer.iterations)) == 10
-    assert keras.config.dtype_policy().name == "float32"
-    kept = keras.saving.load_model(tmp_path / "run" / "model.keras")
-    assert {layer.compute_dtype for layer in kept.layers} == {"float32"}
-    assert run.weights.startswith("moving averages (momentum 0.5), batch norm")
-    assert all(difference < 1e-4 for difference in run.exports.values())
+def test_fit_options_are_arguments_of_fit(tmp_path):
+    settings = toy_settings(tmp_path / "run", ema=0.9, accumulate=2)
+    options = Experiment("toy", settings).fit_options(settings, toy_data(), seed=3)
+    assert set(options) <= set(inspect.signature(fit).parameters)
+    assert (options["ema"], options["accumulate"], options["seed"]) == (0.9, 2, 3)
+    assert options["save_seconds"] == 300.0
 
 
-def test_records_how_the_exported_row_reads_its_images(tmp_path, monkeypatch):
+def test_an_average_needs_all_of_its_rows(tmp_path):
     experiment = Experiment("toy", toy_settings(tmp_path / "run", seeds=(0,)))
-    for name, margin in (("model", 0.1), ("other", 0.0)):
-        spec = DatasetSpec("toy", "here", 0, {"margin": margin})
-        data = dataclasses.replace(toy_data(), spec=spec)
-        experiment.train(name, 0, toy_model, data)
-    monkeypatch.setattr(experiment, "_export", lambda *arguments: {})
-    run = experiment.finish(exported="model")
-    described = run.data["seeds"]["0"]
-    assert described["spec"]["options"] == {"margin": 0.1}
-    assert described["splits"]["train"] == {
-        "images": 40,
-        "fingerprint": toy_data().fingerprints["train"],
-    }
-    assert run.data["exported"] == {"model": "model", "seed": 0}
+    experiment.data[0] = toy_data()
+    add_toy_row(experiment, "a", 0.2)
+    experiment.add_average("a+b", ("a", "b"), 0)
+    assert "a+b" not in experiment.trained
+    add_toy_row(experiment, "b", 0.6)
+    experiment.add_average("a+b", ("a", "b"), 0)
+    np.testing.assert_allclose(experiment.trained["a+b"][0].scores["test"][1], 0.4)

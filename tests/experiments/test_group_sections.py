@@ -30,12 +30,12 @@ class Finished:
     def __init__(self, labels=LABELS):
         self.data = {0: Data(), 1: Data()}
         self.data[0].labels = self.data[1].labels = labels
-        self.trained = {"attributes": [self._train(0), self._train(1)]}
+        self.trained = {"attributes": {0: self._train(0), 1: self._train(1)}}
 
     def _train(self, seed):
         scores = TARGETS * 0.5 + RANDOM.uniform(size=(20, 5))
         splits = {"validation": (TARGETS, scores), "test": (TARGETS, scores)}
-        return Trained("attributes", seed, splits, EPOCHS, 0, 0.0, None)
+        return Trained("attributes", seed, splits, EPOCHS)
 
     def best_of(self, name):
         return self.trained[name][0]
@@ -43,7 +43,7 @@ class Finished:
     def compare(self, split):
         reports = [
             report_scores(*each.scores[split], LABELS)
-            for each in self.trained["attributes"]
+            for each in self.trained["attributes"].values()
         ]
         return {"attributes": average_reports(reports)}
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from kmlic.experiments import Experiment, map_sections
 from kmlic.models import build_classifier
-from tests.toys import boxed_data, toy_settings
+from tests.toys import add_toy_row, boxed_data, toy_settings
 
 module = importlib.import_module("kmlic.experiments.map_sections")
 
@@ -29,8 +29,8 @@ def test_plays_the_pointing_game_only_with_boxes(tmp_path, monkeypatch):
         settings = toy_settings(tmp_path / dataset, seeds=(0,), dataset=dataset)
         experiment = Experiment("toy", settings)
         experiment.data[0] = boxed_data()
-        monkeypatch.setattr(experiment, "load_model", lambda name, seed: model)
-        sections = map_sections(experiment, ("model",))
+        add_toy_row(experiment, "model", model=model)
+        sections = map_sections(experiment, ("model", "not trained"))
         titles[dataset] = [section.title for section in sections]
         shown = (boxed_data().targets["test"][:6] == 1).any(axis=1).sum()
         assert len(sections[-1].figures) == shown

@@ -8,7 +8,7 @@ from kmlic.experiments.pointing_section import (
     pointing_section,
 )
 from kmlic.models import build_classifier
-from tests.toys import boxed_data, toy_settings
+from tests.toys import add_toy_row, boxed_data, toy_settings
 
 
 def build():
@@ -24,19 +24,12 @@ def test_counts_hits_batch_by_batch():
     assert difficult.images.tolist() == [0, 0, 0]
 
 
-def test_the_share_of_hits_becomes_a_metric_of_rows_with_maps(tmp_path, monkeypatch):
+def test_the_share_of_hits_becomes_a_metric_of_rows_with_maps(tmp_path):
     experiment = Experiment("toy", toy_settings(tmp_path / "run", seeds=(0,)))
     data, model = boxed_data(), build()
     experiment.data[0] = data
-    monkeypatch.setattr(
-        experiment, "load_model", lambda name, seed: model if name == "maps" else None
-    )
-    scores = {
-        split: (data.targets[split], np.full((8, 3), 0.5))
-        for split in ("validation", "test")
-    }
-    for name in ("maps", "average"):
-        experiment.add_scores(name, 0, scores)
+    add_toy_row(experiment, "maps", model=model)
+    add_toy_row(experiment, "average")
     section = pointing_section(experiment, {0: data})
     assert [row[0] for row in section.rows] == ["maps", _CENTRE]
     metrics = {name: each[0].metrics for name, each in experiment.compare().items()}

@@ -61,15 +61,15 @@ def test_members_are_trained_in_stages_and_averaged(tmp_path, cached):
     experiment = Experiment("toy", settings, monitor="accuracy")
     rows = {"two": settings, "one": dataclasses.replace(settings, members=1)}
     train_members(experiment, rows, load, build_member, (1.0, 1.0))
-    two, one = experiment.find("two", 0), experiment.find("one", 0)
+    two, one = experiment.trained["two"][0], experiment.trained["one"][0]
     assert two.parameters > one.parameters
     assert [len(each.epochs) for each in (two, one)] == [2, 2]  # head, then all
     assert "val_accuracy" in two.epochs[0]
     _, probabilities = two.scores["test"]
     np.testing.assert_allclose(probabilities[:, :2].sum(axis=1), 1, atol=1e-5)
-    majority = experiment.find("majority class", 0).scores["test"][1]
+    majority = experiment.trained["majority class"][0].scores["test"][1]
     assert np.ptp(majority, axis=0).max() == 0
-    model = experiment.load_model("two", 0)
+    model = two.load_model()
     assert model.input_shape == (None, 32, 32, 3)
 
 

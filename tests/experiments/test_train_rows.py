@@ -57,7 +57,7 @@ def test_every_row_is_trained_with_every_seed(tmp_path, capsys):
 
     train_rows(experiment, rows, build, load=load)
     assert built == [(2, 0), (1, 0), (2, 1), (1, 1)]
-    assert [len(each.epochs) for each in experiment.trained["b"]] == [1, 1]
+    assert [len(each.epochs) for each in experiment.trained["b"].values()] == [1, 1]
     output = capsys.readouterr().out
     assert "Training 1 of 4." in output and "Training 4 of 4, about" in output
 
@@ -81,10 +81,10 @@ def test_rows_on_cached_features_take_images_in_the_end(tmp_path):
         return clone_above(model)
 
     train_rows(experiment, {"a": settings}, build, features=features, load=load)
-    model = experiment.load_model("a", 0)
+    model = experiment.trained["a"][0].load_model()
     assert model.input_shape == (None, 8, 8, 3)
     add_linear_probes(experiment, features=features, load=load)
-    targets, scores = experiment.find("logistic regression", 0).scores["test"]
+    targets, scores = experiment.trained["logistic regression"][0].scores["test"]
     assert scores.shape == targets.shape == (40, 3)
     assert average_precision(targets, scores).mean() > 0.9
     plain = dataclasses.replace(settings, cache_features=False)

@@ -72,7 +72,7 @@ def test_a_guided_classifier_may_begin_with_what_the_baseline_has_learned(tmp_pa
     experiment = Experiment("toy", settings)
     build = functools.partial(recipe.build, plain, data(), 3)
     experiment.train("baseline", 3, build, data(), training=lambda *_: [])
-    baseline = experiment.load_model("baseline", 3)
+    baseline = experiment.trained["baseline"][3].load_model()
     weights = experiment.write_backbone("baseline", 3, "small_resnet")
     started = dataclasses.replace(settings, weights=weights)
     learned = baseline.get_layer("small_resnet").weights

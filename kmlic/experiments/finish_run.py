@@ -1,0 +1,238 @@
+"""The run folder that an experiment leaves."""
+
+import csv
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kmlic.atomic_write import atomic_write
+from kmlic.data import MultiLabelData
+from kmlic.evaluation.report import Report, report_scores
+from kmlic.evaluation.tune_thresholds import tune_thresholds
+from kmlic.experiments.describe_data import TRAIN_IMAGES
+from kmlic.experiments.experiment import SPLITS, Experiment
+from kmlic.experiments.standard_sections import standard_sections
+from kmlic.experiments.trained import Trained
+from kmlic.export import ExportOptions, export_checked
+from kmlic.html_report import Section, write_report
+from kmlic.labels import Labels
+from kmlic.run_folder import Run, describe_command
+from kmlic.training import all_reduce_max, is_chief
+from kmlic.words import write_word_vectors
+
+Export = Callable[[keras.Model, Path, MultiLabelData], Mapping[str, float]]
+Metrics = dict[str, float]
+Values = dict[str, dict[str, dict[str, float | None]]]  # split, row, metric or label
+
+
+def finish_run(
+    experiment: Experiment,
+    exported: str | None = None,
+    *,
+    sections: Sequence[Section] = (),
+    export: Export | None = None,
+    words: Mapping[str, np.ndarray] | None = None,
+) -> Run:
+    """Exports one model of an experiment and moves its run folder to the final path.
+
+    The thresholds of the exported labels are tuned on the validation split and written
+    to labels.json and the exports. Results use the dataset's own thresholds, 0.5 by
+    default, as papers report them; run.json has both.
+
+    Args:
+        experiment: whose trainings are done.
+        exported: the row to save and export, with the seed that is best on the
+            validation split; None exports nothing.
+        sections: the recipe's own parts of report.html, after the comparison.
+        export: writes a model's exports into a folder and returns the path of each one
+            there with its largest difference from the model; None for a SavedModel and
+            a LiteRT file of probabilities.
+        words: word to its vector, kept in words.npz for labels that were not trained;
+            None to keep none.
+
+    Returns:
+        The content of run.json.
+    """
+    final = experiment.folder.path
+    if not is_chief():
+        all_reduce_max(0)
+        return Run.read(final / "run.json")
+    working = experiment.folder.working
+    best = experiment.best_of(exported) if exported else None
+    data = experiment.data[best.seed if best else experiment.settings.seeds[0]]
+    labels = _tune(data.labels, best) if best else data.labels
+    labels.write(working / "labels.json")
+    if words:
+        write_word_vectors(words, working / "words.npz")
+    _write_history(experiment, working / "history.csv")
+    exports: Mapping[str, float] = {}
+    if best:
+        exports = _export(experiment, best, labels, export)
+        if data.digests:
+            np.save(working / TRAIN_IMAGES, data.digests["train"])
+    run = _describe(experiment, best, labels, exports)
+    run.write(working / "run.json")
+    report = standard_sections(
+        run,
+        data,
+        labels,
+        epochs={
+            name: [each.epochs for each in trainings.values()]
+            for name, trainings in experiment.trained.items()
+        },
+        exported=exported,
+        scores=best.scores if best and experiment.report is report_scores else None,
+        folder=working,
+        extra=sections,
+    )
+    title = f"{experiment.recipe} on {experiment.settings.dataset}"
+    write_report(working / "report.html", title, report)
+    experiment.folder.finish(without=("settings.json", "trainings"))
+    all_reduce_max(0)
+    experiment.say(
+        f"{final}: {run.seconds['all']:.0f} s, peak memory {run.peak_memory_gb} GB."
+    )
+    return run
+
+
+def _describe(
+    experiment: Experiment,
+    best: Trained | None,
+    labels: Labels,
+    exports: Mapping[str, float],
+) -> Run:
+    settings = experiment.settings
+    first = experiment.data[settings.seeds[0]]
+    splits = (*SPLITS, *experiment.reports)
+    averages = {split: experiment.compare(split) for split in splits}
+    means, spreads = (
+        {
+            split: {name: pair[part] for name, pair in rows.items()}
+            for split, rows in averages.items()
+        }
+        for part in (0, 1)
+    )
+    seconds = {
+        f"{name} (seed {seed})": round(trained.seconds, 1)
+        for name, trainings in experiment.trained.items()
+        for seed, trained in trainings.items()
+    }
+    weights = "those of the epoch best on the validation split"
+    if settings.ema is not None:
+        weights = (
+            f"moving averages (momentum {settings.ema}), batch normalization's "
+            f"statistics computed again; {weights}"
+        )
+    return Run(
+        recipe=experiment.recipe,
+        command=describe_command(),
+        settings=dataclasses.asdict(settings),
+        data={
+            "name": settings.dataset,
+            "fingerprints": {
+                str(seed): data.fingerprint for seed, data in experiment.data.items()
+            },
+            "sizes": first.sizes,
+            "skipped": len(first.skipped),
+            "labels": labels.hash,
+            # Rows may read the images differently: these are the exported one's.
+            "seeds": experiment.described[best.name] if best else {},
+            "exported": best and {"model": best.name, "seed": best.seed},
+        },
+        results=_select(means, "metrics"),
+        deviations=_select(spreads, "metrics") if len(settings.seeds) > 1 else {},
+        seeds=_per_seed(experiment),
+        tuned=_tuned_results(experiment, best, labels) if best else {},
+        per_label=_select(means, "per_label"),
+        parameters={
+            name: next(iter(trainings.values())).parameters
+            for name, trainings in experiment.trained.items()
+        },
+        exports=exports,
+        seconds={**seconds, "all": round(time.monotonic() - experiment.started, 1)},
+        weights=weights,
+    )
+
+
+def _select(reports: Mapping[str, Mapping[str, Report]], field: str) -> Values:
+    return {
+        split: {
+            name: {
+                key: None if np.isnan(value) else value
+                for key, value in getattr(report, field).items()
+            }
+            for name, report in rows.items()
+        }
+        for split, rows in reports.items()
+    }
+
+
+def _per_seed(experiment: Experiment) -> dict[str, dict[str, dict[str, Metrics]]]:
+    seeds: dict[str, dict[str, dict[str, Metrics]]] = {}
+    for split in (*SPLITS, *experiment.reports):
+        for name in experiment.reports.get(split, experiment.trained):
+            for seed, report in experiment.reports_of(name, split).items():
+                seeds.setdefault(str(seed), {}).setdefault(split, {})[name] = {
+                    key: value
+                    for key, value in report.metrics.items()
+                    if not np.isnan(value)
+                }
+    return seeds
+
+
+def _tune(labels: Labels, best: Trained) -> Labels:
+    targets, probabilities = best.scores["validation"]
+    if labels.exclusive or not (targets == 1).any():
+        return labels
+    thresholds = tune_thresholds(targets, probabilities)
+    return dataclasses.replace(labels, thresholds=tuple(thresholds.tolist()))
+
+
+def _tuned_results(experiment: Experiment, best: Trained, labels: Labels) -> Values:
+    if experiment.report is not report_scores or labels.exclusive:
+        return {}
+    reports = {
+        split: {best.name: report_scores(*best.scores[split], labels)}
+        for split in SPLITS
+    }
+    return _select(reports, "metrics")
+
+
+def _export(
+    experiment: Experiment, best: Trained, labels: Labels, export: Export | None
+) -> Mapping[str, float]:
+    working, data = experiment.folder.working, experiment.data[best.seed]
+    model = best.load_model()
+    model.save(working / "model.keras")
+    experiment.say("Exporting and comparing with the model ...")
+    # What an interrupted run left would make this the second version.
+    shutil.rmtree(working / "export", ignore_errors=True)
+    if export is not None:
+        return export(model, working, data)
+    images = next(iter(data.test.unbatch().batch(16)))[0].numpy()
+    maps = experiment.settings.export_maps
+    options = ExportOptions(labels=labels, images=images, maps=maps)
+    exports = [
+        *export_checked(model, working, "saved_model", options),
+        *export_checked(model, working, "tflite", options),
+    ]
+    return {each.name_in(working): each.difference for each in exports}
+
+
+def _write_history(experiment: Experiment, path: Path) -> None:
+    rows = [
+        {"model": name, "seed": seed, "epoch": epoch, **values}
+        for name, trainings in experiment.trained.items()
+        for seed, trained in trainings.items()
+        for epoch, values in enumerate(trained.epochs, start=1)
+    ]
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
