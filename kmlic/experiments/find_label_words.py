@@ -1,4 +1,4 @@
-"""The words that stand for the labels of a zero-shot experiment."""
+"""Word vectors of the labels of a zero-shot experiment."""
 
 import dataclasses
 import json
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class ZeroShotSettings(CachedSettings):
-    """Holds the settings of labels, seen and unseen, that are compared with words."""
+    """Holds the settings of models that are judged on labels seen and unseen."""
 
     held_out: tuple[str, ...] | None = None
-    """Labels left out of training, for zero-shot; the recipe's choice when left out."""
+    """Labels that are not trained, for zero-shot; the recipe chooses when left out."""
     zero_shot: str | None = None
     """Name of a dataset with other labels; the dataset itself when left out."""
     zero_shot_dir: Path | None = None
@@ -43,7 +43,7 @@ class ZeroShotSettings(CachedSettings):
     synonyms: Literal["first", "mean"] = "first"
     """Vector of a label with synonyms: that of the first known one, or their mean."""
     label_words: Path | None = None
-    """JSON file with the word for a label, by its name or its identifier."""
+    """JSON file with the word for each label, by its name or identifier."""
     label_words_table: str = ""
     """Key of the table in that file, for instance 300d."""
     embedding_epochs: int = 5
@@ -53,15 +53,21 @@ class ZeroShotSettings(CachedSettings):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Words:
-    """Holds the vectors of a run's words and of its trained labels.
+class LabelWords:
+    """Holds the vectors of a vocabulary and of the trained labels.
 
-    `all` and `vectors` are what models learn, reduced and centred as asked for; `plain`
-    and `plain_vectors` are the original ones, for similarities.
+    Args:
+        vocabulary: all words, with vectors reduced and centred as the settings say.
+        plain_vocabulary: all words, with their original vectors.
+        names: the trained labels that have a vector.
+        vectors: (L, D), of these labels in `vocabulary`, which models learn.
+        plain_vectors: (L, D), of these labels in `plain_vocabulary`, for similarities.
+        shared: groups of these labels, by index, that share a vector.
+        report: the labels with and without a vector.
     """
 
-    all: "KeyedVectors"
-    plain: "KeyedVectors"
+    vocabulary: "KeyedVectors"
+    plain_vocabulary: "KeyedVectors"
     names: tuple[str, ...]
     vectors: np.ndarray
     plain_vectors: np.ndarray
@@ -71,7 +77,7 @@ class Words:
 
 def find_label_words(
     settings: ZeroShotSettings, data: MultiLabelData, held_out: Sequence[str], seed: int
-) -> Words:
+) -> LabelWords:
     """Finds the vectors of the labels to be trained.
 
     Args:
@@ -81,7 +87,7 @@ def find_label_words(
         seed: of a training on captions.
 
     Raises:
-        ValueError: if a label that is held out is not the dataset's.
+        ValueError: if the dataset does not have a held-out label.
     """
     unknown = [name for name in held_out if name not in data.labels.names]
     if unknown:
@@ -99,7 +105,7 @@ def find_label_words(
         own, _ = look_up(settings, data, names, vectors)
     kept = word_report.with_vector
     shared = [[kept.index(name) for name in group] for group in word_report.shared]
-    return Words(vectors, plain, kept, own, plain_own, shared, word_report)
+    return LabelWords(vectors, plain, kept, own, plain_own, shared, word_report)
 
 
 def look_up(
@@ -108,7 +114,7 @@ def look_up(
     names: Sequence[str],
     vectors: "KeyedVectors",
 ) -> tuple[np.ndarray, WordReport]:
-    """Returns the vectors of labels by their names, synonyms or chosen words."""
+    """Returns the vectors of labels, found by name, synonyms or chosen words."""
     chosen = _read_label_words(settings)
     keys = {name: data.identifiers.get(name, name) for name in names}
     return embed_labels(
@@ -126,7 +132,7 @@ def look_up(
 
 
 def _read_label_words(settings: ZeroShotSettings) -> dict[str, str]:
-    """Reads the word for each label, tables inside the asked one together."""
+    """Reads the word for each label; tables inside the named one are merged."""
     if settings.label_words is None:
         return {}
     content = json.loads(settings.label_words.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The labels that zero-shot images may show, and all labels that compete for them."""
+"""Labels that may be predicted for zero-shot images."""
 
 import dataclasses
 
@@ -6,19 +6,23 @@ import numpy as np
 
 from kmlic.data import MultiLabelData
 from kmlic.embedding_index import EmbeddingIndex
-from kmlic.experiments.find_label_words import Words, ZeroShotSettings, look_up
+from kmlic.experiments.find_label_words import LabelWords, ZeroShotSettings, look_up
 from kmlic.words import WordReport, unit_vectors
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Candidates:
-    """Holds the labels that zero-shot images may show, and all that may be named.
+    """Holds the labels of zero-shot images and all labels that may be predicted.
 
-    `index` has the distinct vectors of the trained labels (`seen`) and of the others;
-    `columns` says where in it each of the images' labels stands, `seen_columns` where
-    each trained label does. `plain` has the vectors of the images' labels as they were
-    loaded, of length 1, and `similarities` their cosines with all candidates'. `report`
-    says which of the images' labels are left out.
+    Args:
+        names: Z labels of the zero-shot images.
+        index: C distinct vectors, of the trained labels and of `names`.
+        seen: (C,) bool, which vectors are of trained labels.
+        columns: (Z,), the position of each of `names` in `index`.
+        seen_columns: (L,), the position of each trained label in `index`.
+        plain: (Z, D), original vectors of `names`, of length 1.
+        similarities: (Z, C), cosines of the original vectors.
+        report: the labels of the zero-shot images with and without a vector.
     """
 
     names: tuple[str, ...]
@@ -32,29 +36,35 @@ class Candidates:
 
 
 def gather_candidates(
-    settings: ZeroShotSettings, words: Words, unseen: MultiLabelData
+    settings: ZeroShotSettings, words: LabelWords, unseen: MultiLabelData
 ) -> Candidates:
-    """Gathers the distinct words of trained labels and of zero-shot images' labels.
+    """Gathers the distinct vectors of trained labels and of zero-shot images' labels.
 
-    Labels of those images that have no vector, or share one, are left out and listed.
+    Labels of the zero-shot images without a vector, or with the same one as another,
+    are left out.
+
+    Args:
+        settings: how labels find their words.
+        words: of the trained labels.
+        unseen: the zero-shot images.
     """
     labels = unseen.labels.names
-    vectors, word_report = look_up(settings, unseen, labels, words.all)
-    plain_vectors, _ = look_up(settings, unseen, labels, words.plain)
+    vectors, word_report = look_up(settings, unseen, labels, words.vocabulary)
+    plain_vectors, _ = look_up(settings, unseen, labels, words.plain_vocabulary)
     ambiguous = {name for group in word_report.shared for name in group}
     names = [name for name in word_report.with_vector if name not in ambiguous]
     kept = [word_report.with_vector.index(name) for name in names]
     all_names = [*words.names, *names]
     all_vectors = np.concatenate([words.vectors, vectors[kept]])
     all_plain = unit_vectors(np.concatenate([words.plain_vectors, plain_vectors[kept]]))
-    places: dict[bytes, int] = {}
+    positions: dict[bytes, int] = {}
     columns = np.array(
-        [places.setdefault(vector.tobytes(), len(places)) for vector in all_vectors]
+        [positions.setdefault(row.tobytes(), len(positions)) for row in all_vectors]
     )
     first = np.unique(columns, return_index=True)[1]
     index_names: list[str] = []
     for row in first:
-        # A trained label may have this name and another vector.
+        # A trained label may have the same name and another vector.
         taken = all_names[row] in index_names
         index_names.append(all_names[row] + " (not trained)" * taken)
     seen_columns, own_columns = np.split(columns, [len(words.names)])

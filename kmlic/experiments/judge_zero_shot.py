@@ -1,4 +1,4 @@
-"""Models judged on images of labels that were never trained."""
+"""Zero-shot evaluation of classifiers and embedding models."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
@@ -11,7 +11,7 @@ from kmlic.data import MultiLabelData
 from kmlic.embedding_index import EmbeddingIndex, conse
 from kmlic.evaluation import Report
 from kmlic.experiments.experiment import Experiment
-from kmlic.experiments.find_label_words import Words, ZeroShotSettings
+from kmlic.experiments.find_label_words import LabelWords, ZeroShotSettings
 from kmlic.experiments.gather_candidates import Candidates
 from kmlic.experiments.trained import Trained
 from kmlic.metrics import (
@@ -25,8 +25,8 @@ from kmlic.training import predict_scores
 from kmlic.words import unit_vectors
 
 S = TypeVar("S", bound=ZeroShotSettings)
-KS = (1, 5, 10)
-# Share of the seen labels that play the unseen ones when the bias is chosen.
+_KS = (1, 5, 10)
+# Share of the trained labels that stand for unseen ones when the bias is chosen.
 _PRETENDED_SHARE = 0.2
 
 
@@ -34,31 +34,33 @@ def judge_zero_shot(
     experiment: Experiment[S],
     seed: int,
     names: Sequence[str],
-    words: Words,
+    words: LabelWords,
     candidates: Candidates,
     unseen: MultiLabelData,
-    choose_bias: Callable[[keras.Model, str], dict[int, float]],
+    choose_bias: Callable[[keras.Model], dict[int, float]],
 ) -> dict[str, np.ndarray]:
-    """Scores images of labels that were never trained, by every model and by ConSE.
+    """Scores images of labels that were not trained with every model and with ConSE.
+
+    The metrics become reports of the experiment on the split "zero_shot".
 
     Args:
-        experiment: whose trainings are done; gets the reports, as split "zero_shot".
+        experiment: whose trainings are done.
         seed: of the trainings.
         names: the row "softmax" and the rows of embedding models.
-        words: of the trained labels and the vocabulary.
+        words: of the trained labels, with the vocabulary.
         candidates: labels that may be predicted.
         unseen: the images, or their features where models were trained on those.
-        choose_bias: returns, for each k, what to subtract from the scores of seen
-            labels for an embedding model of a row; empty for none.
+        choose_bias: returns, for each k, what to subtract from the scores that the
+            model of the row "devise" gives to trained labels.
 
     Returns:
-        Row to scores of the candidates, (N, C).
+        Row to the scores of C candidates, (N, C); ConSE is the row "conse".
     """
     settings = experiment.settings
     dataset = zero_shot_images(settings, unseen)
     columns = [unseen.labels.names.index(name) for name in candidates.names]
-    found: dict[str, np.ndarray] = {}
-    embedded: dict[str, np.ndarray] = {}
+    scores: dict[str, np.ndarray] = {}
+    embeddings: dict[str, np.ndarray] = {}
     biases: dict[str, dict[int, float]] = {}
     for name in names:
         trained = experiment.trained[name][seed]
@@ -70,34 +72,37 @@ def judge_zero_shot(
             labels = experiment.data[seed].labels
             targets, probabilities = predict_scores(judged, dataset, labels)
             targets = targets[:, columns]
-            found[name] = np.full((len(targets), len(candidates.index)), -np.inf)
-            np.maximum.at(found[name].T, candidates.seen_columns, probabilities.T)
+            scores[name] = np.full((len(targets), len(candidates.index)), -np.inf)
+            np.maximum.at(scores[name].T, candidates.seen_columns, probabilities.T)
             top = settings.conse_labels
-            embedded["conse"] = conse(probabilities, words.vectors, top=top)
+            embeddings["conse"] = conse(probabilities, words.vectors, top=top)
             biases["conse"] = _choose_conse_bias(settings, trained, words, seed)
         else:
-            embedded[name] = _run(judged, dataset)
-            biases[name] = choose_bias(model, name)
-    vocabulary = EmbeddingIndex(words.all.index_to_key, words.all.vectors)
-    plain = unit_vectors(words.plain.vectors)
-    reached: dict[str, dict[str, float]] = {}
-    for name in ("softmax", *embedded):
-        if name in embedded:
-            found[name] = candidates.index.scores(embedded[name])
+            embeddings[name] = _run(judged, dataset)
+            if name == "devise":  # only the main row gets the training that it takes
+                biases[name] = choose_bias(model)
+    vocabulary = EmbeddingIndex(words.vocabulary.index_to_key, words.vocabulary.vectors)
+    plain = unit_vectors(words.plain_vocabulary.vectors)
+    metrics: dict[str, dict[str, float]] = {}
+    for name in ("softmax", *embeddings):
+        if name in embeddings:
+            scores[name] = candidates.index.scores(embeddings[name])
         bias = biases.get(name, {})
-        reached[name] = _zero_shot_metrics(targets, found[name], candidates, bias)
-        if name in embedded:
-            nearest = vocabulary.search(embedded[name], min(3, len(vocabulary)))
-            reached[name]["similarity/vocabulary"] = _mean_similarity(
+        metrics[name] = _zero_shot_metrics(targets, scores[name], candidates, bias)
+        if name in embeddings:
+            nearest = vocabulary.search(embeddings[name], min(3, len(vocabulary)))
+            metrics[name]["similarity/vocabulary"] = _mean_similarity(
                 targets, plain[nearest.indices].mean(axis=1), candidates.plain
             )
     chance = random_similarity(candidates.similarities, seed=seed)
-    reached["chance"] = {"similarity": chance}
-    metrics = dict.fromkeys(key for values in reached.values() for key in values)
-    for name, values in reached.items():
-        whole = {key: values.get(key, np.nan) for key in metrics}
-        experiment.add_report("zero_shot", name, seed, Report(whole, {}, len(targets)))
-    return found
+    metrics["chance"] = {"similarity": chance}
+    keys = dict.fromkeys(key for values in metrics.values() for key in values)
+    for name, values in metrics.items():
+        # Reports of one split have the same metrics.
+        complete = {key: values.get(key, np.nan) for key in keys}
+        report = Report(complete, {}, len(targets))
+        experiment.add_report("zero_shot", name, seed, report)
+    return scores
 
 
 def zero_shot_images(
@@ -122,13 +127,13 @@ def _zero_shot_metrics(
     candidates: Candidates,
     biases: Mapping[int, float],
 ) -> dict[str, float]:
-    """Computes similarity and hit rates, with and without a bias against the seen.
+    """Computes similarity and hit rates, with and without a bias against seen labels.
 
     Args:
-        targets: (N, Z), of the labels of the images.
+        targets: (N, Z), of the images' labels.
         scores: (N, C), of the candidates.
-        candidates: which those are.
-        biases: for each k what is taken off the scores of seen labels.
+        candidates: the C labels that may be predicted.
+        biases: for each k, what is subtracted from the scores of seen labels.
     """
     similarities = candidates.similarities
     trained = candidates.seen[candidates.columns]
@@ -139,7 +144,7 @@ def _zero_shot_metrics(
         )
     spread = np.zeros(scores.shape, np.int8)
     np.maximum.at(spread.T, candidates.columns, (targets == 1).astype(np.int8).T)
-    metrics |= zero_shot_hits(spread, scores, candidates.seen, ks=KS)
+    metrics |= zero_shot_hits(spread, scores, candidates.seen, ks=_KS)
     for k, bias in biases.items():
         hits = zero_shot_hits(spread, scores, candidates.seen, ks=(k,), bias=bias)
         for side in ("seen", "unseen", "harmonic"):
@@ -160,37 +165,39 @@ def _mean_similarity(
 
 
 def _choose_conse_bias(
-    settings: ZeroShotSettings, softmax: Trained, words: Words, seed: int
+    settings: ZeroShotSettings, softmax: Trained, words: LabelWords, seed: int
 ) -> dict[int, float]:
     """Chooses the bias for ConSE on validation images, for each k.
 
-    A fifth of the trained labels play the unseen: their probabilities do not count.
+    A fifth of the trained labels stand for unseen ones: ConSE does not get their
+    probabilities.
     """
-    seen = _pretend_unseen(words, seed)
-    targets, chances = softmax.scores["validation"]
-    embeddings = conse(chances[:, seen], words.vectors[seen], top=settings.conse_labels)
+    seen = _split_seen(words, seed)
+    targets, probabilities = softmax.scores["validation"]
+    top = settings.conse_labels
+    embeddings = conse(probabilities[:, seen], words.vectors[seen], top=top)
     scores = EmbeddingIndex(words.names, words.vectors).scores(embeddings)
-    return {k: choose_seen_bias(targets, scores, seen, k=k) for k in KS}
+    return {k: choose_seen_bias(targets, scores, seen, k=k) for k in _KS}
 
 
 def choose_embedding_bias(
     model: keras.Model,
     data: MultiLabelData,
-    words: Words,
+    words: LabelWords,
     seed: int,
     settings: ZeroShotSettings,
     compile_scorer: Callable[[keras.Model, MultiLabelData, list[list[int]]], None],
 ) -> dict[int, float]:
     """Chooses the bias against seen labels of an embedding model, for each k.
 
-    A fifth of the trained labels play the unseen ones: the part of the model above the
-    pooled features is trained again without them, so that their training images serve
-    as validation images. A backbone that was trained on them makes the bias smaller
-    than unseen labels need.
+    A fifth of the trained labels stand for unseen ones: the part of the model above
+    the pooled features is trained again without them, and their training images are
+    added to the validation images. The bias is smaller than unseen labels need if the
+    backbone was trained on those labels.
 
     Args:
         model: the trained model, which ends in similarities to the labels.
-        data: that it was trained on, images or features.
+        data: what it was trained on, images or features.
         words: of the trained labels.
         seed: of the choice and of the training.
         settings: of the training.
@@ -198,7 +205,7 @@ def choose_embedding_bias(
             groups of its labels that share a vector.
     """
     keras.utils.set_random_seed(seed)
-    seen = _pretend_unseen(words, seed)
+    seen = _split_seen(words, seed)
     pooled = model.get_layer(POOL).output
     head = keras.models.clone_model(
         keras.Model(pooled, model.get_layer(EMBEDDING).output)
@@ -233,7 +240,7 @@ def choose_embedding_bias(
     targets = np.concatenate([data.targets["validation"], data.train_targets[spared]])
     embeddings = head.predict(judged, batch_size=256, verbose=0)
     scores = EmbeddingIndex(words.names, words.vectors).scores(embeddings)
-    return {k: choose_seen_bias(targets, scores, seen, k=k) for k in KS}
+    return {k: choose_seen_bias(targets, scores, seen, k=k) for k in _KS}
 
 
 def _run(model: keras.Model, batches: tf.data.Dataset) -> np.ndarray:
@@ -241,10 +248,10 @@ def _run(model: keras.Model, batches: tf.data.Dataset) -> np.ndarray:
     return model.predict(batches.map(lambda images, _: images), verbose=0)
 
 
-def _pretend_unseen(words: Words, seed: int) -> np.ndarray:
-    """Tells the labels that stay seen from those that play the unseen, (L,) bool.
+def _split_seen(words: LabelWords, seed: int) -> np.ndarray:
+    """Draws the labels that stand for unseen ones; returns the others, (L,) bool.
 
-    Labels that share a vector go together.
+    Labels that share a vector are drawn together.
     """
     leaders = np.arange(len(words.names))
     for group in words.shared:

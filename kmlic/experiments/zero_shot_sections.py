@@ -1,4 +1,4 @@
-"""What a report shows of labels that were never trained."""
+"""Report sections on labels that were not trained."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from kmlic.data import MultiLabelData
 from kmlic.evaluation import Report, format_mean
 from kmlic.experiments.experiment import Experiment
-from kmlic.experiments.find_label_words import Words, ZeroShotSettings
+from kmlic.experiments.find_label_words import LabelWords, ZeroShotSettings
 from kmlic.experiments.gather_candidates import Candidates
 from kmlic.experiments.images_at import images_at
 from kmlic.experiments.judge_zero_shot import zero_shot_images
@@ -20,10 +20,10 @@ _NUM_PICTURES = 24
 
 def zero_shot_sections(
     experiment: Experiment,
-    words: Words,
+    words: LabelWords,
     candidates: Candidates,
     unseen: MultiLabelData,
-    found: Mapping[str, np.ndarray],
+    scores: Mapping[str, np.ndarray],
 ) -> list[Section]:
     """Shows hit rates, similarities, the words and images with their best words.
 
@@ -32,13 +32,13 @@ def zero_shot_sections(
         words: of the trained labels.
         candidates: labels that may be predicted.
         unseen: the judged images.
-        found: row to scores of the candidates.
+        scores: row to scores of the candidates.
     """
     return [
         _hits(experiment),
         _similarity(experiment),
         _words(words, candidates),
-        _best_words(experiment.settings, candidates, unseen, found),
+        _best_words(experiment.settings, candidates, unseen, scores),
     ]
 
 
@@ -50,7 +50,7 @@ def _new_names(candidates: Candidates) -> list[str]:
     ]
 
 
-def _words(words: Words, candidates: Candidates) -> Section:
+def _words(words: LabelWords, candidates: Candidates) -> Section:
     new = _new_names(candidates)
     return Section(
         "Words",
@@ -66,7 +66,7 @@ def _best_words(
     settings: ZeroShotSettings,
     candidates: Candidates,
     unseen: MultiLabelData,
-    found: Mapping[str, np.ndarray],
+    scores: Mapping[str, np.ndarray],
 ) -> Section:
     new = _new_names(candidates)
     columns = [unseen.labels.names.index(name) for name in new]
@@ -80,14 +80,14 @@ def _best_words(
     for row, image in sorted(images_at(dataset, drawn).items()):
         lines = [", ".join(np.array(new, object)[present[row]])]
         for model in ("softmax", "devise"):
-            best = np.argsort(-found[model][row], kind="stable")[:5]
+            best = np.argsort(-scores[model][row], kind="stable")[:5]
             lines.append(f"{model}: {', '.join(names[best])}")
         pictures.append(Picture(image, "\n".join(lines)))
     text = (
-        "The first line is correct and was not trained. The softmax model can only "
-        "predict trained labels."
+        "The first line has the correct labels, which were not trained. The softmax "
+        "model can only predict trained labels."
     )
-    return Section("Best words for labels never trained", text, pictures=pictures)
+    return Section("Best words for labels not trained", text, pictures=pictures)
 
 
 def _hits(experiment: Experiment) -> Section:
@@ -97,11 +97,11 @@ def _hits(experiment: Experiment) -> Section:
     for name, trainings in experiment.trained.items():
         scores = [trained.scores["test"] for trained in trainings.values()]
         ks = range(1, 1 + min(20, scores[0][1].shape[1]))
-        hits = np.mean([[hit_at_k(*own, k) for k in ks] for own in scores], axis=0)
+        hits = np.mean([[hit_at_k(*each, k) for k in ks] for each in scores], axis=0)
         axes.plot(ks, 100 * hits, marker=".", label=name)
         rows.append([name, *(f"{100 * hit:.1f}" for hit in hits)])
     axes.set_xticks([1, 5, 10, 15, 20])
-    axes.set(xlabel="k", ylabel="hit@k in percent", title="Labels found among k")
+    axes.set(xlabel="k", ylabel="hit@k in percent", title="Hit rate at k")
     axes.legend()
     header = ["model", *(str(k) for k in range(1, len(rows[0])))]
     return Section("Hit@k on the test split", "", header, rows, [figure])
@@ -117,7 +117,7 @@ def _similarity(experiment: Experiment) -> Section:
     axes = figure.subplots()
     means, spreads = zip(*values.values(), strict=True)
     axes.bar(list(values), means, yerr=spreads)
-    axes.set(ylabel="mean cosine", title="Three best words to the right one")
+    axes.set(ylabel="mean cosine", title="Three best words and the correct one")
     axes.tick_params("x", rotation=30)
     header = ["metric", *averages]
     names = dict.fromkeys(key for mean, _ in averages.values() for key in mean.metrics)
@@ -127,11 +127,10 @@ def _similarity(experiment: Experiment) -> Section:
     ]
     return Section(
         "Zero-shot",
-        "seen@k and unseen@k: all words are candidates; unseen only@k: labels that "
-        "were never trained. A bias against trained labels was chosen on validation "
-        "images. "
-        "Similarity is the mean cosine of the three best words with the correct one; "
-        "chance is that of random pairs.",
+        "seen@k and unseen@k are hit rates with all words as candidates, unseen only@k "
+        "with labels that were not trained. The bias against trained labels was chosen "
+        "on validation images. Similarity is the mean cosine between the three best "
+        "words and the correct one; the row chance is that of random pairs.",
         header,
         rows,
         [figure],

@@ -1,9 +1,8 @@
-"""Classifiers and embedding models judged on labels seen and unseen."""
+"""Training and zero-shot evaluation of classifiers and embedding models."""
 
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Generic, TypeVar
 
 import keras
@@ -14,7 +13,7 @@ from kmlic.datasets import load_dataset
 from kmlic.experiments.experiment import Experiment
 from kmlic.experiments.export_embedding import export_embedding
 from kmlic.experiments.find_label_words import (
-    Words,
+    LabelWords,
     ZeroShotSettings,
     find_label_words,
 )
@@ -41,23 +40,24 @@ Build = Callable[[S, MultiLabelData, int], keras.Model]
 
 
 class ZeroShotStudy(Generic[S]):
-    """Trains a classifier and embedding models, and judges them on unseen labels.
+    """Trains a classifier and embedding models and judges them on unseen labels.
 
     Args:
         experiment: trains and keeps the models.
-        held_out: labels that are not trained.
+        held_out: labels of the dataset that are not trained.
 
     Raises:
-        ValueError: if a label that is held out is not the dataset's.
+        ValueError: if the dataset does not have a held-out label.
     """
 
     def __init__(self, experiment: Experiment[S], held_out: Sequence[str]):
         self.experiment = experiment
+        # All by seed.
         self.features: dict[int, CachedFeatures] = {}
-        self.words: dict[int, Words] = {}
+        self.words: dict[int, LabelWords] = {}
         self.unseen: dict[int, MultiLabelData] = {}
         self.candidates: dict[int, Candidates] = {}
-        self.found: dict[int, dict[str, np.ndarray]] = {}
+        self.scores: dict[int, dict[str, np.ndarray]] = {}
         settings = experiment.settings
         for seed in settings.seeds:
             images = load_data(settings, seed)
@@ -70,7 +70,7 @@ class ZeroShotStudy(Generic[S]):
             self.candidates[seed] = candidates
 
     def load(self, settings: S, seed: int) -> MultiLabelData:
-        """Loads the images with labels that are trained."""
+        """Loads the images that show trained labels, with those labels only."""
         names = self.words[seed].names
         return keep_labels(load_data(settings, seed), names, drop_images=True)
 
@@ -105,7 +105,7 @@ class ZeroShotStudy(Generic[S]):
         names: Sequence[str],
         compile_scorer: Callable[[keras.Model, MultiLabelData, list[list[int]]], None],
     ) -> None:
-        """Judges models on labels that were never trained, seed by seed.
+        """Judges models on labels that were not trained, seed by seed.
 
         Args:
             names: the row "softmax" and the rows of embedding models.
@@ -115,28 +115,20 @@ class ZeroShotStudy(Generic[S]):
         settings = self.experiment.settings
         for seed, unseen in self.unseen.items():
             words, judged = self.words[seed], unseen
-            trained_on = load_row(settings, seed, self.features, self.load)
+            choose_bias = functools.partial(
+                choose_embedding_bias,
+                data=load_row(settings, seed, self.features, self.load),
+                words=words,
+                seed=seed,
+                settings=settings,
+                compile_scorer=compile_scorer,
+            )
             if self.features:
                 extractor = self.features[seed].extractor
                 folder = settings.cache_dir
                 kept = CachedFeatures(extractor, unseen, folder, mirrored=False)
                 judged = kept.load(batch_size=settings.batch_size, augmentation="none")
-
-            def choose_bias(
-                model: keras.Model,
-                name: str,
-                data: MultiLabelData = trained_on,
-                words: Words = words,
-                seed: int = seed,
-            ) -> dict[int, float]:
-                # Another training, which only the main row gets.
-                if name != "devise":
-                    return {}
-                return choose_embedding_bias(
-                    model, data, words, seed, settings, compile_scorer
-                )
-
-            self.found[seed] = judge_zero_shot(
+            self.scores[seed] = judge_zero_shot(
                 self.experiment,
                 seed,
                 names,
@@ -150,24 +142,18 @@ class ZeroShotStudy(Generic[S]):
         """Exports the best seed of "devise" and writes the run folder."""
         # Word vectors trained on captions differ between seeds.
         best = self.experiment.best_of("devise").seed
-        index = self.candidates[best].index
-
-        def export(
-            model: keras.Model, folder: Path, data: MultiLabelData
-        ) -> dict[str, float]:
-            return export_embedding(index, model, folder, data)
-
+        words, candidates = self.words[best], self.candidates[best]
         return finish_run(
             self.experiment,
             "devise",
-            words=self.words[best].all,
-            export=export,
+            words=words.vocabulary,
+            export=functools.partial(export_embedding, candidates.index),
             sections=zero_shot_sections(
                 self.experiment,
-                self.words[best],
-                self.candidates[best],
+                words,
+                candidates,
                 self.unseen[best],
-                self.found[best],
+                self.scores[best],
             ),
         )
 

@@ -20,7 +20,7 @@ def test_labels_get_the_words_chosen_for_them(tmp_path, centre):
         words.vectors, words.plain_vectors - offset, rtol=1e-4, atol=1e-6
     )
     identified = dataset(("oak",), identifiers={"oak": "id7"})
-    vectors, _ = look_up(settings, identified, ["oak"], words.plain)
+    vectors, _ = look_up(settings, identified, ["oak"], words.plain_vocabulary)
     np.testing.assert_array_equal(vectors[0], loaded["tree"])
 
 

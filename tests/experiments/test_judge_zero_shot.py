@@ -4,7 +4,7 @@ import pytest
 from kmlic.experiments.gather_candidates import gather_candidates
 from kmlic.experiments.judge_zero_shot import (
     _mean_similarity,
-    _pretend_unseen,
+    _split_seen,
     _zero_shot_metrics,
 )
 from kmlic.metrics import hit_at_k, top_similarity
@@ -43,9 +43,9 @@ def test_a_vocabulary_is_judged_by_the_vectors_of_its_words():
     assert found == pytest.approx((0.5 + 0.4) / 2)
 
 
-def test_labels_that_share_a_vector_are_pretended_together(tmp_path):
+def test_labels_that_share_a_vector_are_drawn_together(tmp_path):
     _, words = find(tmp_path, names=NAMES[:5])
     for seed in range(8):
-        seen = _pretend_unseen(words, seed)
+        seen = _split_seen(words, seed)
         assert seen[0] == seen[1]
         assert 0 < seen.sum() < 5
