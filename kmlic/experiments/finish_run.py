@@ -81,13 +81,12 @@ def finish_run(
         run,
         data,
         labels,
+        working,
         epochs={
             name: [each.epochs for each in trainings.values()]
             for name, trainings in experiment.trained.items()
         },
-        exported=exported,
-        scores=best.scores if best and experiment.report is report_scores else None,
-        folder=working,
+        best=best if experiment.report is report_scores else None,
         extra=sections,
     )
     title = f"{experiment.recipe} on {experiment.settings.dataset}"

@@ -1,4 +1,4 @@
-"""What a report shows of groups of labels that exclude one another."""
+"""Report sections on exclusive groups of labels."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from kmlic.evaluation import format_mean
 from kmlic.experiments.experiment import Experiment
 from kmlic.experiments.trained import Trained
 from kmlic.html_report import Section
@@ -16,11 +17,11 @@ _VALUES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 def group_sections(experiment: Experiment, exported: str) -> list[Section]:
-    """Shows each group's metrics, how fast it is learned and what is mistaken for what.
+    """Shows each group's metrics, its accuracy per epoch and its confusion matrix.
 
     Args:
         experiment: whose trainings are done, of exclusive groups.
-        exported: the model whose groups are looked at.
+        exported: the row whose groups are shown in detail.
 
     Raises:
         ValueError: if the groups are not exclusive.
@@ -30,16 +31,15 @@ def group_sections(experiment: Experiment, exported: str) -> list[Section]:
     labels.require_exclusive()
     return [_metrics(experiment, labels, split) for split in ("validation", "test")] + [
         Section(
-            "How fast groups are learned",
-            "Accuracy of each group on the validation split, of "
-            f"{trained.name} with seed {trained.seed}.",
+            "Accuracy of groups per epoch",
+            f"{trained.name} with seed {trained.seed} on the validation split.",
             figures=[_accuracy_over_epochs(trained, labels)],
         ),
         Section(
-            "What is mistaken for what",
-            "Validation images by the label they have and the label that "
-            f"{trained.name} with seed {trained.seed} gives them; colours are shares "
-            "of a row.",
+            "Confusion matrices",
+            "Validation images by their label (rows) and the label predicted by "
+            f"{trained.name} with seed {trained.seed} (columns); colours are shares of "
+            "a row.",
             figures=_confusion(trained, labels),
         ),
     ]
@@ -49,18 +49,18 @@ def _metrics(experiment: Experiment, labels: Labels, split: str) -> Section:
     rows = []
     for name, (mean, spread) in experiment.compare(split).items():
         several = len(experiment.trained[name]) > 1
+        spreads = spread.metrics if several else {}
         for value in _VALUES:
-            cells = []
-            for key in (value, *(f"{value}/{g}" for g in labels.exclusive_groups)):
-                cell = f"{100 * mean.metrics[key]:.1f}"
-                if several:
-                    cell += f" ± {100 * spread.metrics[key]:.1f}"
-                cells.append(cell)
+            keys = (value, *(f"{value}/{group}" for group in labels.exclusive_groups))
+            cells = (
+                format_mean(mean.metrics[key], spreads.get(key), digits=1)
+                for key in keys
+            )
             rows.append((name, value.replace("_", " "), *cells))
     return Section(
         f"Groups, {split} split",
-        "In percent. Balanced accuracy and macro F1 count every label of a group "
-        "alike, however rare.",
+        "In percent. Balanced accuracy and macro F1 weight all labels of a group "
+        "equally.",
         header=("model", "metric", "mean", *labels.exclusive_groups),
         rows=rows,
     )
@@ -101,7 +101,7 @@ def _draw_matrix(group: str, matrix: np.ndarray, names: Sequence[str]) -> Figure
         axes.text(column, row, text, ha="center", va="center", color=colour)
     axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
     axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("given")
-    axes.set_ylabel("has")
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
     axes.set_title(group)
     return figure

@@ -9,7 +9,6 @@ from kmlic.experiments.training_settings import TrainingSettings
 def make_backbone(
     settings: TrainingSettings,
     *,
-    name: str | None = None,
     channels: int = 3,
     stage: int | None = None,
     include_top: bool = False,
@@ -18,16 +17,16 @@ def make_backbone(
 
     Args:
         settings: of the training.
-        name: of the backbone; `settings.backbone` when None.
         channels: of the input images.
-        stage: 1 to 4, the feature map to end in, finest first; all when None.
+        stage: number of the only feature map that is returned, 1 (the finest) to 4;
+            None for all.
         include_top: see `kmlic.backbones.build_backbone`.
 
     Raises:
         ValueError: see `kmlic.backbones.build_backbone`.
     """
     backbone = build_backbone(
-        name or settings.backbone,
+        settings.backbone,
         image_size=settings.image_size,
         channels=channels,
         weights=settings.weights,

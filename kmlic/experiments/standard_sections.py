@@ -1,4 +1,4 @@
-"""What every run's report holds."""
+"""Report sections that every run has."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -15,49 +15,47 @@ from sklearn.metrics import precision_recall_curve
 from kmlic.data import MultiLabelData
 from kmlic.evaluation.fit_calibration import fit_calibration
 from kmlic.evaluation.reliability_figure import reliability_figure
-from kmlic.evaluation.report import report_scores
+from kmlic.evaluation.report import format_mean, report_scores
 from kmlic.evaluation.tune_thresholds import tune_thresholds
 from kmlic.experiments.images_at import images_at
+from kmlic.experiments.trained import Trained
+from kmlic.export.measure_exports import size_of
 from kmlic.html_report import COLOURS, Picture, Section
 from kmlic.labels import Labels
 from kmlic.metrics import average_precision
 from kmlic.run_folder import Run
 
-_MOST_CURVES = 60
-_MOST_INSIDE = 6  # entries of a legend
-_LINE = 0.17  # inches a line of it takes
-_CURVES_A_FIGURE = 5
-_MOST_SKIPPED = 100
+_MAX_CURVES = 60
+_CURVES_PER_FIGURE = 5
+_MAX_INSIDE = 6  # entries of a legend inside the axes
+_LEGEND_LINE = 0.17  # height of a line of a legend in inches
+_MAX_SKIPPED = 100
 _NUM_ERRORS = 12
 _AT_THRESHOLDS = ("CP", "CR", "CF1", "OP", "OR", "OF1", "exact")
 
 Epochs = Mapping[str, Sequence[Sequence[Mapping[str, float]]]]
-Scores = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
 def standard_sections(
     run: Run,
     data: MultiLabelData,
     labels: Labels,
+    folder: Path,
     *,
     epochs: Epochs,
-    exported: str | None = None,
-    scores: Scores | None = None,
-    folder: str | Path | None = None,
+    best: Trained | None = None,
     extra: Sequence[Section] = (),
 ) -> list[Section]:
-    """Lays out a run: what was run, how the models compare, where they fail.
+    """Builds the sections on how models compare, where they fail and what was run.
 
     Args:
         run: the record of the run.
         data: its dataset, of the seed that was exported.
         labels: names and thresholds of the exported model.
+        folder: of the exports.
         epochs: model to the values of each epoch, for each seed.
-        exported: the model that was exported, or None.
-        scores: the exported model's split to targets and probabilities.
-        folder: where the exports lie, for their sizes.
+        best: the training whose probabilities are examined; None for no such sections.
         extra: further sections, shown after the comparison.
-
     """
     sections = [
         _comparison(run, "test"),
@@ -66,13 +64,13 @@ def standard_sections(
         _per_label(run, data, labels),
         _learning_curves(epochs),
     ]
-    if exported and scores:
+    if best:
         if not labels.exclusive:
-            sections.append(_thresholds(exported, labels, scores))
+            sections.append(_thresholds(best, labels))
         sections += [
-            _calibration(scores),
-            _precision_recall(exported, labels, *scores["test"]),
-            _largest_errors(exported, labels, data, *scores["validation"]),
+            _calibration(best),
+            _precision_recall(best, labels),
+            _largest_errors(best, labels, data),
         ]
     return [
         *sections,
@@ -109,7 +107,7 @@ def _comparison(run: Run, split: str) -> Section:
     ]
     images = run.data["sizes"][split]
     seeds = len(run.seeds)
-    text = f"{images:,} images; in percent, the best of each column bold."
+    text = f"{images:,} images; in percent, with the best of each column in bold."
     if seeds > 1:
         text += f" Means and standard deviations of {seeds} seeds."
     if split == "validation":
@@ -137,9 +135,9 @@ def _per_label(run: Run, data: MultiLabelData, labels: Labels) -> Section:
             ]
         )
     text = (
-        "How many training and test images show each label, the probability from which "
-        "the exported model calls it present, and the models' average precision on the "
-        "test split in percent; - without positives."
+        "For each label: its training and test images, the threshold of the exported "
+        "model, and the average precision of each model on the test split in percent, "
+        "or - where no test image has the label."
     )
     header = ["label", "training", "test", "threshold", *results]
     return Section("Labels", text, header, rows)
@@ -154,8 +152,8 @@ def _learning_curves(epochs: Epochs) -> Section:
         for values in seed
         for name in values
     )
-    # val_loss is drawn with loss, a schedule is known beforehand, and the values of
-    # single groups, like val_accuracy/sleeve, would be dozens.
+    # val_loss is drawn with loss, the settings name the schedule, and single groups,
+    # like val_accuracy/sleeve, would take dozens of figures.
     drawn = [
         name
         for name in names
@@ -183,16 +181,17 @@ def _learning_curves(epochs: Epochs) -> Section:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _add_legend(figure, axes, len(epochs))
         figures.append(figure)
-    text = "Lines are the validation split, dots the training split, one per seed."
+    text = "Solid lines: validation split; dotted lines: training split; one per seed."
     return Section("Learning curves", text if figures else "", figures=figures)
 
 
-def _thresholds(model: str, labels: Labels, scores: Scores) -> Section:
-    targets, chances = scores["validation"]
+def _thresholds(best: Trained, labels: Labels) -> Section:
+    targets, probabilities = best.scores["validation"]
     kinds: dict[str, Any] = {"0.5": 0.5}
     if (targets == 1).any():
         # No label has as many positives, so all take the global one.
-        common = tune_thresholds(targets, chances, min_positives=len(targets) + 1)[0]
+        above = len(targets) + 1
+        common = tune_thresholds(targets, probabilities, min_positives=above)[0]
         kinds[f"{common:.2f}, the best for all"] = common
     kinds["each label's own"] = labels.thresholds
     rows = []
@@ -201,62 +200,62 @@ def _thresholds(model: str, labels: Labels, scores: Scores) -> Section:
             labels, thresholds=tuple(np.broadcast_to(thresholds, len(labels)).tolist())
         )
         for split in ("validation", "test"):
-            metrics = report_scores(*scores[split], own).metrics
+            metrics = report_scores(*best.scores[split], own).metrics
             values = [f"{100 * metrics[name]:.2f}" for name in _AT_THRESHOLDS]
             rows.append([kind, split, *values])
     text = (
-        f"{model} with one threshold for all labels and with the tuned ones of "
-        "labels.json, which predictions and exports use. They were tuned on the "
-        "validation split, where they look better than they are."
+        f"{best.name} with one threshold for all labels, and with the thresholds of "
+        "labels.json, which predictions and exports use. All but 0.5 were tuned on the "
+        "validation split, so that its metrics are too high."
     )
     return Section("Thresholds", text, ["threshold", "split", *_AT_THRESHOLDS], rows)
 
 
-def _calibration(scores: Scores) -> Section:
-    targets, chances = scores["validation"]
+def _calibration(best: Trained) -> Section:
+    targets, probabilities = best.scores["validation"]
     if not (targets == 1).any() or not (targets == 0).any():
         return Section("Calibration")
-    test_targets, test_chances = scores["test"]
-    drawn = {"as trained": test_chances}
+    test_targets, test_probabilities = best.scores["test"]
+    drawn = {"as trained": test_probabilities}
     try:
-        calibration = fit_calibration(targets, chances)
-    except ValueError:  # scores of a model that has learned nothing
+        calibration = fit_calibration(targets, probabilities)
+    except ValueError:  # probabilities of a model that has learned nothing
         calibration = None
     if calibration is not None and calibration.lines is not None:
         temperature = 1 / calibration.lines[0, 0]
-        drawn[f"temperature {temperature:.2f}"] = calibration(test_chances)
+        drawn[f"temperature {temperature:.2f}"] = calibration(test_probabilities)
     text = (
-        "Whether probabilities mean what they say, on the test split; the temperature "
-        "is fitted to the validation split and not part of the model."
+        "How often labels are present at each predicted probability, on the test "
+        "split. The temperature is fitted to the validation split and is not part of "
+        "the model."
     )
     return Section(
         "Calibration", text, figures=[reliability_figure(test_targets, drawn)]
     )
 
 
-def _precision_recall(
-    model: str, labels: Labels, targets: np.ndarray, probabilities: np.ndarray
-) -> Section:
+def _precision_recall(best: Trained, labels: Labels) -> Section:
+    targets, probabilities = best.scores["test"]
     precisions = average_precision(targets, probabilities)
     order = [i for i in np.argsort(precisions, kind="stable") if precisions[i] >= 0]
     text = (
-        f"{model} on the test split, labels with the lowest average precision first. "
-        "A dot is where the label's threshold lies."
+        f"{best.name} on the test split, labels with the lowest average precision "
+        "first. A dot marks the label's threshold."
     )
-    if len(order) > _MOST_CURVES:
-        half = _MOST_CURVES // 2
-        text += f" Of {len(order)} labels the {half} lowest and {half} highest."
+    if len(order) > _MAX_CURVES:
+        half = _MAX_CURVES // 2
+        text += f" The {half} lowest and the {half} highest of {len(order)} labels."
         order = order[:half] + order[-half:]
     figures = []
-    for start in range(0, len(order), _CURVES_A_FIGURE):
+    for start in range(0, len(order), _CURVES_PER_FIGURE):
         figure, axes = _axes("", "recall", "precision")
         for colour, index in zip(
-            COLOURS, order[start : start + _CURVES_A_FIGURE], strict=False
+            COLOURS, order[start : start + _CURVES_PER_FIGURE], strict=False
         ):
             known = targets[:, index] >= 0
             truth = targets[known, index] == 1
-            chance = probabilities[known, index]
-            precision, recall, _ = precision_recall_curve(truth, chance)
+            scores = probabilities[known, index]
+            precision, recall, _ = precision_recall_curve(truth, scores)
             axes.plot(
                 recall,
                 precision,
@@ -264,7 +263,7 @@ def _precision_recall(
                 color=colour,
                 label=f"{labels.names[index]} {100 * precisions[index]:.1f}",
             )
-            called = chance >= labels.thresholds[index]
+            called = scores >= labels.thresholds[index]
             if called.any() and not labels.exclusive:
                 right = (called & truth).sum()
                 axes.plot(right / truth.sum(), right / called.sum(), "o", color=colour)
@@ -278,37 +277,30 @@ def _precision_recall(
     return Section("Precision and recall", text, figures=figures)
 
 
-def _largest_errors(
-    model: str,
-    labels: Labels,
-    data: MultiLabelData,
-    targets: np.ndarray,
-    probabilities: np.ndarray,
-) -> Section:
-    chance = np.clip(probabilities.astype("float64"), 1e-7, 1 - 1e-7)
-    losses = -np.log(np.where(targets == 1, chance, 1 - chance)) * (targets >= 0)
+def _largest_errors(best: Trained, labels: Labels, data: MultiLabelData) -> Section:
+    targets, probabilities = best.scores["validation"]
+    clipped = np.clip(probabilities.astype("float64"), 1e-7, 1 - 1e-7)
+    losses = -np.log(np.where(targets == 1, clipped, 1 - clipped)) * (targets >= 0)
     means = losses.sum(axis=1) / np.maximum((targets >= 0).sum(axis=1), 1)
     worst = np.argsort(-means, kind="stable")[:_NUM_ERRORS]
     pixels = images_at(data.validation, worst)
     paths = data.paths.get("validation")
     pictures = []
     for index in worst:
-        chances, truth = probabilities[index], targets[index]
+        own, truth = probabilities[index], targets[index]
         true = [n for n, t in zip(labels.names, truth, strict=True) if t == 1]
-        caption = "\n".join(
-            [
-                *([paths[index]] if paths else []),
-                f"true: {', '.join(true) or 'none'}",
-                f"missing: {_names(labels, chances, truth == 1, called=False)}",
-                f"surplus: {_names(labels, chances, truth == 0, called=True)}",
-            ]
-        )
-        pictures.append(Picture(pixels[int(index)], caption))
+        lines = [
+            *([paths[index]] if paths else []),
+            f"true: {', '.join(true) or 'none'}",
+            f"missed: {_names(labels, own, truth == 1, called=False)}",
+            f"wrongly predicted: {_names(labels, own, truth == 0, called=True)}",
+        ]
+        pictures.append(Picture(pixels[int(index)], "\n".join(lines)))
     text = (
-        f"The images of the validation split with the largest mean cross-entropy of "
-        f"{model}, with the probabilities of the labels it got wrong. Wrong labels of "
-        "the data show up here first. The test split is not shown: who mends what he "
-        "sees there has no test split any more."
+        "The validation images with the largest mean cross-entropy of "
+        f"{best.name}, with the probabilities of the labels that it got wrong. Errors "
+        "in the targets are often among them. The test split is not shown: do not tune "
+        "on it."
     )
     return Section("Largest errors", text, pictures=pictures)
 
@@ -331,19 +323,15 @@ def _called(labels: Labels, probabilities: np.ndarray) -> np.ndarray:
     return called
 
 
-def _exports(run: Run, folder: str | Path | None) -> Section:
-    rows = []
-    for name, difference in run.exports.items():
-        row = [name, f"{difference:.1e}"]
-        if folder is not None:
-            path = Path(folder) / name
-            files = path.rglob("*") if path.is_dir() else [path]
-            size = sum(file.stat().st_size for file in files if file.is_file())
-            row.append(f"{size / 1e6:.1f} MB")
-        rows.append(row)
-    header = ["export", "largest difference", *(["size"] if folder is not None else [])]
-    text = "Difference of a probability from the model's, on images of the test split."
-    return Section("Exports", text if rows else "", header if rows else (), rows)
+def _exports(run: Run, folder: Path) -> Section:
+    rows = [
+        [name, f"{difference:.1e}", f"{size_of(folder / name) / 1e6:.1f} MB"]
+        for name, difference in run.exports.items()
+    ]
+    if not rows:
+        return Section("Exports")
+    text = "Largest difference from the model's outputs, on images of the test split."
+    return Section("Exports", text, ["export", "largest difference", "size"], rows)
 
 
 def _what_was_run(run: Run, data: MultiLabelData) -> Section:
@@ -358,7 +346,7 @@ def _what_was_run(run: Run, data: MultiLabelData) -> Section:
         "fingerprint": ", ".join(x[:12] for x in run.data["fingerprints"].values()),
         "images": ", ".join(f"{n:,} {s}" for s, n in run.data["sizes"].items()),
         "skipped images": f"{run.data['skipped']:,}",
-        "surplus exact copies": f"{data.duplicates:,}",
+        "exact copies of images": f"{data.duplicates:,}",
         "labels": f"{len(data.labels):,}",
         "unknown targets": f"{100 * unknown:.1f} %",
         "versions": ", ".join(f"{k} {v}" for k, v in environment["versions"].items()),
@@ -377,15 +365,13 @@ def _settings(run: Run) -> Section:
 
 def _skipped(data: MultiLabelData) -> Section:
     rows = [[str(row), path, reason] for row, path, reason in data.skipped]
-    text = f"{len(rows):,} images were left out, as asked for."
-    if len(rows) > _MOST_SKIPPED:
-        text += f" The first {_MOST_SKIPPED}:"
-    return Section(
-        "Skipped images",
-        text if rows else "",
-        ["row", "image", "reason"] if rows else (),
-        rows[:_MOST_SKIPPED],
-    )
+    if not rows:
+        return Section("Skipped images")
+    text = f"{len(rows):,} images were left out, as `on_error` says."
+    if len(rows) > _MAX_SKIPPED:
+        text += f" The first {_MAX_SKIPPED}:"
+    header = ["row", "image", "reason"]
+    return Section("Skipped images", text, header, rows[:_MAX_SKIPPED])
 
 
 def _axes(title: str, x: str, y: str) -> tuple[Figure, Axes]:
@@ -398,21 +384,17 @@ def _axes(title: str, x: str, y: str) -> tuple[Figure, Axes]:
 
 
 def _add_legend(figure: Figure, axes: Axes, entries: int) -> None:
-    if entries <= _MOST_INSIDE:
+    if entries <= _MAX_INSIDE:
         axes.legend(frameon=False, fontsize=8)
         return
     # Inside they would cover the curves, or leave them no room.
-    figure.set_figheight(figure.get_figheight() + _LINE * -(-entries // 2))
+    figure.set_figheight(figure.get_figheight() + _LEGEND_LINE * -(-entries // 2))
     figure.legend(frameon=False, fontsize=8, ncols=2, loc="outside lower center")
 
 
 def _cell(value: float | None, spread: float | None, best: float | None) -> str:
-    if value is None:
-        return "-"
-    text = f"{100 * value:.2f}"
-    if spread is not None:
-        text += f" ± {100 * spread:.2f}"
-    if best is not None and _rounded(value) == best:
+    text = format_mean(value, spread)
+    if value is not None and _rounded(value) == best:
         return markupsafe.Markup("<strong>{}</strong>").format(text)
     return text
 

@@ -13,8 +13,9 @@ def test_ends_in_the_stage_that_is_asked_for():
     assert len(make_backbone(SMALL).outputs) == 4
 
 
-def test_another_name_and_other_channels():
-    backbone = make_backbone(SMALL, name="small_resnest", channels=4)
+def test_another_backbone_and_other_channels():
+    settings = TrainingSettings(image_size=64, backbone="small_resnest")
+    backbone = make_backbone(settings, channels=4)
     assert backbone.name == "small_resnest"
     assert backbone.input_shape == (None, 64, 64, 4)
 

@@ -1,10 +1,12 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kmlic.data.multi_label_data import SkippedRow
 from kmlic.evaluation import report_scores
+from kmlic.experiments import Trained
 from kmlic.experiments.standard_sections import standard_sections
 from kmlic.labels import Labels
 from kmlic.run_folder import Run
@@ -36,7 +38,7 @@ def record(**changes):
                 for s in SPLITS
             },
             "parameters": {"old": 12_000, "new": 0},
-            "exports": {"model.tflite": 1.25e-7},
+            "exports": {},
             "seconds": {"all": 90.0},
             "environment": {
                 "versions": {"python": "3.11"},
@@ -58,9 +60,10 @@ def data():
     return dataclasses.replace(toy_data(), skipped=skipped)
 
 
-def sections(data, run=None, **arguments):
+def sections(data, run=None, folder=Path(), **arguments):
+    epochs = {"old": [EPOCHS], "new": []}
     found = standard_sections(
-        run or record(), data, LABELS, epochs={"old": [EPOCHS], "new": []}, **arguments
+        run or record(), data, LABELS, folder, epochs=epochs, **arguments
     )
     return {section.title: section for section in found}
 
@@ -110,14 +113,14 @@ def test_draws_one_figure_per_value_of_the_epochs(data):
 
 
 def test_draws_no_curves_without_epochs(data):
-    found = standard_sections(record(), data, LABELS, epochs={"probe": [[]]})
+    found = standard_sections(record(), data, LABELS, Path(), epochs={"probe": [[]]})
     (curves,) = [s for s in found if s.title == "Learning curves"]
     assert not curves.figures and not curves.text
 
 
 def test_curves_of_many_models_keep_their_room(data):
     many = {f"width={n}": [EPOCHS] for n in range(18)}
-    found = standard_sections(record(), data, LABELS, epochs=many)
+    found = standard_sections(record(), data, LABELS, Path(), epochs=many)
     (curves,) = [s for s in found if s.title == "Learning curves"]
     for figure in curves.figures:
         figure.draw_without_rendering()
@@ -132,7 +135,7 @@ def test_draws_the_curve_of_every_label_that_has_positives(data):
     targets[0, 0] = -1
     scores = np.random.default_rng(0).uniform(size=targets.shape)
     both = {"test": (targets, scores), "validation": (targets, scores)}
-    section = sections(data, exported="old", scores=both)["Precision and recall"]
+    section = sections(data, best=Trained("old", 0, both))["Precision and recall"]
     (figure,) = section.figures
     names = {text.get_text().split()[0] for text in figure.axes[0].get_legend().texts}
     assert names == {"red", "blue"}
@@ -143,7 +146,7 @@ def test_shows_the_images_that_the_model_is_most_wrong_about(data):
     scores = np.abs(targets - 0.1)
     scores[17] = [0.99, 0.01, 0.6] * (1 - targets[17]) + [0.01, 0.02, 0.3] * targets[17]
     both = {"test": (targets, scores), "validation": (targets, scores)}
-    section = sections(data, exported="old", scores=both)["Largest errors"]
+    section = sections(data, best=Trained("old", 0, both))["Largest errors"]
     worst = section.pictures[0]
     images = np.concatenate(
         [images for images, _ in data.validation.as_numpy_iterator()]
@@ -158,7 +161,8 @@ def test_shows_the_images_that_the_model_is_most_wrong_about(data):
 
 def test_says_what_was_run_and_what_was_left_out(data, tmp_path):
     (tmp_path / "model.tflite").write_bytes(bytes(1_500_000))
-    found = sections(data, folder=tmp_path)
+    run = record(exports={"model.tflite": 1.25e-7})
+    found = sections(data, run, tmp_path)
     facts = dict(found["What was run"].rows)
     assert (
         facts["command"] == "<code>python -m recipes.toy --folder &lt;here&gt;</code>"
@@ -176,7 +180,7 @@ def test_shows_what_the_thresholds_do(data):
     both = {"test": (targets, scores), "validation": (targets, scores)}
     tuned = dataclasses.replace(LABELS, thresholds=(0.35, 0.3, 0.3))
     found = standard_sections(
-        record(), data, tuned, epochs={}, exported="old", scores=both
+        record(), data, tuned, Path(), epochs={}, best=Trained("old", 0, both)
     )
     (table,) = [section for section in found if section.title == "Thresholds"]
     assert [row[1] for row in table.rows] == ["validation", "test"] * 3
@@ -196,11 +200,11 @@ def test_exclusive_groups_have_no_thresholds(data):
     scores = np.full((40, 3), 0.2) + 0.2 * np.roll(targets, 1, axis=1)
     both = {"test": (targets, scores), "validation": (targets, scores)}
     found = standard_sections(
-        record(), data, labels, epochs={}, exported="old", scores=both
+        record(), data, labels, Path(), epochs={}, best=Trained("old", 0, both)
     )
     titles = {section.title: section for section in found}
     assert "Thresholds" not in titles
     assert [row[3] for row in titles["Labels"].rows] == ["-"] * 3
     caption = titles["Largest errors"].pictures[0].caption.splitlines()
-    assert caption[1].startswith("missing: ") and caption[1].endswith(" 0.20")
-    assert caption[2].startswith("surplus: ") and caption[2].endswith(" 0.40")
+    assert caption[1].startswith("missed: ") and caption[1].endswith(" 0.20")
+    assert caption[2].startswith("wrongly predicted: ") and caption[2].endswith(" 0.40")
