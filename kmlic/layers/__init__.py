@@ -18,12 +18,15 @@ from kmlic.layers.grouped_conv import GroupedConv2D
 from kmlic.layers.joint_logits import JointLogits
 from kmlic.layers.label_group_embedding import LabelGroupEmbedding
 from kmlic.layers.label_similarity import LabelSimilarity
+from kmlic.layers.ml_decoder import MLDecoder
+from kmlic.layers.query2label import Query2Label
 from kmlic.layers.semantic_deconv_embedder import SemanticDeconvEmbedder
 from kmlic.layers.semantic_guided_attention import SemanticGuidedAttention
 from kmlic.layers.semantic_resize_embedder import SemanticResizeEmbedder
 from kmlic.layers.spatial_group_enhance import SpatialGroupEnhance
 from kmlic.layers.split_attention import SplitAttention
 from kmlic.layers.squeeze_excite import SqueezeExcite
+from kmlic.layers.transformer_block import TransformerBlock
 from kmlic.layers.wildcat_pooling import WildcatPooling
 
 __all__ = [
@@ -41,11 +44,14 @@ __all__ = [
     "JointLogits",
     "LabelGroupEmbedding",
     "LabelSimilarity",
+    "MLDecoder",
+    "Query2Label",
     "SemanticDeconvEmbedder",
     "SemanticGuidedAttention",
     "SemanticResizeEmbedder",
     "SpatialGroupEnhance",
     "SplitAttention",
     "SqueezeExcite",
+    "TransformerBlock",
     "WildcatPooling",
 ]

@@ -19,7 +19,9 @@ from kmlic.models.devise import (
     score_labels,
 )
 from kmlic.models.joint_model import JointModel
+from kmlic.models.ml_decoder import build_ml_decoder
 from kmlic.models.msrn import build_msrn
+from kmlic.models.query2label import build_query2label
 from kmlic.models.semantic_resnest import build_cam_generator, build_semantic_resnest
 
 __all__ = [
@@ -36,7 +38,9 @@ __all__ = [
     "build_classifier",
     "build_decouplenet",
     "build_devise",
+    "build_ml_decoder",
     "build_msrn",
+    "build_query2label",
     "build_semantic_resnest",
     "embedding_part",
     "has_embedding",
