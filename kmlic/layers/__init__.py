@@ -7,6 +7,9 @@ labels, G groups, D embedding size, S image side.
 from kmlic.layers.category_attention import CategoryAttention
 from kmlic.layers.category_space_to_depth import CategorySpaceToDepth
 from kmlic.layers.center_zoom import CenterZoom
+from kmlic.layers.class_specific_residual_attention import (
+    ClassSpecificResidualAttention,
+)
 from kmlic.layers.constant import Constant
 from kmlic.layers.diff_pool import DiffPool
 from kmlic.layers.fused_batch_norm import FusedBatchNorm
@@ -33,6 +36,7 @@ __all__ = [
     "CategoryAttention",
     "CategorySpaceToDepth",
     "CenterZoom",
+    "ClassSpecificResidualAttention",
     "Constant",
     "DiffPool",
     "FusedBatchNorm",

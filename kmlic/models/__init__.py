@@ -11,6 +11,7 @@ from kmlic.models._names import (
 from kmlic.models.attribute_classifier import build_attribute_classifier
 from kmlic.models.average_models import average_models
 from kmlic.models.classifier import build_classifier
+from kmlic.models.csra import build_csra
 from kmlic.models.decouplenet import build_decouplenet
 from kmlic.models.devise import (
     build_devise,
@@ -36,6 +37,7 @@ __all__ = [
     "build_attribute_classifier",
     "build_cam_generator",
     "build_classifier",
+    "build_csra",
     "build_decouplenet",
     "build_devise",
     "build_ml_decoder",
