@@ -144,12 +144,14 @@ def _explain_by_attention(
                 f"{layer.name!r} of {model.name!r} must attend to one embedding per "
                 f"label; it has {embeddings} for {num_labels} labels."
             )
-    probe = keras.Model(model.inputs, [layer.input for layer in layers])
+    inputs = {layer.name: keras.tree.flatten(layer.input) for layer in layers}
+    probe = keras.Model(model.inputs, inputs)
 
     def compute(images: tf.Tensor) -> tf.Tensor:
+        found = probe(images, training=False)
         maps = [
-            getattr(layer, ATTENTION)(*inputs)[..., :num_labels]
-            for layer, inputs in zip(layers, probe(images, training=False), strict=True)
+            getattr(layer, ATTENTION)(*found[layer.name])[..., :num_labels]
+            for layer in layers
         ]
         finest = max((tuple(each.shape[1:3]) for each in maps), key=np.prod)
         # Each map sums to 1 over its regions; so does a map resized to more of them.
@@ -159,8 +161,7 @@ def _explain_by_attention(
         ]
         return tf.add_n(resized) / len(resized)
 
-    features = [keras.tree.flatten(layer.input)[0] for layer in layers]
-    return Explanation(compute, model.inputs, features)
+    return Explanation(compute, model.inputs, [own[0] for own in inputs.values()])
 
 
 def _split_at_pool(

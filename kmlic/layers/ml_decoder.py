@@ -5,6 +5,7 @@ import math
 import keras
 from keras import layers, ops
 
+from kmlic.check_number import check_number
 from kmlic.layers.transformer_block import TransformerBlock
 
 
@@ -56,15 +57,9 @@ class MLDecoder(layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if num_labels < 1:
-            raise ValueError(
-                f"`num_labels` must be at least 1; got num_labels={num_labels}."
-            )
-        if num_groups is not None and not 1 <= num_groups <= num_labels:
-            raise ValueError(
-                f"`num_groups` must be from 1 to the {num_labels} labels; got "
-                f"num_groups={num_groups}."
-            )
+        check_number("num_labels", num_labels, at_least=1)
+        if num_groups is not None:
+            check_number("num_groups", num_groups, at_least=1, at_most=num_labels)
         self.num_labels = num_labels
         self.num_groups = num_groups
         self.embedding_size = embedding_size

@@ -5,6 +5,7 @@ import math
 import keras
 from keras import layers, ops
 
+from kmlic.check_number import check_number
 from kmlic.layers.transformer_block import TransformerBlock
 
 
@@ -17,10 +18,11 @@ class Query2Label(layers.Layer):
     scored by weights of its own.
 
     Paper: Liu et al., "Query2Label: A Simple Transformer Way to Multi-Label
-    Classification", 2021, section 3, https://arxiv.org/abs/2107.10834. Positions: Carion
-    et al., "End-to-End Object Detection with Transformers", ECCV 2020, appendix A.4,
-    https://arxiv.org/abs/2005.12872, normalised to 2 pi. Differs from the paper, as the
-    authors' code does: its decoders have no attention of the queries to each other.
+    Classification", 2021, section 3, https://arxiv.org/abs/2107.10834; for the
+    positions Carion et al., "End-to-End Object Detection with Transformers", ECCV 2020,
+    appendix A.4, https://arxiv.org/abs/2005.12872. Differs from the paper, as the
+    authors' code does: decoders have no attention of the queries to each other, and
+    positions are normalised to 2 pi.
 
     Shapes: (B, H, W, C) to (B, L). H and W may be unknown or vary.
 
@@ -56,15 +58,9 @@ class Query2Label(layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        for argument, value, lowest in (
-            ("num_labels", num_labels, 1),
-            ("num_encoders", num_encoders, 0),
-            ("num_decoders", num_decoders, 1),
-        ):
-            if value < lowest:
-                raise ValueError(
-                    f"`{argument}` must be at least {lowest}; got {argument}={value}."
-                )
+        check_number("num_labels", num_labels, at_least=1)
+        check_number("num_encoders", num_encoders, at_least=0)
+        check_number("num_decoders", num_decoders, at_least=1)
         self.num_labels = num_labels
         self.num_encoders = num_encoders
         self.num_decoders = num_decoders

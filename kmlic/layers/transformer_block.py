@@ -3,6 +3,8 @@
 import keras
 from keras import layers, ops
 
+from kmlic.check_number import check_number
+
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class TransformerBlock(layers.Layer):
@@ -42,16 +44,9 @@ class TransformerBlock(layers.Layer):
         self, num_heads: int, hidden_units: int, dropout: float = 0.1, **kwargs
     ):
         super().__init__(**kwargs)
-        for argument, value in (
-            ("num_heads", num_heads),
-            ("hidden_units", hidden_units),
-        ):
-            if value < 1:
-                raise ValueError(f"`{argument}` must be at least 1; got {value}.")
-        if not 0 <= dropout < 1:
-            raise ValueError(
-                f"`dropout` must be from 0 to below 1; got dropout={dropout}."
-            )
+        check_number("num_heads", num_heads, at_least=1)
+        check_number("hidden_units", hidden_units, at_least=1)
+        check_number("dropout", dropout, at_least=0, below=1)
         self.num_heads = num_heads
         self.hidden_units = hidden_units
         self.dropout = dropout
@@ -103,6 +98,8 @@ class TransformerBlock(layers.Layer):
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         # Softmax over hundreds of regions needs float32 under every policy.
         scores = ops.cast(scores, "float32") / query.shape[-1] ** 0.5
+        if scores.shape[-1] == 1:  # a map of one region, of which Keras' softmax warns
+            return ops.cast(ops.ones_like(scores), self.compute_dtype)
         return ops.cast(ops.softmax(scores, axis=-1), self.compute_dtype)
 
     def _split(self, x):
