@@ -121,9 +121,12 @@ class Query2Label(layers.Layer):
     def call(self, inputs, training=None):
         values, keys = self._encode(inputs, training)
         found, _ = self._decode(values, keys, training)
-        found = self.normalise(found)  # (B, L, D)
-        scores = ops.sum(found * ops.cast(self.kernel, self.compute_dtype), axis=-1)
-        return scores + ops.cast(self.bias, self.compute_dtype)
+        # One matrix product per label: OpenVINO computes the sum of products wrongly
+        # after a layer normalization.
+        found = ops.transpose(self.normalise(found), (1, 0, 2))  # (L, B, D)
+        kernel = ops.cast(self.kernel, self.compute_dtype)[:, :, None]
+        scores = ops.matmul(found, kernel)[:, :, 0]  # (L, B)
+        return ops.transpose(scores) + ops.cast(self.bias, self.compute_dtype)
 
     def attention(self, inputs):
         """Returns where each label's query looks: (B, H, W, L), of sum 1 over H and W.
@@ -150,7 +153,8 @@ class Query2Label(layers.Layer):
     def _decode(self, values, keys, training):
         """Returns what the queries found, and the queries of the last decoder."""
         own = ops.cast(self.queries, self.compute_dtype)
-        found = ops.zeros((ops.shape(values)[0], *own.shape), values.dtype)
+        own = ops.broadcast_to(own, (ops.shape(values)[0], *own.shape))  # (B, L, D)
+        found = ops.zeros_like(own)
         for decode in self.decoders:
             queries = found + own
             found = decode(found, queries, keys, values, training=training)
