@@ -123,7 +123,7 @@ def _is_dataset(data: Any) -> bool:
         return True
     if not isinstance(data, str | os.PathLike):
         return False
-    return not (is_file(data) or is_folder(data))
+    return not (is_file(os.fspath(data)) or is_folder(os.fspath(data)))
 
 
 def _check_dataset(
@@ -142,7 +142,7 @@ def _check_dataset(
     source = str(data)
     if not isinstance(data, MultiLabelData):
         name = os.fspath(data)
-        if os.sep in name and not name.startswith("street_fashion") or "." in name:
+        if (os.sep in name and not name.startswith("street_fashion")) or "." in name:
             raise ValueError(f"{name} must be a file or folder; there is none.")
         data = load_dataset(
             name,

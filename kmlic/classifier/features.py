@@ -21,6 +21,7 @@ from rich.progress import (
 from kmlic.atomic_write import atomic_write
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.images import Images
+from kmlic.models import POOL
 
 SIZES = (128, 160, 192, 224, 256, 288, 320, 384, 448)
 # Small images gain from being enlarged, for the last feature map has more places.
@@ -39,8 +40,7 @@ class Features:
     """Holds what the backbone gives for every image and its mirror image.
 
     Args:
-        pooled: (2, N, D) float32, plain and mirrored: the last feature map's average
-            and maximum, then those of the map before it.
+        pooled: (2, N, D) float32, plain and mirrored, see `pooled_features`.
         widths: channels of the last feature map and of the one before it.
         maps: (2, N, H, W, C) float16, the last feature map; None where all of them
             would take too much room.
@@ -56,33 +56,54 @@ class Features:
     seconds: float
     fingerprint: str
 
-    @property
-    def last(self) -> int:
-        """Returns the number of features that come from the last feature map."""
-        return 2 * self.widths[0]
+    def columns(self, earlier: bool) -> slice:
+        """Returns the features of both maps, or those of the last one alone."""
+        last, before = self.widths
+        return slice(0, None) if earlier else slice(before, before + 2 * last)
 
 
 def pooled_features(
-    backbone: keras.Model,
-) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Returns a backbone's pooled features (B, D) and its last feature map.
+    backbone: keras.Model, prefix: str = "", *, earlier: bool = True
+) -> keras.KerasTensor:
+    """Returns a backbone's pooled features (B, D).
 
-    The last map passes a layer named "pool", through which `activation_maps` explains
-    what stands on the features.
+    They are, in this order: averages of the earlier feature map, averages of the last
+    one, maxima of the last one, maxima of the earlier one. The maps pass a layer named
+    "pool", through which `activation_maps` explains what stands on the features.
+
+    Args:
+        backbone: with two or more feature maps.
+        prefix: of the names of layers.
+        earlier: whether the map before the last one takes part.
     """
     before, last = backbone.outputs[-2:]
-    last = keras.layers.Identity(dtype="float32", name="pool")(last)
-    before = keras.layers.Identity(dtype="float32", name="pool_before")(before)
-    pooled = [
-        pool(dtype="float32", name=f"{kind}_{name}")(each)
-        for name, each in (("last", last), ("before", before))
-        for kind, pool in (
-            ("average", keras.layers.GlobalAveragePooling2D),
-            ("maximum", keras.layers.GlobalMaxPooling2D),
+    channels = int(last.shape[-1])
+    joined, around = last, 0
+    if earlier:
+        # In windows of one place of the last map: their averages' average is the
+        # average, and their maxima's maximum the maximum.
+        window = -(-before.shape[1] // last.shape[1])
+        around = int(before.shape[-1])
+        average = keras.layers.AveragePooling2D(
+            window, padding="same", dtype="float32", name=f"{prefix}average_before"
         )
+        maximum = keras.layers.MaxPooling2D(
+            window, padding="same", dtype="float32", name=f"{prefix}maximum_before"
+        )
+        join = keras.layers.Concatenate(dtype="float32", name=f"{prefix}maps")
+        joined = join([average(before), last, maximum(before)])
+    joined = keras.layers.Identity(dtype="float32", name=f"{prefix}{POOL}")(joined)
+    average_all = keras.layers.GlobalAveragePooling2D(
+        dtype="float32", name=f"{prefix}averages"
+    )
+    maximum_all = keras.layers.GlobalMaxPooling2D(
+        dtype="float32", name=f"{prefix}maxima"
+    )
+    pooled = [
+        average_all(joined)[:, : around + channels],
+        maximum_all(joined)[:, around:],
     ]
-    joined = keras.layers.Concatenate(dtype="float32", name="features")(pooled)
-    return joined, last
+    return keras.layers.Concatenate(dtype="float32", name=f"{prefix}features")(pooled)
 
 
 def features(
@@ -124,7 +145,7 @@ def features(
         size = max(fitting, default=SIZES[0])
     keras.backend.clear_session()
     backbone = build(size)
-    pooled, last = pooled_features(backbone)
+    pooled, last = pooled_features(backbone), backbone.outputs[-1]
     extractor = keras.Model(backbone.input, [pooled, last])
     identity = hashlib.sha256(f"{images.fingerprint} {size}".encode())
     identity.update(_weights_of(extractor))

@@ -156,7 +156,7 @@ class _Problem:
     def _newton_step(
         self, probabilities: np.ndarray, gradient: np.ndarray
     ) -> np.ndarray:
-        """Solves Hessian times step = gradient by preconditioned conjugate gradients."""
+        """Returns the gradient over the Hessian, by conjugate gradients."""
         curvature = self._weights * probabilities * (1 - probabilities)
         total = curvature.sum(axis=0)
         diagonal = np.vstack([1 + np.outer(self._squares, total), total + 1e-8])
