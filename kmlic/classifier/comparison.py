@@ -85,9 +85,14 @@ class Comparison:
         return total / np.maximum(labels, 1)
 
     def interval(self, values: np.ndarray, level: float = 0.95) -> Interval:
-        """Returns the range that holds a share `level` of the draws."""
+        """Returns the range around the value that holds a share `level` of the draws.
+
+        Drawing images twice makes labels with few positives look easier, so that the
+        mean of the draws is not the value; the range is moved by that.
+        """
         low, high = np.quantile(values[1:], [(1 - level) / 2, (1 + level) / 2])
-        return Interval(float(values[0]), float(low), float(high))
+        moved = values[0] - values[1:].mean()
+        return Interval(float(values[0]), float(low + moved), float(high + moved))
 
     def _accuracy(self, scores: np.ndarray) -> np.ndarray:
         values = []

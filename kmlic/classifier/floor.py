@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.candidate import Candidate, keep, key
@@ -132,14 +133,16 @@ def _fit(
     targets = images.targets
     mirrors = len(rows) <= _MOST_WITH_MIRRORS
     comparison = Comparison(targets[protocol.scored], images.labels, metric)
-    problems = []
-    for scale in _SCALES:
-        problem = _Problem(images, features, protocol, scale, mirrors)
-        problem.choose(comparison)
-        problems.append(problem)
-    best = max(problems, key=lambda problem: problem.value)
-    best.try_class_weights(comparison)
-    return best.arrays()
+    # Threads that wait for one another lose more than they win on small matrices.
+    with threadpool_limits(1 if len(rows) <= _MOST_ROTATED // 2 else None):
+        problems = []
+        for scale in _SCALES:
+            problem = _Problem(images, features, protocol, scale, mirrors)
+            problem.choose(comparison)
+            problems.append(problem)
+        best = max(problems, key=lambda problem: problem.value)
+        best.try_class_weights(comparison)
+        return best.arrays()
 
 
 class _Problem:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from kmlic.atomic_write import atomic_write
 from kmlic.data import MultiLabelData
 from kmlic.data.build_batches import build_batches
-from kmlic.data.build_from_rows import FileLoader
+from kmlic.data.build_from_listing import FileLoader
 from kmlic.data.decoding import MAX_BYTES, MAX_PIXELS, Crop, cut
 from kmlic.labels import Labels
 

@@ -23,7 +23,7 @@ from kmlic.classifier.floor import FLOOR, Floor, floor
 from kmlic.classifier.protocol import Protocol, make_protocol
 from kmlic.classifier.report import report_sections
 from kmlic.evaluation.report import Report, report_scores
-from kmlic.export import export_checked
+from kmlic.export import ExportOptions, export_checked
 from kmlic.html_report import write_report
 from kmlic.labels import Labels, to_probabilities
 from kmlic.run_folder import Run, RunFolder
@@ -200,15 +200,16 @@ def _finish(
     rows = images.test_rows if len(images.test_rows) else images.training_rows
     few = images.batches(rows[:_EXPORT_IMAGES], image_size=size, batch_size=8)
     pixels = next(iter(few))[0].numpy()
-    forms = [
-        *export_checked(model, working, "saved_model", labels=labels, images=pixels),
-        *export_checked(model, working, "tflite", labels=labels, images=pixels),
+    options = ExportOptions(labels=labels, images=pixels)
+    exports = [
+        *export_checked(model, working, "saved_model", options),
+        *export_checked(model, working, "tflite", options),
     ]
-    budget.say("export", ", ".join(form.name_in(working) for form in forms))
+    budget.say("export", ", ".join(each.name_in(working) for each in exports))
     reports, verdict = _judge(trained, model)
     run = _record(trained, reports, model, start)
-    exports = {form.name_in(working): form.difference for form in forms}
-    run = dataclasses.replace(run, exports=exports)
+    differences = {each.name_in(working): each.difference for each in exports}
+    run = dataclasses.replace(run, exports=differences)
     run.write(working / "run.json")
     sections = report_sections(
         verdict=verdict,

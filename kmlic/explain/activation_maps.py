@@ -99,6 +99,7 @@ def find_explanation(
     Raises:
         ValueError: as `activation_maps`.
     """
+    model = _of_one_view(model)
     named = {layer.name: layer for layer in model.layers}
     attending = [x for x in model.layers if callable(getattr(x, ATTENTION, None))]
     if score is not None and (ACTIVATION_MAPS in named or attending):
@@ -116,6 +117,15 @@ def find_explanation(
         f"`model` must have a layer named {ACTIVATION_MAPS!r} or {POOL!r}, or one with "
         f"a method `{ATTENTION}`; got {model.name!r} with the layers {list(named)}."
     )
+
+
+def _of_one_view(model: keras.Model) -> keras.Model:
+    """Returns the inner model where it is applied to several views of the image."""
+    for layer in model.layers:
+        uses = sum(node.operation is layer for node in graph_nodes(model))
+        if isinstance(layer, keras.Model) and uses > 1:
+            return layer
+    return model
 
 
 def _explain_by_layer(model: keras.Model, layer: keras.Layer) -> Explanation:
