@@ -15,9 +15,9 @@ from kmlic.layers import FusedBatchNorm
 class EfficientNetLite:
     """Describes an EfficientNet-Lite; `build` turns it into a model.
 
-    Seven stages of inverted bottlenecks: a 1x1 convolution widens, a depthwise one
-    looks around, another 1x1 narrows. There is no squeeze-and-excite, and ReLU6 takes
-    the place of swish.
+    Seven stages of inverted bottlenecks: a 1x1 convolution to more channels, a
+    depthwise one, and a 1x1 convolution to fewer. Compared with EfficientNet there is
+    no squeeze-and-excite, and ReLU6 replaces swish.
 
     Paper: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural
     Networks", ICML 2019, table 1, https://arxiv.org/abs/1905.11946; the Lite variants
@@ -25,14 +25,14 @@ class EfficientNetLite:
     stage do not scale. Differs from that code: no block is dropped in training.
 
     Shapes: images (B, H, W, C) of pixels 0-255 to four feature maps, of sides H / 4,
-    H / 8, H / 16 and H / 32, rounded up: the widened maps before each stride, then the
+    H / 8, H / 16 and H / 32, rounded up: the expanded maps before each stride, then the
     1,280 channels of the head.
 
     Args:
         width: factor of the channels of each stage.
         depth: factor of the blocks of each stage.
         resolution: side in pixels of the images that the ImageNet weights were trained
-            on; a hint, as any other size works.
+            on. Images of any other size work too.
 
     Example:
         >>> model = EfficientNetLite().build("lite0", image_size=64)
@@ -62,11 +62,11 @@ class EfficientNetLite:
         index = 0
         for filters, expansion, size, stride, blocks in self._stages():
             for step in (stride, *[1] * (blocks - 1)):
-                x, widened = _block(
+                x, expanded = _block(
                     x, f"blocks.{index}", filters, expansion, size, step
                 )
                 if step == 2 and index > 1:
-                    feature_maps.append(widened)
+                    feature_maps.append(expanded)
                 index += 1
         x = _convolve(x, 1280, 1, 1, "conv_head")
         return [*feature_maps, _relu6(_normalise_batch(x, "bn1"), "act1")]
@@ -105,7 +105,7 @@ def _block(x, name, filters, expansion, size, stride):
     if expansion > 1:
         x = _convolve(x, x.shape[-1] * expansion, 1, 1, f"{name}.expand_conv")
         x = _relu6(_normalise_batch(x, f"{name}.bn0"), f"{name}.act0")
-    widened = x
+    expanded = x
     x = layers.DepthwiseConv2D(
         size,
         stride,
@@ -119,7 +119,7 @@ def _block(x, name, filters, expansion, size, stride):
     x = _normalise_batch(x, f"{name}.bn2")
     if stride == 1 and shortcut.shape[-1] == filters:
         x = layers.Add(name=f"{name}.add")([x, shortcut])
-    return x, widened
+    return x, expanded
 
 
 def _convolve(x, filters, size, stride, name):

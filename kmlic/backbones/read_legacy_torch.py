@@ -25,9 +25,9 @@ def read_legacy_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
     """Reads the arrays of a torch checkpoint in the format before torch 1.6.
 
     The file is a few pickles followed by the numbers. A pickle can run any code, so
-    only the operations and the four names that a checkpoint needs are allowed, and
-    every declared size is compared with the bytes that the file has before anything is
-    allocated for it. The arrays are read-only views of the bytes read.
+    only the operations and the four names that a checkpoint needs are allowed. Every
+    declared size is compared with the size of the file before memory is allocated. The
+    arrays are read-only views of the bytes read.
 
     Args:
         path: of a state dict of float32 and int64 tensors, as `torch.save` wrote it.

@@ -12,12 +12,12 @@ from kmlic.layers.torch_uniform import torch_uniform
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class ClassSpecificResidualAttention(keras.layers.Layer):
-    """Scores each label by its average and its best regions, over several heads.
+    """Scores each label by its average region and by its highest regions.
 
     Each head scores every region for every label, s = x m / |m|, and adds to the
     average score the scores weighted by attention: mean(s) + lambda * sum(a * s), with
-    a = softmax(T * s) over the regions. At an infinite temperature T attention is the
-    maximum. The logits are the sum over the heads.
+    a = softmax(T * s) over the regions. With an infinite temperature T only the highest
+    score counts. The logits are the sum over the heads.
 
     Paper: Zhu and Wu, "Residual Attention: A Simple but Effective Method for
     Multi-Label Recognition", ICCV 2021, equations 2 to 8,

@@ -11,13 +11,13 @@ from kmlic.layers.transformer_block import TransformerBlock
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class MLDecoder(layers.Layer):
-    """Scores labels by what fixed queries find in a feature map, a group per query.
+    """Scores groups of labels, each by one query that attends to a feature map.
 
-    The channels are projected and rectified; random queries that are not learned
-    attend to all regions in one decoder layer; each query's result is scored for the
-    labels of its group by weights of their own. With word vectors each label's vector,
-    projected and rectified, is its query, and all share one weight vector, so that
-    labels without a training image can be scored too.
+    The channels are projected and rectified. Random queries that are not learned attend
+    to all regions in one decoder layer. Each label of a query's group has its own
+    weights to score what the query found. With word vectors the query of a label is its
+    vector, projected and rectified, and all labels share one weight vector, so labels
+    without a training image can be scored too.
 
     Paper: Ridnik et al., "ML-Decoder: Scalable and Versatile Classification Head",
     2021, section 2, https://arxiv.org/abs/2111.12933. As in the authors' code, group k

@@ -11,11 +11,11 @@ from kmlic.layers.transformer_block import TransformerBlock
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class Query2Label(layers.Layer):
-    """Scores each label by what its own learned query finds in a feature map.
+    """Scores each label by its own learned query, which attends to a feature map.
 
-    Regions, with sine positions, attend to each other in the encoders; the queries
-    attend to the regions in the decoders, but not to each other; each label's result is
-    scored by weights of its own.
+    In the encoders the regions, with sine positions, attend to each other. In the
+    decoders the queries attend to the regions, but not to each other. Each label has
+    its own weights to score what its query found.
 
     Paper: Liu et al., "Query2Label: A Simple Transformer Way to Multi-Label
     Classification", 2021, section 3, https://arxiv.org/abs/2107.10834; for the

@@ -8,17 +8,17 @@ from kmlic.check_number import check_number
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class TransformerBlock(layers.Layer):
-    """Adds to its inputs what their queries find in the values, and transforms them.
+    """Adds attended values to its inputs and transforms each by two dense layers.
 
     Multi-head attention of the queries to the keys, a shortcut from the inputs and
     layer normalization; then a dense layer with ReLU, one without, a shortcut and layer
-    normalization. With queries and keys of the same tokens it is the layer of an
-    encoder, else that of a decoder without attention of its queries to each other.
+    normalization. With queries and keys of the same tokens it is an encoder layer, else
+    a decoder layer whose queries do not attend to each other.
 
     Paper: Vaswani et al., "Attention Is All You Need", NeurIPS 2017, sections 3.1 to
     3.3, https://arxiv.org/abs/1706.03762. Differs from the paper, as detection
-    transformers do: queries and keys come apart from the inputs and values, so that
-    positions can be added to them alone.
+    transformers do: queries and keys are separate from inputs and values, so that
+    positions can be added to queries and keys only.
 
     Shapes: inputs (B, T, D), query (B, T, D), key (B, N, D) and value (B, N, D) to
     (B, T, D). T and N may be unknown or vary.
@@ -26,7 +26,7 @@ class TransformerBlock(layers.Layer):
     Args:
         num_heads: heads of the attention; must divide D.
         hidden_units: units of the first dense layer.
-        dropout: share 0-1 of what is dropped in training: attention weights, hidden
+        dropout: share 0-1 dropped in training, of the attention weights, the hidden
             units, and both results before they are added.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Cross-entropy that trusts absent labels less the more present they look."""
+"""A loss for missing labels: absent ones that look present count less."""
 
 import keras
 from keras import ops
@@ -16,12 +16,13 @@ from kmlic.losses._known_entries import (
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class HillLoss(keras.Loss):
-    """Fades absent labels that the model takes for present: they may be missing.
+    """Computes a loss that down-weights absent labels that look present.
 
-    With p = sigmoid(logit) an absent label costs (lambda - p) p^2, whose gradient rises
-    and then falls as p grows, as a hill does. A present one costs the focal loss
-    -(1 - q)^gamma log q of q = sigmoid(logit - margin). All in float32 under every
-    precision policy.
+    Where not all labels of an image were marked, an absent label that the model is
+    sure of may be missing. With p = sigmoid(logit) the loss of an absent label is
+    (lambda - p) p^2, whose gradient rises and then falls as p grows, as a hill does.
+    The loss of a present label is the focal loss -(1 - q)^gamma log q of
+    q = sigmoid(logit - margin). Computed in float32 under every precision policy.
 
     Paper: Zhang et al., "Simple and Robust Loss Design for Multi-Label Learning with
     Missing Labels", 2021, equations 4 and 6, https://arxiv.org/abs/2112.07368. Differs

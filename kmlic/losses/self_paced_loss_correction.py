@@ -1,4 +1,4 @@
-"""Focal loss that takes absent labels for present where the model is sure."""
+"""A loss for missing labels: absent ones above a threshold count as present."""
 
 import keras
 from keras import ops
@@ -16,18 +16,18 @@ from kmlic.losses._known_entries import (
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class SelfPacedLossCorrection(keras.Loss):
-    """Corrects missing labels: absent ones above a threshold count as present.
+    """Computes the focal loss, with absent labels above a threshold as present.
 
-    With p = sigmoid(logit) an absent label costs the focal loss -p^gamma log(1 - p), or
-    -(1 - p)^gamma log p where p is above the threshold; a present one the latter of
-    sigmoid(logit - margin). A model finds few missing labels at first, and those with
-    high precision after an epoch: `step` lets the correction begin then. All in float32
-    under every precision policy.
+    With p = sigmoid(logit) the loss of an absent label is -p^gamma log(1 - p), or
+    -(1 - p)^gamma log p if p is above the threshold. The loss of a present label is
+    -(1 - q)^gamma log q of q = sigmoid(logit - margin). After one epoch a model finds
+    missing labels with high precision; `step` and `start` begin the correction then.
+    Computed in float32 under every precision policy.
 
     Paper: Zhang et al., "Simple and Robust Loss Design for Multi-Label Learning with
     Missing Labels", 2021, equations 4 and 8, https://arxiv.org/abs/2112.07368. Differs
-    from the authors' code: its sum over all entries is here their mean; it counts
-    epochs, not steps.
+    from the authors' code: it sums over all entries, where this averages, and counts
+    epochs, where this counts steps.
 
     Shapes: targets (B, L) and logits (B, L) to a number; (B, L) with no reduction.
 

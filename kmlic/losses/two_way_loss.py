@@ -1,4 +1,4 @@
-"""Contrast of present and absent labels, within images and within labels."""
+"""Contrast of present and absent labels of an image and of a label."""
 
 import math
 
@@ -14,25 +14,27 @@ _NOWHERE = -1e30
 
 @keras.saving.register_keras_serializable(package="kmlic")
 class TwoWayLoss(keras.Loss):
-    """Pulls the lowest present logit above the highest absent one, in two ways.
+    """Compares present with absent labels, within images and within labels.
 
-    A set of entries costs softplus(Tn logsumexp(n / Tn) + Tp logsumexp(-p / Tp)) with
-    the logits p of its present and n of its absent entries. The sets are the labels of
-    each image and, the second way, the images of each label: the loss is the mean over
-    the images that have a present label plus the mean over the labels that the batch
-    has an image of. Where nothing is absent, nothing is lost. All in float32 under
-    every precision policy.
+    The loss of a set of entries is softplus(Tn logsumexp(n / Tn) + Tp logsumexp(-p /
+    Tp)) with the logits p of its present and n of its absent entries: it is small if
+    the lowest present logit exceeds the highest absent one. The sets are all labels of
+    one image and all images of one label in the batch. The result is the mean over the
+    images with a present label plus the mean over the labels with a present image. A
+    set without absent entries has the loss 0. Computed in float32 under every precision
+    policy.
 
     Paper: Kobayashi, "Two-way Multi-Label Loss", CVPR 2023, equations 8 to 12,
     https://openaccess.thecvf.com/content/CVPR2023/html/Kobayashi_Two-Way_Multi-Label_Loss_CVPR_2023_paper.html.
-    Differs from the paper: unknown labels are in no set.
+    Differs from the paper: unknown entries are in no set.
+    With several replicas the images of a label are those of the replica's batch.
 
     Shapes: targets (B, L) and logits (B, L) to a number; (B,) with no reduction.
 
     Args:
-        positive_temperature: Tp, above 0; the larger, the more present labels of a set
-            matter beside the lowest one.
-        negative_temperature: Tn, above 0; likewise for absent labels.
+        positive_temperature: Tp, above 0. The larger it is, the more the other present
+            entries of a set count beside the lowest one.
+        negative_temperature: Tn, above 0; the same for absent entries.
         reduction: "sum_over_batch_size" or "mean" is the paper's loss, None returns
             one number per image whose mean that is, "sum" sums them.
 
@@ -71,8 +73,8 @@ class TwoWayLoss(keras.Loss):
             shape = ops.shape(sample_weight)
             if len(shape) > 1 and shape[1] != 1:
                 raise ValueError(
-                    "`sample_weight` must be one per image, as a set of entries costs "
-                    f"as a whole; got shape {tuple(shape)}."
+                    "`sample_weight` must be one per image, as the loss is of sets of "
+                    f"entries; got shape {tuple(shape)}."
                 )
             sample_weight = ops.reshape(sample_weight, (-1,))
         return super().__call__(y_true, y_pred, sample_weight)
@@ -90,7 +92,7 @@ class TwoWayLoss(keras.Loss):
         return of_images + ops.sum(of_labels) / ops.maximum(ops.sum(labels), 1.0)
 
     def _contrast(self, logits, present, absent, axis):
-        """Returns what each set costs, and 1 for the sets with a present label."""
+        """Returns the loss of each set, and 1 for the sets with a present entry."""
         highest_absent = _soft_maximum(logits, absent, self.negative_temperature, axis)
         lowest_present = -_soft_maximum(
             -logits, present, self.positive_temperature, axis

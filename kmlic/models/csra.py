@@ -35,7 +35,7 @@ def build_csra(
     weights: str | pathlib.Path | None = None,
     name: str = "csra",
 ) -> keras.Model:
-    """Builds a classifier that adds each label's attention to its average score.
+    """Builds a linear classifier with class-specific residual attention.
 
     Paper: Zhu and Wu, "Residual Attention: A Simple but Effective Method for
     Multi-Label Recognition", ICCV 2021, https://arxiv.org/abs/2108.02456. With

@@ -25,13 +25,13 @@ def build_ml_decoder(
     weights: str | pathlib.Path | None = None,
     name: str = "ml_decoder",
 ) -> keras.Model:
-    """Builds a classifier whose queries each score a group of labels.
+    """Builds a backbone with ML-Decoder, one query per group of labels.
 
     Paper: Ridnik et al., "ML-Decoder: Scalable and Versatile Classification Head",
     2021, https://arxiv.org/abs/2111.12933. `MLDecoder` says what it computes.
 
-    For labels that no training image has, give `word_vectors`, train, build the same
-    for the vectors of other labels, and copy all weights but the vectors.
+    To score labels without training images, train with `word_vectors`, build a model
+    with the vectors of the other labels, and copy all weights except the vectors.
 
     Shapes: images (B, S, S, 3) of pixels 0-255 to float32 logits (B, L).
 

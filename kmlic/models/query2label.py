@@ -23,7 +23,7 @@ def build_query2label(
     weights: str | pathlib.Path | None = None,
     name: str = "query2label",
 ) -> keras.Model:
-    """Builds a classifier whose labels each ask the feature map by a learned query.
+    """Builds a backbone with Query2Label, one learned query per label.
 
     Paper: Liu et al., "Query2Label: A Simple Transformer Way to Multi-Label
     Classification", 2021, https://arxiv.org/abs/2107.10834. `Query2Label` says what it

@@ -6,6 +6,7 @@ import pytest
 
 from kmlic.explain import activation_maps
 from kmlic.models import build_csra
+from kmlic.training import initialise_bias
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype("float32")
 
@@ -60,3 +61,15 @@ def test_says_which_heads_do_not_fit():
         build_small(num_heads=3)
     with pytest.raises(ValueError, match="one for each of 4 heads"):
         build_small(num_heads=4, temperatures=(1, 2))
+
+
+def test_its_bias_starts_from_the_labels_frequencies():
+    model = build_small(2, num_heads=4, attention_weight=0, use_bias=True)
+    head = model.get_layer("activation_maps")
+    targets = np.array([[1, 0], [1, 0], [0, 0], [1, -1]])
+    before = model(IMAGES)
+    initialise_bias(model, targets, layer="activation_maps")
+    np.testing.assert_allclose(head.bias, np.log([7 / 3, 1 / 7]), rtol=1e-5)
+    np.testing.assert_allclose(
+        model(IMAGES) - before, [np.log([7 / 3, 1 / 7])] * 2, rtol=1e-3
+    )
