@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from kmlic.labels import Labels
+from kmlic.metrics import attribute_accuracy, mean_average_precision
 
 Metric = Literal["mAP", "accuracy"]
 
@@ -83,6 +84,13 @@ class Comparison:
                 total += value
                 labels += exists
         return total / np.maximum(labels, 1)
+
+    def value(self, scores: np.ndarray) -> float:
+        """Computes the metric of the images as they are."""
+        if self._metric == "accuracy":
+            groups = self._labels.groups or {}
+            return attribute_accuracy(self._targets, scores, groups)["accuracy"]
+        return mean_average_precision(self._targets, scores)
 
     def interval(self, values: np.ndarray, level: float = 0.95) -> Interval:
         """Returns the range around the value that holds a share `level` of the draws.

@@ -24,14 +24,13 @@ from kmlic.classifier.images import Images
 from kmlic.models import POOL
 
 SIZES = (128, 160, 192, 224, 256, 288, 320, 384, 448)
-# Small images gain from being enlarged, for the last feature map has more places.
+# Small images gain from being enlarged, at least to what backbones were trained on.
 _MOST_ENLARGED = 1.5
-_SMALLEST = 192
+_SMALLEST = 224
 _SHARE_OF_BUDGET = 0.3
 _BATCH = 16
 _CHUNK = 64
 _MOST_MAP_BYTES = 1.5e9
-_MOST_FLOAT16 = 65504.0
 _TIMED_BATCHES = 3
 
 
@@ -145,30 +144,71 @@ def features(
         size = max(fitting, default=SIZES[0])
     keras.backend.clear_session()
     backbone = build(size)
-    pooled, last = pooled_features(backbone), backbone.outputs[-1]
-    extractor = keras.Model(backbone.input, [pooled, last])
+    outputs = [pooled_features(backbone), backbone.outputs[-1]]
+    places = np.prod(outputs[1].shape[1:])
+    if 4 * count * places > _MOST_MAP_BYTES:
+        outputs.pop()
+    extractor = keras.Model(backbone.input, outputs)
     identity = hashlib.sha256(f"{images.fingerprint} {size}".encode())
     identity.update(_weights_of(extractor))
-    place = folder / f"features-{identity.hexdigest()[:24]}"
-    shape = tuple(last.shape[1:])
-    with_maps = 4 * count * np.prod(shape) <= _MOST_MAP_BYTES
-    arrays = _open(place, count, int(pooled.shape[-1]), shape if with_maps else None)
-    done, seconds = _progress(place)
-    if done:
-        budget.take_over(seconds)
-    if done < count:
-        seconds = _compute(images, extractor, size, place, arrays, budget)
+    arrays, seconds = compute_outputs(
+        images,
+        np.arange(count),
+        extractor,
+        size,
+        folder / f"features-{identity.hexdigest()[:24]}",
+        budget,
+    )
     widths = (int(backbone.outputs[-1].shape[-1]), int(backbone.outputs[-2].shape[-1]))
     text = f"{count:,} images and their mirror images at {size} pixels"
     budget.say("features", text + f" in {seconds:.0f} s")
     return Features(
         pooled=arrays[0],
         widths=widths,
-        maps=arrays[1] if with_maps else None,
+        maps=arrays[1] if len(arrays) > 1 else None,
         image_size=size,
         seconds=seconds / count,
         fingerprint=identity.hexdigest(),
     )
+
+
+def compute_outputs(
+    images: Images,
+    rows: np.ndarray,
+    model: keras.Model,
+    image_size: int,
+    place: Path,
+    budget: Budget,
+) -> tuple[list[np.ndarray], float]:
+    """Runs a model over images and their mirror images, or finds what it gave.
+
+    Vectors are kept as float32, maps as float16.
+
+    Args:
+        images: of all splits.
+        rows: which of them.
+        model: from images to one or more tensors.
+        image_size: side in pixels.
+        place: folder of the arrays; an interrupted run goes on there.
+        budget: pays for what is found, and shows progress.
+
+    Returns:
+        One array (2, N, ...) per output, and the seconds that all of it took.
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    paths = [place / f"output_{index}.npy" for index in range(len(model.outputs))]
+    if not (place / "progress.json").exists():
+        for path, output in zip(paths, model.outputs, strict=True):
+            kind = np.float16 if len(output.shape) > 2 else np.float32
+            shape = (2, len(rows), *output.shape[1:])
+            np.lib.format.open_memmap(path, "w+", kind, shape).flush()
+        _record(place, 0, 0.0)
+    arrays = [np.load(path, mmap_mode="r+") for path in paths]
+    done, seconds = _progress(place)
+    budget.take_over(seconds)
+    if done < len(rows):
+        seconds = _compute(images, rows, model, image_size, place, arrays, budget)
+    return arrays, seconds
 
 
 def _weights_of(model: keras.Model) -> bytes:
@@ -196,22 +236,6 @@ def _measure(backbone: keras.Model, folder: Path) -> float:
     return float(known[name])
 
 
-def _open(
-    place: Path, count: int, width: int, map_shape: tuple[int, ...] | None
-) -> list[np.ndarray]:
-    wanted: list[tuple[str, type, tuple[int, ...]]] = [
-        ("pooled.npy", np.float32, (2, count, width))
-    ]
-    if map_shape is not None:
-        wanted.append(("maps.npy", np.float16, (2, count, *map_shape)))
-    place.mkdir(parents=True, exist_ok=True)
-    if not (place / "progress.json").exists():
-        for name, kind, shape in wanted:
-            np.lib.format.open_memmap(place / name, "w+", kind, shape).flush()
-        _record(place, 0, 0.0)
-    return [np.load(place / name, mmap_mode="r+") for name, _, _ in wanted]
-
-
 def _progress(place: Path) -> tuple[int, float]:
     record = json.loads((place / "progress.json").read_text())
     return int(record["images"]), float(record["seconds"])
@@ -224,50 +248,49 @@ def _record(place: Path, images: int, seconds: float) -> None:
 
 def _compute(
     images: Images,
-    extractor: keras.Model,
-    size: int,
+    rows: np.ndarray,
+    model: keras.Model,
+    image_size: int,
     place: Path,
     arrays: list[np.ndarray],
     budget: Budget,
 ) -> float:
-    done, seconds = _progress(place)
-    count = len(images.targets)
+    done, earlier = _progress(place)
     run = tf.function(
-        lambda batch: extractor(batch, training=False), reduce_retracing=True
+        lambda batch: keras.tree.flatten(model(batch, training=False)),
+        reduce_retracing=True,
     )
-    console = budget.console
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    rows = np.arange(done, count)
-    batches = images.batches(rows, image_size=size, batch_size=_BATCH)
+    console = budget.console
+    batches = images.batches(rows[done:], image_size=image_size, batch_size=_BATCH)
     start, since = time.monotonic(), done
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
-        task = bar.add_task("features", total=count, completed=done)
+        task = bar.add_task("features", total=len(rows), completed=done)
         for batch, _ in batches:
             block = slice(done, done + len(batch))
             for view, pixels in enumerate((batch, batch[:, :, ::-1])):
-                pooled, last = (np.asarray(each) for each in run(pixels))
-                if not np.isfinite(pooled).all():
-                    raise ValueError(
-                        "The backbone must give finite features; it does not for one "
-                        f"of {images.paths[block]}."
-                    )
-                arrays[0][view, block] = pooled
-                if len(arrays) > 1:
-                    limited = np.clip(last, -_MOST_FLOAT16, _MOST_FLOAT16)
-                    arrays[1][view, block] = limited
+                for array, output in zip(arrays, run(pixels), strict=True):
+                    values = np.asarray(output)
+                    if not np.isfinite(values).all():
+                        names = [images.paths[row] for row in rows[block]]
+                        raise ValueError(
+                            "The backbone must give finite features; it does not for "
+                            f"one of {names}."
+                        )
+                    limits = np.finfo(array.dtype)
+                    array[view, block] = np.clip(values, limits.min, limits.max)
             done = block.stop
             bar.advance(task, len(batch))
-            if done - since >= _CHUNK or done == count:
+            if done - since >= _CHUNK or done == len(rows):
                 for array in arrays:
                     array.flush()  # type: ignore[attr-defined]
-                elapsed = time.monotonic() - start
-                _record(place, done, seconds + elapsed)
+                _record(place, done, earlier + time.monotonic() - start)
                 since = done
-    return seconds + time.monotonic() - start
+    return earlier + time.monotonic() - start

@@ -18,7 +18,7 @@ from kmlic.metrics import average_precision
 
 FLOOR = "logistic regression"
 
-_STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
+_STRENGTHS = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 # Images that the strength shared by all labels counts as, against a label's own.
 _PRIOR_POSITIVES = 50.0
 # How much the earlier feature map counts beside the last one.
@@ -56,7 +56,7 @@ def floor(
 ) -> Floor:
     """Fits one logistic regression per label, and chooses how strongly by its scores.
 
-    Features are standardised. The strength is the best one of six for all labels
+    Features are standardised. The strength is the best one of seven for all labels
     together, and each label moves from it as far as its number of positives supports;
     whether the earlier feature map takes part, and whether rare labels count more, is
     chosen the same way. Every score is of an image that was not fitted to.
@@ -193,14 +193,18 @@ class _Problem:
 
     def choose(self, comparison: Comparison) -> None:
         """Tries all strengths, for all labels together and for each one."""
-        tried, fitted = [], []
+        tried: list[np.ndarray] = []
+        fitted: list[list[LinearWeights]] = []
+        values: list[float] = []
         start: list[LinearWeights] | None = None
         for strength in _STRENGTHS:
             own = np.full(len(self._labels), strength)
             start = self._fit_folds(own, False, start)
             fitted.append(start)
             tried.append(self._score(start))
-        values = [comparison.values(scores[0])[0] for scores in tried]
+            values.append(comparison.value(tried[-1][0]))
+            if len(values) > 2 and values[-1] < values[-2] < values[-3]:
+                break  # ever less penalty takes ever longer
         shared = int(np.argmax(values))
         self.value = values[shared]
         chosen = np.full(len(self._labels), shared)
@@ -224,7 +228,7 @@ class _Problem:
             for f in range(len(self._protocol.folds))
         ]
         self._scores = self._score(self._fitted)
-        self.value = comparison.values(self._scores[0])[0]
+        self.value = comparison.value(self._scores[0])
 
     def try_class_weights(self, comparison: Comparison) -> None:
         """Lets positives count as much as negatives, where that is surely better."""

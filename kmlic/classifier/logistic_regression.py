@@ -165,18 +165,21 @@ class _Problem:
         scaled = rest / diagonal
         direction = scaled
         product = self._sum((rest * scaled).sum(axis=0))
-        goal = 1e-4 * np.maximum(product, 1e-30)
+        goal = 1e-4 * product
         for _ in range(_MOST_INNER_STEPS):
             curved = self._hessian(probabilities, direction)
             along = self._sum((direction * curved).sum(axis=0))
-            rate = product / np.maximum(along, 1e-30)
+            # What is solved stands still: its last digits are noise.
+            moves = (product > goal) & (along > 0)
+            rate = np.where(moves, product / np.where(moves, along, 1), 0)
             step += rate * direction
             rest -= rate * curved
             scaled = rest / diagonal
             following = self._sum((rest * scaled).sum(axis=0))
             if (following <= goal).all():
                 break
-            direction = scaled + following / np.maximum(product, 1e-30) * direction
+            kept = np.where(moves, following / np.where(moves, product, 1), 0)
+            direction = scaled + kept * direction
             product = following
         return step
 

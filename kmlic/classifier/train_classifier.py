@@ -19,7 +19,10 @@ from kmlic.classifier.check import Checked, check
 from kmlic.classifier.choice import Choice, build_chosen, choice
 from kmlic.classifier.comparison import Comparison, Interval, Metric
 from kmlic.classifier.features import Features, features
+from kmlic.classifier.fine_tuning import fine_tuning
 from kmlic.classifier.floor import FLOOR, Floor, floor
+from kmlic.classifier.heads import heads
+from kmlic.classifier.images import Images
 from kmlic.classifier.protocol import Protocol, make_protocol
 from kmlic.classifier.report import report_sections
 from kmlic.evaluation.report import Report, report_scores
@@ -31,6 +34,7 @@ from kmlic.training.scoring import predict_logits
 
 _BACKBONE = "efficientnet_lite0"
 _EXPORT_IMAGES = 8
+_EXPORT_SECONDS = 60.0
 _BATCH = 16
 
 
@@ -130,7 +134,22 @@ def train_classifier(
         )
     base = floor(images, found, protocol, stages, budget, metric=metric)
     labels = dataclasses.replace(images.labels, image_size=found.image_size)
-    candidates = [base.candidate]
+    candidates = [
+        base.candidate,
+        *heads(images, found, base, protocol, stages, budget, metric=metric),
+    ]
+    candidates += fine_tuning(
+        images,
+        found,
+        base,
+        protocol,
+        build,
+        stages,
+        budget,
+        reserve=_reserve(images, found),
+        metric=metric,
+        seed=settings.seed,
+    )
     chosen = choice(
         candidates, images.targets[protocol.scored], labels, budget, metric=metric
     )
@@ -155,6 +174,11 @@ class _Trained:
     floor: Floor
     choice: Choice
     folder: RunFolder
+
+
+def _reserve(images: Images, found: Features) -> float:
+    """Returns the seconds that exports and scores of the test images take."""
+    return _EXPORT_SECONDS + found.seconds * len(images.test_rows)
 
 
 def _backbone_builder(settings: ClassifierSettings) -> Callable[[int], keras.Model]:
