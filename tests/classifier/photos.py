@@ -1,7 +1,10 @@
 """Tiny drawn photographs with labels, in a folder."""
 
+import keras
 import numpy as np
 from PIL import Image, ImageDraw
+
+from kmlic.backbones import build_backbone
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 60, 220)}
 
@@ -34,3 +37,9 @@ def write_photos(folder, count=60, *, header="path,labels", one_each=False, extr
     table = folder / "labels.csv"
     table.write_text("\n".join(lines) + "\n")
     return table
+
+
+def backbone(image_size):
+    """Builds the same small backbone each time."""
+    keras.utils.set_random_seed(0)
+    return build_backbone("small_resnet", image_size=image_size)
