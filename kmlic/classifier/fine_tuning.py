@@ -297,8 +297,8 @@ def _train(
         folder=place,
         title=FINE_TUNED,
         # The last epoch is kept: no score chooses one.
-        metrics=lambda *_: {"done": time.time()},
-        monitor="done",
+        metrics=lambda model, _: {"epoch": float(model.optimizer.iterations) / steps},
+        monitor="epoch",
         ema=max(0.9, 1 - 2 / max(steps, 1)),
         seed=setting.seed,
     )

@@ -195,4 +195,4 @@ def _show(rows, metric, console):
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options, config=(tyro.conf.UseUnderscores,)))
+    main(tyro.cli(Options, use_underscores=True))
