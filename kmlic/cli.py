@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Before TensorFlow is imported: its start-up messages are not for users.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     commands: dict[str, Callable[..., int | None]] = {
+        "train": train,
         "data": data,
         "predict": predict,
         "evaluate": evaluate,
@@ -69,6 +70,59 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"kmlic: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return result or 0
+
+
+def train(
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")],
+    *,
+    folder: Path = Path("saved_models/classifier"),
+    minutes: float = 15.0,
+    backbone: str = "auto",
+    weights: str = "imagenet",
+    image_size: int | None = None,
+    metric: Literal["mAP", "accuracy"] | None = None,
+    groups: Path | None = None,
+    test: str | None = None,
+    root: Path | None = None,
+    seed: int = 0,
+) -> None:
+    """Trains the best classifier that images and time allow, and exports it.
+
+    It is never below logistic regression on the backbone's features. An interrupted
+    training goes on when the same command is given again.
+
+    Args:
+        data: a CSV, TSV or Parquet file, COCO's JSON, Pascal VOC's folder, a folder of
+            images, or the name of a dataset such as street_fashion. The columns x1,
+            y1, x2 and y2 of a CSV are cut out of each image.
+        folder: the run's folder, for kmlic predict, evaluate and export.
+        minutes: for everything; the time left is shown.
+        backbone: name of a backbone; auto is efficientnet_lite0.
+        weights: of the backbone: imagenet, or a file.
+        image_size: side in pixels that images are resized to; as the minutes allow
+            when left out.
+        metric: what models are compared by; when left out accuracy where there are
+            exclusive groups, else mAP.
+        groups: JSON file of labels of which an image has exactly one: {"size":
+            ["small", "large"]}.
+        test: images for the test alone, in any form that DATA takes; else those of
+            DATA's column split, or a fifth of its images.
+        root: folder that the paths of a file are relative to; its own when left out.
+        seed: of splits, folds and trainings.
+    """
+    from kmlic.classifier import ClassifierSettings, train_classifier
+    from kmlic.classifier.check import read_groups
+
+    train_classifier(
+        data,
+        ClassifierSettings(
+            folder, minutes, backbone, weights, image_size, metric, seed
+        ),
+        test=test,
+        root=root,
+        groups=None if groups is None else read_groups(groups),
+        console=Console(highlight=False),
+    )
 
 
 def data(

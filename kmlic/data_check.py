@@ -17,6 +17,8 @@ from kmlic.data.read_listing import Difficult, Layout, read_listing
 from kmlic.graphs import adjacency, isolated_labels
 from kmlic.html_report import Section, write_report
 
+UNUSABLE = "Unusable rows"
+
 _SHOWN_ROWS = 1000
 _FEW = 5
 _SMALL_SIDE = 32
@@ -160,19 +162,45 @@ def check_data(
             f"{len(rows.skipped)} of {len(listing.rows)} rows are not usable.{first}"
         )
     split = rows.split(splitting, fractions=fractions, seed=seed)
-    counts = _Counts(rows.targets, split)
     given = rows.splits_are_given or splitting not in ("stratified", "random")
+    return check_rows(
+        rows,
+        split,
+        splits_are_given=given,
+        near=near if hashed else None,
+        graph_threshold=graph_threshold,
+    )
+
+
+def check_rows(
+    rows: InspectedRows,
+    split: np.ndarray,
+    *,
+    splits_are_given: bool,
+    near: int | None = None,
+    graph_threshold: float = 0.4,
+) -> DataCheck:
+    """Judges rows that were inspected, as `check_data` does, without reading a file.
+
+    Args:
+        rows: the usable images, at least one, and the problems of the others.
+        split: (N,) the split of each image, see `InspectedRows.split`.
+        splits_are_given: whether the dataset says which image is in which split.
+        near: as in `check_data`; needs rows described by `perceptual_hash`.
+        graph_threshold: as in `check_data`.
+    """
+    counts = _Counts(rows.targets, split)
     findings = [
         _unusable(rows),
-        *_copies(rows, split, given),
-        *(_near_duplicates(rows, split, near) if near is not None and hashed else ()),
+        *_copies(rows, split, splits_are_given),
+        *(_near_duplicates(rows, split, near) if near is not None else ()),
         *_labels(rows, counts),
         *_label_pairs(rows, counts, graph_threshold),
         *_images(rows),
     ]
     order = ("error", "warning", "note")
     return DataCheck(
-        facts=_facts(rows, split, given),
+        facts=_facts(rows, split, splits_are_given),
         labels=_label_rows(rows, counts),
         findings=sorted(
             (f for f in findings if f.count), key=lambda f: order.index(f.level)
@@ -243,7 +271,7 @@ def _label_rows(rows: InspectedRows, counts: _Counts) -> list[list[str]]:
 def _unusable(rows: InspectedRows) -> Finding:
     return Finding(
         "error",
-        "Unusable rows",
+        UNUSABLE,
         len(rows.skipped),
         'They stop a training unless on_error="skip" leaves them out.',
         ("row", "image", "reason"),

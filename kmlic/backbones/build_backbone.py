@@ -8,8 +8,10 @@ import keras
 import numpy as np
 
 from kmlic.backbones.applications import APPLICATIONS, build_application
+from kmlic.backbones.efficientnet_lite import EFFICIENTNET_LITES, EfficientNetLite
 from kmlic.backbones.imagenet import download_imagenet_weights
 from kmlic.backbones.load_weights import load_weights
+from kmlic.backbones.packaged_weights import PACKAGES, find_packaged_weights
 from kmlic.backbones.plain_network import PLAIN_NETWORKS, PlainNetwork
 from kmlic.backbones.residual_network import ResidualNetwork
 from kmlic.backbones.resnest import RESNESTS
@@ -18,7 +20,8 @@ from kmlic.backbones.seresnet import SERESNETS
 from kmlic.check_choice import check_choice
 from kmlic.check_number import check_number
 
-NETWORKS: dict[str, PlainNetwork | ResidualNetwork] = {
+NETWORKS: dict[str, EfficientNetLite | PlainNetwork | ResidualNetwork] = {
+    **EFFICIENTNET_LITES,
     **PLAIN_NETWORKS,
     **RESNETS,
     **SERESNETS,
@@ -44,8 +47,9 @@ def build_backbone(
 
     Args:
         name: a residual network (`small_resnet` is fast on a laptop), `small_cnn` for
-            images of 64 pixels, or a model of keras.applications in snake case, such as
-            `mobilenet_v2`.
+            images of 64 pixels, `efficientnet_lite0`, whose ImageNet weights are
+            installed with kmlic, or a model of keras.applications in snake case, such
+            as `mobilenet_v2`.
         image_size: side of the images in pixels; None for any.
         channels: of the images, at least 3. The first three are RGB; the others are
             passed to the first convolution unchanged.
@@ -79,9 +83,12 @@ def build_backbone(
     else:
         build = functools.partial(NETWORKS[name].build, name, **options)
         model = build()
+        if weights == "imagenet":
+            packaged = name in PACKAGES
+            find = find_packaged_weights if packaged else download_imagenet_weights
+            weights = find(name)
         if weights is not None:
-            path = download_imagenet_weights(name) if weights == "imagenet" else weights
-            load_weights(model, path)
+            load_weights(model, weights)
     if channels == 3:
         return model
     wider = build(channels=channels)

@@ -9,8 +9,16 @@ import h5py
 import keras
 import numpy as np
 
-# Networks first published in Caffe keep the names of their torch version.
-_RENAMED = ((r"^layer0\.", ""), (r"\.se_module\.", ".se."), (r"^last_linear\.", "fc."))
+from kmlic.backbones.read_legacy_torch import LEGACY_HEADER, read_legacy_torch
+
+# Networks first published in Caffe keep the names of their torch version, and the
+# EfficientNets the private ones of theirs (`_blocks.0._bn1`).
+_RENAMED = (
+    (r"^layer0\.", ""),
+    (r"\.se_module\.", ".se."),
+    (r"^last_linear\.", "fc."),
+    (r"(^|\.)_", r"\1"),
+)
 _SUBLAYERS = {
     "features": "conv",
     "features_norm": "bn0",
@@ -40,8 +48,10 @@ def load_weights(model: keras.Model, path: str | os.PathLike[str]) -> None:
     values.
 
     Args:
-        model: a residual network from `build_backbone` (`.weights.h5` files: any).
-        path: of a `.weights.h5`, `.safetensors`, `.pth`, `.pt` or `.bin` file.
+        model: a residual network or EfficientNet-Lite from `build_backbone`
+            (`.weights.h5` files: any).
+        path: of a `.weights.h5`, `.safetensors`, `.pth`, `.pt` or `.bin` file. Torch's
+            files of versions before 1.6 are read without torch.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -98,6 +108,9 @@ def _read_safetensors(path):
 
 
 def _read_torch(path):
+    with path.open("rb") as file:
+        if file.read(len(LEGACY_HEADER)) == LEGACY_HEADER:
+            return read_legacy_torch(path)
     try:
         import torch
     except ImportError as error:
@@ -169,6 +182,8 @@ def _to_keras(name, array, variable, path):
         value = array[:, :, 0, 0]
     if value.ndim == 4:
         value = value.transpose(2, 3, 1, 0)
+        if value.shape[2] == 1 and variable.shape[3] == 1:  # depthwise
+            value = value.transpose(0, 1, 3, 2)
     elif value.ndim == 2:
         value = value.T
     elif name.endswith(tuple(f".sge.{kind}" for kind in ("weight", "bias"))):

@@ -16,6 +16,9 @@ from kmlic.data.progress import with_progress
 from kmlic.data.storage import is_file, open_text, parent, read_file
 
 _OPTIONAL = ("split", "caption", "group")
+# What `kmlic train` cuts out of each image; never labels.
+_CORNERS = ("x1", "y1", "x2", "y2")
+_NO_LABELS = ("path", "labels", *_OPTIONAL, *_CORNERS)
 # With what pandas writes for 1, 0 and -1 when a column has gaps.
 _MARKS = {
     **dict.fromkeys(("1", "1.0", "true"), 1),
@@ -166,7 +169,7 @@ def _label_columns(header: Sequence[str], path: str | Path) -> tuple[str, ...] |
         raise ValueError(
             f"{path} row 1: a column must be named once; got {list(header)}."
         )
-    others = tuple(n for n in header if n not in ("path", "labels", *_OPTIONAL))
+    others = tuple(n for n in header if n not in _NO_LABELS)
     if "labels" not in header:
         if not others:
             raise ValueError(

@@ -99,6 +99,7 @@ def find_explanation(
     Raises:
         ValueError: as `activation_maps`.
     """
+    model = _of_one_view(model)
     named = {layer.name: layer for layer in model.layers}
     attending = [x for x in model.layers if callable(getattr(x, ATTENTION, None))]
     if score is not None and (ACTIVATION_MAPS in named or attending):
@@ -116,6 +117,15 @@ def find_explanation(
         f"`model` must have a layer named {ACTIVATION_MAPS!r} or {POOL!r}, or one with "
         f"a method `{ATTENTION}`; got {model.name!r} with the layers {list(named)}."
     )
+
+
+def _of_one_view(model: keras.Model) -> keras.Model:
+    """Returns the inner model where it is applied to several views of the image."""
+    for layer in model.layers:
+        uses = sum(node.operation is layer for node in graph_nodes(model))
+        if isinstance(layer, keras.Model) and uses > 1:
+            return layer
+    return model
 
 
 def _explain_by_layer(model: keras.Model, layer: keras.Layer) -> Explanation:
@@ -144,12 +154,13 @@ def _explain_by_attention(
                 f"{layer.name!r} of {model.name!r} must attend to one embedding per "
                 f"label; it has {embeddings} for {num_labels} labels."
             )
-    probe = keras.Model(model.inputs, {layer.name: layer.input for layer in layers})
+    inputs = {layer.name: keras.tree.flatten(layer.input) for layer in layers}
+    probe = keras.Model(model.inputs, inputs)
 
     def compute(images: tf.Tensor) -> tf.Tensor:
-        inputs = probe(images, training=False)
+        found = probe(images, training=False)
         maps = [
-            getattr(layer, ATTENTION)(*inputs[layer.name])[..., :num_labels]
+            getattr(layer, ATTENTION)(*found[layer.name])[..., :num_labels]
             for layer in layers
         ]
         finest = max((tuple(each.shape[1:3]) for each in maps), key=np.prod)
@@ -160,8 +171,7 @@ def _explain_by_attention(
         ]
         return tf.add_n(resized) / len(resized)
 
-    features = [keras.tree.flatten(layer.input)[0] for layer in layers]
-    return Explanation(compute, model.inputs, features)
+    return Explanation(compute, model.inputs, [own[0] for own in inputs.values()])
 
 
 def _split_at_pool(

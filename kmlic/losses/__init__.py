@@ -5,19 +5,25 @@ from kmlic.losses.class_balanced_weights import class_balanced_weights
 from kmlic.losses.cosine_margin import CosineMargin
 from kmlic.losses.focal_loss import FocalLoss
 from kmlic.losses.group_focal_loss import GroupFocalLoss
+from kmlic.losses.hill_loss import HillLoss
 from kmlic.losses.hinge_rank import HingeRank
 from kmlic.losses.partial_binary_crossentropy import PartialBinaryCrossentropy
 from kmlic.losses.positive_weights import positive_weights
+from kmlic.losses.self_paced_loss_correction import SelfPacedLossCorrection
 from kmlic.losses.softmax_rank import SoftmaxRank
+from kmlic.losses.two_way_loss import TwoWayLoss
 
 __all__ = [
     "AsymmetricLoss",
     "CosineMargin",
     "FocalLoss",
     "GroupFocalLoss",
+    "HillLoss",
     "HingeRank",
     "PartialBinaryCrossentropy",
+    "SelfPacedLossCorrection",
     "SoftmaxRank",
+    "TwoWayLoss",
     "class_balanced_weights",
     "positive_weights",
 ]

@@ -13,13 +13,15 @@ Box = tuple[int, int, int, int]
 _COLUMNS = ("path", "x1", "y1", "x2", "y2")
 
 
-def read_boxes(path: str | Path, *, margin: float = 0.0) -> dict[str, Box]:
+def read_boxes(
+    path: str | Path, *, margin: float = 0.0, root: str | Path | None = None
+) -> dict[str, Box]:
     r"""Reads a CSV of boxes, with the columns path, x1, y1, x2 and y2.
 
     Args:
-        path: the CSV. Paths of images in it are relative to its folder; corners are in
-            pixels, excluding x2 and y2.
+        path: the CSV; corners are in pixels, excluding x2 and y2.
         margin: fraction of a box's sides that is added on each side.
+        root: folder that the paths of images are relative to; the CSV's own when None.
 
     Returns:
         The left, top, right and bottom of each box by the absolute path of its image.
@@ -40,6 +42,7 @@ def read_boxes(path: str | Path, *, margin: float = 0.0) -> dict[str, Box]:
         raise ValueError(f"`margin` must be at least 0; got margin={margin}.")
     if not path.is_file():
         raise ValueError(f"{path} must be a CSV of boxes; there is no such file.")
+    top = path.parent if root is None else Path(root)
     boxes: dict[str, Box] = {}
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
@@ -57,5 +60,5 @@ def read_boxes(path: str | Path, *, margin: float = 0.0) -> dict[str, Box]:
                     f"and y1 < y2; got {', '.join(corners)}."
                 )
             (wide,) = widen_boxes(np.array([numbers]), margin).astype(int).tolist()
-            boxes[os.path.abspath(path.parent / row["path"])] = tuple(wide)  # noqa: PTH100
+            boxes[os.path.abspath(top / row["path"])] = tuple(wide)  # noqa: PTH100
     return boxes

@@ -39,7 +39,7 @@ def test_says_which_layer_cannot_be_the_cut():
     backbone = build_backbone("small_resnet", image_size=64)
     with pytest.raises(ValueError, match=r"at='block_9'. Its last ones are .*act3"):
         split_backbone(backbone, "block_9")
-    with pytest.raises(ValueError, match="which a connection passes by"):
+    with pytest.raises(ValueError, match="which a connection bypasses"):
         split_backbone(backbone, "layer2.0.conv1")
     with pytest.raises(ValueError, match="with no map above it"):
         split_backbone(backbone, "layer4.0.act3")

@@ -56,7 +56,7 @@ def test_keeps_to_the_pins_of_kmlic(monkeypatch, caplog):
     monkeypatch.setattr(weights, "find_pin", lambda name: Pin("commit", "hash"))
     monkeypatch.setattr(weights, "record_pin", recorded.__setitem__)
     weights.pin("resnet50")
-    assert "kmlic keeps to Pin(revision='78f3ecf" in caplog.text
+    assert "kmlic pins Pin(revision='78f3ecf" in caplog.text
     assert not recorded
 
 

@@ -9,6 +9,7 @@ from kmlic.models import (
     ACTIVATION_MAPS,
     ATTENTION,
     POOL,
+    average_models,
     build_attribute_classifier,
     build_classifier,
     build_msrn,
@@ -173,6 +174,14 @@ def test_explains_every_model_with_one_map_per_label(name):
     assert (np.ptp(maps, axis=(1, 2)) > 0).any(axis=0).all()
     shown = overlay(IMAGES[0], maps[0, ..., 0], lowest=None)
     assert (shown != np.rint(IMAGES[0])).any()
+
+
+def test_explains_the_model_that_sees_several_views_of_an_image():
+    inner = build_classifier(3, backbone="small_resnet", image_size=64)
+    images = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3))
+    model = average_models([inner], flips=True)
+    expected = activation_maps(inner, images)
+    np.testing.assert_allclose(activation_maps(model, images), expected, atol=1e-4)
 
 
 def test_does_not_depend_on_the_batches():

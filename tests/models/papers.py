@@ -24,9 +24,12 @@ from kmlic.models import (
     build_attribute_classifier,
     build_cam_generator,
     build_classifier,
+    build_csra,
     build_decouplenet,
     build_devise,
+    build_ml_decoder,
     build_msrn,
+    build_query2label,
     build_semantic_resnest,
     score_labels,
 )
@@ -84,6 +87,10 @@ def _classifier(**options):
     return build_classifier(len(LABELS), **NETWORK, **options)
 
 
+def _csra(**options):
+    return build_csra(len(LABELS), **NETWORK, **options)
+
+
 def _decouplenet(**options):
     options = {"attention": "both", "maps_per_label": 2, **NETWORK, **options}
     return build_decouplenet(len(LABELS), **options)
@@ -98,12 +105,22 @@ def _devise_scores(metric="cosine", **options):
     return score_labels(_devise(**options), vectors, metric=metric)
 
 
+def _ml_decoder(**options):
+    sizes = {"embedding_size": 16, "num_heads": 4, "hidden_units": 32, "dropout": 0.0}
+    return build_ml_decoder(len(LABELS), **{**sizes, **NETWORK, **options})
+
+
 def _msrn(**options):
     generator = np.random.default_rng(0)
     words = generator.normal(size=(len(LABELS), 12))
     adjacency = generator.random((len(LABELS), len(LABELS))) > 0.5
     sizes = {"num_groups": 2, "embedding_size": 16, "hidden_units": 32}
     return build_msrn(words, adjacency, **{**sizes, **NETWORK, **options})
+
+
+def _query2label(**options):
+    sizes = {"embedding_size": 16, "hidden_units": 32, "dropout": 0.0}
+    return build_query2label(len(LABELS), **{**sizes, **NETWORK, **options})
 
 
 def _cam_generator(**options):
@@ -145,6 +162,14 @@ PAPERS = {
             "wildcat": Variant({"pooling": "wildcat"}, (LOGITS, ACTIVATION_MAPS)),
         },
     ),
+    "csra": Paper(
+        _csra,
+        (LOGITS, ACTIVATION_MAPS),
+        variants={
+            "8 heads": Variant({"num_heads": 8, "attention_weight": 0.4}),
+            "bias": Variant({"normalise": False, "use_bias": True}, slow=True),
+        },
+    ),
     "decouplenet": Paper(
         _decouplenet,
         (LOGITS, ACTIVATION_MAPS),
@@ -163,12 +188,32 @@ PAPERS = {
         loss=HingeRank,
         variants={"dot": Variant({"metric": "dot", "dropout": 0.4})},
     ),
+    "ml_decoder": Paper(
+        _ml_decoder,
+        (LOGITS, ATTENTION),
+        variants={
+            "2 groups": Variant({"num_groups": 2, "dropout": 0.1}, slow=True),
+            "words": Variant(
+                {"word_vectors": np.random.default_rng(0).normal(size=(5, 12))}
+            ),
+        },
+    ),
     "msrn": Paper(
         _msrn,
         (LOGITS, ATTENTION, EXPORT_LAYER),
         variants={
             "labels": Variant({"semantics": "labels", "branches": 1}, slow=True),
             "pooled": Variant({"semantics": "none"}, (LOGITS,), slow=True),
+        },
+    ),
+    "query2label": Paper(
+        _query2label,
+        (LOGITS, ATTENTION),
+        variants={
+            "as it is": Variant(
+                {"embedding_size": None, "num_encoders": 0, "num_decoders": 1},
+                slow=True,
+            )
         },
     ),
     "cam_generator": Paper(

@@ -1,0 +1,384 @@
+"""The first stage: everything that is known of the data before a training."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from kmlic.atomic_write import atomic_write
+from kmlic.classifier.images import (
+    TEST,
+    TRAIN,
+    FilePixels,
+    Images,
+    StoredPixels,
+    fingerprint,
+    store_images,
+)
+from kmlic.data import MultiLabelData
+from kmlic.data.image_row import Listing
+from kmlic.data.inspect_rows import InspectedRows, inspect_rows
+from kmlic.data.read_listing import read_listing
+from kmlic.data.storage import is_file, is_folder, join
+from kmlic.data_check import UNUSABLE, Finding, check_rows
+from kmlic.datasets import load_dataset
+from kmlic.labels import Labels
+from kmlic.predict.read_boxes import read_boxes
+
+# Of fewer images a fifth would not tell a good model from a bad one.
+_FEWEST_WITH_TEST = 50
+_FRACTIONS = (0.7, 0.1, 0.2)
+_SHOWN = 5
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Checked:
+    """Holds the usable images and what was found wrong with the data.
+
+    Args:
+        images: those that can be trained on or tested with.
+        findings: errors and warnings of `kmlic data check` that a training survives,
+            such as a label without a training image.
+    """
+
+    images: Images
+    findings: tuple[Finding, ...]
+
+
+def check(
+    data: Any,
+    folder: Path,
+    *,
+    test: Any = None,
+    root: str | Path | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    image_size: int | None = None,
+    seed: int = 0,
+) -> Checked:
+    """Reads the data, checks every image and label, and fixes the splits.
+
+    Data that names its splits keeps them. Other data keeps a fifth of its images,
+    stratified by labels, for the test, unless `test` is given or it has fewer than 50
+    images. Exact copies stay together.
+
+    Args:
+        data: a path that `kmlic data check` reads, the name of a dataset, a pandas
+            DataFrame with a column path, or a `MultiLabelData`.
+        folder: for what has to be kept on the disk.
+        test: images for the test alone, given like `data`, with the same labels.
+        root: folder that paths in `data` are relative to; that of the file when None,
+            the current one for a DataFrame.
+        groups: group name to labels of which an image has exactly one; found when None
+            if every image has exactly one label.
+        image_size: side in pixels of a named dataset's images; None for 224.
+        seed: of new splits.
+
+    Raises:
+        ValueError: if the data cannot be trained on; says why and what to do.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if _is_dataset(data):
+        return _check_dataset(data, folder, test, groups, image_size, seed)
+    names = None
+    if groups is not None:
+        names = [name for members in groups.values() for name in members]
+    listing = _read(data, root, folder / "data.csv")
+    rows = _inspect(listing, names)
+    if test is None:
+        split, given = _split(rows, seed)
+        images = _images(rows, split, groups)
+        findings = check_rows(rows, split, splits_are_given=given).findings
+    else:
+        if any(row.split == "test" for row in rows.images):
+            raise ValueError(
+                f"`test` must be None where {rows.listing.source} has test images of "
+                "its own in the column split."
+            )
+        split = np.full(len(rows.images), TRAIN, np.int8)
+        if rows.splits_are_given:
+            split = _named_splits(rows)
+        own = _images(rows, split, groups)
+        test_rows = _inspect(_read(test, root, folder / "test.csv"), own.labels.names)
+        other = _images(
+            test_rows, np.full(len(test_rows.images), TEST, np.int8), own.labels.groups
+        )
+        images = _join(own, other)
+        findings = [
+            *check_rows(rows, split, splits_are_given=True).findings,
+            *_shared_images(rows, test_rows),
+        ]
+        # There are no test images among these, on purpose.
+        findings = [f for f in findings if "validation or test" not in f.title]
+    _stop_on_errors(findings, images)
+    return Checked(images, tuple(f for f in findings if f.level != "note"))
+
+
+def _is_dataset(data: Any) -> bool:
+    if isinstance(data, MultiLabelData):
+        return True
+    if not isinstance(data, str | os.PathLike):
+        return False
+    return not (is_file(os.fspath(data)) or is_folder(os.fspath(data)))
+
+
+def _check_dataset(
+    data: Any,
+    folder: Path,
+    test: Any,
+    groups: Mapping[str, Sequence[str]] | None,
+    image_size: int | None,
+    seed: int,
+) -> Checked:
+    if test is not None or groups is not None:
+        raise ValueError(
+            "`test` and `groups` must be None for a dataset that has its own splits "
+            f"and groups; got {'test' if test is not None else 'groups'}."
+        )
+    source = str(data)
+    if not isinstance(data, MultiLabelData):
+        name = os.fspath(data)
+        if (os.sep in name and not name.startswith("street_fashion")) or "." in name:
+            raise ValueError(f"{name} must be a file or folder; there is none.")
+        data = load_dataset(
+            name,
+            image_size=image_size or 224,
+            batch_size=32,
+            seed=seed,
+            augmentation="none",
+            cache=False,
+        )
+    else:
+        source = "the dataset"
+    images = store_images(data, folder, source)
+    _stop_on_errors([], images)
+    return Checked(images, ())
+
+
+def _read(data: Any, root: str | Path | None, table: Path) -> Listing:
+    if isinstance(data, str | os.PathLike):
+        path = os.fspath(data)
+        inner = join(path, "labels.csv")
+        if is_folder(path) and is_file(inner):
+            path = inner
+        csv = not is_folder(path) and not path.endswith(".json")
+        return read_listing(path, root=root if csv or path.endswith(".json") else None)
+    if not hasattr(data, "to_csv"):
+        raise ValueError(
+            "`data` must be a path, the name of a dataset, a pandas DataFrame or a "
+            f"MultiLabelData; got {type(data).__name__}."
+        )
+    with atomic_write(table) as temporary:
+        data.to_csv(temporary, index=False)
+    return read_listing(table, root=Path.cwd() if root is None else root)
+
+
+def _inspect(listing: Listing, names: Sequence[str] | None) -> InspectedRows:
+    if names is None:
+        names = listing.label_names
+    if names is None and os.fspath(listing.source).endswith(".csv"):
+        # As the dataset "csv": the order of the labels, where a file gives one.
+        classes = join(os.path.dirname(os.fspath(listing.source)), "classes.txt")  # noqa: PTH120
+        rows = inspect_rows(listing, label_names=classes if is_file(classes) else None)
+    else:
+        rows = inspect_rows(listing, label_names=names)
+    if not rows.images or not rows.names:
+        first = f" {rows.skipped[0].reason}." if rows.skipped else ""
+        raise ValueError(
+            f"{listing.source} must list a usable image with a label; "
+            f"{len(rows.skipped)} of {len(listing.rows)} rows are not usable.{first}"
+        )
+    return rows
+
+
+def _split(rows: InspectedRows, seed: int) -> tuple[np.ndarray, bool]:
+    if rows.splits_are_given:
+        return _named_splits(rows), True
+    if len(rows.images) < _FEWEST_WITH_TEST:
+        return np.full(len(rows.images), TRAIN, np.int8), False
+    return rows.split(fractions=_FRACTIONS, seed=seed), False
+
+
+def _named_splits(rows: InspectedRows) -> np.ndarray:
+    numbers = {"train": 0, "validation": 1, "test": 2}
+    missing = [row for row in rows.images if not row.split]
+    if missing:
+        raise ValueError(
+            f"{rows.listing.source} row {missing[0].row}: every row must name its "
+            f"split, or none; {missing[0].path!r} has none."
+        )
+    split = np.array([numbers[row.split] for row in rows.images], np.int8)
+    if not (split == TRAIN).any():
+        raise ValueError(
+            f"{rows.listing.source} must have training images; no row has the split "
+            "train."
+        )
+    return split
+
+
+def _images(
+    rows: InspectedRows,
+    split: np.ndarray,
+    groups: Mapping[str, Sequence[str]] | None,
+) -> Images:
+    listing = rows.listing
+    targets = rows.targets.toarray()
+    files = np.array([join(listing.root, row.path) for row in rows.images])
+    if groups is None and _one_label_each(rows.targets, rows.names):
+        groups = {"label": rows.names}
+    labels = Labels(rows.names)
+    if groups is not None:
+        members = {name: tuple(names) for name, names in groups.items()}
+        labels = Labels(rows.names, members, exclusive=True)
+        for group, columns in labels.exclusive_groups.items():
+            present = (targets[:, columns] == 1).sum(axis=1)
+            if (several := np.flatnonzero(present > 1)).size:
+                raise ValueError(
+                    f"`groups` must hold labels of which an image has exactly one; "
+                    f"{rows.images[several[0]].path!r} has {present[several[0]]} of "
+                    f"the group {group!r}."
+                )
+            targets[present == 0, columns] = -1
+    headers = [check.header for check in rows.checks if check.header is not None]
+    boxes = _boxes(rows)
+    sides = [min(header.width, header.height) for header in headers]
+    if boxes is not None:
+        sides = np.minimum(
+            boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+        ).tolist()
+    keys = [row.group or None for row in rows.images]
+    return Images(
+        source=str(listing.source),
+        labels=labels,
+        targets=targets,
+        split=split,
+        paths=tuple(row.path for row in rows.images),
+        together=(rows.digests, keys),
+        side=int(np.median(sides)),
+        image_size=None,
+        pixels=FilePixels(
+            files,
+            np.array([c.header.turn if c.header else 0 for c in rows.checks], np.int32),
+            boxes,
+        ),
+        fingerprint=fingerprint(rows.digests, labels, targets, split, boxes),
+    )
+
+
+def _one_label_each(targets: csr_array, names: Sequence[str]) -> bool:
+    present = np.asarray((targets == 1).sum(axis=1)).ravel()
+    return len(names) > 1 and bool((present == 1).all()) and not (targets == -1).nnz
+
+
+def _boxes(rows: InspectedRows) -> np.ndarray | None:
+    """Reads the columns x1, y1, x2 and y2 of a table that has them."""
+    source = os.fspath(rows.listing.source)
+    if not source.endswith(".csv") or not Path(source).is_file():
+        return None
+    with Path(source).open(encoding="utf-8-sig") as file:
+        header = file.readline().strip().split(",")
+    if not {"x1", "y1", "x2", "y2"} <= set(header):
+        return None
+    known = read_boxes(source, root=rows.listing.root)
+    boxes = np.array(
+        [known[os.path.abspath(join(rows.listing.root, r.path))] for r in rows.images]  # noqa: PTH100
+    )
+    for row, result, box in zip(rows.images, rows.checks, boxes, strict=True):
+        header_ = result.header
+        if header_ is None:
+            continue
+        width, height = header_.width, header_.height
+        if box[0] >= width or box[1] >= height:
+            raise ValueError(
+                f"{source} row {row.row}: the box must lie in the image; got "
+                f"{tuple(box.tolist())} for {width} x {height} pixels of {row.path!r}."
+            )
+    return boxes
+
+
+def _join(own: Images, other: Images) -> Images:
+    if isinstance(own.pixels, StoredPixels) or isinstance(other.pixels, StoredPixels):
+        raise ValueError("`test` must list files, as the training images do.")
+    return dataclasses.replace(
+        own,
+        targets=np.concatenate([own.targets, other.targets]),
+        split=np.concatenate([own.split, other.split]),
+        paths=own.paths + other.paths,
+        together=tuple(
+            [*first, *second]
+            for first, second in zip(own.together, other.together, strict=True)
+        ),
+        pixels=own.pixels.joined(other.pixels),
+        fingerprint=fingerprint(
+            [own.fingerprint, other.fingerprint],
+            own.labels,
+            other.targets,
+            other.split,
+        ),
+    )
+
+
+def _shared_images(rows: InspectedRows, test: InspectedRows) -> list[Finding]:
+    seen = {digest for digest in rows.digests if digest is not None}
+    shared = [
+        row.path
+        for row, digest in zip(test.images, test.digests, strict=True)
+        if digest in seen
+    ]
+    if not shared:
+        return []
+    return [
+        Finding(
+            "warning",
+            "Test images that are exact copies of training images",
+            len(shared),
+            "Scores on them are too good.",
+            ("image",),
+            [[path] for path in shared],
+        )
+    ]
+
+
+def _stop_on_errors(findings: Sequence[Finding], images: Images) -> None:
+    unusable = [finding for finding in findings if finding.title == UNUSABLE]
+    if unusable:
+        bad = "; ".join(" | ".join(row) for row in unusable[0].rows[:_SHOWN])
+        raise ValueError(
+            f"{images.source} must list usable images only; {unusable[0].count} rows "
+            f"are not: {bad}. Correct or remove them; `kmlic data check` lists all."
+        )
+    rows = images.training_rows
+    if len(rows) < 4:
+        raise ValueError(
+            f"{images.source} must have at least 4 training images to compare models "
+            f"on; got {len(rows)}."
+        )
+    targets = images.targets[rows]
+    if not ((targets == 1).any(axis=0) & (targets == 0).any(axis=0)).any():
+        raise ValueError(
+            f"{images.source} must have a label that some training images have and "
+            "others have not; there is nothing to learn."
+        )
+
+
+def read_groups(path: str | Path) -> dict[str, tuple[str, ...]]:
+    """Reads exclusive groups from a JSON file: group name to a list of labels.
+
+    Raises:
+        ValueError: if the file is not such JSON.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        groups = {str(name): tuple(map(str, own)) for name, own in content.items()}
+    except (OSError, json.JSONDecodeError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"{path} must be JSON of group names and their labels, such as "
+            f'{{"size": ["small", "large"]}}; got {error}.'
+        ) from error
+    if not groups:
+        raise ValueError(f"{path} must name at least one group; it is empty.")
+    return groups

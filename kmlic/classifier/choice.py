@@ -1,0 +1,187 @@
+"""The last stage: which model is exported, and with which thresholds."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+
+from kmlic.classifier.budget import Budget
+from kmlic.classifier.candidate import Candidate
+from kmlic.classifier.comparison import Comparison, Interval, Metric
+from kmlic.evaluation.tune_thresholds import tune_thresholds
+from kmlic.labels import Labels, to_probabilities
+from kmlic.metrics import precision_recall_f1
+from kmlic.models import average_models
+
+# The simpler model is kept unless the other is better in nine of ten draws of images.
+_LEVEL = 0.8
+_MOST_AVERAGED = 4
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Row:
+    """Holds one line of the table of candidates.
+
+    Args:
+        members: one candidate, or the two whose logits are averaged.
+        mirrored: whether the mirror image is scored too.
+        values: the metric of all draws of the scored images.
+        interval: of the metric.
+        above_floor: of the difference from the floor.
+    """
+
+    members: tuple[Candidate, ...]
+    mirrored: bool
+    values: np.ndarray
+    interval: Interval
+    above_floor: Interval
+
+    @property
+    def name(self) -> str:
+        """Returns what the line is called."""
+        names = " and ".join(member.name for member in self.members)
+        return names + (" with mirror images" if self.mirrored else "")
+
+    @property
+    def seconds(self) -> float:
+        """Returns what its members took."""
+        return sum(member.seconds for member in self.members)
+
+    @property
+    def logits(self) -> np.ndarray:
+        """Returns the logits (M, L) of the scored images."""
+        view = int(self.mirrored)
+        return np.mean([member.logits[view] for member in self.members], axis=0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Choice:
+    """Holds what was chosen, and everything it was chosen from.
+
+    Args:
+        chosen: the line that is exported.
+        rows: all lines, the simplest first; the first one is the floor.
+        labels: with thresholds.
+    """
+
+    chosen: Row
+    rows: tuple[Row, ...]
+    labels: Labels
+
+
+def choice(
+    candidates: Sequence[Candidate],
+    targets: np.ndarray,
+    labels: Labels,
+    budget: Budget,
+    *,
+    metric: Metric = "mAP",
+) -> Choice:
+    """Chooses the simplest model that is not surely worse than the best one.
+
+    Simpler are: the candidates in their order, then averages of two of the best, then
+    the same with mirror images, which cost twice the time. The images are drawn again
+    500 times; a model is surely worse than the best if it is in nine of ten draws.
+
+    Args:
+        candidates: the floor first, then from simple to complex.
+        targets: (M, L) of the scored images.
+        labels: names and groups.
+        budget: prints the choice.
+        metric: what is compared.
+    """
+    comparison = Comparison(targets, labels, metric)
+    floor_values = comparison.values(candidates[0].logits[0])
+
+    def row(members: tuple[Candidate, ...], mirrored: bool) -> Row:
+        logits = np.mean([member.logits[int(mirrored)] for member in members], axis=0)
+        values = comparison.values(logits)
+        return Row(
+            members,
+            mirrored,
+            values,
+            comparison.interval(values),
+            comparison.interval(values - floor_values),
+        )
+
+    singles = [row((candidate,), False) for candidate in candidates]
+    best = sorted(singles, key=lambda each: -each.interval.value)[:_MOST_AVERAGED]
+    averaged = [each.members[0] for each in best]
+    pairs = [
+        row(pair, False)
+        for pair in itertools.combinations(
+            [each for each in candidates if each in averaged], 2
+        )
+    ]
+    plain = [*singles, *pairs]
+    leading = sorted(plain, key=lambda each: -each.interval.value)[:_MOST_AVERAGED]
+    mirrored = [row(each.members, True) for each in plain if each in leading]
+    rows = [*plain, *mirrored]
+    top = max(rows, key=lambda each: each.interval.value)
+    chosen = next(
+        each
+        for each in rows
+        if comparison.interval(top.values - each.values, _LEVEL).low <= 0
+    )
+    budget.say(
+        "choice",
+        f"{chosen.name}: {metric} {chosen.interval}, {_difference(chosen)}"
+        f"; best of {len(rows)}: {top.name}, {top.interval}",
+    )
+    return Choice(chosen, tuple(rows), _with_thresholds(labels, targets, chosen.logits))
+
+
+def build_chosen(
+    chosen: Row, build: Callable[[], keras.Model], name: str = "classifier"
+) -> keras.Model:
+    """Refits what was chosen to all training images, as one model.
+
+    Args:
+        chosen: of a `Choice`.
+        build: gives a frozen backbone, shared by all members that stand on one.
+        name: of the model.
+    """
+    frozen = [member for member in chosen.members if member.attach is not None]
+    models = [member.model() for member in chosen.members if member.model is not None]
+    if frozen:
+        backbone = build()
+        prefixes = [f"{chr(97 + n)}_" if n else "" for n in range(len(frozen))]
+        logits = [
+            member.attach(backbone, prefix)
+            for member, prefix in zip(frozen, prefixes, strict=True)
+            if member.attach is not None
+        ]
+        joined = logits[0]
+        if len(logits) > 1:
+            average = keras.layers.Average(dtype="float32", name="average")
+            joined = average(logits)
+        models.insert(0, keras.Model(backbone.input, joined, name=name))
+    if len(models) == 1 and not chosen.mirrored:
+        return models[0]
+    return average_models(models, flips=chosen.mirrored, name=name)
+
+
+def _difference(row: Row) -> str:
+    difference = row.above_floor
+    if difference.value == 0:
+        return "the floor itself"
+    text = f"{100 * difference.value:+.1f} from {'the floor'}"
+    inside = difference.low <= 0 <= difference.high
+    return text + (", which is within chance" if inside else "")
+
+
+def _with_thresholds(labels: Labels, targets: np.ndarray, logits: np.ndarray) -> Labels:
+    """Takes tuned thresholds if they are at least as good in CF1 as 0.5."""
+    if labels.exclusive or not (targets == 1).any():
+        return labels
+    probabilities = to_probabilities(logits, labels)
+    thresholds = tune_thresholds(targets, probabilities)
+    tuned, half = (
+        precision_recall_f1(targets, probabilities, threshold=each)["CF1"]
+        for each in (thresholds, np.full(len(labels), 0.5))
+    )
+    if not tuned >= half:
+        return labels
+    return dataclasses.replace(labels, thresholds=tuple(thresholds.tolist()))

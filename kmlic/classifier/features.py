@@ -1,0 +1,296 @@
+"""The second stage: what a frozen backbone sees, computed once for every image."""
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from kmlic.atomic_write import atomic_write
+from kmlic.classifier.budget import Budget
+from kmlic.classifier.images import Images
+from kmlic.models import POOL
+
+SIZES = (128, 160, 192, 224, 256, 288, 320, 384, 448)
+# Small images gain from being enlarged, at least to what backbones were trained on.
+_MOST_ENLARGED = 1.5
+_SMALLEST = 224
+_SHARE_OF_BUDGET = 0.3
+_BATCH = 16
+_CHUNK = 64
+_MOST_MAP_BYTES = 1.5e9
+_TIMED_BATCHES = 3
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Features:
+    """Holds what the backbone gives for every image and its mirror image.
+
+    Args:
+        pooled: (2, N, D) float32, plain and mirrored, see `pooled_features`.
+        widths: channels of the last feature map and of the one before it.
+        maps: (2, N, H, W, C) float16, the last feature map; None where all of them
+            would take too much room.
+        image_size: side in pixels of the images that the backbone saw.
+        seconds: time per image, both ways round.
+        fingerprint: identifies backbone, images and size.
+    """
+
+    pooled: np.ndarray
+    widths: tuple[int, int]
+    maps: np.ndarray | None
+    image_size: int
+    seconds: float
+    fingerprint: str
+
+    def columns(self, earlier: bool) -> slice:
+        """Returns the features of both maps, or those of the last one alone."""
+        last, before = self.widths
+        return slice(0, None) if earlier else slice(before, before + 2 * last)
+
+
+def pooled_features(
+    backbone: keras.Model, prefix: str = "", *, earlier: bool = True
+) -> keras.KerasTensor:
+    """Returns a backbone's pooled features (B, D).
+
+    They are, in this order: averages of the earlier feature map, averages of the last
+    one, maxima of the last one, maxima of the earlier one. The maps pass a layer named
+    "pool", through which `activation_maps` explains what stands on the features.
+
+    Args:
+        backbone: with two or more feature maps.
+        prefix: of the names of layers.
+        earlier: whether the map before the last one takes part.
+    """
+    before, last = backbone.outputs[-2:]
+    channels = int(last.shape[-1])
+    joined, around = last, 0
+    if earlier:
+        # In windows of one place of the last map: their averages' average is the
+        # average, and their maxima's maximum the maximum.
+        window = -(-before.shape[1] // last.shape[1])
+        around = int(before.shape[-1])
+        average = keras.layers.AveragePooling2D(
+            window, padding="same", dtype="float32", name=f"{prefix}average_before"
+        )
+        maximum = keras.layers.MaxPooling2D(
+            window, padding="same", dtype="float32", name=f"{prefix}maximum_before"
+        )
+        join = keras.layers.Concatenate(dtype="float32", name=f"{prefix}maps")
+        joined = join([average(before), last, maximum(before)])
+    joined = keras.layers.Identity(dtype="float32", name=f"{prefix}{POOL}")(joined)
+    average_all = keras.layers.GlobalAveragePooling2D(
+        dtype="float32", name=f"{prefix}averages"
+    )
+    maximum_all = keras.layers.GlobalMaxPooling2D(
+        dtype="float32", name=f"{prefix}maxima"
+    )
+    pooled = [
+        average_all(joined)[:, : around + channels],
+        maximum_all(joined)[:, around:],
+    ]
+    return keras.layers.Concatenate(dtype="float32", name=f"{prefix}features")(pooled)
+
+
+def features(
+    images: Images,
+    build: Callable[[int], keras.Model],
+    folder: Path,
+    budget: Budget,
+    *,
+    image_size: int | None = None,
+) -> Features:
+    """Runs a frozen backbone over all images and their mirror images, or finds that.
+
+    The arrays are kept under a name that follows from the backbone's weights and the
+    images, so that another run finds them; an interrupted run goes on with the block
+    of images that was cut off.
+
+    Args:
+        images: of all splits.
+        build: side in pixels to a backbone with two or more feature maps.
+        folder: where features are kept.
+        budget: of which features may take three tenths.
+        image_size: side in pixels; None for the largest that the budget allows.
+
+    Raises:
+        ValueError: if the features of an image are not finite.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    size = image_size or images.image_size
+    count = len(images.targets)
+    if size is None:
+        seconds = _measure(build(_SMALLEST), folder) / _SMALLEST**2
+        allowed = _SHARE_OF_BUDGET * budget.seconds
+        largest = max(_SMALLEST, _MOST_ENLARGED * images.side)
+        fitting = [
+            each
+            for each in SIZES
+            if each <= largest and 2 * count * seconds * each**2 <= allowed
+        ]
+        size = max(fitting, default=SIZES[0])
+    keras.backend.clear_session()
+    backbone = build(size)
+    outputs = [pooled_features(backbone), backbone.outputs[-1]]
+    places = np.prod(outputs[1].shape[1:])
+    if 4 * count * places > _MOST_MAP_BYTES:
+        outputs.pop()
+    extractor = keras.Model(backbone.input, outputs)
+    identity = hashlib.sha256(f"{images.fingerprint} {size}".encode())
+    identity.update(_weights_of(extractor))
+    arrays, seconds = compute_outputs(
+        images,
+        np.arange(count),
+        extractor,
+        size,
+        folder / f"features-{identity.hexdigest()[:24]}",
+        budget,
+    )
+    widths = (int(backbone.outputs[-1].shape[-1]), int(backbone.outputs[-2].shape[-1]))
+    text = f"{count:,} images and their mirror images at {size} pixels"
+    budget.say("features", text + f" in {seconds:.0f} s")
+    return Features(
+        pooled=arrays[0],
+        widths=widths,
+        maps=arrays[1] if len(arrays) > 1 else None,
+        image_size=size,
+        seconds=seconds / count,
+        fingerprint=identity.hexdigest(),
+    )
+
+
+def compute_outputs(
+    images: Images,
+    rows: np.ndarray,
+    model: keras.Model,
+    image_size: int,
+    place: Path,
+    budget: Budget,
+) -> tuple[list[np.ndarray], float]:
+    """Runs a model over images and their mirror images, or finds what it gave.
+
+    Vectors are kept as float32, maps as float16.
+
+    Args:
+        images: of all splits.
+        rows: which of them.
+        model: from images to one or more tensors.
+        image_size: side in pixels.
+        place: folder of the arrays; an interrupted run goes on there.
+        budget: pays for what is found, and shows progress.
+
+    Returns:
+        One array (2, N, ...) per output, and the seconds that all of it took.
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    paths = [place / f"output_{index}.npy" for index in range(len(model.outputs))]
+    if not (place / "progress.json").exists():
+        for path, output in zip(paths, model.outputs, strict=True):
+            kind = np.float16 if len(output.shape) > 2 else np.float32
+            shape = (2, len(rows), *output.shape[1:])
+            np.lib.format.open_memmap(path, "w+", kind, shape).flush()
+        _record(place, 0, 0.0)
+    arrays = [np.load(path, mmap_mode="r+") for path in paths]
+    done, seconds = _progress(place)
+    budget.take_over(seconds)
+    if done < len(rows):
+        seconds = _compute(images, rows, model, image_size, place, arrays, budget)
+    return arrays, seconds
+
+
+def _weights_of(model: keras.Model) -> bytes:
+    digest = hashlib.sha256()
+    for weight in model.weights:
+        digest.update(np.ascontiguousarray(weight.numpy()).tobytes())
+    return digest.digest()
+
+
+def _measure(backbone: keras.Model, folder: Path) -> float:
+    """Measures the seconds that an image takes, or reads what was measured before."""
+    record = folder / "speed.json"
+    name = f"{backbone.name} {hashlib.sha256(_weights_of(backbone)).hexdigest()[:12]}"
+    known = json.loads(record.read_text()) if record.exists() else {}
+    if name not in known:
+        run = tf.function(lambda x: backbone(x, training=False))
+        batch = tf.zeros((_BATCH, *backbone.input_shape[1:]))
+        run(batch)
+        start = time.monotonic()
+        for _ in range(_TIMED_BATCHES):
+            run(batch)
+        known[name] = (time.monotonic() - start) / (_TIMED_BATCHES * _BATCH)
+        with atomic_write(record) as temporary:
+            temporary.write_text(json.dumps(known))
+    return float(known[name])
+
+
+def _progress(place: Path) -> tuple[int, float]:
+    record = json.loads((place / "progress.json").read_text())
+    return int(record["images"]), float(record["seconds"])
+
+
+def _record(place: Path, images: int, seconds: float) -> None:
+    with atomic_write(place / "progress.json") as temporary:
+        temporary.write_text(json.dumps({"images": images, "seconds": seconds}))
+
+
+def _compute(
+    images: Images,
+    rows: np.ndarray,
+    model: keras.Model,
+    image_size: int,
+    place: Path,
+    arrays: list[np.ndarray],
+    budget: Budget,
+) -> float:
+    done, earlier = _progress(place)
+    run = tf.function(
+        lambda batch: keras.tree.flatten(model(batch, training=False)),
+        reduce_retracing=True,
+    )
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    console = budget.console
+    batches = images.batches(rows[done:], image_size=image_size, batch_size=_BATCH)
+    start, since = time.monotonic(), done
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("features", total=len(rows), completed=done)
+        for batch, _ in batches:
+            block = slice(done, done + len(batch))
+            for view, pixels in enumerate((batch, batch[:, :, ::-1])):
+                for array, output in zip(arrays, run(pixels), strict=True):
+                    values = np.asarray(output)
+                    if not np.isfinite(values).all():
+                        names = [images.paths[row] for row in rows[block]]
+                        raise ValueError(
+                            "The backbone must give finite features; it does not for "
+                            f"one of {names}."
+                        )
+                    limits = np.finfo(array.dtype)
+                    array[view, block] = np.clip(values, limits.min, limits.max)
+            done = block.stop
+            bar.advance(task, len(batch))
+            if done - since >= _CHUNK or done == len(rows):
+                for array in arrays:
+                    array.flush()  # type: ignore[attr-defined]
+                _record(place, done, earlier + time.monotonic() - start)
+                since = done
+    return earlier + time.monotonic() - start

@@ -1,0 +1,351 @@
+"""The fifth stage: the upper part of the backbone trained, from the floor on."""
+
+import dataclasses
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kmlic.atomic_write import atomic_write
+from kmlic.backbones import freeze_batch_norm, split_backbone
+from kmlic.classifier.budget import Budget
+from kmlic.classifier.candidate import Candidate, keep, key
+from kmlic.classifier.comparison import Comparison, Metric
+from kmlic.classifier.features import Features, compute_outputs, pooled_features
+from kmlic.classifier.floor import Floor, prior_logits
+from kmlic.classifier.images import Images
+from kmlic.classifier.logistic_regression import LinearWeights
+from kmlic.classifier.protocol import Protocol
+from kmlic.data.keras_augmentation import mix
+from kmlic.data.training_batches import ShuffledRows, TrainingBatches
+from kmlic.losses import GroupFocalLoss, PartialBinaryCrossentropy
+from kmlic.training import LayerwiseAdamW, OneCycle, fit, part_multipliers
+
+FINE_TUNED = "fine-tuned"
+
+# With fewer images the floor was never beaten.
+_FEWEST_IMAGES = 400
+_BATCH = 32
+_MOST_EPOCHS = 12
+_FEWEST_EPOCHS = 3
+_RATE = 5e-4
+_BACKBONE_FACTOR = 0.5
+_WEIGHT_DECAY = 1e-2
+_LABEL_SMOOTHING = 0.1
+_MOST_BYTES = 4e9
+_TIMED_STEPS = 5
+# Of the time left, for scores and for what was estimated too low.
+_SHARE_OF_REST = 0.75
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Setting:
+    """Holds what every training of this stage needs."""
+
+    images: Images
+    features: Features
+    base: Floor
+    build: Callable[[int], keras.Model]
+    seed: int
+
+    def cut(self) -> tuple[keras.Model, keras.Model]:
+        """Returns the backbone's lower and upper part."""
+        backbone = self.build(self.features.image_size)
+        return split_backbone(backbone, _place_to_cut(backbone))
+
+    def head(self, upper: keras.Model, start: LinearWeights) -> keras.Model:
+        """Returns what is trained: the upper part, and the regression on top."""
+        own = self.features.pooled[:, self.images.training_rows, self.base.columns]
+        flat = own.reshape(-1, own.shape[-1])
+        mean, deviation = flat.mean(axis=0), np.maximum(flat.std(axis=0), 1e-6)
+        pooled = pooled_features(upper, earlier=self.base.columns.start == 0)
+        standardise = keras.layers.Rescaling(
+            (1 / deviation).tolist(),
+            (-mean / deviation).tolist(),
+            dtype="float32",
+            name="standardise",
+        )
+        dense = keras.layers.Dense(len(start.bias), dtype="float32", name="logits")
+        head = keras.Model(upper.input, dense(standardise(pooled)), name="head")
+        kernel = start.kernel * deviation[:, None]
+        dense.set_weights([kernel, start.bias + mean @ start.kernel])
+        return head
+
+    def compile(self, head: keras.Model, upper: keras.Model, steps: int) -> None:
+        """Compiles a head with its loss and its optimizer."""
+        freeze_batch_norm(head)
+        groups = self.images.labels.exclusive_groups.values()
+        loss: keras.Loss = PartialBinaryCrossentropy()
+        if groups:
+            sizes = [own.stop - own.start for own in groups]
+            loss = GroupFocalLoss(sizes, gamma=0.0, label_smoothing=_LABEL_SMOOTHING)
+        optimizer = LayerwiseAdamW(
+            OneCycle(_RATE, steps, rise=0.2),
+            _WEIGHT_DECAY,
+            multipliers=part_multipliers(upper, _BACKBONE_FACTOR),
+            global_clipnorm=5.0,
+        )
+        head.compile(optimizer, loss)
+
+
+def fine_tuning(
+    images: Images,
+    features: Features,
+    base: Floor,
+    protocol: Protocol,
+    build: Callable[[int], keras.Model],
+    folder: Path,
+    budget: Budget,
+    *,
+    reserve: float,
+    metric: Metric = "mAP",
+    seed: int = 0,
+) -> list[Candidate]:
+    """Trains the upper part of the backbone, starting from the logistic regression.
+
+    The lower part sees each image and its mirror image once; what it gives is kept on
+    the disk. Batch normalization stays as it is; images are mixed; the rate rises and
+    falls along a cosine; the moving average of the weights after the last epoch is
+    what is scored, so that no epoch is chosen by the scores that are compared.
+
+    Paper: Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
+    Out-of-Distribution", ICLR 2022, https://arxiv.org/abs/2202.10054.
+
+    Args:
+        images: of all splits.
+        features: of all images, for their standardisation.
+        base: the logistic regression that is the start.
+        protocol: what is fitted and what is scored.
+        build: image size to the backbone.
+        folder: where the result is kept.
+        budget: says how many epochs there is time for.
+        reserve: seconds that later stages need.
+        metric: for the log.
+        seed: of order and mixing.
+
+    Returns:
+        One candidate; none where images or time do not suffice.
+    """
+    rows = images.training_rows
+    stage = "fine-tuning"
+    if len(rows) < _FEWEST_IMAGES:
+        text = f"left out: {len(rows):,} training images, fewer than {_FEWEST_IMAGES}"
+        budget.say(stage, text)
+        return []
+    setting = _Setting(images, features, base, build, seed)
+    try:
+        lower, upper = setting.cut()
+    except ValueError:
+        budget.say(stage, "left out: the backbone has no layer to be cut at")
+        return []
+    shape = lower.output_shape[1:]
+    if 4 * len(rows) * np.prod(shape) > _MOST_BYTES:
+        budget.say(stage, "left out: what it starts from would take too much room")
+        return []
+    folds = [np.concatenate(each) for each in protocol.folds]
+    name = key(stage, features.fingerprint, base.weights.kernel, seed, *folds)
+    place = folder / f"fine-tuning-{name}"
+    plan = place / "plan.json"
+    if not plan.exists():
+        epochs, text = _plan(setting, upper, protocol, budget, reserve)
+        if epochs < _FEWEST_EPOCHS:
+            budget.say(stage, f"left out: {text}")
+            return []
+        with atomic_write(plan) as temporary:
+            temporary.write_text(json.dumps({"epochs": epochs}))
+        budget.say(stage, text)
+    epochs = json.loads(plan.read_text())["epochs"]
+    size = features.image_size
+    (inputs,), seconds = compute_outputs(
+        images, rows, lower, size, place / "inputs", budget
+    )
+    position = np.full(len(images.targets), -1)
+    position[rows] = np.arange(len(rows))
+    logits = []
+    for fold, (fitted, scored) in enumerate(protocol.folds):
+        own = keep(
+            place / f"fold-{fold}.npz",
+            lambda fold=fold, fitted=fitted, scored=scored: _train(  # type: ignore[misc]
+                setting,
+                base.fold_weights[fold],
+                inputs,
+                position[fitted],
+                position[scored],
+                epochs,
+                place / f"fold-{fold}",
+            ),
+            budget,
+        )
+        logits.append(own["logits"])
+        seconds += float(own["seconds"])
+
+    def model() -> keras.Model:
+        final = place / ("final.npz" if protocol.cross_validated else "fold-0.npz")
+        known = keep(
+            final,
+            lambda: _train(
+                setting,
+                base.weights,
+                inputs,
+                np.arange(len(rows)),
+                np.arange(0),
+                epochs,
+                place / "final",
+            ),
+            budget,
+        )
+        lower, upper = setting.cut()
+        head = setting.head(upper, base.weights)
+        arrays = [known[f"weight_{n}"] for n in range(len(head.weights))]
+        head.set_weights(arrays)
+        pixels = keras.Input((size, size, 3), name="images")
+        return keras.Model(pixels, head(lower(pixels)), name="classifier")
+
+    candidate = Candidate(
+        FINE_TUNED, np.concatenate(logits, axis=1), seconds, model=model
+    )
+    comparison = Comparison(images.targets[protocol.scored], images.labels, metric)
+    value = comparison.interval(comparison.values(candidate.logits[0]))
+    text = f"{epochs} epochs: {metric} {value} {protocol.name}, in {seconds:.0f} s"
+    budget.say(stage, text)
+    return [candidate]
+
+
+def _place_to_cut(backbone: keras.Model) -> str:
+    """Returns the narrowest layer on the map before the last stride, the last one."""
+    side = backbone.outputs[-1].shape[1] * 2
+    inner = [backbone, *(x for x in backbone.layers if isinstance(x, keras.Model))][-1]
+    found = [
+        layer.name
+        for layer in inner.layers
+        if len(getattr(layer.output, "shape", ())) == 4
+        and side - 1 <= (layer.output.shape[1] or 0) <= side
+    ]
+    widths = {name: inner.get_layer(name).output.shape[-1] for name in found}
+    for width in sorted(set(widths.values())):
+        for name in reversed([name for name in found if widths[name] == width]):
+            try:
+                _, upper = split_backbone(backbone, name)
+            except ValueError:
+                continue
+            if len(upper.outputs) > 1:
+                return name
+    raise ValueError(f"{backbone.name!r} has no layer below its last two feature maps.")
+
+
+def _plan(
+    setting: _Setting,
+    upper: keras.Model,
+    protocol: Protocol,
+    budget: Budget,
+    reserve: float,
+) -> tuple[int, str]:
+    """Measures some steps and returns for how many epochs there is time, and why."""
+    head = setting.head(upper, setting.base.weights)
+    setting.compile(head, upper, 100)
+    count = len(setting.images.training_rows)
+    inputs = np.zeros((_BATCH, *upper.input_shape[1:]), "float32")
+    targets = np.zeros((_BATCH, len(setting.images.labels)), "float32")
+    head.train_on_batch(inputs, targets)
+    start = time.monotonic()
+    for _ in range(_TIMED_STEPS):
+        head.train_on_batch(inputs, targets)
+    per_image = (time.monotonic() - start) / (_TIMED_STEPS * _BATCH)
+    images = sum(len(fitted) for fitted, _ in protocol.folds)
+    if protocol.cross_validated:
+        images += count  # the model of all images, if it is chosen
+    # The lower part takes about as long as the features did.
+    left = budget.left - reserve - setting.features.seconds * count
+    epochs = int(min(_SHARE_OF_REST * left / (per_image * images), _MOST_EPOCHS))
+    times = "once" if len(protocol.folds) == 1 else f"in {len(protocol.folds)} folds"
+    text = (
+        f"{1 / per_image:.0f} images per second, {count:,} images {times}: time for "
+        f"{max(epochs, 0)} epochs"
+    )
+    return epochs, text
+
+
+def _train(
+    setting: _Setting,
+    start: LinearWeights,
+    inputs: np.ndarray,
+    fitted: np.ndarray,
+    scored: np.ndarray,
+    epochs: int,
+    place: Path,
+) -> dict[str, np.ndarray]:
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(setting.seed)
+    _, upper = setting.cut()
+    head = setting.head(upper, start)
+    size = min(_BATCH, len(fitted))
+    steps = len(fitted) // size
+    setting.compile(head, upper, steps * epochs)
+    targets = setting.images.targets[setting.images.training_rows]
+    train = _batches(inputs, targets, fitted, size, setting.seed)
+    fit(
+        head,
+        train,
+        train,
+        epochs=epochs,
+        folder=place,
+        title=FINE_TUNED,
+        # The last epoch is kept: no score chooses one.
+        metrics=lambda model, _: {"epoch": float(model.optimizer.iterations) / steps},
+        monitor="epoch",
+        ema=max(0.9, 1 - 2 / max(steps, 1)),
+        seed=setting.seed,
+    )
+    found: dict[str, np.ndarray] = {
+        f"weight_{n}": weight.numpy() for n, weight in enumerate(head.weights)
+    }
+    shift = prior_logits(targets) - prior_logits(targets[fitted])
+    views = [_logits(head, inputs[view], scored) + shift for view in (0, 1)]
+    found["logits"] = np.array([views[0], (views[0] + views[1]) / 2])
+    shutil.rmtree(place, ignore_errors=True)
+    return found
+
+
+def _batches(
+    inputs: np.ndarray, targets: np.ndarray, rows: np.ndarray, size: int, seed: int
+) -> TrainingBatches:
+    """Returns training batches of either view, mixed."""
+    shape = inputs.shape[2:]
+
+    def read(rows: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+        chosen: np.ndarray = inputs[mirrored.astype(int), rows].astype("float32")
+        return chosen
+
+    def load(draws: tf.data.Dataset) -> tf.data.Dataset:
+        def batch(rows: Any, numbers: Any) -> tuple[tf.Tensor, tf.Tensor]:
+            mirrored = numbers[:, 0] % 2 == 1
+            maps = tf.numpy_function(read, [rows, mirrored], tf.float32)
+            flat = tf.reshape(maps, (size, 1, 1, int(np.prod(shape))))
+            own = tf.gather(tf.constant(targets, tf.float32), rows)
+            flat, own = mix(flat, own, numbers[0], "mixup")
+            return tf.reshape(flat, (size, *shape)), own
+
+        options = tf.data.Options()
+        options.deterministic = True
+        return draws.map(batch, tf.data.AUTOTUNE).prefetch(2).with_options(options)
+
+    spec = (
+        tf.TensorSpec((size, *shape), tf.float32),
+        tf.TensorSpec((size, targets.shape[1]), tf.float32),
+    )
+    return TrainingBatches(ShuffledRows(rows, size, seed), load, spec)
+
+
+def _logits(head: keras.Model, inputs: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    blocks = [
+        head.predict_on_batch(inputs[rows[start : start + 64]].astype("float32"))
+        for start in range(0, len(rows), 64)
+    ]
+    empty = np.empty((0, head.output_shape[-1]), "float32")
+    return np.concatenate([empty, *blocks])

@@ -1,0 +1,329 @@
+"""The third stage: logistic regression, below which no exported model falls."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from kmlic.classifier.budget import Budget
+from kmlic.classifier.candidate import Candidate, keep, key
+from kmlic.classifier.comparison import Comparison, Metric
+from kmlic.classifier.features import Features, pooled_features
+from kmlic.classifier.images import Images
+from kmlic.classifier.logistic_regression import LinearWeights, logistic_regression
+from kmlic.classifier.protocol import Protocol
+from kmlic.metrics import average_precision
+
+FLOOR = "logistic regression"
+
+_STRENGTHS = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+# Images that the strength shared by all labels counts as, against a label's own.
+_PRIOR_POSITIVES = 50.0
+# How much the earlier feature map counts beside the last one.
+_SCALES = (0.0, 0.3)
+# Beyond this, mirror images double the time and teach nothing.
+_MOST_WITH_MIRRORS = 5000
+_MOST_ROTATED = 3000
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Floor:
+    """Holds the logistic regressions of all labels and their scores.
+
+    Args:
+        candidate: its scores, and how it is built.
+        weights: of all training images, for features that are not standardised.
+        fold_weights: those of each fold, for features that are not standardised.
+        columns: the features that they are weights of.
+    """
+
+    candidate: Candidate
+    weights: LinearWeights
+    fold_weights: tuple[LinearWeights, ...]
+    columns: slice
+
+
+def floor(
+    images: Images,
+    features: Features,
+    protocol: Protocol,
+    folder: Path,
+    budget: Budget,
+    *,
+    metric: Metric = "mAP",
+) -> Floor:
+    """Fits one logistic regression per label, and chooses how strongly by its scores.
+
+    Features are standardised. The strength is the best one of eight for all labels
+    together. Whether the earlier feature map takes part, whether each label moves from
+    that strength as far as its number of positives supports, and whether rare labels
+    count more, is tried too, and taken where it is better in nine of ten draws of the
+    images. Every score is of an image that was not fitted to.
+
+    Args:
+        images: of all splits.
+        features: of all images.
+        protocol: what is fitted and what is scored.
+        folder: where the result is kept.
+        budget: pays for it.
+        metric: by which strengths are chosen.
+    """
+    name = key(
+        "floor", features.fingerprint, metric, *map(np.concatenate, protocol.folds)
+    )
+    known = keep(
+        folder / f"floor-{name}.npz",
+        lambda: _fit(images, features, protocol, metric),
+        budget,
+    )
+    seconds = float(known["seconds"])
+    weights = LinearWeights(known["kernel"], known["bias"])
+    earlier = bool(known["scale"])
+
+    def attach(backbone: keras.Model, prefix: str) -> keras.KerasTensor:
+        pooled = pooled_features(backbone, prefix, earlier=earlier)
+        dense = keras.layers.Dense(
+            len(weights.bias), dtype="float32", name=f"{prefix}logits"
+        )
+        logits = dense(pooled)
+        dense.set_weights([weights.kernel, weights.bias])
+        return logits
+
+    candidate = Candidate(FLOOR, known["logits"], seconds, attach)
+    comparison = Comparison(images.targets[protocol.scored], images.labels, metric)
+    value = comparison.interval(comparison.values(candidate.logits[0]))
+    strengths = known["strengths"]
+    low, high = strengths.min(), strengths.max()
+    extras = ", rare labels weighted" * bool(known["weighted"])
+    extras += ", the earlier feature map too" * earlier
+    budget.say(
+        "floor",
+        f"{FLOOR}, C {low:.2g} to {high:.2g}{extras}: {metric} {value} "
+        f"{protocol.name}, in {seconds:.0f} s",
+    )
+    pairs = zip(known["fold_kernels"], known["fold_biases"], strict=True)
+    return Floor(
+        candidate,
+        weights,
+        tuple(LinearWeights(*each) for each in pairs),
+        features.columns(earlier),
+    )
+
+
+def surely_better(comparison: Comparison, scores: np.ndarray, than: np.ndarray) -> bool:
+    """Tells whether scores (2, M, L) are better in nine of ten draws of the images."""
+    gained = comparison.values(scores[0]) - comparison.values(than[0])
+    return comparison.interval(gained, 0.8).low > 0
+
+
+def prior_logits(targets: np.ndarray) -> np.ndarray:
+    """Returns the smoothed log odds of each label, (N, L) to (L,).
+
+    A fold that holds a label's few positives leaves fewer of them to be fitted to, so
+    that its scores are lower as a whole. Scores of several folds are only compared
+    after these odds are taken off.
+    """
+    positives = (targets == 1).sum(axis=0) + 0.5
+    negatives = (targets == 0).sum(axis=0) + 0.5
+    return np.log(positives / negatives).astype("float32")
+
+
+def _fit(
+    images: Images,
+    features: Features,
+    protocol: Protocol,
+    metric: Metric,
+) -> dict[str, np.ndarray]:
+    rows = images.training_rows
+    targets = images.targets
+    mirrors = len(rows) <= _MOST_WITH_MIRRORS
+    comparison = Comparison(targets[protocol.scored], images.labels, metric)
+    # Threads that wait for one another lose more than they win on small matrices.
+    with threadpool_limits(1 if len(rows) <= _MOST_ROTATED // 2 else None):
+        problems = []
+        for scale in _SCALES:
+            problem = _Problem(images, features, protocol, scale, mirrors)
+            problem.choose(comparison)
+            problems.append(problem)
+        best = problems[0]
+        for problem in problems[1:]:
+            if surely_better(comparison, problem.scores, best.scores):
+                best = problem
+        best.try_strengths_per_label(comparison)
+        best.try_class_weights(comparison)
+        return best.arrays()
+
+
+class _Problem:
+    """Logistic regressions on one set of features, in every fold."""
+
+    def __init__(
+        self,
+        images: Images,
+        features: Features,
+        protocol: Protocol,
+        scale: float,
+        mirrors: bool,
+    ):
+        self.scale = scale
+        self._labels = images.labels
+        self._groups = list(images.labels.exclusive_groups.values())
+        self._targets = images.targets
+        self._protocol = protocol
+        self._rows = images.training_rows
+        self._mirrors = mirrors
+        own = features.pooled[:, self._rows, features.columns(bool(scale))]
+        flat = own.reshape(-1, own.shape[-1])
+        self._mean = flat.mean(axis=0)
+        self._scale = 1 / np.maximum(flat.std(axis=0), 1e-6)
+        if scale:
+            last = features.columns(False)
+            self._scale[: last.start] *= scale
+            self._scale[last.stop :] *= scale
+        flat = (flat - self._mean) * self._scale
+        # Turned into the images' span, features give the same fit in less time: the
+        # penalty knows no direction.
+        self._basis: np.ndarray | None = None
+        if len(flat) <= min(_MOST_ROTATED, 2 * own.shape[-1]):
+            products = (flat @ flat.T).astype("float64")
+            sizes, vectors = np.linalg.eigh(products)
+            used = sizes > 1e-6 * sizes.max(initial=1e-12)
+            roots = np.sqrt(sizes[used])
+            self._basis = (flat.T @ (vectors[:, used] / roots)).astype("float32")
+            flat = (vectors[:, used] * roots).astype("float32")
+        self._views = flat.reshape(2, len(self._rows), -1)
+        self._place = np.full(len(images.targets), -1)
+        self._place[self._rows] = np.arange(len(self._rows))
+        self.strengths = np.full(len(images.labels), _STRENGTHS[0])
+        self.weighted = False
+        self._fitted: list[LinearWeights] = []
+        self.scores = np.empty((2, 0, 0))
+        self._tried: list[list[LinearWeights]] = []
+        self._tried_scores: list[np.ndarray] = []
+
+    def choose(self, comparison: Comparison) -> None:
+        """Tries all strengths for all labels together."""
+        values: list[float] = []
+        for strength in _STRENGTHS:
+            own = np.full(len(self._labels), strength)
+            start = self._tried[-1] if self._tried else None
+            self._tried.append(self._fit_folds(own, False, start))
+            self._tried_scores.append(self._score(self._tried[-1]))
+            values.append(comparison.value(self._tried_scores[-1][0]))
+            if len(values) > 2 and values[-1] < values[-2] < values[-3]:
+                break  # ever less penalty takes ever longer
+        best = int(np.argmax(values))
+        self.strengths = np.full(len(self._labels), _STRENGTHS[best])
+        self._fitted, self.scores = self._tried[best], self._tried_scores[best]
+
+    def try_strengths_per_label(self, comparison: Comparison) -> None:
+        """Lets labels with many positives have strengths of their own."""
+        if self._groups:
+            return
+        truth = self._targets[self._protocol.scored]
+        tried = np.array([average_precision(truth, s[0]) for s in self._tried_scores])
+        shared = _STRENGTHS.index(self.strengths[0])
+        common = np.array([comparison.value(s[0]) for s in self._tried_scores])[:, None]
+        count = (truth == 1).sum(axis=0)
+        gained = count * (tried - tried[shared]) + _PRIOR_POSITIVES * (
+            common - common[shared]
+        )
+        chosen = np.where(np.isnan(gained).any(axis=0), shared, gained.argmax(axis=0))
+        columns = np.arange(len(chosen))
+        fitted = [
+            LinearWeights(
+                np.array([own[fold].kernel for own in self._tried])[
+                    chosen, :, columns
+                ].T,
+                np.array([own[fold].bias for own in self._tried])[chosen, columns],
+            )
+            for fold in range(len(self._protocol.folds))
+        ]
+        scores = self._score(fitted)
+        if surely_better(comparison, scores, self.scores):
+            self.strengths = np.array(_STRENGTHS)[chosen]
+            self._fitted, self.scores = fitted, scores
+
+    def try_class_weights(self, comparison: Comparison) -> None:
+        """Lets positives count as much as negatives."""
+        if self._groups:
+            return
+        fitted = self._fit_folds(self.strengths, True, self._fitted)
+        scores = self._score(fitted)
+        if surely_better(comparison, scores, self.scores):
+            self.weighted, self._fitted, self.scores = True, fitted, scores
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Fits to all training images and returns everything that is kept."""
+        final = self._fit_one(self._rows, self.strengths, self.weighted, None)
+        kernel, bias = self._unfold(final)
+        folds = [self._unfold(each) for each in self._fitted]
+        return {
+            "logits": self.scores,
+            "kernel": kernel,
+            "bias": bias,
+            "fold_kernels": np.array([kernel for kernel, _ in folds]),
+            "fold_biases": np.array([bias for _, bias in folds]),
+            "strengths": self.strengths,
+            "weighted": np.asarray(self.weighted),
+            "scale": np.asarray(self.scale),
+        }
+
+    def _fit_folds(
+        self,
+        strengths: np.ndarray,
+        weighted: bool,
+        start: list[LinearWeights] | None,
+    ) -> list[LinearWeights]:
+        return [
+            self._fit_one(rows, strengths, weighted, start[fold] if start else None)
+            for fold, (rows, _) in enumerate(self._protocol.folds)
+        ]
+
+    def _fit_one(
+        self,
+        rows: np.ndarray,
+        strengths: np.ndarray,
+        weighted: bool,
+        start: LinearWeights | None,
+    ) -> LinearWeights:
+        places, truth = self._place[rows], self._targets[rows]
+        weights = np.ones(truth.shape, "float32")
+        if weighted:
+            positives = np.maximum((truth == 1).sum(axis=0), 1)
+            negatives = np.maximum((truth == 0).sum(axis=0), 1)
+            weights = np.where(truth == 1, negatives / positives, 1.0)
+            weights *= len(truth) / (2 * negatives)
+        features = self._views[0, places]
+        if self._mirrors:
+            features = np.concatenate([features, self._views[1, places]])
+            truth = np.concatenate([truth, truth])
+            weights = np.concatenate([weights, weights]) / 2
+        return logistic_regression(
+            features,
+            truth,
+            strengths,
+            groups=self._groups,
+            weights=weights.astype("float32"),
+            start=start,
+        )
+
+    def _score(self, fitted: list[LinearWeights]) -> np.ndarray:
+        plain, both = [], []
+        common = prior_logits(self._targets[self._rows])
+        for weights, (rows, scored) in zip(fitted, self._protocol.folds, strict=True):
+            places = self._place[scored]
+            shift = common - prior_logits(self._targets[rows])
+            own, mirrored = (weights(view[places]) + shift for view in self._views)
+            plain.append(own)
+            both.append((own + mirrored) / 2)
+        return np.array([np.concatenate(plain), np.concatenate(both)])
+
+    def _unfold(self, weights: LinearWeights) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the weights of features as the backbone gives them."""
+        kernel = weights.kernel if self._basis is None else self._basis @ weights.kernel
+        kernel = kernel * self._scale[:, None]
+        bias = weights.bias - self._mean @ kernel
+        return kernel.astype("float32"), bias.astype("float32")

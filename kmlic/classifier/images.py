@@ -1,0 +1,254 @@
+"""The images that a classifier is trained on, at any size."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kmlic.atomic_write import atomic_write
+from kmlic.data import MultiLabelData
+from kmlic.data.build_batches import build_batches
+from kmlic.data.build_from_listing import FileLoader
+from kmlic.data.decoding import Crop, cut
+from kmlic.labels import Labels
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FilePixels:
+    """Reads images from their files.
+
+    Args:
+        files: (N,) paths.
+        turns: (N,) how each is turned upright, see `kmlic.data.decoding.ImageHeader`.
+        boxes: (N, 4) left, top, right and bottom in pixels of the part that is cut
+            out; None for complete images.
+    """
+
+    files: np.ndarray
+    turns: np.ndarray
+    boxes: np.ndarray | None = None
+
+    def references(self, rows: np.ndarray) -> Any:
+        """Returns what `load` takes, one per row."""
+        boxes = np.zeros((len(rows), 4), np.int32)
+        if self.boxes is not None:
+            boxes = self.boxes[rows].astype(np.int32)
+        return self.files[rows], self.turns[rows], boxes
+
+    def load(
+        self, reference: Any, crop: Crop | None = None, *, image_size: int
+    ) -> tf.Tensor:
+        """Decodes an image, or a part of it, to (H, W, 3) inside a TensorFlow graph."""
+        path, turn, box = reference
+        if self.boxes is None:
+            loader = FileLoader(image_size)
+            return loader.any((path, turn), crop)
+
+        def part(sides: tf.Tensor) -> tf.Tensor:
+            left, top, right, bottom = tf.unstack(box)
+            bottom, right = tf.minimum(bottom, sides[0]), tf.minimum(right, sides[1])
+            return tf.stack([top, left, bottom - top, right - left])
+
+        image = FileLoader().any((path, turn), part)
+        return cut(image, crop)
+
+    def joined(self, other: "FilePixels") -> "FilePixels":
+        """Returns the images of both."""
+        if (self.boxes is None) != (other.boxes is None):
+            raise ValueError(
+                "`test` must have the columns x1, y1, x2 and y2 where the training "
+                "images have them, and only there."
+            )
+        boxes = None
+        if self.boxes is not None and other.boxes is not None:
+            boxes = np.concatenate([self.boxes, other.boxes])
+        return FilePixels(
+            np.concatenate([self.files, other.files]),
+            np.concatenate([self.turns, other.turns]),
+            boxes,
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StoredPixels:
+    """Reads images that were decoded and resized before, from one array on the disk.
+
+    Args:
+        pixels: (N, S, S, 3) uint8.
+    """
+
+    pixels: np.ndarray
+
+    def references(self, rows: np.ndarray) -> Any:
+        """Returns what `load` takes, one per row."""
+        return np.asarray(rows, np.int64)
+
+    def load(
+        self, reference: Any, crop: Crop | None = None, *, image_size: int
+    ) -> tf.Tensor:
+        """Reads an image, or a part of it, as (H, W, 3) inside a TensorFlow graph."""
+        del image_size  # theirs already
+        image = tf.numpy_function(lambda row: self.pixels[row], [reference], tf.uint8)
+        return cut(tf.ensure_shape(image, self.pixels.shape[1:]), crop)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Images:
+    """Holds images of all splits, their targets and where their pixels come from.
+
+    Args:
+        source: what they are called in reports.
+        labels: names, and groups where there are any.
+        targets: (N, L) int8, 1 present, 0 absent, -1 unknown.
+        split: (N,) int8, 0 training, 1 validation, 2 test.
+        paths: (N,) names for reports.
+        together: groupings, each with one key per image; images that share a key stay
+            in one fold, see `kmlic.data.fold_images`.
+        side: median of the shorter sides in pixels.
+        image_size: side in pixels of images that come in one size; None for files.
+        pixels: where they come from.
+        fingerprint: identifies pixels, targets and splits.
+    """
+
+    source: str
+    labels: Labels
+    targets: np.ndarray
+    split: np.ndarray
+    paths: tuple[str, ...]
+    together: tuple[Sequence[Hashable], ...]
+    side: int
+    image_size: int | None
+    pixels: FilePixels | StoredPixels
+    fingerprint: str
+
+    @property
+    def training_rows(self) -> np.ndarray:
+        """Returns the rows of the training and validation images."""
+        return np.flatnonzero(self.split != TEST)
+
+    @property
+    def test_rows(self) -> np.ndarray:
+        """Returns the rows of the test images."""
+        return np.flatnonzero(self.split == TEST)
+
+    def batches(
+        self,
+        rows: np.ndarray,
+        *,
+        image_size: int,
+        batch_size: int,
+        training: bool = False,
+        seed: int = 0,
+        augmentation: str = "none",
+    ) -> tf.data.Dataset:
+        """Returns batches of pixels 0-255 and targets, see `build_batches`.
+
+        Args:
+            rows: which images; outside training, in which order.
+            image_size: S in pixels.
+            batch_size: images per batch.
+            training: whether to shuffle and augment them.
+            seed: of order and augmentation.
+            augmentation: see `kmlic.data.Augmentation`.
+        """
+        elements = tf.data.Dataset.from_tensor_slices(
+            (self.pixels.references(rows), self.targets[rows])
+        )
+
+        def load(reference: Any, crop: Crop | None = None) -> tf.Tensor:
+            return self.pixels.load(reference, crop, image_size=image_size)
+
+        return build_batches(
+            elements,
+            load,
+            load_part=load,
+            image_size=image_size,
+            batch_size=batch_size,
+            training=training,
+            seed=seed,
+            augmentation=augmentation,
+            cache=False,
+        )
+
+
+def store_images(data: MultiLabelData, folder: Path, source: str) -> Images:
+    """Writes the images of a dataset to one array on the disk, unless it is there.
+
+    Args:
+        data: the dataset; needs `train_in_order`.
+        folder: where the array is kept.
+        source: what the dataset is called.
+
+    Raises:
+        ValueError: if the training images cannot be gone through in order.
+    """
+    if data.train_in_order is None:
+        raise ValueError("`data.train_in_order` must be a dataset; got None.")
+    parts = (data.train_in_order, data.validation, data.test)
+    sizes = list(data.sizes.values())
+    side = int(tf.nest.flatten(data.validation.element_spec)[0].shape[1])
+    path = folder / f"pixels-{data.fingerprint[:16]}-{side}.npy"
+    digests_path = path.with_suffix(".txt")
+    if not (path.exists() and digests_path.exists()):
+        digests: list[str] = []
+        with atomic_write(path) as temporary:
+            pixels = np.lib.format.open_memmap(
+                temporary, "w+", np.uint8, (sum(sizes), side, side, 3)
+            )
+            for part in parts:
+                for images, _ in part.as_numpy_iterator():
+                    whole = np.clip(np.rint(images), 0, 255).astype(np.uint8)
+                    pixels[len(digests) : len(digests) + len(whole)] = whole
+                    digests += [hashlib.sha256(image).hexdigest() for image in whole]
+            pixels.flush()
+            del pixels
+        with atomic_write(digests_path) as temporary:
+            temporary.write_text("\n".join(digests))
+    digests = digests_path.read_text().split("\n")
+    names = ("train", "validation", "test")
+    targets = np.concatenate([data.targets[name] for name in names]).astype(np.int8)
+    split = np.repeat(np.arange(3, dtype=np.int8), sizes)
+    paths = [f"{name} {i}" for name in names for i in range(data.sizes[name])]
+    if data.paths:
+        paths = [path for name in names for path in data.paths[name]]
+    return Images(
+        source=source,
+        labels=data.labels,
+        targets=targets,
+        split=split,
+        paths=tuple(paths),
+        together=(digests,),
+        side=side,
+        image_size=side,
+        pixels=StoredPixels(np.load(path, mmap_mode="r")),
+        fingerprint=fingerprint(digests, data.labels, targets, split),
+    )
+
+
+def fingerprint(
+    digests: Sequence[Hashable],
+    labels: Labels,
+    targets: np.ndarray,
+    split: np.ndarray,
+    boxes: np.ndarray | None = None,
+) -> str:
+    """Returns a SHA-256 of pixels, label names and groups, targets and splits."""
+    content = hashlib.sha256(json.dumps([labels.names, labels.groups]).encode())
+    content.update(repr(list(digests)).encode())
+    content.update(targets.tobytes() + split.tobytes())
+    if boxes is not None:
+        content.update(np.asarray(boxes, np.int64).tobytes())
+    return content.hexdigest()
+
+
+def file_path(root: str | Path, path: str) -> str:
+    """Returns the path of an image below a folder, which may be a store's."""
+    return os.path.join(os.fspath(root), path)  # noqa: PTH118 - keeps gs://

@@ -1,0 +1,64 @@
+"""Which images models are fitted to and which they are compared on."""
+
+import dataclasses
+
+import numpy as np
+
+from kmlic.classifier.images import VALIDATION, Images
+from kmlic.data import fold_images
+
+# Below this a validation split would choose badly, so that every image is scored once
+# by a model that was fitted without it.
+_FEW = 2000
+_NUM_FOLDS = 5
+_VALIDATION_FOLDS = 10
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Protocol:
+    """Holds the folds that every candidate is scored in, alike for all of them.
+
+    Args:
+        folds: rows to fit to and rows to score, in pairs.
+        scored: the scored rows of all folds, in the order of a candidate's logits.
+    """
+
+    folds: tuple[tuple[np.ndarray, np.ndarray], ...]
+    scored: np.ndarray
+
+    @property
+    def cross_validated(self) -> bool:
+        """Tells whether each training image is scored once."""
+        return len(self.folds) > 1
+
+    @property
+    def name(self) -> str:
+        """Returns what scores are called in reports."""
+        return "out of fold" if self.cross_validated else "on the validation images"
+
+
+def make_protocol(images: Images, *, seed: int = 0) -> Protocol:
+    """Returns five folds of fewer than 2,000 images, else one validation split.
+
+    Validation images of data that names its splits take part in the folds; of more
+    images they are the validation split, a tenth of the images where there are none.
+
+    Args:
+        images: the test images among them take part in nothing.
+        seed: of the folds.
+    """
+    rows = images.training_rows
+    given = np.flatnonzero(images.split == VALIDATION)
+    if len(rows) >= _FEW and len(given):
+        fit = np.setdiff1d(rows, given)
+        return Protocol(((fit, given),), given)
+    groups = [[keys[row] for row in rows] for keys in images.together]
+    wanted = _NUM_FOLDS if len(rows) < _FEW else _VALIDATION_FOLDS
+    distinct = min(len({*keys} - {None}) + list(keys).count(None) for keys in groups)
+    number = fold_images(
+        images.targets[rows], max(min(wanted, distinct), 2), groups=groups, seed=seed
+    )
+    folds = [(rows[number != fold], rows[number == fold]) for fold in np.unique(number)]
+    if len(rows) >= _FEW:
+        folds = folds[:1]
+    return Protocol(tuple(folds), np.concatenate([scored for _, scored in folds]))

@@ -1,0 +1,373 @@
+"""From a file of labels to the best model that its images allow."""
+
+import dataclasses
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from rich.console import Console
+
+from kmlic.backbones import build_backbone
+from kmlic.classifier.budget import Budget
+from kmlic.classifier.check import Checked, check
+from kmlic.classifier.choice import Choice, build_chosen, choice
+from kmlic.classifier.comparison import Comparison, Interval, Metric
+from kmlic.classifier.features import Features, features
+from kmlic.classifier.fine_tuning import fine_tuning
+from kmlic.classifier.floor import FLOOR, Floor, floor
+from kmlic.classifier.heads import heads
+from kmlic.classifier.images import Images
+from kmlic.classifier.protocol import Protocol, make_protocol
+from kmlic.classifier.report import report_sections
+from kmlic.evaluation.report import Report, report_scores
+from kmlic.export import ExportOptions, export_checked
+from kmlic.html_report import write_report
+from kmlic.labels import Labels, to_probabilities
+from kmlic.run_folder import Run, RunFolder
+from kmlic.training.scoring import predict_logits
+
+_BACKBONE = "efficientnet_lite0"
+_EXPORT_IMAGES = 8
+_EXPORT_SECONDS = 60.0
+_BATCH = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassifierSettings:
+    """Holds the options of `train_classifier`; every one has a default.
+
+    Args:
+        folder: the run's folder.
+        minutes: for everything.
+        backbone: name of a backbone; "auto" is efficientnet_lite0, whose weights come
+            with the package.
+        weights: of the backbone: "imagenet", or the path of a file.
+        image_size: side in pixels; None for the largest that the minutes allow.
+        metric: by which models are compared; None for the accuracy of exclusive groups
+            where there are any, else mAP.
+        seed: of splits, folds and trainings.
+    """
+
+    folder: Path = Path("saved_models/classifier")
+    minutes: float = 15.0
+    backbone: str = "auto"
+    weights: str | Path | None = "imagenet"
+    image_size: int | None = None
+    metric: Metric | None = None
+    seed: int = 0
+
+
+def train_classifier(
+    data: Any,
+    settings: ClassifierSettings | None = None,
+    *,
+    test: Any = None,
+    root: str | Path | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    console: Console | None = None,
+) -> Run:
+    """Trains the best classifier that the images and the minutes allow.
+
+    Everything that takes long is kept beside the run's folder, in the hidden folder
+    `.<name>.stages`: the same call goes on where it was interrupted, and with more
+    minutes takes up what is there. The run's folder is written at the end, completely
+    or not at all.
+
+    Args:
+        data: a path that `kmlic data check` reads, the name of a dataset, a pandas
+            DataFrame with a column path, or a `MultiLabelData`. The columns x1, y1, x2
+            and y2 of a CSV are cut out of each image.
+        settings: see `ClassifierSettings`.
+        test: images for the test alone, given like `data`. Without it, and without
+            test images in `data`, a fifth of the images is kept for the test.
+        root: folder that paths in `data` are relative to.
+        groups: group name to labels of which an image has exactly one.
+        console: where progress is shown; nowhere when None.
+
+    Returns:
+        What run.json holds.
+
+    Raises:
+        ValueError: if the data cannot be trained on; says why and what to do.
+
+    Example:
+        >>> train_classifier("gone/labels.csv")
+        Traceback (most recent call last):
+            ...
+        ValueError: gone/labels.csv must be a file or folder; there is none.
+    """
+    settings = settings or ClassifierSettings()
+    budget = Budget(settings.minutes, console)
+    start = time.monotonic()
+    run_folder = RunFolder(settings.folder)
+    stages = run_folder.path.with_name(f".{run_folder.path.name}.stages")
+    existed = stages.exists()
+    try:
+        checked = check(
+            data,
+            stages,
+            test=test,
+            root=root,
+            groups=groups,
+            image_size=settings.image_size,
+            seed=settings.seed,
+        )
+        build = _backbone_builder(settings)
+    except Exception:
+        if not existed:
+            shutil.rmtree(stages, ignore_errors=True)
+        raise
+    images = checked.images
+    _say_data(checked, budget)
+    found = features(images, build, stages, budget, image_size=settings.image_size)
+    protocol = make_protocol(images, seed=settings.seed)
+    metric = settings.metric or ("accuracy" if images.labels.exclusive else "mAP")
+    if metric == "accuracy" and not images.labels.exclusive:
+        raise ValueError(
+            "`metric` must be mAP for labels without exclusive groups; got accuracy."
+        )
+    base = floor(images, found, protocol, stages, budget, metric=metric)
+    labels = dataclasses.replace(images.labels, image_size=found.image_size)
+    candidates = [
+        base.candidate,
+        *heads(images, found, base, protocol, stages, budget, metric=metric),
+    ]
+    candidates += fine_tuning(
+        images,
+        found,
+        base,
+        protocol,
+        build,
+        stages,
+        budget,
+        reserve=_reserve(images, found),
+        metric=metric,
+        seed=settings.seed,
+    )
+    chosen = choice(
+        candidates, images.targets[protocol.scored], labels, budget, metric=metric
+    )
+    return _finish(
+        _Trained(
+            settings, data, checked, found, protocol, metric, base, chosen, run_folder
+        ),
+        build,
+        budget,
+        start,
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Trained:
+    settings: ClassifierSettings
+    data: Any
+    checked: Checked
+    features: Features
+    protocol: Protocol
+    metric: Metric
+    floor: Floor
+    choice: Choice
+    folder: RunFolder
+
+
+def _reserve(images: Images, found: Features) -> float:
+    """Returns the seconds that exports and scores of the test images take."""
+    return _EXPORT_SECONDS + found.seconds * len(images.test_rows)
+
+
+def _backbone_builder(settings: ClassifierSettings) -> Callable[[int], keras.Model]:
+    name = _BACKBONE if settings.backbone == "auto" else settings.backbone
+
+    def build(image_size: int) -> keras.Model:
+        # So that weights that are not loaded are the same in every stage.
+        keras.utils.set_random_seed(settings.seed)
+        return build_backbone(name, image_size=image_size, weights=settings.weights)
+
+    return build
+
+
+def _say_data(checked: Checked, budget: Budget) -> None:
+    images = checked.images
+    text = (
+        f"{len(images.training_rows):,} training and {len(images.test_rows):,} test "
+        f"images, {len(images.labels)} labels"
+    )
+    if images.labels.exclusive:
+        count = len(images.labels.groups or {})
+        text += f" in {count} exclusive group{'s' * (count > 1)}"
+    if checked.findings:
+        titles = [f"{f.title.lower()}: {f.count}" for f in checked.findings]
+        text += f"; {'; '.join(titles)}"
+    budget.say("check", text)
+
+
+def _finish(
+    trained: _Trained,
+    build: Callable[[int], keras.Model],
+    budget: Budget,
+    start: float,
+) -> Run:
+    images, chosen = trained.checked.images, trained.choice.chosen
+    labels, size = trained.choice.labels, trained.features.image_size
+    model = build_chosen(chosen, lambda: build(size))
+    working = trained.folder.working
+    shutil.rmtree(working, ignore_errors=True)
+    working.mkdir(parents=True)
+    labels.write(working / "labels.json")
+    model.save(working / "model.keras")
+    rows = images.test_rows if len(images.test_rows) else images.training_rows
+    few = images.batches(rows[:_EXPORT_IMAGES], image_size=size, batch_size=8)
+    pixels = next(iter(few))[0].numpy()
+    options = ExportOptions(labels=labels, images=pixels)
+    exports = [
+        *export_checked(model, working, "saved_model", options),
+        *export_checked(model, working, "tflite", options),
+    ]
+    budget.say("export", ", ".join(each.name_in(working) for each in exports))
+    reports, verdict = _judge(trained, model)
+    run = _record(trained, reports, model, start)
+    differences = {each.name_in(working): each.difference for each in exports}
+    run = dataclasses.replace(run, exports=differences)
+    run.write(working / "run.json")
+    sections = report_sections(
+        verdict=verdict,
+        run=run,
+        labels=labels,
+        rows=trained.choice.rows,
+        chosen=chosen,
+        metric=trained.metric,
+        scored=trained.protocol.name,
+        findings=trained.checked.findings,
+    )
+    write_report(working / "report.html", f"Classifier of {images.source}", sections)
+    trained.folder.finish(without=())
+    budget.say("verdict", verdict)
+    return run
+
+
+def _judge(trained: _Trained, model: keras.Model) -> tuple[dict[str, Any], str]:
+    """Scores the test images with the exported model and with the floor."""
+    images, chosen = trained.checked.images, trained.choice.chosen
+    labels, size = trained.choice.labels, trained.features.image_size
+    scored = images.targets[trained.protocol.scored]
+    logits = {chosen.name: chosen.logits, FLOOR: trained.floor.candidate.logits[0]}
+    reports = {"validation": _reports(scored, logits, labels)}
+    name = trained.settings.backbone
+    name = _BACKBONE if name == "auto" else name
+    rows = images.test_rows
+    if not len(rows):
+        return reports, _verdict(
+            f"{chosen.name} on {name}",
+            trained.metric,
+            chosen.interval,
+            chosen.above_floor,
+            f"{len(scored):,} training images, each scored by a model that did not see "
+            "it; there are no test images",
+            is_floor=chosen.name == FLOOR,
+        )
+    batches = images.batches(rows, image_size=size, batch_size=_BATCH)
+    targets, own = predict_logits(model, batches)
+    targets = images.targets[rows]
+    base = trained.floor
+    plain = base.weights(trained.features.pooled[0, rows, base.columns])
+    reports["test"] = _reports(targets, {chosen.name: own, FLOOR: plain}, labels)
+    comparison = Comparison(targets, labels, trained.metric)
+    values, floor_values = comparison.values(own), comparison.values(plain)
+    return reports, _verdict(
+        f"{chosen.name} on {name}",
+        trained.metric,
+        comparison.interval(values),
+        comparison.interval(values - floor_values),
+        f"{len(rows):,} test images",
+        is_floor=chosen.name == FLOOR,
+    )
+
+
+def _verdict(
+    name: str,
+    metric: Metric,
+    value: Interval,
+    above: Interval,
+    where: str,
+    *,
+    is_floor: bool,
+) -> str:
+    text = f"{name}: {metric} {value} on {where}"
+    if is_floor:
+        return f"{text}. No other model was surely better."
+    points = 100 * above.value
+    text += f"; {abs(points):.1f} {'above' if points >= 0 else 'below'} {FLOOR}"
+    inside = above.low <= 0 <= above.high
+    return text + (", which is within chance." if inside else ".")
+
+
+def _reports(
+    targets: np.ndarray, logits: Mapping[str, np.ndarray], labels: Labels
+) -> dict[str, Report]:
+    return {
+        name: report_scores(targets, to_probabilities(own, labels), labels)
+        for name, own in logits.items()
+    }
+
+
+def _record(
+    trained: _Trained,
+    reports: Mapping[str, Mapping[str, Report]],
+    model: keras.Model,
+    start: float,
+) -> Run:
+    images, chosen = trained.checked.images, trained.choice.chosen
+    settings = dataclasses.asdict(trained.settings)
+    return Run(
+        recipe="train",
+        command=shlex.join(["kmlic", *sys.argv[1:]]),
+        settings={
+            **settings,
+            "dataset": images.source,
+            "image_size": trained.features.image_size,
+            "metric": trained.metric,
+        },
+        data={
+            "name": images.source,
+            "fingerprint": images.fingerprint,
+            "sizes": {
+                "train": int((images.split == 0).sum()),
+                "validation": int((images.split == 1).sum()),
+                "test": int((images.split == 2).sum()),
+            },
+            "labels": trained.choice.labels.hash,
+        },
+        results=_values(reports, "metrics"),
+        deviations={},
+        seeds={},
+        per_label=_values(reports, "per_label"),
+        parameters={chosen.name: model.count_params()},
+        exports={},
+        seconds={
+            **{row.name: round(row.seconds, 1) for row in trained.choice.rows[:1]},
+            "features": round(trained.features.seconds * len(images.targets), 1),
+            "all": round(time.monotonic() - start, 1),
+        },
+        weights="fitted to all training and validation images",
+    )
+
+
+def _values(
+    reports: Mapping[str, Mapping[str, Report]], field: str
+) -> dict[str, dict[str, dict[str, float | None]]]:
+    return {
+        split: {
+            name: {
+                key: None if np.isnan(value) else float(value)
+                for key, value in getattr(report, field).items()
+            }
+            for name, report in models.items()
+        }
+        for split, models in reports.items()
+    }

@@ -1,0 +1,23 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from kmlic.classifier.budget import Budget
+
+
+def test_says_what_is_left_with_each_stage():
+    text = io.StringIO()
+    budget = Budget(2, Console(file=text))
+    budget.take_over(30)
+    budget.say("floor", "done")
+    assert "[1:29 left] floor: done" in text.getvalue()
+    budget.take_over(500)
+    budget.say("heads", "late")
+    assert "[0:00 left] heads: late" in text.getvalue()
+    assert budget.left < 0
+
+
+def test_refuses_no_time():
+    with pytest.raises(ValueError, match="above 0; got minutes=0"):
+        Budget(0)

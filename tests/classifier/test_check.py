@@ -1,0 +1,103 @@
+import json
+
+import numpy as np
+import pytest
+
+from kmlic.classifier.check import check, read_groups
+from tests.classifier.photos import write_photos
+from tests.toys import toy_data
+
+
+def test_reads_every_kind_of_data_alike(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    table = write_photos(tmp_path / "photos", 12)
+    first = check(table, tmp_path / "a").images
+    folder = check(table.parent, tmp_path / "b").images
+    frame = check(pandas.read_csv(table), tmp_path / "c", root=table.parent).images
+    for images in (folder, frame):
+        assert images.labels.names == first.labels.names
+        np.testing.assert_array_equal(images.targets, first.targets)
+        assert images.paths == first.paths
+
+
+def test_stores_the_images_of_a_dataset(tmp_path):
+    data = toy_data()
+    images = check(data, tmp_path).images
+    assert images.image_size == 8
+    assert images.split.tolist() == [0] * 40 + [1] * 40 + [2] * 40
+    rows = np.array([0, 41, 119])
+    pixels, targets = next(iter(images.batches(rows, image_size=8, batch_size=3)))
+    (expected, _) = next(iter(data.train_in_order))
+    assert np.abs(pixels[0] - expected[0]).max() <= 0.5
+    np.testing.assert_array_equal(targets, images.targets[rows])
+    assert check(data, tmp_path).images.fingerprint == images.fingerprint
+
+
+def test_a_fifth_of_enough_images_is_for_the_test(tmp_path):
+    many = check(write_photos(tmp_path / "many", 60), tmp_path).images
+    assert 10 <= len(many.test_rows) <= 14
+    few = check(write_photos(tmp_path / "few", 20), tmp_path).images
+    assert not len(few.test_rows)
+
+
+def test_finds_one_group_where_every_image_has_one_label(tmp_path):
+    table = write_photos(tmp_path / "photos", 12, one_each=True)
+    labels = check(table, tmp_path).images.labels
+    assert labels.exclusive
+    assert labels.groups == {"label": ("blue", "green", "red")}
+
+
+def test_groups_order_the_labels_and_are_checked(tmp_path):
+    table = write_photos(tmp_path / "photos", 12, one_each=True)
+    groups = tmp_path / "groups.json"
+    groups.write_text(json.dumps({"colour": ["red", "green", "blue"]}))
+    images = check(table, tmp_path, groups=read_groups(groups)).images
+    assert images.labels.names == ("red", "green", "blue")
+    several = write_photos(tmp_path / "several", 12)
+    with pytest.raises(ValueError, match="an image has exactly one"):
+        check(several, tmp_path, groups=read_groups(groups))
+    groups.write_text("[1]")
+    with pytest.raises(ValueError, match="must be JSON of group names"):
+        read_groups(groups)
+
+
+def test_cuts_boxes_out(tmp_path):
+    plain = write_photos(tmp_path / "photos", 8)
+    whole = check(plain, tmp_path).images
+    boxed = write_photos(
+        tmp_path / "photos",
+        8,
+        header="path,labels,x1,y1,x2,y2",
+        extra=lambda _: (8, 16, 32, 60),
+    )
+    images = check(boxed, tmp_path).images
+    assert images.side == 24
+    rows = np.arange(1)
+    (own, _) = next(iter(images.batches(rows, image_size=24, batch_size=1)))
+    (all_of_it, _) = next(iter(whole.batches(rows, image_size=48, batch_size=1)))
+    # The box ends where the image ends: 32 rows of 24 columns.
+    np.testing.assert_allclose(own[0, 0, :, :].numpy().mean(), 120, atol=30)
+    expected = all_of_it[0, 16:48, 8:32].numpy().mean()
+    assert own.numpy().mean() == pytest.approx(expected, abs=1.0)
+
+
+def test_test_images_are_checked_for_copies(tmp_path):
+    table = write_photos(tmp_path / "photos", 20)
+    test = write_photos(tmp_path / "test", 12)
+    checked = check(table, tmp_path, test=test)
+    assert len(checked.images.test_rows) == 12
+    titles = [finding.title for finding in checked.findings]
+    assert "Test images that are exact copies of training images" in titles
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("gone.csv", "must be a file or folder"),
+        ("no_such_dataset", "must be one of"),
+        (3, "must be a path, the name of a dataset"),
+    ],
+)
+def test_says_what_is_not_data(tmp_path, data, message):
+    with pytest.raises(ValueError, match=message):
+        check(data, tmp_path)

@@ -1,0 +1,69 @@
+import keras
+import numpy as np
+import pytest
+
+from kmlic.classifier.budget import Budget
+from kmlic.classifier.candidate import Candidate
+from kmlic.classifier.choice import build_chosen, choice
+from kmlic.labels import Labels, to_probabilities
+from kmlic.metrics import precision_recall_f1
+from tests.classifier.photos import backbone
+
+LABELS = Labels(("a", "b", "c"))
+
+
+def _targets():
+    return (np.random.default_rng(0).uniform(size=(200, 3)) < 0.4).astype("int8")
+
+
+def _candidate(name, noise, seed, bias=0.0):
+    random = np.random.default_rng(seed)
+    scores = 4.0 * _targets() - 2 + bias + noise * random.normal(size=(200, 3))
+
+    def attach(own, prefix):
+        pooled = keras.layers.GlobalAveragePooling2D(name=f"{prefix}pool")(
+            own.outputs[-1]
+        )
+        dense = keras.layers.Dense(3, kernel_initializer="ones", name=f"{prefix}logits")
+        return dense(pooled)
+
+    return Candidate(name, np.array([scores, scores]), 1.0, attach)
+
+
+def test_keeps_the_floor_unless_another_is_surely_better():
+    floor = _candidate("floor", 3.0, 1)
+    better, same = _candidate("better", 1.0, 2), _candidate("same", 3.0, 3)
+    found = choice([floor, better], _targets(), LABELS, Budget(1))
+    assert found.chosen.name == "better"
+    assert found.chosen.above_floor.low > 0
+    found = choice([floor, same], _targets(), LABELS, Budget(1))
+    values = {row.name: row.interval.value for row in found.rows}
+    assert values[found.chosen.name] >= values["floor"]
+    alone = choice([floor], _targets(), LABELS, Budget(1))
+    assert alone.chosen.name == "floor"
+
+
+def test_averages_two_that_err_differently():
+    candidates = [_candidate("floor", 3.0, 1), _candidate("other", 3.0, 4)]
+    found = choice(candidates, _targets(), LABELS, Budget(1))
+    assert found.chosen.name == "floor and other"
+    expected = (candidates[0].logits[0] + candidates[1].logits[0]) / 2
+    np.testing.assert_allclose(found.chosen.logits, expected)
+    model = build_chosen(found.chosen, lambda: backbone(64))
+    single = build_chosen(found.rows[0], lambda: backbone(64))
+    images = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3))
+    np.testing.assert_allclose(model(images), single(images), rtol=1e-5)
+
+
+@pytest.mark.parametrize("bias", [-2.0, 0.0, 2.0])
+def test_thresholds_are_at_least_as_good_as_one_half(bias):
+    targets = _targets()
+    found = choice([_candidate("floor", 2.0, 1, bias)], targets, LABELS, Budget(1))
+    probabilities = to_probabilities(found.chosen.logits)
+    tuned, half = (
+        precision_recall_f1(targets, probabilities, threshold=each)["CF1"]
+        for each in (np.array(found.labels.thresholds), np.full(3, 0.5))
+    )
+    assert tuned >= half
+    if bias:
+        assert tuned > half

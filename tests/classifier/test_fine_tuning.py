@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from kmlic.classifier import fine_tuning as stage
+from kmlic.classifier.budget import Budget
+from kmlic.classifier.check import check
+from kmlic.classifier.features import features
+from kmlic.classifier.fine_tuning import fine_tuning
+from kmlic.classifier.floor import floor
+from kmlic.classifier.protocol import make_protocol
+from tests.classifier.photos import backbone, write_photos
+
+SIZE = 64
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory):
+    place = tmp_path_factory.mktemp("fine_tuning")
+    images = check(write_photos(place / "photos", 60), place).images
+    budget = Budget(60)
+    found = features(images, backbone, place, budget, image_size=SIZE)
+    protocol = make_protocol(images)
+    base = floor(images, found, protocol, place, budget)
+    return images, found, base, protocol, place
+
+
+def _run(setting, minutes=60.0):
+    images, found, base, protocol, place = setting
+    return fine_tuning(
+        images, found, base, protocol, backbone, place, Budget(minutes), reserve=0.0
+    )
+
+
+def test_leaves_out_what_images_or_time_do_not_allow(setting, monkeypatch):
+    assert not _run(setting)
+    monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
+    assert not _run(setting, minutes=0.01)
+
+
+def test_starts_from_the_floor(setting):
+    images, found, base, *_ = setting
+    own = stage._Setting(images, found, base, backbone, 0)
+    lower, upper = own.cut()
+    head = own.head(upper, base.weights)
+    batch, _ = next(iter(images.batches(np.arange(4), image_size=SIZE, batch_size=4)))
+    expected = base.weights(found.pooled[0, :4, base.columns])
+    np.testing.assert_allclose(head(lower(batch)), expected, atol=1e-3)
+
+
+def test_the_built_model_gives_what_training_left(setting, monkeypatch):
+    images, *_, place = setting
+    monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
+    monkeypatch.setattr(stage, "_MOST_EPOCHS", 3)
+    (candidate,) = _run(setting)
+    rows = len(images.training_rows)
+    assert candidate.logits.shape == (2, rows, 3)
+    model = candidate.model()
+    again = candidate.model()
+    batch = np.random.default_rng(0).uniform(0, 255, (2, SIZE, SIZE, 3))
+    np.testing.assert_array_equal(model(batch), again(batch))
+    # A second run finds everything there.
+    (same,) = _run(setting)
+    np.testing.assert_array_equal(same.logits, candidate.logits)
+    assert list(place.glob("fine-tuning-*/fold-4.npz"))

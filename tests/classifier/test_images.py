@@ -1,0 +1,39 @@
+import numpy as np
+
+from kmlic.classifier.check import check
+from kmlic.classifier.images import fingerprint
+from tests.classifier.photos import write_photos
+
+
+def test_batches_come_in_the_order_of_the_rows(tmp_path):
+    images = check(write_photos(tmp_path / "photos", 12), tmp_path).images
+    rows = np.array([5, 2, 9])
+    batches = list(images.batches(rows, image_size=32, batch_size=2))
+    assert [len(pixels) for pixels, _ in batches] == [2, 1]
+    targets = np.concatenate([own for _, own in batches])
+    np.testing.assert_array_equal(targets, images.targets[rows])
+
+
+def test_training_batches_are_shuffled_and_augmented(tmp_path):
+    images = check(write_photos(tmp_path / "photos", 12), tmp_path).images
+    rows = np.arange(8)
+    (batch,) = images.batches(
+        rows, image_size=32, batch_size=8, training=True, augmentation="flip"
+    )
+    (plain,) = images.batches(rows, image_size=32, batch_size=8)
+    assert np.abs(batch[0] - plain[0]).max() > 1
+
+
+def test_fingerprints_follow_from_pixels_targets_splits_and_boxes(tmp_path):
+    images = check(write_photos(tmp_path / "photos", 12), tmp_path).images
+    arguments = (images.together[0], images.labels, images.targets, images.split)
+    same = fingerprint(*arguments)
+    assert same == images.fingerprint
+    boxes = np.zeros((12, 4), int)
+    others = [
+        fingerprint(arguments[0][::-1], *arguments[1:]),
+        fingerprint(*arguments[:2], 1 - images.targets, images.split),
+        fingerprint(*arguments[:3], images.split + 1),
+        fingerprint(*arguments, boxes),
+    ]
+    assert len({same, *others}) == 5

@@ -1,0 +1,43 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from kmlic.classifier import protocol as stage
+from kmlic.classifier.check import check
+from kmlic.classifier.protocol import make_protocol
+from tests.classifier.photos import write_photos
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    place = tmp_path_factory.mktemp("protocol")
+    return check(write_photos(place / "photos", 60), place).images
+
+
+def test_scores_each_of_few_training_images_once(images):
+    protocol = make_protocol(images)
+    assert protocol.cross_validated
+    np.testing.assert_array_equal(np.sort(protocol.scored), images.training_rows)
+    for fitted, scored in protocol.folds:
+        assert not set(fitted) & set(scored)
+        assert not set(images.test_rows) & {*fitted, *scored}
+
+
+def test_scores_the_validation_images_of_many(images, monkeypatch):
+    monkeypatch.setattr(stage, "_FEW", 10)
+    ((fitted, scored),) = make_protocol(images).folds
+    np.testing.assert_array_equal(scored, np.flatnonzero(images.split == 1))
+    np.testing.assert_array_equal(fitted, np.flatnonzero(images.split == 0))
+    without = np.where(images.split == 1, 0, images.split)
+    ((fitted, scored),) = make_protocol(
+        dataclasses.replace(images, split=without)
+    ).folds
+    assert len(scored) == pytest.approx(len(images.training_rows) / 10, abs=1)
+
+
+def test_copies_stay_in_one_fold(images):
+    keys = [f"{row // 4}" for row in range(len(images.targets))]
+    copies = dataclasses.replace(images, together=(keys,))
+    for fitted, scored in make_protocol(copies).folds:
+        assert not {keys[row] for row in fitted} & {keys[row] for row in scored}

@@ -1,0 +1,149 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from kmlic import cli
+from kmlic.classifier import ClassifierSettings, train_classifier
+from kmlic.classifier.check import check
+from kmlic.explain import activation_maps
+from kmlic.metrics import mean_average_precision
+from kmlic.predict import load_run, load_scorer, predict_paths
+from tests.classifier.photos import write_photos
+
+SMALL = ["--backbone", "small_cnn", "--weights", "none", "--image_size", "64"]
+
+
+def _settings(folder, **changes):
+    options = {
+        "folder": folder,
+        "backbone": "small_resnet",
+        "weights": None,
+        "image_size": 64,
+        "minutes": 5.0,
+        **changes,
+    }
+    return ClassifierSettings(**options)
+
+
+@pytest.fixture
+def without_exports(monkeypatch):
+    """Exports are most of the time, and have tests of their own."""
+    module = sys.modules["kmlic.classifier.train_classifier"]
+    monkeypatch.setattr(module, "export_checked", lambda *_, **__: [])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    place = tmp_path_factory.mktemp("trained")
+    table = write_photos(place / "photos")
+    run = train_classifier(table, _settings(place / "run"))
+    return place, table, run
+
+
+def test_leaves_a_run_that_predicts_and_explains(trained):
+    place, table, run = trained
+    model, labels = load_run(place / "run")
+    assert labels.names == ("blue", "green", "red")
+    images = np.zeros((2, 64, 64, 3), "float32")
+    assert activation_maps(model, images).shape[-1] == 3
+    scorer = load_scorer(place / "run", runtime="tflite")
+    rows = list(predict_paths(scorer, [table.parent / "000.png"]))
+    assert rows[0].probabilities.shape == (3,)
+    assert all(difference < 1e-4 for difference in run.exports.values())
+
+
+def test_the_exported_model_gives_the_scores_in_run_json(trained):
+    place, table, _ = trained
+    record = json.loads((place / "run/run.json").read_text())
+    (name,) = record["parameters"]
+    sizes = record["data"]["sizes"]
+    assert sum(sizes.values()) == 60
+    assert sizes["test"] >= 10
+    model, _ = load_run(place / "run")
+    images = check(table, place / "again").images
+    rows = images.test_rows
+    batches = images.batches(rows, image_size=64, batch_size=8)
+    logits = np.concatenate([model.predict_on_batch(x) for x, _ in batches])
+    value = mean_average_precision(images.targets[rows], logits)
+    assert value == pytest.approx(record["results"]["test"][name]["mAP"], abs=1e-6)
+
+
+def test_the_report_begins_with_the_verdict(trained):
+    place, _, _ = trained
+    page = (place / "run/report.html").read_text()
+    verdict = page.index("test images")
+    assert page.index("Verdict") < verdict < page.index("Candidates</h2>")
+    assert "logistic regression" in page
+
+
+def test_takes_up_what_is_there(trained, without_exports):
+    place, table, run = trained
+    kept = {path: path.stat().st_mtime_ns for path in place.glob(".run.stages/*/*.npy")}
+    assert kept
+    again = train_classifier(table, _settings(place / "run", minutes=6.0))
+    assert again.results == run.results
+    for path, time in kept.items():
+        assert path.stat().st_mtime_ns == time
+
+
+def test_uses_splits_boxes_and_exclusive_groups(tmp_path, without_exports):
+    table = write_photos(
+        tmp_path / "photos",
+        header="path,labels,split,x1,y1,x2,y2",
+        one_each=True,
+        extra=lambda n: (["train", "train", "test"][n // 3 % 3], 0, 0, 40, 48),
+    )
+    run = train_classifier(table, _settings(tmp_path / "run"))
+    assert run.data["sizes"] == {"train": 42, "validation": 0, "test": 18}
+    (name,) = run.parameters
+    assert "accuracy/label" in run.results["test"][name]
+    _, labels = load_run(tmp_path / "run")
+    assert labels.exclusive
+
+
+def test_test_images_choose_nothing(tmp_path, without_exports):
+    table = write_photos(tmp_path / "photos", 40)
+    test = write_photos(tmp_path / "test", 12)
+    first = train_classifier(table, _settings(tmp_path / "a"), test=test)
+    # Other labels of the test images change the test scores and nothing else.
+    lines = test.read_text().splitlines()
+    names, marks = zip(*(line.split(",") for line in lines[1:]), strict=True)
+    turned = [lines[0], *map(",".join, zip(names, marks[::-1], strict=True))]
+    test.write_text("\n".join(turned) + "\n")
+    second = train_classifier(table, _settings(tmp_path / "b"), test=test)
+    assert first.results["validation"] == second.results["validation"]
+    assert first.results["test"] != second.results["test"]
+    assert first.data["sizes"]["test"] == 12
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda folder: folder / "gone.csv", "must be a file or folder"),
+        (lambda folder: write_photos(folder, 3), "at least 4 training images"),
+    ],
+)
+def test_says_what_cannot_be_trained_on_and_leaves_nothing(
+    tmp_path, write, message, capsys
+):
+    data = write(tmp_path / "photos")
+    command = ["train", str(data), "--folder", str(tmp_path / "run"), *SMALL]
+    assert cli.main(command) == 2
+    assert message in capsys.readouterr().err
+    assert not [path for path in tmp_path.iterdir() if "run" in path.name]
+
+
+def test_names_the_rows_that_stop_it(tmp_path):
+    table = write_photos(tmp_path / "photos", 12)
+    (table.parent / "003.png").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"1 rows are not: 5 \| 003.png"):
+        train_classifier(table, _settings(tmp_path / "run"))
+
+
+def test_few_images_have_no_test(tmp_path, without_exports):
+    table = write_photos(tmp_path / "photos", 12)
+    run = train_classifier(table, _settings(tmp_path / "run"))
+    assert run.data["sizes"]["test"] == 0
+    assert "test" not in run.results
