@@ -186,23 +186,26 @@ def fine_tuning(
         seconds += float(own["seconds"])
 
     def model() -> keras.Model:
-        final = place / ("final.npz" if protocol.cross_validated else "fold-0.npz")
-        known = keep(
-            final,
-            lambda: _train(
-                setting,
-                base.weights,
-                inputs,
-                np.arange(len(rows)),
-                np.arange(0),
-                epochs,
-                place / "final",
-            ),
-            budget,
-        )
+        path = place / "fold-0.npz"
+        if protocol.cross_validated:
+            path = place / "final.npz"
+            keep(
+                path,
+                lambda: _train(
+                    setting,
+                    base.weights,
+                    inputs,
+                    np.arange(len(rows)),
+                    np.arange(0),
+                    epochs,
+                    place / "final",
+                ),
+                budget,
+            )
+        with np.load(path, allow_pickle=False) as known:
+            arrays = [known[f"weight_{n}"] for n in range(len(known.files) - 2)]
         lower, upper = setting.cut()
         head = setting.head(upper, base.weights)
-        arrays = [known[f"weight_{n}"] for n in range(len(head.weights))]
         head.set_weights(arrays)
         pixels = keras.Input((size, size, 3), name="images")
         return keras.Model(pixels, head(lower(pixels)), name="classifier")

@@ -71,7 +71,7 @@ def floor(
         metric: by which strengths are chosen.
     """
     name = key(
-        "floor", features.fingerprint, metric, *map(np.concatenate, protocol.folds)
+        "floor 2", features.fingerprint, metric, *map(np.concatenate, protocol.folds)
     )
     known = keep(
         folder / f"floor-{name}.npz",

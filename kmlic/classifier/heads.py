@@ -19,7 +19,7 @@ from kmlic.models import ACTIVATION_MAPS
 
 PEAKS = "logistic regression and peaks"
 
-_SHARES = (0.05, 0.1, 0.2, 0.3, 0.5)
+_SHARES = (0.1, 0.2, 0.3)
 _WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2)
 _CENTRED_ON = 256
 _BLOCK = 64
@@ -71,7 +71,7 @@ def heads(
         budget.say("heads", f"left out: feature maps have {places} places only")
         return []
     kernels = [_map_kernel(weights, base, features) for weights in base.fold_weights]
-    name = key("peaks", features.fingerprint, metric, *kernels)
+    name = key("peaks 2", features.fingerprint, metric, *kernels)
     known = keep(
         folder / f"peaks-{name}.npz",
         lambda: _choose(images, maps, base, protocol, kernels, metric),
