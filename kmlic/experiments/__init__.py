@@ -1,4 +1,4 @@
-"""Trainings that a recipe compares, and the runs they leave."""
+"""Experiments: models trained alike and compared, and the runs they write."""
 
 from kmlic.experiments.add_map_mass import add_map_mass
 from kmlic.experiments.area_sections import area_sections

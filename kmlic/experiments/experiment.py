@@ -303,7 +303,7 @@ class Experiment(Generic[S]):
         )
         means = {name: mean for name, (mean, _) in averages.items()}
         spreads = {name: spread for name, (_, spread) in averages.items()}
-        self.console.print(comparison_table(means, spreads if seeds > 1 else None))
+        self.console.print(comparison_table(means, spreads))
 
     def best_of(self, name: str) -> Trained:
         """Returns the training of a row whose seed is best on the validation split."""

@@ -1,4 +1,4 @@
-"""A run folder's model, exported again in other formats."""
+"""Exports of a run's model."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -62,27 +62,27 @@ def export_run(
         run: the run folder.
         formats: names of `kmlic.export.FORMATS`, exported in float32.
         quantize: further LiteRT exports, see `kmlic.export.export_tflite`.
-        images: image files or folders to check with; the first images of the split of
-            the dataset when empty. "int8" learns its ranges from them.
+        images: image files or folders to check with, also used to calibrate int8; the
+            first images of the split when empty.
         maps: whether the exports return the model's maps as a second output.
         embeddings: whether the exports of a model trained on word vectors return its
             embeddings instead of probabilities; they are written below the folder
             embedding. The SavedModel also finds the nearest of the run's labels.
         warm_up: see `kmlic.export.ExportOptions`.
-        compare: whether size and latency are measured too, of the model itself as
-            well, and, unless there are `images`, mean average precision on the split.
+        compare: whether to measure the size and latency of the exports and the model,
+            and, without `images`, their mean average precision on the split.
         dataset: name of a dataset; the run's own when None.
-        data_dir: where the dataset lies; the run's own when None.
+        data_dir: folder of the dataset; the run's own when None.
         split: "train", "validation" or "test".
-        show_progress: whether bars on standard error tell how long scoring takes.
+        show_progress: whether to show a progress bar on standard error.
 
     Returns:
-        Every export; the model itself first if `compare`.
+        The exports, after the model itself if `compare`.
 
     Raises:
-        ValueError: if an argument does not fit, or a probability differs by more than
-            the format's tolerance; that export is not kept.
-        ImportError: naming the extra that is not installed.
+        ValueError: if an argument does not fit, or an output differs from the model's
+            by more than the format's tolerance; that export is not kept.
+        ImportError: if a format needs an extra that is not installed, naming it.
     """
     run = Path(run)
     if not formats and not quantize:

@@ -1,4 +1,4 @@
-"""One split of the dataset of a run, or of another dataset."""
+"""A split of a run's own or another dataset."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ from kmlic.run_folder import Run, list_changes
 
 Split = Literal["train", "validation", "test", "all"]
 
-# Options of a loader that say how images are read, not which: they hold for other
-# datasets that the same loader reads.
+# Options of a loader on how images are read, which also hold for other datasets of the
+# same loader.
 _READING = ("crop", "margin")
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def load_split(
     batch_size: int | None = None,
     reader: Mapping[str, Any] | None = None,
 ) -> tf.data.Dataset:
-    """Loads a split as the exported model of a run saw it, in order, not augmented.
+    """Loads a split for the exported model of a run, in order, not augmented.
 
     The run's own dataset is split by the exported model's seed, and must have the
     fingerprint that run.json records. Targets are in the order of the run's labels; a
@@ -54,9 +54,9 @@ def load_split(
         reader: options of `read_listing` and `build_from_listing` for a path.
 
     Raises:
-        ValueError: if run.json does not say what the model was trained on, the run's
-            own split has changed, another dataset has labels that the run does not
-            know, or no image is left.
+        ValueError: if run.json lacks what the model was trained on, the run's own split
+            has changed, another dataset has labels that the run lacks, or no image is
+            left.
     """
     check_choice("split", split, *SPLITS, "all")
     run = Path(run)

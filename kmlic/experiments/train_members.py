@@ -55,19 +55,20 @@ def train_members(
 ) -> None:
     """Trains every row of a table with every seed, member by member and in stages.
 
-    Members are trained on images, or on cached activations of the frozen part. The
-    values of an epoch are the means of the members'.
+    Members are trained on images or on cached outputs of the frozen part. The values
+    of an epoch are averaged over members. The row "majority class" is added.
 
     Args:
-        experiment: trains and keeps the models; also gets the row "majority class".
+        experiment: trains and keeps the models.
         rows: name to settings.
         load: returns the splits of a row's settings and a seed.
-        build_member: returns a member, from a backbone to logits.
+        build_member: returns a member that ends in logits, given the backbone or its
+            part above the frozen one.
         group_weights: of the loss, one per exclusive group, see `make_group_loss`.
 
     Raises:
-        ValueError: if activations are to be cached and no part is frozen, or the bias
-            is to start at label frequencies, which groups do not have one by one.
+        ValueError: if `cache_frozen` is set and no part is frozen, or `first_bias` is
+            not "zero".
     """
     seeds = experiment.settings.seeds
     experiment.num_trainings += len(seeds) * len(rows)

@@ -1,4 +1,4 @@
-"""The rows of an experiment's table, trained alike."""
+"""Rows of an experiment's table, trained alike."""
 
 import dataclasses
 import functools
@@ -36,15 +36,15 @@ def choose_rows(
 ) -> dict[str, S]:
     """Returns the settings of every row to train, by name.
 
-    With `ablations`, a row with the settings of an earlier one is left out.
+    A row with the settings of an earlier one is left out, unless `rows` names it.
 
     Args:
-        settings: of the experiment; `rows` names the rows, `ablations` asks for all.
+        settings: of the experiment; `rows` names the rows, `ablations` selects all.
         table: row to the settings that it changes.
-        default: the rows without `rows` and `ablations`.
+        default: the rows if neither `rows` nor `ablations` is set.
 
     Raises:
-        ValueError: naming rows that the table does not have.
+        ValueError: if the table does not have a row, naming it.
 
     Example:
         >>> table = {"baseline": {"epochs": 1}, "model": {}, "long": {"epochs": 90}}
@@ -70,12 +70,12 @@ def cache_features(
     *,
     load: Callable[[C, int], MultiLabelData] = load_data,
 ) -> dict[int, CachedFeatures]:
-    """Computes the features of a frozen model for every seed, if asked for.
+    """Computes the features of a frozen model by seed, if `cache_features` is set.
 
     Args:
         settings: of the experiment.
         make_extractor: returns the frozen model, from images to features.
-        load: returns the splits of the settings and a seed.
+        load: returns the splits, given settings and seed.
     """
     return {
         seed: CachedFeatures(
@@ -115,10 +115,10 @@ def train_rows(
     Args:
         experiment: trains and keeps the models.
         rows: name to settings.
-        build: returns the compiled model of a row's settings, data and seed.
+        build: returns the compiled model, given a row's settings, its data and a seed.
         features: seed to features that rows are trained on instead of images; `build`
-            then returns the part of the model that takes them.
-        load: returns the splits of a row's settings and a seed.
+            then returns the part of the model above them.
+        load: returns the splits, given a row's settings and a seed.
     """
     settings = experiment.settings
     experiment.num_trainings += len(settings.seeds) * len(rows)
@@ -137,15 +137,15 @@ def add_linear_probes(
     features: Features = None,
     load: Callable[[S, int], MultiLabelData] = load_data,
 ) -> None:
-    """Adds logistic regression on the frozen backbone to the table, if asked for.
+    """Adds logistic regression on the frozen backbone, if `linear_probe` is set.
 
-    To be called after the trainings: an interrupted run does not keep it.
+    Call it after the trainings: an interrupted run does not keep its results.
 
     Args:
-        experiment: the table.
-        make_backbone: returns the backbone of the settings.
-        features: seed to the backbone's feature maps, where they are cached.
-        load: returns the splits of the settings and a seed.
+        experiment: gets a row per seed.
+        make_backbone: returns the backbone, given the settings.
+        features: seed to the backbone's feature maps, if they are cached.
+        load: returns the splits, given settings and seed.
     """
     settings = experiment.settings
     for seed in settings.seeds if settings.linear_probe else ():

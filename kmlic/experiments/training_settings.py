@@ -1,4 +1,4 @@
-"""The settings that every training has."""
+"""Settings that every training has."""
 
 import dataclasses
 from pathlib import Path
@@ -13,10 +13,9 @@ B = TypeVar("B", bound="TrainingSettings")
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSettings:
-    """Holds what is trained on which images, and how; one flag per field.
+    """Holds the data, model and optimization of a training; one flag per field.
 
-    A recipe derives its own settings from these: it adds its paper's fields and
-    replaces defaults.
+    A recipe subclasses it to add the fields of its paper and to change defaults.
 
     Example:
         >>> @dataclasses.dataclass(frozen=True)
@@ -34,11 +33,11 @@ class TrainingSettings:
     fractions: tuple[float, float, float] = (0.7, 0.1, 0.2)
     """Shares of training, validation and test images, for own images."""
     on_error: Literal["raise", "skip"] = "raise"
-    """Whether a broken own image or row stops the run or is skipped."""
+    """Whether a broken image or row of own images stops the run or is skipped."""
 
     backbone: str = "small_resnet"
     weights: str | None = None
-    """None, imagenet, or a file of weights for the backbone."""
+    """Of the backbone: imagenet, or a file; random when left out."""
     batch_norm: Literal["train", "freeze"] = "train"
     """freeze: keeps the backbone's batch statistics, for small datasets."""
     image_size: int = 96
@@ -65,8 +64,8 @@ class TrainingSettings:
         "cosine", "one_cycle", "step", "exponential", "plateau", "constant"
     ] = "cosine"
     """cosine: to zero after one epoch of warm-up; one_cycle: rises for three tenths of
-    the steps, then falls; step: 0.1 after each third; exponential: 0.9 after each
-    epoch; plateau: 0.1 when the loss has not fallen for 4 epochs."""
+    the steps, then falls; step: times 0.1 after each third; exponential: times 0.9
+    after each epoch; plateau: times 0.1 when the loss has not fallen for 4 epochs."""
 
     seeds: tuple[int, ...] = (0,)
     folder: Path = Path("saved_models/run")
@@ -74,14 +73,14 @@ class TrainingSettings:
     rows: tuple[str, ...] = ()
     """Rows of the recipe's table to train; the default ones when left out."""
     ablations: bool = False
-    """Trains all rows of the table; resumable row by row."""
+    """Trains all rows of the table."""
     linear_probe: bool = False
     """Adds logistic regression on the backbone's features to the table."""
     export_maps: bool = False
-    """Adds a second output to the exports, a map for every label."""
+    """Adds a map for every label to the exports, as a second output."""
 
     strategy: Literal["mirrored", "single", "multi_worker"] = "mirrored"
-    """mirrored: all devices of this machine; single: the first one; multi_worker: all
+    """mirrored: all GPUs of this machine; single: the first one; multi_worker: all
     machines that TF_CONFIG lists."""
     ema: float | None = None
     """Momentum of the weights' moving average, which is scored and saved, e.g. 0.999.
@@ -91,14 +90,18 @@ class TrainingSettings:
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """Precision of training; saved models compute in float32."""
     deterministic: bool = False
-    """Repeats the same weights bit for bit; slower on GPUs."""
+    """Makes trainings repeatable bit by bit; slower on GPUs."""
     save_minutes: float = 5.0
-    """Minutes between two saved states within an epoch."""
+    """Minutes between two saved training states within an epoch."""
 
     def narrow(self, settings: type[B], **changes: Any) -> B:
-        """Returns the fields that a base class of these settings has, with changes.
+        """Returns these settings as a base class, with changes.
 
-        What only concerns the table and the exports is left at its default.
+        Fields of the table and the exports get their defaults.
+
+        Args:
+            settings: the base class.
+            **changes: field to value.
         """
         table = ("rows", "ablations", "linear_probe", "export_maps")
         names = [field.name for field in dataclasses.fields(settings)]
@@ -106,7 +109,7 @@ class TrainingSettings:
         return settings(**{**kept, **changes})
 
     def begin(self) -> None:
-        """Sets up TensorFlow, before it does anything else."""
+        """Configures TensorFlow; call it before any other operation."""
         if self.deterministic:
             tf.config.experimental.enable_op_determinism()
         if self.strategy == "multi_worker":

@@ -22,7 +22,7 @@ def test_two_presets_are_refused(capsys):
     with pytest.raises(SystemExit) as stop:
         parse_settings(presets, ["--paper", "--trial"])
     assert stop.value.code == 2
-    assert "one preset at a time; got --paper --trial" in capsys.readouterr().err
+    assert "use one preset; got --paper --trial" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_ctrl_c_says_that_nothing_is_lost(capsys):
         raise KeyboardInterrupt
 
     assert run_recipe(main, PRESETS, []) == 130
-    assert "continues from here" in capsys.readouterr().err
+    assert "run the same command to resume" in capsys.readouterr().err
 
 
 def test_sigterm_has_a_code_of_its_own(capsys):
@@ -70,4 +70,4 @@ def test_sigterm_has_a_code_of_its_own(capsys):
     with pytest.raises(SystemExit) as stopped:
         run_recipe(main, PRESETS, [])
     assert stopped.value.code == 75
-    assert "stopped: the same command" in capsys.readouterr().err
+    assert "stopped: run the same command" in capsys.readouterr().err
