@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from kmlic.atomic_write import require_writable
+
 if TYPE_CHECKING:
     from kmlic.labels import Labels
     from kmlic.predict import Prediction
@@ -110,6 +112,9 @@ def data(
         write_splits: CSV file to write the splits to.
         report: HTML file to write the complete report to.
     """
+    for written in (write_splits, report):
+        if written is not None:
+            require_writable(written, inputs=(path, label_names))
     from kmlic.data_check import check_data
 
     del action
@@ -218,6 +223,8 @@ def predict(
         )
         print(f"{output}: {count} images, {broken} of them broken.")
         return int(0 < count == broken)  # not every runner tells how many there were
+    if output is not None:
+        require_writable(output, inputs=(*images, boxes, word_vectors))
     from kmlic.predict import (
         OpenVocabulary,
         list_images,

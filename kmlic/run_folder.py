@@ -11,11 +11,24 @@ import resource
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kmlic.atomic_write import atomic_write, flush, remove, replace
+from kmlic.atomic_write import (
+    atomic_write,
+    flush,
+    follow_link,
+    move_to,
+    parents_of,
+    recover,
+    remove,
+    require_writable,
+)
+from kmlic.claim import Claim
+
+RECORD = "run.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,11 +102,14 @@ class Run:
 
 
 class RunFolder:
-    """Collects the files of a run in a working folder that becomes the final folder.
+    """Collects the files of a run in a hidden folder that becomes the final folder.
 
-    The working folder is the hidden `.<name>.working` beside the final one. A run that
-    was interrupted resumes from it. Until the run is complete, an earlier run in the
-    final folder stays.
+    The working folder is `.<name>.working` beside the final one. It holds the settings,
+    `trainings`, whose saved states an interrupted run resumes from, and `draft`, which
+    becomes the final folder. An earlier run in the final folder stays until then.
+
+    From `begin` to `finish` no other process can begin the same run. A run that ends
+    before anything is saved in `trainings` leaves nothing.
 
     Args:
         path: the final folder.
@@ -103,43 +119,96 @@ class RunFolder:
         >>> with tempfile.TemporaryDirectory() as parent:
         ...     folder = RunFolder(Path(parent) / "msrn")
         ...     _ = folder.begin({"epochs": 3})
-        ...     _ = (folder.working / "labels.json").write_text("{}")
+        ...     _ = (folder.draft / "labels.json").write_text("{}")
         ...     folder.finish()
         ...     (Path(parent) / "msrn" / "labels.json").exists()
         True
     """
 
     def __init__(self, path: str | Path):
-        self.path = Path(path)
+        self.path = follow_link(path)
         self.working = self.path.with_name(f".{self.path.name}.working")
+        self.trainings = self.working / "trainings"
+        self.draft = self.working / "draft"
+        self._end: Callable[[], object] = lambda: None
 
     def begin(self, settings: Mapping[str, Any]) -> bool:
         """Opens the working folder and returns whether it resumes an earlier run.
 
         Raises:
-            ValueError: if the earlier run had other settings, listing them.
+            ValueError: if the final folder has other content than a run, another
+                process has begun this run, or the earlier run had other settings,
+                listing them.
         """
+        require_writable(self.path, folder_with=RECORD)
+        self._end()
+        with contextlib.ExitStack() as stack:
+            # Absolute: the process may change its folder before the end.
+            stack.enter_context(parents_of(self.path.absolute()))
+            claim = stack.enter_context(Claim(self.path.absolute()))
+            recover(self.path)
+            resumes = self._open(json.loads(json.dumps(dict(settings), default=str)))
+            stack.callback(_discard, self.working.absolute(), claim)
+            # At the latest when the process ends, unless it is killed.
+            self._end = weakref.finalize(self, _close, stack.pop_all(), os.getpid())
+        return resumes
+
+    def _open(self, settings: Mapping[str, Any]) -> bool:
         record = self.working / "settings.json"
-        mine = json.loads(json.dumps(dict(settings), default=str))
-        if record.exists():
-            if changed := list_changes(json.loads(record.read_text()), mine):
+        if record.exists() and _has_state(self.working):
+            changed = list_changes(json.loads(record.read_text()), settings)
+            # `finish` moves the draft, and removes the rest afterwards.
+            if changed and self.draft.exists():
                 raise ValueError(
                     f"{self.working} holds an interrupted run with other settings "
                     f"({changed}). Use its settings to resume it, remove that folder "
                     "to start again, or choose another --folder."
                 )
-            return True
-        remove(self.working)
+            if not changed:
+                self.draft.mkdir(exist_ok=True)
+                for entry in self.draft.iterdir():
+                    remove(entry)
+                return True
+        self._remove_working()
+        self.draft.mkdir(parents=True)
         with atomic_write(record) as temporary:
-            temporary.write_text(json.dumps(mine, indent=1))
+            temporary.write_text(json.dumps(settings, indent=1))
         return False
 
-    def finish(self, without: Sequence[str] = ("settings.json",)) -> None:
-        """Moves the working folder to its final path, without the named files."""
-        for name in without:
-            remove(self.working / name)
-        flush(self.working)
-        replace(self.working, self.path)
+    def finish(self) -> None:
+        """Moves the draft to the final path and removes the working folder."""
+        flush(self.draft)
+        require_writable(self.path, folder_with=RECORD)
+        move_to(self.draft, self.path)
+        self._remove_working()
+        self._end()
+
+    def _remove_working(self) -> None:
+        # Renamed first: half of it must not be taken for an interrupted run.
+        removed = self.working.with_suffix(".removed")
+        remove(removed)
+        if self.working.exists():
+            self.working.rename(removed)
+            remove(removed)
+
+
+def _has_state(working: Path) -> bool:
+    """Checks whether a complete file was saved in the trainings."""
+    return any(
+        path.is_file()
+        for path in (working / "trainings").rglob("*")
+        if not any(part.startswith(".") for part in path.relative_to(working).parts)
+    )
+
+
+def _discard(working: Path, claim: Claim) -> None:
+    if claim.is_last and not _has_state(working):
+        remove(working)
+
+
+def _close(stack: contextlib.ExitStack, process: int) -> None:
+    if os.getpid() == process:  # not in a fork of it
+        stack.close()
 
 
 def list_changes(theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> str:

@@ -109,8 +109,8 @@ PRESETS = {
 def main(settings: Settings) -> Run:
     """Trains generator, baseline and guided classifiers, compares and exports them."""
     rows = experiments.choose_rows(settings, make_table(settings), ("baseline", MAIN))
-    stages = {seed: find_generator(settings, seed) for seed in settings.seeds}
     experiment = Experiment(MAIN, settings)
+    stages = {seed: find_generator(settings, seed) for seed in settings.seeds}
     build_row = functools.partial(build, stages=stages, experiment=experiment)
     experiments.train_rows(experiment, rows, build_row)
     experiments.add_linear_probes(experiment)

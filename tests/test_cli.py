@@ -135,6 +135,28 @@ def test_says_in_one_sentence_what_cannot_be_done(
 
 
 @pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (["data", "check", "{images}", "--report", "{images}"], "it is a folder"),
+        (["data", "check", "{images}", "--write_splits", "{images}"], "it is a folder"),
+        (["data", "check", "{csv}", "--write_splits", "{csv}"], "a file that is read"),
+        (["predict", "absent", "{images}", "--output", "{images}"], "it is a folder"),
+        (["predict", "absent", "{images}", "--output", "{csv}/a.csv"], "not a folder"),
+    ],
+)
+def test_writes_over_nothing_else_and_says_so_first(
+    image, capsys, monkeypatch, command, sentence
+):
+    table = image.with_name("labels.csv")
+    table.write_text("path,labels\n")
+    monkeypatch.setitem(sys.modules, "kmlic.data_check", None)  # is not reached
+    names = {"images": image.parent, "csv": table}
+    assert cli.main([argument.format(**names) for argument in command]) == 2
+    assert sentence in capsys.readouterr().err
+    assert image.exists() and table.exists()
+
+
+@pytest.mark.parametrize(
     "flags", [["--treshold", "0.3"], ["--top_k", "many"], ["--on_error", "ignore"]]
 )
 def test_refuses_wrong_flags(run, image, flags, capsys):

@@ -127,8 +127,8 @@ class Experiment(Generic[S]):
         self.data[seed] = data.source or data
         described = self.described.setdefault(name, {})
         described[str(seed)] = describe_data(self.data[seed])
-        folder = self.folder.working / "trainings" / f"{name}-{seed}"
-        self._require_same_data(folder / "data.txt", data)
+        folder = self.folder.trainings / f"{name}-{seed}"
+        self._require_same_data(folder, data)
         result = folder / "result"
         self._show_time_left()
         if not result.exists():
@@ -211,7 +211,7 @@ class Experiment(Generic[S]):
             ValueError: if the row has no Keras model.
         """
         model = self.trained[name][seed].load_model()
-        path = self.folder.working / "trainings" / f"{name}-{seed}.weights.h5"
+        path = self.folder.trainings / f"{name}-{seed}.weights.h5"
         model.get_layer(backbone).save_weights(path)
         return str(path)
 
@@ -321,10 +321,12 @@ class Experiment(Generic[S]):
             text += f", about {np.mean(self._durations) * left / 60:.0f} minutes left"
         self.say(f"{text}.")
 
-    def _require_same_data(self, record: Path, data: MultiLabelData) -> None:
+    def _require_same_data(self, folder: Path, data: MultiLabelData) -> None:
+        # Not in `folder`: it is no saved state that a run could resume from.
+        record = self.folder.working / "data" / f"{folder.name}.txt"
         if record.exists() and record.read_text() != data.fingerprint:
             raise ValueError(
-                f"{record.parent} holds an interrupted training on other data (labels, "
+                f"{folder} holds an interrupted training on other data (labels, "
                 "paths, targets or their splits have changed). Remove "
                 f"{self.folder.working} to start again."
             )

@@ -190,7 +190,7 @@ class _Members(Generic[S]):
 
     def _load_features(self, zoom: float, seed: int) -> MultiLabelData:
         if zoom not in self.features:
-            folder = self.experiment.folder.working / "trainings" / "features"
+            folder = self.experiment.folder.trainings / "features"
             view = average_models([self.trunk], zooms=[zoom])
             self.features[zoom] = CachedFeatures(view, self.data, folder)
         return self.features[zoom].load(

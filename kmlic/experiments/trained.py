@@ -55,7 +55,7 @@ class Trained:
             arrays[f"{split}_probabilities"] = probabilities
         names = ("epochs", "parameters", "seconds")
         record = {name: getattr(self, name) for name in names}
-        with atomic_write(folder) as temporary:
+        with atomic_write(folder, folder_with="result.json") as temporary:
             temporary.mkdir()
             model.save(temporary / "model.keras")
             np.savez(temporary / "scores.npz", **arrays)

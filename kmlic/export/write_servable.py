@@ -28,7 +28,10 @@ def write_servable(
         ImportError: if there are warm-up images, but not the extra serving.
     """
     path = Path(folder) / str(next_version(Path(folder), options.version))
-    with tempfile.TemporaryDirectory() as assets, atomic_write(path) as temporary:
+    with (
+        tempfile.TemporaryDirectory() as assets,
+        atomic_write(path, folder_with="saved_model.pb") as temporary,
+    ):
         tf.saved_model.save(
             _module(servable, Path(assets)),
             str(temporary),

@@ -1,3 +1,4 @@
+import gc
 import inspect
 import json
 
@@ -62,10 +63,31 @@ def test_other_data_than_an_interrupted_training_had_is_refused(tmp_path):
 
 
 def test_other_settings_than_the_interrupted_run_are_refused(tmp_path):
-    Experiment("toy", toy_settings(tmp_path / "run"))
+    interrupted = Experiment("toy", toy_settings(tmp_path / "run"))
+    interrupted.train("model", 0, toy_model, toy_data())
     with pytest.raises(ValueError, match="epochs: 2 there, 3 here"):
         Experiment("toy", toy_settings(tmp_path / "run", epochs=3))
     assert json.loads((tmp_path / ".run.working" / "settings.json").read_text())
+
+
+def test_other_settings_than_a_start_that_failed_are_taken(tmp_path):
+    def fail():
+        raise ValueError("`weights` must be a file")
+
+    failed = Experiment("toy", toy_settings(tmp_path / "run"))
+    with pytest.raises(ValueError, match="must be a file"):
+        failed.train("model", 0, fail, toy_data())
+    Experiment("toy", toy_settings(tmp_path / "run", epochs=3))
+    del failed
+    gc.collect()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_other_files_is_refused_before_anything(tmp_path):
+    (tmp_path / "1.jpg").touch()
+    with pytest.raises(ValueError, match="it is a folder with other files"):
+        Experiment("toy", toy_settings(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["1.jpg"]
 
 
 def test_another_report_judges_epochs_seeds_and_splits(tmp_path):
