@@ -23,7 +23,7 @@ from kmlic.models import build_attribute_classifier
 from kmlic.run_folder import Run
 
 NAME = "deepfashion_attributes"
-# Of the report's equation 7, "set based on experience".
+# Weights of the groups in the report's equation 7.
 GROUP_WEIGHTS = (0.95, 0.85, 0.85, 0.9, 1.0, 0.9)
 
 
@@ -32,18 +32,18 @@ class Settings(experiments.MemberSettings):
     """Holds the settings of attribute classifiers; the defaults fit two CPU cores."""
 
     dataset: str = "street_fashion/attributes"
-    crop: bool = True  # to the box, with a share of its sides around it
-    margin: float = 0.0
+    crop: bool = True  # to the box of the clothes
+    margin: float = 0.0  # share of the box's sides that is added around it
     validation: float = 0.1
     pooling: Literal["avg", "avg+max", "attention"] = "avg"
     maps: int = 1
-    fc_layers: int = 0  # before the heads
+    fc_layers: int = 0  # fully connected layers before the heads
     fc_units: int = 512
     dropout: float = 0.2
-    grid: Literal["default", "claims", "table"] = "default"  # the report's Table 2
+    grid: Literal["default", "claims", "table"] = "default"  # table: Table 2
     anchor_epochs: int | None = None
     anchor_frozen_until: str | None = None
-    submission: Path | None = None  # file for the answers to split/test
+    submission: Path | None = None  # file for the predictions on split/test
     folder: Path = Path("saved_models/deepfashion_attributes")
 
 
@@ -182,7 +182,7 @@ def load(settings: Settings, seed: int) -> MultiLabelData:
 def build_member(
     settings: Settings, data: MultiLabelData, backbone: keras.Model
 ) -> keras.Model:
-    """Builds a member on its backbone."""
+    """Builds a member from its backbone."""
     return build_attribute_classifier(
         data.labels.groups or {},
         backbone=backbone,

@@ -1,4 +1,4 @@
-"""DeViSE: images among word vectors, and labels never seen in training.
+"""DeViSE: images are embedded among word vectors, to predict labels not trained.
 
 Paper:   Nishimura, Yu, Hellmers and Desai, "A Combined Deep Learning and Semantic
          Embedding Model for Image Classification"; Frome et al., "DeViSE: A Deep
@@ -37,7 +37,7 @@ from kmlic.models import (
 from kmlic.run_folder import Run
 from kmlic.training import transfer_weights
 
-# Of each group of street_fashion's labels.
+# From each group of labels of street_fashion.
 HELD_OUT = ("check", "dot", "blouse", "coat", "shorts", "grey", "pink")
 
 
@@ -138,7 +138,7 @@ def main(settings: Settings) -> Run:
 def build(
     settings: Settings, data: MultiLabelData, seed: int, study: ZeroShotStudy[Settings]
 ) -> keras.Model:
-    """Builds a row's model, compiled, or its part above the cached features."""
+    """Builds a row's compiled model, or its part above cached features."""
     if settings.weights is not None:
         settings = dataclasses.replace(settings, batch_norm="freeze")
     backbone = make_backbone(settings)
@@ -192,7 +192,7 @@ def compile_scorer(
 
 
 def make_hits() -> list[keras.Metric]:
-    """Makes the hit rates of training batches."""
+    """Makes the metrics of training batches."""
     return [HitAtK(k, name=f"hit@{k}") for k in (1, 5)]
 
 

@@ -34,7 +34,7 @@ GENERATOR = ("generator", "generator_loss_weight", "share")
 
 @dataclasses.dataclass(frozen=True)
 class GeneratorSettings(TrainingSettings):
-    """Holds the settings of stage one, which draws the maps."""
+    """Holds the settings of stage one, the generator of activation maps."""
 
     feature_map: int = -2
     """The feature map that the generator classifies: -1 the last, -2 the one before."""
@@ -48,7 +48,7 @@ class Settings(GeneratorSettings):
     backbone: str = "small_resnest"
     plain_backbone: str = "small_resnet"
     generator_backbone: str = "small_resnet"
-    generator_epochs: int = 20  # with 5 the maps are too poor to help
+    generator_epochs: int = 20  # with 5 epochs the maps do not help
     epochs: int = 5
     embedding: Literal["deconv", "resize"] = "deconv"
     embedding_channels: int = 1
@@ -138,7 +138,7 @@ def make_table(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def find_generator(settings: Settings, seed: int) -> Path:
-    """Returns the folder of a seed's generator, which is trained if there is none."""
+    """Returns the run folder of a seed's generator, trained if there is none."""
     beside = settings.folder.with_name(f"{settings.folder.name}_generator")
     stage = settings.narrow(
         GeneratorSettings,
@@ -175,7 +175,7 @@ def build(
     if settings.start == "baseline" and experiment:
         weights = experiment.write_backbone("baseline", seed, settings.backbone)
         settings = dataclasses.replace(settings, weights=weights)
-        keras.utils.set_random_seed(seed)  # loading the baseline drew numbers
+        keras.utils.set_random_seed(seed)  # loading the baseline drew random numbers
     options: dict[str, Any] = {"image_size": settings.image_size}
     layer = models.LOGITS
     if settings.generator == "none":

@@ -17,7 +17,7 @@ def _train(experiment, name="model", build=toy_model):
         experiment.train(name, seed, build, toy_data())
 
 
-def test_goes_on_with_the_trainings_that_are_missing(tmp_path):
+def test_resumes_with_the_missing_trainings(tmp_path):
     settings = toy_settings(tmp_path / "run")
     interrupted = Experiment("toy", settings)
     interrupted.train("model", 0, toy_model, toy_data())
@@ -123,7 +123,7 @@ def test_values_beside_the_scores_are_averaged_over_the_seeds(tmp_path):
     assert "in box" not in run.results["validation"]["model"]
 
 
-def test_a_training_of_ones_own_leaves_what_it_says(tmp_path):
+def test_another_training_function_may_be_used(tmp_path):
     experiment = Experiment("toy", toy_settings(tmp_path / "run", seeds=(0,)))
     folders = []
 

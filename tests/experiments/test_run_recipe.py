@@ -10,7 +10,7 @@ from kmlic.training import STOPPED
 PRESETS = {"": TrainingSettings(), "paper": TrainingSettings(epochs=90)}
 
 
-def test_a_preset_gives_way_to_single_flags():
+def test_flags_override_a_preset():
     settings = parse_settings(PRESETS, ["--paper", "--seeds", "1", "2"])
     assert (settings.epochs, settings.seeds) == (90, (1, 2))
     assert settings.folder == Path("saved_models/run_paper")
@@ -29,7 +29,7 @@ def test_two_presets_are_refused(capsys):
     ("arguments", "message"),
     [(["--epoch", "4"], "--epoch"), (["--epochs", "four"], "four")],
 )
-def test_a_wrong_flag_ends_with_a_sentence(arguments, message, capsys):
+def test_a_wrong_flag_is_reported_in_one_sentence(arguments, message, capsys):
     with pytest.raises(SystemExit) as stop:
         parse_settings(PRESETS, arguments)
     assert stop.value.code == 2
@@ -55,7 +55,7 @@ def test_an_error_from_elsewhere_keeps_its_traceback():
         run_recipe(main, PRESETS, [])
 
 
-def test_ctrl_c_says_that_nothing_is_lost(capsys):
+def test_ctrl_c_says_how_to_resume(capsys):
     def main(settings):
         raise KeyboardInterrupt
 
@@ -63,7 +63,7 @@ def test_ctrl_c_says_that_nothing_is_lost(capsys):
     assert "run the same command to resume" in capsys.readouterr().err
 
 
-def test_sigterm_has_a_code_of_its_own(capsys):
+def test_sigterm_has_its_own_exit_code(capsys):
     def main(settings):
         raise SystemExit(STOPPED)
 

@@ -62,7 +62,7 @@ def test_every_row_is_trained_with_every_seed(tmp_path, capsys):
     assert "Training 1 of 4." in output and "Training 4 of 4, about" in output
 
 
-def test_rows_on_cached_features_take_images_in_the_end(tmp_path):
+def test_rows_trained_on_cached_features_are_saved_with_their_extractor(tmp_path):
     settings = CachedSettings(
         **{
             **dataclasses.asdict(toy_settings(tmp_path / "run", seeds=(0,))),
@@ -100,7 +100,7 @@ def clone_above(model):
     return head
 
 
-def test_logistic_regression_is_only_added_if_asked_for(tmp_path):
+def test_logistic_regression_is_only_added_on_request(tmp_path):
     settings = toy_settings(tmp_path / "run", seeds=(0,))
     experiment = Experiment("toy", settings)
     add_linear_probes(experiment, backbone, load=load)
