@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from kmlic.data import MultiLabelData
+from kmlic.experiments.cache_features import CachedSettings
 from kmlic.experiments.find_word_vectors import find_word_vectors
-from kmlic.experiments.train_rows import CachedSettings
 from kmlic.words import (
     WordReport,
     centre_word_vectors,

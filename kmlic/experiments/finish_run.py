@@ -1,4 +1,4 @@
-"""The run folder that an experiment leaves."""
+"""Run folder of an experiment."""
 
 import csv
 import dataclasses
@@ -37,7 +37,7 @@ def finish_run(
     export: Export | None = None,
     words: Mapping[str, np.ndarray] | None = None,
 ) -> Run:
-    """Exports one model of an experiment and moves its run folder to the final path.
+    """Writes the run folder of an experiment, with one of its models exported.
 
     The thresholds of the exported labels are tuned on the validation split and written
     to labels.json and the exports. Results use the dataset's own thresholds, 0.5 by
@@ -208,7 +208,7 @@ def _export(
     model = best.load_model()
     model.save(draft / "model.keras")
     experiment.say("Exporting and comparing with the model ...")
-    # What a call that failed left would make this the second version.
+    # The export of a failed call would make this one the second version.
     remove(draft / "export")
     if export is not None:
         return export(model, draft, data)

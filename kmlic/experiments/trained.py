@@ -1,4 +1,4 @@
-"""What one training leaves."""
+"""Results of one training."""
 
 import dataclasses
 import json
@@ -63,7 +63,7 @@ class Trained:
 
     @classmethod
     def read(cls, folder: Path, name: str, seed: int) -> "Trained":
-        """Reads what `write` wrote."""
+        """Reads a training from the folder that `write` wrote."""
         record = json.loads((folder / "result.json").read_text())
         with np.load(folder / "scores.npz", allow_pickle=False) as arrays:
             splits = [
