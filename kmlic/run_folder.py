@@ -5,16 +5,20 @@ import dataclasses
 import datetime
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import resource
 import shlex
 import subprocess
 import sys
+import typing
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
+
+import typeguard
 
 from kmlic.atomic_write import (
     atomic_write,
@@ -29,6 +33,42 @@ from kmlic.atomic_write import (
 from kmlic.claim import Claim
 
 RECORD = "run.json"
+
+# What reading a file of JSON raises that somebody has changed.
+_MALFORMED = (ValueError, TypeError, AttributeError, RecursionError, OverflowError)
+
+
+class _Spec(TypedDict):
+    name: str
+    path: str | None
+    seed: int
+    options: Mapping[str, Any]
+
+
+class _Split(TypedDict):
+    images: int
+    fingerprint: str
+
+
+class _TrainedOn(TypedDict):
+    spec: _Spec | None
+    splits: Mapping[str, _Split]
+
+
+class _Exported(TypedDict):
+    model: str
+    seed: int
+
+
+class _Data(TypedDict, total=False):
+    """What kmlic reads of `Run.data`; earlier versions wrote less, or other keys."""
+
+    name: str
+    fingerprints: Mapping[str, str]
+    sizes: Mapping[str, int]
+    skipped: int
+    seeds: Mapping[str, _TrainedOn]
+    exported: _Exported | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +105,7 @@ class Run:
     data: Mapping[str, Any]
     results: Mapping[str, Mapping[str, Mapping[str, float | None]]]
     deviations: Mapping[str, Mapping[str, Mapping[str, float | None]]]
-    seeds: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
+    seeds: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float | None]]]]
     per_label: Mapping[str, Mapping[str, Mapping[str, float | None]]]
     parameters: Mapping[str, int]
     exports: Mapping[str, float]
@@ -80,8 +120,9 @@ class Run:
     )
 
     def write(self, path: str | Path) -> None:
-        """Writes run.json atomically."""
-        text = json.dumps(dataclasses.asdict(self), indent=1, default=str)
+        """Writes run.json atomically; numbers that are not finite become null."""
+        content = nan_to_none(dataclasses.asdict(self))
+        text = json.dumps(content, indent=1, default=str, allow_nan=False)
         with atomic_write(path) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
 
@@ -90,15 +131,20 @@ class Run:
         """Reads run.json.
 
         Raises:
-            ValueError: naming the file and the fields that are missing or unknown.
+            ValueError: naming the file and the fields that are missing, unknown or of
+                another type.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-            return cls(**content)
-        except (json.JSONDecodeError, TypeError) as error:
+            run = cls(**json.loads(Path(path).read_text(encoding="utf-8")))
+            for name, hint in typing.get_type_hints(cls).items():
+                _check_type(name, getattr(run, name), hint)
+            known = {k: v for k, v in run.data.items() if k in _Data.__annotations__}
+            _check_type("data", known, _Data)
+        except _MALFORMED as error:
             raise ValueError(
                 f"{path} must be a run.json that kmlic wrote; got {error}."
             ) from error
+        return run
 
 
 class RunFolder:
@@ -211,6 +257,50 @@ def _close(stack: contextlib.ExitStack, process: int) -> None:
         stack.close()
 
 
+def require_run(path: str | Path, *names: str) -> None:
+    """Raises an error unless a path is a folder with the named files.
+
+    Raises:
+        ValueError: naming what is missing.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise ValueError(f"{path} must be a run folder; there is no such folder.")
+    missing = [name for name in names if not (path / name).is_file()]
+    if missing:
+        raise ValueError(
+            f"{path} must be a run folder with {' and '.join(names)}; it lacks "
+            f"{' and '.join(missing)}."
+        )
+
+
+def nan_to_none(value: Any) -> Any:
+    """Replaces numbers that are not finite, which JSON cannot hold, by None.
+
+    Args:
+        value: mappings, lists and tuples of anything, nested.
+
+    Example:
+        >>> nan_to_none({"mAP": float("nan"), "losses": [0.5, float("inf")]})
+        {'mAP': None, 'losses': [0.5, None]}
+    """
+    if isinstance(value, Mapping):
+        return {key: nan_to_none(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [nan_to_none(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def none_to_nan(values: Mapping[str, float | None]) -> dict[str, float]:
+    """Reads numbers that `nan_to_none` has written.
+
+    Example:
+        >>> none_to_nan({"mAP": None, "loss": 0.5})
+        {'mAP': nan, 'loss': 0.5}
+    """
+    return {k: math.nan if value is None else value for k, value in values.items()}
+
+
 def list_changes(theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> str:
     """Returns a text that lists the settings which have changed.
 
@@ -267,6 +357,14 @@ def peak_memory_gb() -> float:
         own = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
         kilobytes = int(own[0]) if own else kilobytes
     return round(kilobytes * 1024 / 1e9, 2)
+
+
+def _check_type(name: str, value: Any, hint: Any) -> None:
+    try:
+        strategy = typeguard.CollectionCheckStrategy.ALL_ITEMS
+        typeguard.check_type(value, hint, collection_check_strategy=strategy)
+    except typeguard.TypeCheckError as error:
+        raise TypeError(f"`{name}`: {error}") from error
 
 
 def _git_commit() -> str | None:

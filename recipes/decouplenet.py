@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import keras
 
+from kmlic.check_limits import Count, Dropout, ImageSize, NonNegative, Positive
 from kmlic.data import MultiLabelData
 from kmlic.experiments import (
     CachedSettings,
@@ -78,25 +79,25 @@ class Settings(CachedSettings):
     """Head of the backbone; each row sets it."""
     stage: Literal[1, 2, 3, 4] = 3
     """Stage of the backbone's feature map: 3 has stride 16, 4 stride 32."""
-    image_size: int = 128
+    image_size: ImageSize = 128
     """Side in pixels; the images of street_fashion have 128."""
     attention: Literal["arch1", "arch2", "both"] | None = "arch1"
     upsampling: Literal["transposed", "bilinear"] | None = "transposed"
     stride: Literal[1, 2] = 1
     """1: upsamples H to H + 2, as in public code; 2: to 2 H, as the paper may mean."""
-    maps_per_label: int = 8
+    maps_per_label: Count = 8
     attention_maps: Literal["avg", "max", "all"] = "avg"
     """Input of arch1: the mean, the maximum or all of a label's maps."""
     max_gradient: Literal["exact", "broadcast"] = "exact"
     """broadcast: the gradient reaches all maps of a label, as in public code."""
-    kmax: float = 0.05
+    kmax: Positive = 0.05
     """Share of a map's regions that is averaged: the highest, and the lowest."""
-    alpha: float = 0.7
+    alpha: NonNegative = 0.7
     """Weight of the lowest regions."""
     first_kernel: Literal["centred", "small", "random"] = "small"
     """See `kmlic.training.initialise_label_maps`; random: as in PyTorch."""
-    dropout: float = 0.0
-    upsampling_multiplier: float = 1.0
+    dropout: Dropout = 0.0
+    upsampling_multiplier: NonNegative = 1.0
     """Factor of the learning rate of the transposed convolution; it overfits easily."""
     loss: Literal["crossentropy", "asymmetric"] = "crossentropy"
     folder: Path = Path("saved_models/decouplenet")

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import keras
 
-from kmlic import experiments
+from kmlic import check_limits, experiments
 from kmlic.data import MultiLabelData
 from kmlic.models import build_attribute_classifier
 from kmlic.run_folder import Run
@@ -33,15 +33,15 @@ class Settings(experiments.MemberSettings):
 
     dataset: str = "street_fashion/attributes"
     crop: bool = True  # to the box of the clothes
-    margin: float = 0.0  # share of the box's sides that is added around it
-    validation: float = 0.1
+    margin: check_limits.NonNegative = 0.0  # around the box, as a share of its sides
+    validation: check_limits.Fraction = 0.1
     pooling: Literal["avg", "avg+max", "attention"] = "avg"
-    maps: int = 1
-    fc_layers: int = 0  # fully connected layers before the heads
-    fc_units: int = 512
-    dropout: float = 0.2
+    maps: check_limits.Count = 1
+    fc_layers: check_limits.CountOrZero = 0  # fully connected, before the heads
+    fc_units: check_limits.Count = 512
+    dropout: check_limits.Dropout = 0.2
     grid: Literal["default", "claims", "table"] = "default"  # table: Table 2
-    anchor_epochs: int | None = None
+    anchor_epochs: check_limits.Count | None = None
     anchor_frozen_until: str | None = None
     submission: Path | None = None  # file for the predictions on split/test
     folder: Path = Path("saved_models/deepfashion_attributes")

@@ -22,6 +22,7 @@ from typing import Any, Literal
 import keras
 
 from kmlic import experiments
+from kmlic.check_limits import Count, Dropout, ImageSize, NonNegative, Positive
 from kmlic.data import MultiLabelData
 from kmlic.evaluation import report_hits
 from kmlic.experiments import Experiment, ZeroShotStudy, compile_model, make_backbone
@@ -50,18 +51,18 @@ class Settings(experiments.ZeroShotSettings):
     backbone: str = "small_cnn"
     first_bias: Literal["frequency", "zero"] = "zero"
     """frequency: initialises the softmax model's bias from label frequencies."""
-    image_size: int = 64
-    hidden_units: tuple[int, ...] = ()
+    image_size: ImageSize = 64
+    hidden_units: tuple[Count, ...] = ()
     """Layers between the backbone and the embedding."""
-    dropout: float = 0.4
+    dropout: Dropout = 0.4
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "mixed_bfloat16"
     loss: Literal["cosine", "cosine_margin", "hinge_rank", "softmax_rank"] = (
         "cosine_margin"
     )
-    margin: float = 0.1
-    temperature: float = 0.1
-    clip_norm: float | None = None
-    epochs: int = 8
+    margin: NonNegative = 0.1
+    temperature: Positive = 0.1
+    clip_norm: Positive | None = None
+    epochs: Count = 8
     warm_start: bool = True
     """Starts the embedding model from the softmax model."""
     folder: Path = Path("saved_models/devise")
@@ -142,10 +143,8 @@ def build(
     if settings.weights is not None:
         settings = dataclasses.replace(settings, batch_norm="freeze")
     backbone = make_backbone(settings)
-    options: dict[str, Any] = {
-        "image_size": settings.image_size,
-        "dropout": settings.dropout,
-    }
+    shared = ("image_size", "dropout")
+    options: dict[str, Any] = {name: getattr(settings, name) for name in shared}
     if settings.head == "softmax":
         model = build_classifier(len(data.labels), backbone=backbone, **options)
         if data.source is not None:

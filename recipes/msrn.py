@@ -19,6 +19,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from kmlic.check_limits import Count, Fraction, NonNegative
 from kmlic.data import MultiLabelData
 from kmlic.experiments import (
     Experiment,
@@ -56,17 +57,17 @@ class Settings(TrainingSettings):
     scratch; else a word2vec or GloVe file, or a name of gensim.downloader."""
     missing_words: Literal["raise", "learn"] = "raise"
     """For labels without a word vector: raise stops the run, learn trains a vector."""
-    graph_threshold: float = 0.4
+    graph_threshold: Fraction = 0.4
     """A neighbour of a label occurs in at least this share of the label's images."""
-    embedding_size: int = 64
-    hidden_units: int = 256
-    branches: int = 3
-    num_groups: int = 4
+    embedding_size: Count = 64
+    hidden_units: Count = 256
+    branches: Count = 3
+    num_groups: Count = 4
     semantics: Literal["labels+groups", "labels", "groups", "none"] = "labels+groups"
     group_loss: Literal["squared", "norm"] = "norm"
     """norm: as in the authors' code, at first smaller than the loss of the labels;
     squared: as in the paper, at first a hundred times larger."""
-    group_loss_weight: float = 1e-4
+    group_loss_weight: NonNegative = 1e-4
     """The paper's lambda."""
     folder: Path = Path("saved_models/msrn")
     init_from: Path | None = None

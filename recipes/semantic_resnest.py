@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import keras
 
-from kmlic import experiments, models
+from kmlic import check_limits, experiments, models
 from kmlic.data import MultiLabelData
 from kmlic.experiments import Experiment, TrainingSettings, compile_model, make_backbone
 from kmlic.predict import load_run
@@ -48,15 +48,15 @@ class Settings(GeneratorSettings):
     backbone: str = "small_resnest"
     plain_backbone: str = "small_resnet"
     generator_backbone: str = "small_resnet"
-    generator_epochs: int = 20  # with 5 epochs the maps do not help
-    epochs: int = 5
+    generator_epochs: check_limits.Count = 20  # with 5 epochs the maps do not help
+    epochs: check_limits.Count = 5
     embedding: Literal["deconv", "resize"] = "deconv"
-    embedding_channels: int = 1
+    embedding_channels: check_limits.Count = 1
     last_norm: bool = True
-    hidden_units: tuple[int, ...] = (256,)
+    hidden_units: tuple[check_limits.Count, ...] = (256,)
     generator: Literal["none", "frozen", "trainable", "joint"] = "frozen"
     """none: the baseline; joint: end to end, with both losses."""
-    generator_loss_weight: float = 1.0
+    generator_loss_weight: check_limits.NonNegative = 1.0
     share: Literal["nothing", "stem"] = "nothing"
     start: Literal["weights", "baseline"] = "weights"
     stage_one: Path | None = None

@@ -10,7 +10,13 @@ import pytest
 
 from kmlic import atomic_write
 from kmlic.atomic_write import remove
-from kmlic.run_folder import Run, RunFolder, peak_memory_gb
+from kmlic.run_folder import (
+    Run,
+    RunFolder,
+    none_to_nan,
+    peak_memory_gb,
+    require_run,
+)
 from tests.kills import kills
 
 RUN = Run(
@@ -203,3 +209,49 @@ def test_the_memory_of_the_process_that_started_one_does_not_count():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert float(found.stdout) < 0.4 < ballast.nbytes / 1e9
+
+
+def test_run_json_never_holds_nan(tmp_path):
+    values = {"msrn": {"mAP": float("nan"), "loss": float("inf")}}
+    run = dataclasses.replace(RUN, results={"test": values}, settings={"rates": (1.0,)})
+    run.write(tmp_path / "run.json")
+    text = (tmp_path / "run.json").read_text()
+    content = json.loads(text, parse_constant=pytest.fail)
+    assert content["results"]["test"]["msrn"] == {"mAP": None, "loss": None}
+    assert none_to_nan({"a": None, "b": 1.0})["b"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("data", [], "data"),
+        ("data", {"seeds": []}, "seeds"),
+        ("data", {"seeds": {"0": {"spec": {"name": "csv"}}}}, "splits"),
+        ("data", {"exported": {"model": "x", "seed": "0"}}, "seed"),
+        ("data", {"fingerprints": "x"}, "fingerprints"),
+        ("settings", None, "settings"),
+        ("results", {"test": {"msrn": {"mAP": "high"}}}, "results"),
+        ("exports", {"model.tflite": "small"}, "exports"),
+        ("recipe", 3, "recipe"),
+    ],
+)
+def test_a_changed_file_is_refused_with_the_field(tmp_path, name, value, found):
+    content = {**dataclasses.asdict(RUN), name: value}
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=rf"(?s)kmlic wrote; got .*{found}"):
+        Run.read(tmp_path / "run.json")
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"[" * 100_000, b"[1]", b"1" * 5000])
+def test_another_kind_of_content_is_refused(tmp_path, content):
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"run\.json must be"):
+        Run.read(tmp_path / "run.json")
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="there is no such folder"):
+        require_run(tmp_path / "absent")
+    (tmp_path / "run.json").touch()
+    with pytest.raises(ValueError, match=r"run\.json and labels.json; it lacks labels"):
+        require_run(tmp_path, "run.json", "labels.json")

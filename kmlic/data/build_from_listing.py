@@ -114,7 +114,8 @@ def build_from_listing(
     targets = {name: inspected.targets[own].toarray() for name, own in members.items()}
     elements = {}
     for name, own in members.items():
-        files = [join(listing.root, path) for path in paths[name]]
+        # Bytes, because a file name need not be UTF-8.
+        files = [os.fsencode(join(listing.root, path)) for path in paths[name]]
         references = tf.constant(files, tf.string), turns[own]
         elements[name] = tf.data.Dataset.from_tensor_slices((references, targets[name]))
     cache = options.get("cache", True) and check != "none"

@@ -7,7 +7,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from rich.console import Console
 from rich.progress import track
 
 from kmlic.data import read_resized
@@ -24,6 +23,7 @@ from kmlic.export import (
 from kmlic.export.freeze import image_size_of
 from kmlic.export.measure_exports import latency, size_of
 from kmlic.labels import Labels
+from kmlic.make_console import make_console
 from kmlic.models import has_embedding
 from kmlic.predict import (
     OpenVocabulary,
@@ -167,7 +167,7 @@ def _judge(
         data,
         f"Scoring with {export.path.name}",
         total=max(int(data.cardinality()), 0) or None,
-        console=Console(stderr=True, quiet=not show_progress),
+        console=make_console(stderr=True, quiet=not show_progress),
         transient=True,
     )
     report = report_scores(*scorer.score_dataset(batches), labels)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from kmlic.check_limits import Fraction, NonNegative
 from kmlic.data import MultiLabelData
 from kmlic.experiments.training_settings import TrainingSettings
 from kmlic.losses import GroupFocalLoss, class_balanced_weights
@@ -21,10 +22,10 @@ class GroupLossSettings(TrainingSettings):
     ] = "weighted_focal"
     """weighted_focal: the paper's weights; learned: weights by uncertainty;
     class_balanced: weights from the training counts."""
-    gamma: float = 2.0
+    gamma: NonNegative = 2.0
     """Focusing parameter of all losses but cross_entropy."""
-    label_smoothing: float = 0.0
-    prior_strength: float = 0.0
+    label_smoothing: Fraction = 0.0
+    prior_strength: NonNegative = 0.0
     """Share of the labels' log frequency added to the logits in training, which makes
     rare labels more probable."""
 

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import tensorflow as tf
 import tyro
 
+from kmlic.escape_text import escape_text
 from kmlic.experiments.training_settings import TrainingSettings
 from kmlic.training import STOPPED
 
@@ -61,13 +63,16 @@ def run_recipe(
         if stopped.code == STOPPED:
             sys.stderr.write("stopped: run the same command to resume\n")
         raise
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        sys.stderr.write(f"error: memory or disk is full: {_sentence(error)}\n")
+        return 2
     except (ValueError, RuntimeError, OSError, ImportError) as error:
         raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
         recipe = Path(sys.modules[main.__module__].__file__ or "").parent
         ours = {_PACKAGE, recipe} & set(raised_in.parents)
         if not (ours or isinstance(error, OSError)):
             raise
-        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"error: {_sentence(error)}\n")
         return 2
     return 0
 
@@ -88,8 +93,8 @@ def parse_settings(
         description: first lines of `--help`.
 
     Raises:
-        SystemExit: with code 2 and one sentence for an unknown or wrong flag, or for
-            two presets.
+        SystemExit: with code 2 and one sentence for an unknown or wrong flag, a number
+            out of its limits, or two presets.
 
     Example:
         >>> presets = {"": TrainingSettings(), "paper": TrainingSettings(epochs=90)}
@@ -114,3 +119,7 @@ def parse_settings(
         description=f"{description or ''}\n\nPresets: {', '.join(flags)}.",
         use_underscores=True,
     )
+
+
+def _sentence(error: Exception) -> str:
+    return escape_text(" ".join(str(error).split()))

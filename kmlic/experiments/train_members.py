@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from kmlic.backbones import freeze_batch_norm, split_backbone
+from kmlic.check_limits import Count, CountOrZero, Positive
 from kmlic.data import MultiLabelData
 from kmlic.experiments.compile_model import compile_model
 from kmlic.experiments.experiment import Experiment
@@ -25,9 +26,9 @@ class MemberSettings(GroupLossSettings):
 
     first_bias: Literal["frequency", "zero"] = "zero"
 
-    members: int = 1
+    members: Count = 1
     """Models trained one after the other, whose logits are averaged."""
-    zooms: tuple[float, ...] = (1.0,)
+    zooms: tuple[Positive, ...] = (1.0,)
     """Shares of the image's sides, around its center, that members see in turn."""
     average_flips: bool = False
     """Whether the model averages the logits of the image and its mirror image."""
@@ -37,9 +38,9 @@ class MemberSettings(GroupLossSettings):
     """Computes the output of the frozen part once and keeps it on disk."""
     include_top: bool = False
     """Whether members take the backbone's 1000 logits instead of its feature maps."""
-    head_epochs: int = 0
+    head_epochs: CountOrZero = 0
     """Epochs that train only what follows the backbone, before those that train all."""
-    head_learning_rate: float = 2e-3
+    head_learning_rate: Positive = 2e-3
 
 
 S = TypeVar("S", bound=MemberSettings)

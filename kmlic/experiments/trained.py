@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from kmlic.atomic_write import atomic_write
+from kmlic.run_folder import nan_to_none, none_to_nan
 
 # Split to targets and probabilities, both (N, L).
 Scores = Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -59,12 +60,13 @@ class Trained:
             temporary.mkdir()
             model.save(temporary / "model.keras")
             np.savez(temporary / "scores.npz", **arrays)
-            (temporary / "result.json").write_text(json.dumps(record))
+            (temporary / "result.json").write_text(json.dumps(nan_to_none(record)))
 
     @classmethod
     def read(cls, folder: Path, name: str, seed: int) -> "Trained":
         """Reads a training from the folder that `write` wrote."""
         record = json.loads((folder / "result.json").read_text())
+        record["epochs"] = [none_to_nan(values) for values in record["epochs"]]
         with np.load(folder / "scores.npz", allow_pickle=False) as arrays:
             splits = [
                 key.removesuffix("_targets") for key in arrays if "_targets" in key

@@ -1,3 +1,4 @@
+import dataclasses
 import gc
 import inspect
 import json
@@ -8,6 +9,7 @@ import pytest
 from kmlic.evaluation import Report
 from kmlic.experiments import Experiment, finish_run
 from kmlic.labels import Labels
+from kmlic.run_folder import Run
 from kmlic.training import fit
 from tests.toys import LABELS, add_toy_row, toy_data, toy_model, toy_settings
 
@@ -155,3 +157,26 @@ def test_an_average_needs_all_of_its_rows(tmp_path):
     add_toy_row(experiment, "b", 0.6)
     experiment.add_average("a+b", ("a", "b"), 0)
     np.testing.assert_allclose(experiment.trained["a+b"][0].scores["test"][1], 0.4)
+
+
+def test_undefined_metrics_are_null_and_the_loss_decides(tmp_path, caplog):
+    def data():
+        whole = toy_data()
+        without = whole.validation.map(lambda images, marks: (images, 0 * marks))
+        marks = {**whole.targets, "validation": 0 * whole.targets["validation"]}
+        return dataclasses.replace(whole, validation=without, targets=marks)
+
+    experiment = Experiment("toy", toy_settings(tmp_path / "run", epochs=3))
+    for seed in (0, 1):
+        experiment.train("model", seed, toy_model, data())
+    losses = [
+        min(values["val_loss"] for values in each.epochs)
+        for each in experiment.trained["model"].values()
+    ]
+    assert experiment.best_of("model").seed == int(np.argmin(losses))
+    run = finish_run(experiment, "model", export=lambda *_: {})
+    assert caplog.text.count("val_mAP is undefined") == 2  # once for each training
+    assert run.results["validation"]["model"]["mAP"] is None
+    text = (tmp_path / "run/run.json").read_text()
+    json.loads(text, parse_constant=pytest.fail)
+    assert Run.read(tmp_path / "run/run.json").results == run.results

@@ -27,7 +27,14 @@ def test_two_presets_are_refused(capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--epoch", "4"], "--epoch"), (["--epochs", "four"], "four")],
+    [
+        (["--epoch", "4"], "--epoch"),
+        (["--epochs", "four"], "four"),
+        (["--epochs", "0"], "epochs=0"),
+        (["--seeds"], "seeds=()"),
+        (["--batch_size", "1000000"], "batch_size=1000000"),
+        (["--fractions", "nan", "0.5", "0.5"], "fractions=nan"),
+    ],
 )
 def test_a_wrong_flag_is_reported_in_one_sentence(arguments, message, capsys):
     with pytest.raises(SystemExit) as stop:
