@@ -1,21 +1,34 @@
 """Atomic writing of files and folders: completely or not at all."""
 
 import contextlib
+import ctypes
 import os
+import re
 import shutil
-from collections.abc import Iterator
+import socket
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+# In a folder that is about to replace another one: tells the two apart.
+_NEW = ".new"
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # fcntl.h and linux/fs.h
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path, *, folder_with: str | None = None) -> Iterator[Path]:
     """Returns a temporary path that replaces `path` when the context ends.
 
     A crash or an error within the context leaves the old file or folder unchanged. The
-    new file or folder is flushed to the disk before it gets its name.
+    new file or folder is flushed to the disk before it gets its name. If `path` is a
+    link, what it refers to is replaced.
 
     Args:
         path: the file or folder to write. Its parent is created if missing.
+        folder_with: see `require_writable`.
+
+    Raises:
+        ValueError: see `require_writable`.
 
     Example:
         >>> import tempfile
@@ -25,28 +38,139 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         ...     (Path(folder) / "a.txt").read_text()
         'complete'
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-    remove(temporary)
-    try:
+    require_writable(path, folder_with=folder_with)
+    path = follow_link(path)
+    with temporary_path(path) as temporary:
+        if folder_with is not None:
+            recover(path)
         yield temporary
         flush(temporary)
-        replace(temporary, path)
-    finally:
-        remove(temporary)
+        require_writable(path, folder_with=folder_with)
+        move_to(temporary, path)
 
 
-def replace(new: Path, old: Path) -> None:
-    """Replaces a file or folder by another; a crash leaves at most one of them."""
-    if not old.is_dir():
-        new.replace(old)
+def require_writable(
+    path: str | Path,
+    *,
+    folder_with: str | None = None,
+    inputs: Iterable[str | Path | None] = (),
+) -> None:
+    """Raises ValueError unless a file or folder may be written to a path.
+
+    A file never replaces a folder, nor a folder a file. A folder is only replaced if it
+    is empty or has the file that marks it as written by kmlic.
+
+    Args:
+        path: what is to be written.
+        folder_with: None to write a file; to write a folder, the file that an existing
+            one must hold, such as run.json.
+        inputs: files that are read, and are not to be replaced.
+
+    Raises:
+        ValueError: naming the path and what is there.
+
+    Example:
+        >>> require_writable("/")
+        Traceback (most recent call last):
+        ValueError: / must be a file or not exist yet; it is a folder.
+    """
+    given, path = path, follow_link(path)
+    parent = next(filter(os.path.lexists, path.parents), path)
+    if not parent.is_dir():
+        raise ValueError(f"{given} must be in a folder; {parent} is not a folder.")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise ValueError(
+            f"{given} must be writable; you have no permission to write in {parent}."
+        )
+    if folder_with is None:
+        rule, allowed = "a file", path.is_file()
+    else:
+        rule = f"a folder that is empty or holds {folder_with}"
+        allowed = path.is_dir() and (
+            (path / folder_with).is_file() or not any(path.iterdir())
+        )
+    if not os.path.lexists(path):
         return
-    aside = old.with_name(f".{old.name}.{os.getpid()}.replaced")
-    remove(aside)
-    old.rename(aside)
-    new.rename(old)
-    remove(aside)
+    if allowed:
+        for each in inputs:
+            if each is not None and Path(each).exists() and path.samefile(each):
+                raise ValueError(f"{given} must not be a file that is read.")
+        return
+    kind = "a file" if path.is_file() else "neither a file nor a folder"
+    if path.is_dir():
+        kind = "a folder" if folder_with is None else "a folder with other files"
+    raise ValueError(f"{given} must be {rule} or not exist yet; it is {kind}.")
+
+
+@contextlib.contextmanager
+def temporary_path(path: Path) -> Iterator[Path]:
+    """Returns a hidden path beside `path` and removes it when the context ends.
+
+    What processes of this machine that no longer run left in that folder is removed
+    first.
+    """
+    with parents_of(path):
+        owner = f"{zlib.crc32(socket.gethostname().encode()):08x}"
+        leftover = re.compile(rf"\..+\.{owner}-(\d+)\.partial(\..*)?", re.DOTALL)
+        for entry in os.scandir(path.parent):
+            found = leftover.fullmatch(entry.name)
+            if found and not _is_running(int(found[1])):
+                remove(Path(entry.path))
+        name = f".{path.stem}.{owner}-{os.getpid()}.partial{path.suffix}"
+        temporary = path.with_name(name)
+        remove(temporary)
+        try:
+            yield temporary
+        finally:
+            remove(temporary)
+
+
+@contextlib.contextmanager
+def parents_of(path: Path) -> Iterator[None]:
+    """Creates the parents of a path; those still empty at the end are removed."""
+    missing = [parent for parent in path.parents if not parent.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        for parent in missing:
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+
+
+def move_to(new: Path, path: Path) -> None:
+    """Moves a file or folder to a path and removes what was there.
+
+    Where the system can exchange two names, one of both folders is at `path` at any
+    time. Elsewhere a crash may leave neither there, until `recover`.
+    """
+    if new.is_dir() and path.is_dir() and any(path.iterdir()):
+        (new / _NEW).touch()
+        new.rename(_beside(path, "moving"))
+        recover(path)
+    else:
+        new.replace(path)
+
+
+def recover(path: Path) -> None:
+    """Completes a `move_to` that a crash interrupted."""
+    moving, replaced = _beside(path, "moving"), _beside(path, "replaced")
+    if (moving / _NEW).exists() and not (path.exists() and _exchange(moving, path)):
+        if path.exists():
+            remove(replaced)
+            path.rename(replaced)
+        moving.rename(path)
+    if path.is_dir():
+        (path / _NEW).unlink(missing_ok=True)
+    remove(moving)
+    remove(replaced)
+
+
+def follow_link(path: str | Path) -> Path:
+    """Returns what a link refers to, and any other path unchanged."""
+    path = Path(path)
+    nameless = path.name in ("", "..")
+    return path.resolve() if nameless or path.is_symlink() else path
 
 
 def flush(path: Path) -> None:
@@ -63,3 +187,27 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _beside(path: Path, purpose: str) -> Path:
+    return path.with_name(f".{path.name}.{purpose}")
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Exchanges the names of two folders, if the system can, at once."""
+    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
+    if renameat2 is None:
+        return False
+    names = (os.fsencode(first), os.fsencode(second))
+    failed = renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE)
+    return not failed
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user
+        pass
+    return True

@@ -1,16 +1,33 @@
 """The command `kmlic`."""
 
+import csv
+import functools
+import inspect
 import os
 import shlex
 import sys
+import typing
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+
+from kmlic.atomic_write import require_writable
+from kmlic.check_limits import (
+    BatchSize,
+    Count,
+    Fraction,
+    Limits,
+    Seed,
+    check_limits,
+)
+from kmlic.escape_text import escape_text
+from kmlic.list_images import list_images
+from kmlic.make_console import make_console
+from kmlic.run_folder import Run as Record
+from kmlic.run_folder import require_run
 
 if TYPE_CHECKING:
     from kmlic.labels import Labels
@@ -18,8 +35,14 @@ if TYPE_CHECKING:
 
 # Rows of a finding that are printed; a report has more.
 _SHOWN = 5
+_OUTPUTS = (".csv", ".jsonl")
+_DOWNLOADED = ("voc2007", "coco2014")  # into a folder that need not exist
+_INTERRUPTED = 130  # what a shell returns for a program ended by Ctrl-C
+# Mistakes of users and faults of the machine; any other error is a bug.
+_EXPECTED = (ValueError, ImportError, OSError, csv.Error, MemoryError, RecursionError)
 
-# Importing TensorFlow takes seconds, so every command imports what it needs.
+# Importing TensorFlow takes seconds, so every command checks its paths and numbers
+# first and then imports what it needs.
 
 Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 # Strings, because a Path would turn gs:// into gs:/.
@@ -47,16 +70,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0; 1 if no image could be read or a dataset has errors; 2 if the command failed,
-        after printing the reason in one sentence.
+        after printing the reason in one sentence; 130 after Ctrl-C.
     """
     # Before TensorFlow is imported: its start-up messages are not for users.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    commands: dict[str, Callable[..., int | None]] = {
-        "train": train,
-        "data": data,
-        "predict": predict,
-        "evaluate": evaluate,
-        "export": export,
+    commands = {
+        command.__name__: _with_limits(command)
+        for command in (train, data, predict, evaluate, export)
     }
     try:
         result: int | None = tyro.extras.subcommand_cli_from_dict(
@@ -66,20 +86,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
             args=list(sys.argv[1:] if arguments is None else arguments),
             use_underscores=True,
         )
-    except (ValueError, ImportError, OSError) as error:
-        print(f"kmlic: {' '.join(str(error).split())}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("kmlic: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except Exception as error:
+        # The error types of TensorFlow cannot be named without importing it.
+        of_tensorflow = type(error).__module__.startswith("tensorflow.")
+        if not (of_tensorflow or isinstance(error, _EXPECTED)):
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        print(f"kmlic: {escape_text(reason)}", file=sys.stderr)
         return 2
     return result or 0
+
+
+def _with_limits(command: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Makes a command refuse numbers that are out of the limits in their types."""
+    hints = typing.get_type_hints(command, include_extras=True)
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> int | None:
+        values = inspect.signature(command).bind(*arguments, **options).arguments
+        check_limits(hints, values)
+        return command(*arguments, **options)
+
+    return run
+
+
+def _require_paths(*paths: str | Path | None) -> None:
+    for path in paths:
+        if path and "://" not in str(path) and not Path(path).exists():
+            raise ValueError(f"{path} must exist; there is no such file or folder.")
 
 
 def train(
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")],
     *,
     folder: Path = Path("saved_models/classifier"),
-    minutes: float = 15.0,
+    minutes: Annotated[float, Limits(above=0)] = 15.0,
     backbone: str = "auto",
     weights: str = "imagenet",
-    image_size: int | None = None,
+    image_size: Annotated[int, Limits(at_least=32)] | None = None,
     metric: Literal["mAP", "accuracy"] | None = None,
     groups: Path | None = None,
     test: str | None = None,
@@ -110,6 +157,7 @@ def train(
         root: folder that the paths of a file are relative to; its own when left out.
         seed: of splits, folds and trainings.
     """
+    _require_paths(groups)
     from kmlic.classifier import ClassifierSettings, train_classifier
     from kmlic.classifier.check import read_groups
 
@@ -121,7 +169,7 @@ def train(
         test=test,
         root=root,
         groups=None if groups is None else read_groups(groups),
-        console=Console(highlight=False),
+        console=make_console(),
     )
 
 
@@ -135,10 +183,10 @@ def data(
     difficult: Difficult = "unknown",
     label_names: Path | None = None,
     images: Literal["decode", "header", "none"] = "decode",
-    near: int | None = 4,
+    near: Annotated[int, Limits(at_least=0, at_most=64)] | None = 4,
     splitting: str = "stratified",
-    fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
-    seed: int = 0,
+    fractions: tuple[Fraction, Fraction, Fraction] = (0.7, 0.1, 0.2),
+    seed: Seed = 0,
     write_splits: Path | None = None,
     report: Path | None = None,
 ) -> int:
@@ -164,6 +212,10 @@ def data(
         write_splits: CSV file to write the splits to.
         report: HTML file to write the complete report to.
     """
+    for written in (write_splits, report):
+        if written is not None:
+            require_writable(written, inputs=(path, label_names))
+    _require_paths(path, root, label_names)
     from kmlic.data_check import check_data
 
     del action
@@ -180,23 +232,22 @@ def data(
         fractions=fractions,
         seed=seed,
     )
-    console = Console(highlight=False)
+    console = make_console()
     for name, text in check.facts.items():
-        console.print(f"{name}: {text}", soft_wrap=True, markup=False)
+        console.print(f"{name}: {text}", soft_wrap=True)
     table = Table(*check.LABEL_HEADER[:1])
     for column in check.LABEL_HEADER[1:]:
         table.add_column(column, justify="right")
     for cells in check.labels:
-        table.add_row(*map(escape, cells))
+        table.add_row(*cells)
     console.print(table)
     for finding in check.findings:
         console.print(
             f"{finding.level}: {finding.title}: {finding.count:,}. {finding.text}",
             style={"error": "bold red", "warning": "yellow"}.get(finding.level),
-            markup=False,
         )
         for row in finding.rows[:_SHOWN]:
-            console.print("  " + " | ".join(row), soft_wrap=True, markup=False)
+            console.print("  " + " | ".join(row), soft_wrap=True)
         if len(finding.rows) > _SHOWN:
             console.print(f"  ... and {len(finding.rows) - _SHOWN:,} more")
     if write_splits is not None:
@@ -211,16 +262,17 @@ def predict(
     images: Images,
     *,
     output: str | None = None,
-    threshold: float | None = None,
-    top_k: int | None = None,
+    threshold: Fraction | None = None,
+    top_k: Count | None = None,
     labels: str | None = None,
     word_vectors: str | None = None,
     boxes: Path | None = None,
     on_error: Literal["skip", "raise"] = "skip",
-    batch_size: int = 32,
+    batch_size: BatchSize = 32,
     runtime: Runtime | None = None,
     runner: str | None = None,
     runner_options: str = "",
+    guard: bool = True,
 ) -> int:
     """Prints the labels of images, or writes them as CSV or JSON lines.
 
@@ -249,6 +301,8 @@ def predict(
             separate files.
         runner_options: Beam options without their dashes: "direct_num_workers=2
             direct_running_mode=multi_processing".
+        guard: puts an apostrophe before a name in a CSV that a spreadsheet would run as
+            a formula, because it starts with = + - @.
     """
     if runner is not None:
         if output is None or labels is not None or boxes or on_error == "raise":
@@ -272,9 +326,15 @@ def predict(
         )
         print(f"{output}: {count} images, {broken} of them broken.")
         return int(0 < count == broken)  # not every runner tells how many there were
+    if output is not None:
+        require_writable(output, inputs=(*images, boxes, word_vectors))
+    paths = list_images(images)
+    require_run(run, "labels.json")
+    _require_paths(boxes)
+    if output is not None and Path(output).suffix not in _OUTPUTS:
+        raise ValueError(f"`output` must end with .csv or .jsonl; got output={output}.")
     from kmlic.predict import (
         OpenVocabulary,
-        list_images,
         load_run,
         load_run_words,
         load_scorer,
@@ -282,9 +342,7 @@ def predict(
         read_boxes,
         write_predictions,
     )
-    from kmlic.run_folder import Run as Record
 
-    paths = list_images(images)
     if labels is None:
         scorer = load_scorer(run, runtime=runtime or "keras")
     else:
@@ -303,7 +361,10 @@ def predict(
         record = Path(run) / "run.json"
         seeds = Record.read(record).data.get("seeds", {}) if record.exists() else {}
         spec = next((each["spec"] for each in seeds.values()), None) or {"options": {}}
-        parts = read_boxes(boxes, margin=spec["options"].get("margin", 0.0))
+        margin = spec["options"].get("margin", 0.0)
+        if not isinstance(margin, int | float):
+            raise ValueError(f"{record} must record a margin; got {margin!r}.")
+        parts = read_boxes(boxes, margin=margin)
     rows = predict_paths(
         scorer,
         paths,
@@ -314,15 +375,18 @@ def predict(
         batch_size=batch_size,
         show_progress=len(paths) > batch_size,
     )
-    console = Console(highlight=False)
+    console = make_console()
     if output is None:
         table, count, broken = _prediction_table(rows, scorer.labels)
         console.print(table)
     else:
-        count, broken = write_predictions(rows, output, scorer.labels)
-        console.print(
-            f"{output}: {count} images, {broken} of them broken.", soft_wrap=True
+        count, broken, escaped = write_predictions(
+            rows, output, scorer.labels, guard=guard
         )
+        text = f"{output}: {count} images, {broken} of them broken."
+        if escaped:
+            text += f" {escaped} file names are not UTF-8 and were written escaped."
+        console.print(text, soft_wrap=True)
     return int(broken == count)
 
 
@@ -339,7 +403,7 @@ def evaluate(
     root: str | None = None,
     separator: str | None = None,
     difficult: Difficult = "unknown",
-    batch_size: int | None = None,
+    batch_size: BatchSize | None = None,
     runtime: Runtime = "keras",
 ) -> None:
     """Prints a run's metrics on a dataset, and the average precision of each label.
@@ -361,6 +425,10 @@ def evaluate(
         batch_size: images per batch; as in the training when left out.
         runtime: what runs the model, as in kmlic predict.
     """
+    require_run(run, "run.json", "labels.json")
+    _require_paths(data_dir if dataset not in _DOWNLOADED else None, root)
+    if dataset is not None and (Path(dataset).suffix or Path(dataset).is_absolute()):
+        _require_paths(dataset)
     from kmlic.evaluation import comparison_table
     from kmlic.experiments import evaluate_run
 
@@ -378,7 +446,7 @@ def evaluate(
             "difficult": difficult,
         },
     )
-    console = Console(highlight=False)
+    console = make_console()
     title = f"{run}, {split} split: {report.images} images, in percent"
     console.print(title, soft_wrap=True)
     console.print(comparison_table({run.name: report}))
@@ -420,6 +488,12 @@ def export(
         data_dir: folder of the dataset; by default the run's.
         split: the split whose images are used.
     """
+    require_run(run, "model.keras", "labels.json")
+    if images:
+        list_images(images)
+    else:
+        require_run(run, "run.json")
+        _require_paths(data_dir if dataset not in _DOWNLOADED else None)
     from kmlic.experiments import export_run
 
     exports = export_run(
@@ -447,7 +521,7 @@ def export(
         cells += [f"{each.megabytes:.1f}", f"{each.milliseconds:.1f}"] * compare
         cells += [f"{100 * each.mean_average_precision:.2f}"] * scored
         table.add_row(each.name_in(run), *cells)
-    Console(highlight=False).print(table)
+    make_console().print(table)
 
 
 def _prediction_table(
@@ -456,13 +530,14 @@ def _prediction_table(
     table = Table("image", "labels")
     broken = 0
     for row in rows:
+        name = escape_text(str(row.path))
         if row.probabilities is None:
             broken += 1
-            table.add_row(str(row.path), f"broken: {row.error}", style="red")
+            table.add_row(name, f"broken: {row.error}", style="red")
             continue
         scores = dict(zip(labels.names, row.probabilities, strict=True))
         found = (f"{name} {scores[name]:.2f}" for name in row.labels)
-        table.add_row(str(row.path), ", ".join(found) or "none")
+        table.add_row(name, ", ".join(found) or "none")
     return table, table.row_count, broken
 
 

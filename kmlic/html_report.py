@@ -2,18 +2,23 @@
 
 import base64
 import dataclasses
+import functools
 import io
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jinja2
 import markupsafe
 import numpy as np
+from matplotlib import font_manager, rc_context
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from kmlic.atomic_write import atomic_write
+from kmlic.escape_text import escape_lines
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -41,7 +46,8 @@ class Picture:
 class Section:
     """Holds one part of a report: text, table, figures and pictures, in that order.
 
-    All texts and cells are escaped, except for `markupsafe.Markup`.
+    All texts and cells are escaped, except for `markupsafe.Markup`; control characters
+    are shown as escapes. Texts of figures are never read as mathematics.
 
     Args:
         title: the heading.
@@ -131,13 +137,17 @@ def _figure(figure: Figure, title: str) -> dict[str, object]:
     names = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]
     photographs = any(axes.images for axes in figure.axes)
     file = io.BytesIO()
-    figure.savefig(
-        file,
-        format="png" if photographs else "svg",
-        bbox_inches="tight",
-        facecolor="white",
-        dpi=_DPI if photographs else "figure",
-    )
+    with warnings.catch_warnings(), rc_context({"text.parse_math": False}):
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        undrawable = _prepare_texts(figure, _name_glyphs if photographs else str)
+        with rc_context({"svg.fonttype": "none" if undrawable else "path"}):
+            figure.savefig(
+                file,
+                format="png" if photographs else "svg",
+                bbox_inches="tight",
+                facecolor="white",
+                dpi=_DPI if photographs else "figure",
+            )
     width = None  # an SVG has its own
     if photographs:
         # CSS has 96 pixels per inch.
@@ -149,6 +159,51 @@ def _figure(figure: Figure, title: str) -> dict[str, object]:
         "text": "; ".join(name for name in names if name) or title,
         "width": width,
     }
+
+
+def _prepare_texts(figure: Figure, replace: Callable[[str], str]) -> bool:
+    """Escapes the texts of a figure and returns whether its font lacks characters.
+
+    A browser draws the text of an SVG with fonts that have them. In a PNG `replace`
+    names them.
+    """
+    undrawable = False
+
+    def clean(text: str) -> str:
+        nonlocal undrawable
+        text = escape_lines(text)
+        if all(map(_is_drawable, text)):
+            return text
+        undrawable = True
+        return replace(text)
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            texts = [label.get_text() for label in axis.get_ticklabels()]
+            if (cleaned := [clean(text) for text in texts]) != texts:
+                axis.set_ticks(axis.get_ticklocs(), labels=cleaned)
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+        if (cleaned_text := clean(text.get_text())) != text.get_text():
+            text.set_text(cleaned_text)
+    return undrawable
+
+
+@functools.cache
+def _is_drawable(character: str) -> bool:
+    path = font_manager.findfont(font_manager.FontProperties())
+    font = font_manager.get_font(path)
+    return character.isspace() or bool(font.get_char_index(ord(character)))
+
+
+def _name_glyphs(text: str) -> str:
+    return "".join(c if _is_drawable(c) else f"U+{ord(c):04X}" for c in text)
+
+
+def _finalize(value: object) -> object:
+    if isinstance(value, markupsafe.Markup):
+        return markupsafe.Markup(escape_lines(str(value)))
+    return escape_lines(value) if isinstance(value, str) else value
 
 
 def _picture(pixels: np.ndarray) -> str:
@@ -168,6 +223,7 @@ _TEMPLATE = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
+    finalize=_finalize,
 ).from_string("""\
 <!doctype html>
 <html lang="en">

@@ -11,7 +11,18 @@ from typing import Any
 import numpy as np
 
 from kmlic.atomic_write import atomic_write
+from kmlic.escape_text import escape_undecodable
 from kmlic.labelled_arrays import require_same_names
+
+# What reading a file of JSON raises that somebody has changed.
+_MALFORMED = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    OverflowError,
+)
 
 
 @dataclass(frozen=True)
@@ -30,8 +41,8 @@ class Labels:
 
     Raises:
         ValueError: if names repeat or are empty, a group has an unknown label,
-            thresholds are not one probability per label, or exclusive groups do not
-            contain every label once.
+            thresholds are not one probability per label, the image size is not
+            positive, or exclusive groups do not contain every label once.
 
     Example:
         >>> labels = Labels(("dog", "sofa"), thresholds=(0.5, 0.3))
@@ -49,6 +60,12 @@ class Labels:
         names = tuple(self.names)
         if not names or not all(isinstance(n, str) and n.strip() for n in names):
             raise ValueError(f"`names` must be non-empty texts; got names={names}.")
+        for name in names:
+            if escape_undecodable(name) != name:
+                raise ValueError(
+                    f"`names` must be UTF-8; got {escape_undecodable(name)!r}. Rename "
+                    "the folder or file that it comes from."
+                )
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"`names` must be unique; got {repeated} more than once.")
@@ -62,6 +79,12 @@ class Labels:
         if not all(0 <= threshold <= 1 for threshold in thresholds):
             raise ValueError(
                 f"`thresholds` must be probabilities 0-1; got {thresholds}."
+            )
+        size = self.image_size
+        if size is not None and (type(size) is not int or size < 1):
+            raise ValueError(
+                f"`image_size` must be a positive integer or None; got image_size="
+                f"{size!r}."
             )
         groups = None
         if self.groups is not None:
@@ -159,14 +182,15 @@ class Labels:
                 content.get("image_size"),
                 content.get("exclusive", False),
             )
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            found = str(content.get("hash", labels.hash))
+        except _MALFORMED as error:
             raise ValueError(
                 f"{source} must hold the labels that kmlic wrote; got {error!r}."
             ) from error
-        if content.get("hash", labels.hash) != labels.hash:
+        if found != labels.hash:
             raise ValueError(
                 f"{source} was changed after it was written: its hash is "
-                f"{content['hash'][:12]}..., that of its text {labels.hash[:12]}.... "
+                f"{found[:12]}..., that of its text {labels.hash[:12]}.... "
                 "Write it again with Labels.write."
             )
         return labels
@@ -183,7 +207,11 @@ class Labels:
         Raises:
             ValueError: naming the file, if it holds no labels.
         """
-        return cls.from_json(Path(path).read_text(encoding="utf-8"), source=str(path))
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} must be UTF-8; got {error}.") from error
+        return cls.from_json(text, source=str(path))
 
     def _content(self) -> dict[str, Any]:
         content: dict[str, Any] = {

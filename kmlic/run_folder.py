@@ -5,17 +5,70 @@ import dataclasses
 import datetime
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import resource
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import typing
+import weakref
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from kmlic.atomic_write import atomic_write, flush, remove, replace
+import typeguard
+
+from kmlic.atomic_write import (
+    atomic_write,
+    flush,
+    follow_link,
+    move_to,
+    parents_of,
+    recover,
+    remove,
+    require_writable,
+)
+from kmlic.claim import Claim
+
+RECORD = "run.json"
+
+# What reading a file of JSON raises that somebody has changed.
+_MALFORMED = (ValueError, TypeError, AttributeError, RecursionError, OverflowError)
+
+
+class _Spec(TypedDict):
+    name: str
+    path: str | None
+    seed: int
+    options: Mapping[str, Any]
+
+
+class _Split(TypedDict):
+    images: int
+    fingerprint: str
+
+
+class _TrainedOn(TypedDict):
+    spec: _Spec | None
+    splits: Mapping[str, _Split]
+
+
+class _Exported(TypedDict):
+    model: str
+    seed: int
+
+
+class _Data(TypedDict, total=False):
+    """What kmlic reads of `Run.data`; earlier versions wrote less, or other keys."""
+
+    name: str
+    fingerprints: Mapping[str, str]
+    sizes: Mapping[str, int]
+    skipped: int
+    seeds: Mapping[str, _TrainedOn]
+    exported: _Exported | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +105,7 @@ class Run:
     data: Mapping[str, Any]
     results: Mapping[str, Mapping[str, Mapping[str, float | None]]]
     deviations: Mapping[str, Mapping[str, Mapping[str, float | None]]]
-    seeds: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
+    seeds: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float | None]]]]
     per_label: Mapping[str, Mapping[str, Mapping[str, float | None]]]
     parameters: Mapping[str, int]
     exports: Mapping[str, float]
@@ -67,8 +120,9 @@ class Run:
     )
 
     def write(self, path: str | Path) -> None:
-        """Writes run.json atomically."""
-        text = json.dumps(dataclasses.asdict(self), indent=1, default=str)
+        """Writes run.json atomically; numbers that are not finite become null."""
+        content = nan_to_none(dataclasses.asdict(self))
+        text = json.dumps(content, indent=1, default=str, allow_nan=False)
         with atomic_write(path) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
 
@@ -77,23 +131,31 @@ class Run:
         """Reads run.json.
 
         Raises:
-            ValueError: naming the file and the fields that are missing or unknown.
+            ValueError: naming the file and the fields that are missing, unknown or of
+                another type.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-            return cls(**content)
-        except (json.JSONDecodeError, TypeError) as error:
+            run = cls(**json.loads(Path(path).read_text(encoding="utf-8")))
+            for name, hint in typing.get_type_hints(cls).items():
+                _check_type(name, getattr(run, name), hint)
+            known = {k: v for k, v in run.data.items() if k in _Data.__annotations__}
+            _check_type("data", known, _Data)
+        except _MALFORMED as error:
             raise ValueError(
                 f"{path} must be a run.json that kmlic wrote; got {error}."
             ) from error
+        return run
 
 
 class RunFolder:
-    """Collects the files of a run in a working folder that becomes the final folder.
+    """Collects the files of a run in a hidden folder that becomes the final folder.
 
-    The working folder is the hidden `.<name>.working` beside the final one. A run that
-    was interrupted resumes from it. Until the run is complete, an earlier run in the
-    final folder stays.
+    The working folder is `.<name>.working` beside the final one. It holds the settings,
+    `trainings`, whose saved states an interrupted run resumes from, and `draft`, which
+    becomes the final folder. An earlier run in the final folder stays until then.
+
+    From `begin` to `finish` no other process can begin the same run. A run that ends
+    before anything is saved in `trainings` leaves nothing.
 
     Args:
         path: the final folder.
@@ -103,43 +165,140 @@ class RunFolder:
         >>> with tempfile.TemporaryDirectory() as parent:
         ...     folder = RunFolder(Path(parent) / "msrn")
         ...     _ = folder.begin({"epochs": 3})
-        ...     _ = (folder.working / "labels.json").write_text("{}")
+        ...     _ = (folder.draft / "labels.json").write_text("{}")
         ...     folder.finish()
         ...     (Path(parent) / "msrn" / "labels.json").exists()
         True
     """
 
     def __init__(self, path: str | Path):
-        self.path = Path(path)
+        self.path = follow_link(path)
         self.working = self.path.with_name(f".{self.path.name}.working")
+        self.trainings = self.working / "trainings"
+        self.draft = self.working / "draft"
+        self._end: Callable[[], object] = lambda: None
 
     def begin(self, settings: Mapping[str, Any]) -> bool:
         """Opens the working folder and returns whether it resumes an earlier run.
 
         Raises:
-            ValueError: if the earlier run had other settings, listing them.
+            ValueError: if the final folder has other content than a run, another
+                process has begun this run, or the earlier run had other settings,
+                listing them.
         """
+        require_writable(self.path, folder_with=RECORD)
+        self._end()
+        with contextlib.ExitStack() as stack:
+            # Absolute: the process may change its folder before the end.
+            stack.enter_context(parents_of(self.path.absolute()))
+            claim = stack.enter_context(Claim(self.path.absolute()))
+            recover(self.path)
+            resumes = self._open(json.loads(json.dumps(dict(settings), default=str)))
+            stack.callback(_discard, self.working.absolute(), claim)
+            # At the latest when the process ends, unless it is killed.
+            self._end = weakref.finalize(self, _close, stack.pop_all(), os.getpid())
+        return resumes
+
+    def _open(self, settings: Mapping[str, Any]) -> bool:
         record = self.working / "settings.json"
-        mine = json.loads(json.dumps(dict(settings), default=str))
-        if record.exists():
-            if changed := list_changes(json.loads(record.read_text()), mine):
+        if record.exists() and _has_state(self.working):
+            changed = list_changes(json.loads(record.read_text()), settings)
+            # `finish` moves the draft, and removes the rest afterwards.
+            if changed and self.draft.exists():
                 raise ValueError(
                     f"{self.working} holds an interrupted run with other settings "
                     f"({changed}). Use its settings to resume it, remove that folder "
                     "to start again, or choose another --folder."
                 )
-            return True
-        remove(self.working)
+            if not changed:
+                self.draft.mkdir(exist_ok=True)
+                for entry in self.draft.iterdir():
+                    remove(entry)
+                return True
+        self._remove_working()
+        self.draft.mkdir(parents=True)
         with atomic_write(record) as temporary:
-            temporary.write_text(json.dumps(mine, indent=1))
+            temporary.write_text(json.dumps(settings, indent=1))
         return False
 
-    def finish(self, without: Sequence[str] = ("settings.json",)) -> None:
-        """Moves the working folder to its final path, without the named files."""
-        for name in without:
-            remove(self.working / name)
-        flush(self.working)
-        replace(self.working, self.path)
+    def finish(self) -> None:
+        """Moves the draft to the final path and removes the working folder."""
+        flush(self.draft)
+        require_writable(self.path, folder_with=RECORD)
+        move_to(self.draft, self.path)
+        self._remove_working()
+        self._end()
+
+    def _remove_working(self) -> None:
+        # Renamed first: half of it must not be taken for an interrupted run.
+        removed = self.working.with_suffix(".removed")
+        remove(removed)
+        if self.working.exists():
+            self.working.rename(removed)
+            remove(removed)
+
+
+def _has_state(working: Path) -> bool:
+    """Checks whether a complete file was saved in the trainings."""
+    return any(
+        path.is_file()
+        for path in (working / "trainings").rglob("*")
+        if not any(part.startswith(".") for part in path.relative_to(working).parts)
+    )
+
+
+def _discard(working: Path, claim: Claim) -> None:
+    if claim.is_last and not _has_state(working):
+        remove(working)
+
+
+def _close(stack: contextlib.ExitStack, process: int) -> None:
+    if os.getpid() == process:  # not in a fork of it
+        stack.close()
+
+
+def require_run(path: str | Path, *names: str) -> None:
+    """Raises an error unless a path is a folder with the named files.
+
+    Raises:
+        ValueError: naming what is missing.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise ValueError(f"{path} must be a run folder; there is no such folder.")
+    missing = [name for name in names if not (path / name).is_file()]
+    if missing:
+        raise ValueError(
+            f"{path} must be a run folder with {' and '.join(names)}; it lacks "
+            f"{' and '.join(missing)}."
+        )
+
+
+def nan_to_none(value: Any) -> Any:
+    """Replaces numbers that are not finite, which JSON cannot hold, by None.
+
+    Args:
+        value: mappings, lists and tuples of anything, nested.
+
+    Example:
+        >>> nan_to_none({"mAP": float("nan"), "losses": [0.5, float("inf")]})
+        {'mAP': None, 'losses': [0.5, None]}
+    """
+    if isinstance(value, Mapping):
+        return {key: nan_to_none(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [nan_to_none(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def none_to_nan(values: Mapping[str, float | None]) -> dict[str, float]:
+    """Reads numbers that `nan_to_none` has written.
+
+    Example:
+        >>> none_to_nan({"mAP": None, "loss": 0.5})
+        {'mAP': nan, 'loss': 0.5}
+    """
+    return {k: math.nan if value is None else value for k, value in values.items()}
 
 
 def list_changes(theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> str:
@@ -198,6 +357,14 @@ def peak_memory_gb() -> float:
         own = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
         kilobytes = int(own[0]) if own else kilobytes
     return round(kilobytes * 1024 / 1e9, 2)
+
+
+def _check_type(name: str, value: Any, hint: Any) -> None:
+    try:
+        strategy = typeguard.CollectionCheckStrategy.ALL_ITEMS
+        typeguard.check_type(value, hint, collection_check_strategy=strategy)
+    except typeguard.TypeCheckError as error:
+        raise TypeError(f"`{name}`: {error}") from error
 
 
 def _git_commit() -> str | None:

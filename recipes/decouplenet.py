@@ -1,4 +1,4 @@
-"""DecoupleNet: a map for every label, independence and relevance decoupled.
+"""DecoupleNet: a map per label, with label independence and relevance decoupled.
 
 Paper:   Liu, Guo, Huang and Scott, "Decoupling Category-wise Independence and Relevance
          with Self-Attention for Multi-label Image Classification", ICASSP 2019,
@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import keras
 
+from kmlic.check_limits import Count, Dropout, ImageSize, NonNegative, Positive
 from kmlic.data import MultiLabelData
 from kmlic.experiments import (
     CachedSettings,
@@ -77,27 +78,27 @@ class Settings(CachedSettings):
     head: Literal["avg", "max", "wildcat", "decouplenet"] = "decouplenet"
     """Head of the backbone; each row sets it."""
     stage: Literal[1, 2, 3, 4] = 3
-    """The backbone's feature map: 4 has a 32nd of the image's side, 3 a 16th."""
-    image_size: int = 128
-    """Side in pixels; 128 is street_fashion's own."""
+    """Stage of the backbone's feature map: 3 has stride 16, 4 stride 32."""
+    image_size: ImageSize = 128
+    """Side in pixels; the images of street_fashion have 128."""
     attention: Literal["arch1", "arch2", "both"] | None = "arch1"
     upsampling: Literal["transposed", "bilinear"] | None = "transposed"
     stride: Literal[1, 2] = 1
-    """1: upsamples from H to H + 2, as public code; 2: to 2 H, as the text may say."""
-    maps_per_label: int = 8
+    """1: upsamples H to H + 2, as in public code; 2: to 2 H, as the paper may mean."""
+    maps_per_label: Count = 8
     attention_maps: Literal["avg", "max", "all"] = "avg"
-    """What arch1 sees of each label's maps."""
+    """Input of arch1: the mean, the maximum or all of a label's maps."""
     max_gradient: Literal["exact", "broadcast"] = "exact"
-    """broadcast: the gradient of the code, which reaches all of a label's maps."""
-    kmax: float = 0.05
-    """Share of regions averaged where a map is highest, and where it is lowest."""
-    alpha: float = 0.7
+    """broadcast: the gradient reaches all maps of a label, as in public code."""
+    kmax: Positive = 0.05
+    """Share of a map's regions that is averaged: the highest, and the lowest."""
+    alpha: NonNegative = 0.7
     """Weight of the lowest regions."""
     first_kernel: Literal["centred", "small", "random"] = "small"
-    """See `kmlic.training.initialise_label_maps`; random: as torch."""
-    dropout: float = 0.0
-    upsampling_multiplier: float = 1.0
-    """Factor of the transposed convolution's learning rate; it overfits easily."""
+    """See `kmlic.training.initialise_label_maps`; random: as in PyTorch."""
+    dropout: Dropout = 0.0
+    upsampling_multiplier: NonNegative = 1.0
+    """Factor of the learning rate of the transposed convolution; it overfits easily."""
     loss: Literal["crossentropy", "asymmetric"] = "crossentropy"
     folder: Path = Path("saved_models/decouplenet")
 
@@ -134,7 +135,7 @@ PRESETS = {
         epochs=12,
         learning_rate=1e-3,
         upsampling_multiplier=0.3,
-        weight_decay=20.0,  # 2 % a step: what logistic regression's penalty is there
+        weight_decay=20.0,  # 2 % per step, about the penalty of logistic regression
     ),
     "trial": Settings(
         dataset="street_fashion/tiny",
@@ -168,7 +169,7 @@ def main(settings: Settings) -> Run:
 def build(
     settings: Settings, data: MultiLabelData, seed: int, features: Features = None
 ) -> keras.Model:
-    """Builds a row's model, compiled, or its head on cached features."""
+    """Builds a row's compiled model, or its part above cached features."""
     shared = ("maps_per_label", "kmax", "alpha", "dropout", "image_size")
     options: dict[str, Any] = {name: getattr(settings, name) for name in shared}
     frozen = features[seed].extractor if features else None
@@ -183,7 +184,7 @@ def build(
         model, data.train_targets, settings.first_bias, settings.first_kernel
     )
     if frozen is not None:
-        # The output of a nested model is its own, not the one inside this model.
+        # The output of the nested model belongs to its own graph, not to this one.
         above = model.layers[model.layers.index(frozen) + 1]
         model = keras.Model(above.input, model.output, name=model.name)
     multipliers = backbone_multipliers(model, settings.backbone_multiplier)

@@ -17,13 +17,13 @@ from typing import Any, Literal
 
 import keras
 
-from kmlic import experiments
+from kmlic import check_limits, experiments
 from kmlic.data import MultiLabelData
 from kmlic.models import build_attribute_classifier
 from kmlic.run_folder import Run
 
 NAME = "deepfashion_attributes"
-# Of the report's equation 7, "set based on experience".
+# Weights of the groups in the report's equation 7.
 GROUP_WEIGHTS = (0.95, 0.85, 0.85, 0.9, 1.0, 0.9)
 
 
@@ -32,18 +32,18 @@ class Settings(experiments.MemberSettings):
     """Holds the settings of attribute classifiers; the defaults fit two CPU cores."""
 
     dataset: str = "street_fashion/attributes"
-    crop: bool = True  # to the box, with a share of its sides around it
-    margin: float = 0.0
-    validation: float = 0.1
+    crop: bool = True  # to the box of the clothes
+    margin: check_limits.NonNegative = 0.0  # around the box, as a share of its sides
+    validation: check_limits.Fraction = 0.1
     pooling: Literal["avg", "avg+max", "attention"] = "avg"
-    maps: int = 1
-    fc_layers: int = 0  # before the heads
-    fc_units: int = 512
-    dropout: float = 0.2
-    grid: Literal["default", "claims", "table"] = "default"  # the report's Table 2
-    anchor_epochs: int | None = None
+    maps: check_limits.Count = 1
+    fc_layers: check_limits.CountOrZero = 0  # fully connected, before the heads
+    fc_units: check_limits.Count = 512
+    dropout: check_limits.Dropout = 0.2
+    grid: Literal["default", "claims", "table"] = "default"  # table: Table 2
+    anchor_epochs: check_limits.Count | None = None
     anchor_frozen_until: str | None = None
-    submission: Path | None = None  # file for the answers to split/test
+    submission: Path | None = None  # file for the predictions on split/test
     folder: Path = Path("saved_models/deepfashion_attributes")
 
 
@@ -182,7 +182,7 @@ def load(settings: Settings, seed: int) -> MultiLabelData:
 def build_member(
     settings: Settings, data: MultiLabelData, backbone: keras.Model
 ) -> keras.Model:
-    """Builds a member on its backbone."""
+    """Builds a member from its backbone."""
     return build_attribute_classifier(
         data.labels.groups or {},
         backbone=backbone,

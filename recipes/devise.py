@@ -1,4 +1,4 @@
-"""DeViSE: images among word vectors, and labels never seen in training.
+"""DeViSE: images are embedded among word vectors, to predict labels not trained.
 
 Paper:   Nishimura, Yu, Hellmers and Desai, "A Combined Deep Learning and Semantic
          Embedding Model for Image Classification"; Frome et al., "DeViSE: A Deep
@@ -22,6 +22,7 @@ from typing import Any, Literal
 import keras
 
 from kmlic import experiments
+from kmlic.check_limits import Count, Dropout, ImageSize, NonNegative, Positive
 from kmlic.data import MultiLabelData
 from kmlic.evaluation import report_hits
 from kmlic.experiments import Experiment, ZeroShotStudy, compile_model, make_backbone
@@ -37,7 +38,7 @@ from kmlic.models import (
 from kmlic.run_folder import Run
 from kmlic.training import transfer_weights
 
-# Of each group of street_fashion's labels.
+# From each group of labels of street_fashion.
 HELD_OUT = ("check", "dot", "blouse", "coat", "shorts", "grey", "pink")
 
 
@@ -50,18 +51,18 @@ class Settings(experiments.ZeroShotSettings):
     backbone: str = "small_cnn"
     first_bias: Literal["frequency", "zero"] = "zero"
     """frequency: initialises the softmax model's bias from label frequencies."""
-    image_size: int = 64
-    hidden_units: tuple[int, ...] = ()
+    image_size: ImageSize = 64
+    hidden_units: tuple[Count, ...] = ()
     """Layers between the backbone and the embedding."""
-    dropout: float = 0.4
+    dropout: Dropout = 0.4
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "mixed_bfloat16"
     loss: Literal["cosine", "cosine_margin", "hinge_rank", "softmax_rank"] = (
         "cosine_margin"
     )
-    margin: float = 0.1
-    temperature: float = 0.1
-    clip_norm: float | None = None
-    epochs: int = 8
+    margin: NonNegative = 0.1
+    temperature: Positive = 0.1
+    clip_norm: Positive | None = None
+    epochs: Count = 8
     warm_start: bool = True
     """Starts the embedding model from the softmax model."""
     folder: Path = Path("saved_models/devise")
@@ -138,14 +139,12 @@ def main(settings: Settings) -> Run:
 def build(
     settings: Settings, data: MultiLabelData, seed: int, study: ZeroShotStudy[Settings]
 ) -> keras.Model:
-    """Builds a row's model, compiled, or its part above the cached features."""
+    """Builds a row's compiled model, or its part above cached features."""
     if settings.weights is not None:
         settings = dataclasses.replace(settings, batch_norm="freeze")
     backbone = make_backbone(settings)
-    options: dict[str, Any] = {
-        "image_size": settings.image_size,
-        "dropout": settings.dropout,
-    }
+    shared = ("image_size", "dropout")
+    options: dict[str, Any] = {name: getattr(settings, name) for name in shared}
     if settings.head == "softmax":
         model = build_classifier(len(data.labels), backbone=backbone, **options)
         if data.source is not None:
@@ -192,7 +191,7 @@ def compile_scorer(
 
 
 def make_hits() -> list[keras.Metric]:
-    """Makes the hit rates of training batches."""
+    """Makes the metrics of training batches."""
     return [HitAtK(k, name=f"hit@{k}") for k in (1, 5)]
 
 

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from kmlic.check_limits import Count, Fraction, NonNegative
 from kmlic.data import MultiLabelData
 from kmlic.experiments import (
     Experiment,
@@ -40,7 +41,7 @@ from kmlic.run_folder import Run
 from kmlic.training import transfer_weights
 from kmlic.words import embed_labels
 
-# Their weights depend on the labels, in number or in meaning.
+# Layers whose weights depend on the number or the meaning of the labels.
 LABEL_LAYERS = ("word_vectors", "adjacency", "hidden", LOGITS)
 Semantics = tuple[np.ndarray, np.ndarray]  # word vectors (L, D), adjacency (L, L)
 
@@ -55,22 +56,22 @@ class Settings(TrainingSettings):
     """captions: Word2Vec of the dataset's captions; learn: vectors learned from
     scratch; else a word2vec or GloVe file, or a name of gensim.downloader."""
     missing_words: Literal["raise", "learn"] = "raise"
-    """Whether a label without any known word stops the run or learns its vector."""
-    graph_threshold: float = 0.4
-    """Share of a label's images from which another label counts as its neighbour."""
-    embedding_size: int = 64
-    hidden_units: int = 256
-    branches: int = 3
-    num_groups: int = 4
+    """For labels without a word vector: raise stops the run, learn trains a vector."""
+    graph_threshold: Fraction = 0.4
+    """A neighbour of a label occurs in at least this share of the label's images."""
+    embedding_size: Count = 64
+    hidden_units: Count = 256
+    branches: Count = 3
+    num_groups: Count = 4
     semantics: Literal["labels+groups", "labels", "groups", "none"] = "labels+groups"
     group_loss: Literal["squared", "norm"] = "norm"
-    """norm: as in the authors' code, which starts below the loss of the labels;
-    squared: as in the paper, which starts a hundred times above it."""
-    group_loss_weight: float = 1e-4
+    """norm: as in the authors' code, at first smaller than the loss of the labels;
+    squared: as in the paper, at first a hundred times larger."""
+    group_loss_weight: NonNegative = 1e-4
     """The paper's lambda."""
     folder: Path = Path("saved_models/msrn")
     init_from: Path | None = None
-    """Run folder of an MSRN that weights are copied from, label layers aside."""
+    """Run folder of an MSRN to copy weights from; label layers if labels are equal."""
 
 
 PRESETS = {
@@ -102,7 +103,7 @@ PRESETS = {
         epochs=1,
     ),
 }
-# The rows of the paper's Tables 5, 6 and 7, beside MSRN as the settings have it.
+# The values in the paper's Tables 5, 6 and 7 that are not the settings' defaults.
 ABLATIONS: dict[str, tuple[Any, ...]] = {
     "semantics": ("none", "labels", "groups"),
     "branches": (1, 2, 4),
@@ -161,7 +162,7 @@ def build(
     seed: int,
     semantics: Mapping[int, Semantics],
 ) -> keras.Model:
-    """Builds a row's model, compiled, with weights of `init_from` if that is given."""
+    """Builds a row's compiled model, with weights of `init_from` if given."""
     backbone, words = make_backbone(settings), semantics[seed][0]
     if settings.head == "max":
         model = build_classifier(

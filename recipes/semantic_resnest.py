@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import keras
 
-from kmlic import experiments, models
+from kmlic import check_limits, experiments, models
 from kmlic.data import MultiLabelData
 from kmlic.experiments import Experiment, TrainingSettings, compile_model, make_backbone
 from kmlic.predict import load_run
@@ -34,7 +34,7 @@ GENERATOR = ("generator", "generator_loss_weight", "share")
 
 @dataclasses.dataclass(frozen=True)
 class GeneratorSettings(TrainingSettings):
-    """Holds the settings of stage one, which draws the maps."""
+    """Holds the settings of stage one, the generator of activation maps."""
 
     feature_map: int = -2
     """The feature map that the generator classifies: -1 the last, -2 the one before."""
@@ -48,15 +48,15 @@ class Settings(GeneratorSettings):
     backbone: str = "small_resnest"
     plain_backbone: str = "small_resnet"
     generator_backbone: str = "small_resnet"
-    generator_epochs: int = 20  # with 5 the maps are too poor to help
-    epochs: int = 5
+    generator_epochs: check_limits.Count = 20  # with 5 epochs the maps do not help
+    epochs: check_limits.Count = 5
     embedding: Literal["deconv", "resize"] = "deconv"
-    embedding_channels: int = 1
+    embedding_channels: check_limits.Count = 1
     last_norm: bool = True
-    hidden_units: tuple[int, ...] = (256,)
+    hidden_units: tuple[check_limits.Count, ...] = (256,)
     generator: Literal["none", "frozen", "trainable", "joint"] = "frozen"
     """none: the baseline; joint: end to end, with both losses."""
-    generator_loss_weight: float = 1.0
+    generator_loss_weight: check_limits.NonNegative = 1.0
     share: Literal["nothing", "stem"] = "nothing"
     start: Literal["weights", "baseline"] = "weights"
     stage_one: Path | None = None
@@ -109,8 +109,8 @@ PRESETS = {
 def main(settings: Settings) -> Run:
     """Trains generator, baseline and guided classifiers, compares and exports them."""
     rows = experiments.choose_rows(settings, make_table(settings), ("baseline", MAIN))
-    stages = {seed: find_generator(settings, seed) for seed in settings.seeds}
     experiment = Experiment(MAIN, settings)
+    stages = {seed: find_generator(settings, seed) for seed in settings.seeds}
     build_row = functools.partial(build, stages=stages, experiment=experiment)
     experiments.train_rows(experiment, rows, build_row)
     experiments.add_linear_probes(experiment)
@@ -138,7 +138,7 @@ def make_table(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def find_generator(settings: Settings, seed: int) -> Path:
-    """Returns the folder of a seed's generator, which is trained if there is none."""
+    """Returns the run folder of a seed's generator, trained if there is none."""
     beside = settings.folder.with_name(f"{settings.folder.name}_generator")
     stage = settings.narrow(
         GeneratorSettings,
@@ -175,7 +175,7 @@ def build(
     if settings.start == "baseline" and experiment:
         weights = experiment.write_backbone("baseline", seed, settings.backbone)
         settings = dataclasses.replace(settings, weights=weights)
-        keras.utils.set_random_seed(seed)  # loading the baseline drew numbers
+        keras.utils.set_random_seed(seed)  # loading the baseline drew random numbers
     options: dict[str, Any] = {"image_size": settings.image_size}
     layer = models.LOGITS
     if settings.generator == "none":

@@ -1,6 +1,27 @@
+import os
+import socket
+import subprocess
+import sys
+import zlib
+
 import pytest
 
-from kmlic.atomic_write import atomic_write
+from kmlic import atomic_write as module
+from kmlic.atomic_write import atomic_write, require_writable
+from tests.kills import kills
+
+_MARK = "model.xml"
+
+
+def _names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def _write_folder(path, content):
+    with atomic_write(path, folder_with=_MARK) as temporary:
+        temporary.mkdir()
+        (temporary / _MARK).write_text(content)
+        (temporary / content).touch()
 
 
 def test_an_error_while_writing_leaves_the_old_file(tmp_path):
@@ -10,13 +31,129 @@ def test_an_error_while_writing_leaves_the_old_file(tmp_path):
         temporary.write_text("half")
         raise OSError("disk full")
     assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+    assert _names(tmp_path) == ["a.txt"]
+
+
+def test_an_error_while_writing_leaves_no_new_folders(tmp_path):
+    path = tmp_path / "new/folder/a.txt"
+    with pytest.raises(OSError, match="disk full"), atomic_write(path):
+        raise OSError("disk full")
+    assert _names(tmp_path) == []
 
 
 def test_a_folder_takes_the_place_of_a_folder(tmp_path):
     for content in ("old", "new"):
-        with atomic_write(tmp_path / "export") as temporary:
-            temporary.mkdir()
-            (temporary / content).touch()
-    assert [p.name for p in (tmp_path / "export").iterdir()] == ["new"]
-    assert [p.name for p in tmp_path.iterdir()] == ["export"]
+        _write_folder(tmp_path / "export", content)
+    assert _names(tmp_path / "export") == [_MARK, "new"]
+    assert _names(tmp_path) == ["export"]
+
+
+def test_a_folder_takes_the_place_of_an_empty_one(tmp_path):
+    (tmp_path / "export").mkdir()
+    _write_folder(tmp_path / "export", "new")
+    assert _names(tmp_path / "export") == [_MARK, "new"]
+
+
+def test_a_file_never_replaces_a_folder(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "link").symlink_to("photos")
+    for name in ("photos", "link"):
+        with (
+            pytest.raises(ValueError, match=rf"{name} must be a file .* is a folder"),
+            atomic_write(tmp_path / name) as temporary,
+        ):
+            temporary.write_text("report")
+    assert _names(tmp_path) == ["link", "photos"]
+
+
+def test_a_folder_never_replaces_a_file_or_a_foreign_folder(tmp_path):
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/1.jpg").touch()
+    with pytest.raises(ValueError, match=r"holds model.xml or not .*; it is a file\."):
+        _write_folder(tmp_path / "file", "new")
+    with pytest.raises(ValueError, match="it is a folder with other files"):
+        _write_folder(tmp_path / "photos", "new")
+    assert (tmp_path / "file").read_text() == "kept"
+    assert _names(tmp_path / "photos") == ["1.jpg"]
+
+
+def test_a_folder_that_appears_while_another_is_written_stays(tmp_path):
+    path = tmp_path / "export"
+    with (
+        pytest.raises(ValueError, match="it is a folder with other files"),
+        atomic_write(path, folder_with=_MARK) as temporary,
+    ):
+        temporary.mkdir()
+        path.mkdir()
+        (path / "mine").touch()
+    assert _names(path) == ["mine"]
+
+
+def test_what_a_link_refers_to_is_replaced(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link.txt").symlink_to("disk/a.txt")
+    for text in ("old", "new"):
+        with atomic_write(tmp_path / "link.txt") as temporary:
+            temporary.write_text(text)
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "disk/a.txt").read_text() == "new"
+
+
+def test_says_where_nothing_can_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="file is not a folder"):
+        require_writable(tmp_path / "file/report.html")
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(ValueError, match="neither a file nor a folder"):
+        require_writable(tmp_path / "pipe.csv")
+    with pytest.raises(ValueError, match=r"file must not be a file that is read"):
+        require_writable(tmp_path / "file", inputs=(None, tmp_path / "file"))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(ValueError, match="no permission to write in"):
+        require_writable(tmp_path / "a/b.csv")
+    assert _names(tmp_path) == ["file", "pipe.csv"]
+
+
+def test_what_killed_processes_left_is_removed(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"],
+        capture_output=True,
+        check=True,
+    )
+    here, elsewhere = (
+        f"{zlib.crc32(host.encode()):08x}" for host in (socket.gethostname(), "other")
+    )
+    dead, running = int(ended.stdout), os.getppid()
+    kept = [
+        f".a.{here}-{running}.partial.csv",
+        f".a.{elsewhere}-{dead}.partial.csv",
+        ".a.1.partial.csv",
+    ]
+    for name in (*kept, f".a.{here}-{dead}.partial.csv"):
+        (tmp_path / name).touch()
+    (tmp_path / f".export.{here}-{dead}.partial/1").mkdir(parents=True)
+    with atomic_write(tmp_path / "b.csv") as temporary:
+        temporary.touch()
+    assert _names(tmp_path) == sorted([*kept, "b.csv"])
+
+
+@pytest.mark.parametrize("exchange", [True, False])
+def test_a_kill_at_any_point_leaves_one_folder_that_is_complete(
+    tmp_path, monkeypatch, exchange
+):
+    if not exchange:
+        monkeypatch.setattr(module, "_exchange", lambda *_: False)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    path = tmp_path / "export"
+    _write_folder(path, "old")
+    for _ in kills(lambda: path, lambda path: _write_folder(path, "new")):
+        if exchange:  # at every moment
+            assert (path / (path / _MARK).read_text()).exists()
+        module.recover(path)
+        content = (path / _MARK).read_text()
+        assert content in ("old", "new")
+        assert _names(path) == sorted([_MARK, content])
+        _write_folder(path, "old")
+        assert _names(tmp_path) == ["export"]
+    assert content == "new"

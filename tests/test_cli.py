@@ -1,13 +1,19 @@
 import csv
 import json
+import os
 import subprocess
 import sys
+from unittest import mock
 
+import keras
+import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
-from kmlic import cli, experiments
+from kmlic import cli, experiments, predict
 from kmlic.evaluation import Report
+from kmlic.labels import Labels
 from tests.data.files import write_dataset
 from tests.predict.toys import write_broken, write_image, write_run
 
@@ -135,6 +141,28 @@ def test_says_in_one_sentence_what_cannot_be_done(
 
 
 @pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (["data", "check", "{images}", "--report", "{images}"], "it is a folder"),
+        (["data", "check", "{images}", "--write_splits", "{images}"], "it is a folder"),
+        (["data", "check", "{csv}", "--write_splits", "{csv}"], "a file that is read"),
+        (["predict", "absent", "{images}", "--output", "{images}"], "it is a folder"),
+        (["predict", "absent", "{images}", "--output", "{csv}/a.csv"], "not a folder"),
+    ],
+)
+def test_writes_over_nothing_else_and_says_so_first(
+    image, capsys, monkeypatch, command, sentence
+):
+    table = image.with_name("labels.csv")
+    table.write_text("path,labels\n")
+    monkeypatch.setitem(sys.modules, "kmlic.data_check", None)  # is not reached
+    names = {"images": image.parent, "csv": table}
+    assert cli.main([argument.format(**names) for argument in command]) == 2
+    assert sentence in capsys.readouterr().err
+    assert image.exists() and table.exists()
+
+
+@pytest.mark.parametrize(
     "flags", [["--treshold", "0.3"], ["--top_k", "many"], ["--on_error", "ignore"]]
 )
 def test_refuses_wrong_flags(run, image, flags, capsys):
@@ -159,6 +187,7 @@ def test_tags_images_on_beam(run, image, tmp_path, capsys):
 
 def test_prints_the_metrics_of_a_run(run, monkeypatch, capsys):
     asked = {}
+    (run / "run.json").touch()
 
     def evaluate_run(folder, dataset, **options):
         asked.update(options, folder=folder, dataset=dataset)
@@ -225,3 +254,118 @@ def test_checks_a_dataset_and_exits_with_1_if_it_has_errors(tmp_path, capsys):
     assert "9 | 007.jpeg | " in output
     assert cli.main(["data", "check", str(tmp_path / "gone.csv")]) == 2
     assert "there is no such file" in capsys.readouterr().err
+
+
+def rename(path, name):
+    path.rename(path.with_name(name))
+
+
+NAMES = ["[artist] title.png", "broken [red].png", "[raw].png", ":cat:.png"]
+
+
+def test_shows_file_names_and_labels_that_look_like_markup(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("COLUMNS", "400")
+    run = write_run(tmp_path / "run", Labels(("[meme]", "[/x]", "=1+1"), image_size=8))
+    for name in NAMES:
+        write_image(tmp_path / "images" / name, (255, 255, 0))
+    assert cli.main(["predict", str(run), str(tmp_path / "images")]) == 0
+    output = capsys.readouterr().out
+    assert all(name in output for name in NAMES)
+    assert output.count("[meme] 0.95, [/x] 0.95") == len(NAMES)
+
+
+def test_shows_control_characters_of_file_names_escaped(
+    run, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("COLUMNS", "400")
+    for name in ("a\x1b[31m\u202e.png", "b\n.png", os.fsdecode(b"caf\xe9.png")):
+        rename(write_image(tmp_path / "images/new.png", (255, 0, 0)), name)
+    assert cli.main(["predict", str(run), str(tmp_path / "images")]) == 0
+    output = capsys.readouterr().out
+    for name in (r"a\x1b[31m\u202e.png", r"b\x0a.png", r"caf\xe9.png"):
+        assert name in output
+    assert not {"\x1b", "\u202e"} & set(output)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_counts_names_that_are_not_utf8(run, image, tmp_path, suffix, capsys):
+    write_image(image.with_name("other.png"), (255, 0, 0))
+    rename(image, os.fsdecode(b"caf\xe9.png"))
+    output = tmp_path / f"rows{suffix}"
+    command = ["predict", str(run), str(image.parent), "--output", str(output)]
+    assert cli.main(command) == 0
+    assert "2 images, 0 of them broken. 1 file names are" in capsys.readouterr().out
+    assert r"caf\xe9.png" in output.read_text("utf-8").replace(r"\\", "\\")
+
+
+def test_a_model_whose_weights_are_nan_is_an_error(run, image, tmp_path, capsys):
+    images = keras.Input((8, 8, 3))
+    dense = keras.layers.Dense(3)
+    model = keras.Model(images, dense(keras.layers.Flatten()(images)))
+    dense.set_weights([np.zeros((192, 3)), np.full(3, np.nan)])
+    model.save(run / "model.keras")
+    output = tmp_path / "rows.jsonl"
+    command = ["predict", str(run), str(image), "--output", str(output)]
+    assert cli.main(command) == 2
+    assert "finite numbers; got nan" in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_more_images_per_batch_than_there_are_cost_nothing(run, image, capsys):
+    command = ["predict", str(run), str(image), "--batch_size"]
+    assert cli.main([*command, "65536"]) == 0
+    assert cli.main([*command, "1000000"]) == 2
+    assert "batch_size=1000000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["predict", "absent", "absent.jpg"],
+        ["predict", "{run}", "absent.jpg"],
+        ["predict", "{run}", "{image}", "--output", "rows.txt"],
+        ["predict", "{run}", "{image}", "--batch_size", "0"],
+        ["predict", "{run}", "{image}", "--boxes", "absent.csv"],
+        ["predict", "{run}", "{image}", "--unknown", "0"],
+        ["evaluate", "absent"],
+        ["evaluate", "{run}", "absent.csv"],
+        ["evaluate", "{run}", "--data_dir", "absent"],
+        ["export", "absent"],
+        ["export", "{run}", "--images", "absent.jpg"],
+        ["export", "{run}", "--formats", "unknown"],
+        ["data", "check", "absent.csv"],
+        ["data", "check", "{image}", "--fractions", "nan", "0.1", "0.1"],
+    ],
+)
+def test_mistakes_are_found_before_tensorflow_is_imported(
+    run, image, monkeypatch, arguments
+):
+    (run / "run.json").touch()
+    words = [each.format(run=run, image=image) for each in arguments]
+    # A name that is None cannot be imported.
+    program = (
+        "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None; "
+        "from kmlic import cli; sys.exit(cli.main(sys.argv[1:]))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *words], capture_output=True, text=True
+    )
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr and "tensorflow" not in ended.stderr
+    assert any(word in ended.stderr for word in (*words[1:], "fractions=nan"))
+
+
+def test_errors_of_tensorflow_and_ctrl_c_are_one_sentence(
+    run, image, monkeypatch, capsys
+):
+    full = tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+    errors = [full, MemoryError(), csv.Error("line contains NUL"), OSError(28, "full")]
+    for error in errors:
+        monkeypatch.setattr(predict, "load_scorer", mock.Mock(side_effect=error))
+        assert cli.main(["predict", str(run), str(image)]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    stop = mock.Mock(side_effect=KeyboardInterrupt)
+    monkeypatch.setattr(predict, "load_scorer", stop)
+    assert cli.main(["predict", str(run), str(image)]) == 130

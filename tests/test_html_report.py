@@ -1,3 +1,4 @@
+import base64
 import html.parser
 
 import markupsafe
@@ -130,3 +131,57 @@ def test_figures_with_photographs_become_pixels(tmp_path):
 def test_says_which_row_has_too_many_cells():
     with pytest.raises(ValueError, match=r"2 cells each; got 3 in .* section 'Sizes'"):
         Section("Sizes", header=["split", "images"], rows=[["train", "3", "4"]])
+
+
+MATHEMATICS = ("$10_$20", "$\\frac{$", "a$b$c", "x^2_3")
+
+
+def _figure_of(names, photograph=False):
+    figure = Figure(layout="constrained")
+    axes = figure.add_subplot(title=names[0], xlabel=names[-1])
+    if photograph:
+        axes.imshow(np.zeros((2, 2)))
+    for name in names:
+        axes.plot([0, 1], label=name)
+    axes.text(0, 0, names[0])
+    axes.set_yticks(range(len(names)), names, rotation=30)
+    axes.legend()
+    return figure
+
+
+def _texts_of(figure):
+    (axes,) = figure.axes
+    return [axes.get_title(), *(tick.get_text() for tick in axes.get_yticklabels())]
+
+
+@pytest.mark.parametrize("photograph", [False, True])
+def test_texts_of_figures_are_never_mathematics(tmp_path, photograph):
+    figure = _figure_of(MATHEMATICS, photograph)
+    page(tmp_path, Section("x", figures=[figure]))
+    assert _texts_of(figure) == [MATHEMATICS[0], *MATHEMATICS]
+
+
+def test_a_browser_draws_characters_that_matplotlib_cannot(tmp_path):
+    figure = _figure_of(["犬", "cat"])
+    _, read = page(tmp_path, Section("x", figures=[figure]))
+    svg = base64.b64decode(read.of("img")[0]["src"].split(",")[1]).decode()
+    assert svg.count("犬</text>") == 4
+    assert figure.axes[0].get_yticklabels()[0].get_rotation() == 30
+
+
+def test_a_photograph_names_characters_that_matplotlib_cannot_draw(tmp_path):
+    figure = _figure_of(["犬", "cat"], photograph=True)
+    _, read = page(tmp_path, Section("x", figures=[figure]))
+    assert _texts_of(figure) == ["U+72AC", "U+72AC", "cat"]
+    assert read.of("img")[0]["alt"] == "犬"
+
+
+def test_control_characters_are_shown_escaped(tmp_path):
+    name = "a\x07\u202e\udce9"
+    figure = _figure_of([name, "cat"])
+    cell = markupsafe.Markup("<code>{}</code>").format(name)
+    text, read = page(tmp_path, Section(name, name, rows=[[cell]], figures=[figure]))
+    shown = [text for _, text in read.texts if text.startswith("a")]
+    assert set(shown) == {r"a\x07\u202e\xe9"} and len(shown) == 4
+    assert _texts_of(figure)[:2] == [r"a\x07\u202e\xe9"] * 2
+    assert not {"\x07", "\u202e"} & set(text)

@@ -131,3 +131,27 @@ def test_probabilities_are_sigmoids_or_softmaxes_within_groups():
     np.testing.assert_allclose(found, np.concatenate(expected, axis=1), rtol=1e-5)
     extreme = np.array([[1e4, -1e4, 0, -1e4, -1e4]])
     assert to_probabilities(extreme, SIZES).tolist() == [[1, 0, 0, 0.5, 0.5]]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff",
+        b"[" * 100_000,
+        b"1" * 5000,
+        b'{"names": ["a"], "thresholds": ["x"]}',
+        b'{"names": ["a"], "thresholds": [1' + b"0" * 400 + b"]}",
+        b'{"names": ["a"], "thresholds": [NaN]}',
+        b'{"names": ["a"], "image_size": "8"}',
+        b'{"names": ["a"], "image_size": 0}',
+        b'{"names": ["a"], "image_size": true}',
+        b'{"names": ["a"], "groups": ["a"]}',
+        b'{"names": ["a"], "groups": {"g": [["a"]]}}',
+        b'{"names": ["a"], "hash": 5}',
+    ],
+)
+def test_a_file_that_somebody_changed_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "labels.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"labels\.json"):
+        Labels.read(path)

@@ -1,12 +1,23 @@
 import dataclasses
+import gc
 import json
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from kmlic.run_folder import Run, RunFolder, peak_memory_gb
+from kmlic import atomic_write
+from kmlic.atomic_write import remove
+from kmlic.run_folder import (
+    Run,
+    RunFolder,
+    none_to_nan,
+    peak_memory_gb,
+    require_run,
+)
+from tests.kills import kills
 
 RUN = Run(
     recipe="msrn",
@@ -40,27 +51,153 @@ def test_another_file_is_refused_by_name(tmp_path, text):
         Run.read(tmp_path / "run.json")
 
 
+def _begin(path, settings, state="step"):
+    folder = RunFolder(path)
+    resumes = folder.begin(settings)
+    if state:
+        folder.trainings.mkdir(exist_ok=True)
+        (folder.trainings / state).touch()
+    return folder, resumes
+
+
 def test_a_run_that_was_interrupted_goes_on(tmp_path):
-    assert not RunFolder(tmp_path / "run").begin({"epochs": 3})
+    first, resumes = _begin(tmp_path / "run", {"epochs": 3})
+    (first.draft / "old").touch()
     again = RunFolder(tmp_path / "run")
+    assert not resumes
     assert again.begin({"epochs": 3})
+    assert (again.trainings / "step").exists()
+    assert not list(again.draft.iterdir())
     assert not again.path.exists()
 
 
 def test_other_settings_are_listed_and_refused(tmp_path):
-    RunFolder(tmp_path / "run").begin({"epochs": 3, "seed": 0})
+    _begin(tmp_path / "run", {"epochs": 3, "seed": 0})
     with pytest.raises(ValueError, match=r"\(epochs: 3 there, 4 here\)"):
         RunFolder(tmp_path / "run").begin({"epochs": 4, "seed": 0})
 
 
+@pytest.mark.parametrize("state", [None, ".step.0-1.partial.npz"])
+def test_a_start_without_a_saved_state_leaves_nothing(tmp_path, state):
+    folder, _ = _begin(tmp_path / "new/run", {"data_dir": "phtos"}, state)
+    assert not RunFolder(folder.path).begin({"data_dir": "photos"})
+    gc.collect()
+    del folder
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_killed_start_without_a_saved_state_is_not_resumed(tmp_path):
+    path = tmp_path / "run"
+    for _ in kills(
+        lambda: RunFolder(path), lambda folder: folder.begin({"data_dir": "phtos"})
+    ):
+        folder = RunFolder(path)
+        assert not folder.begin({"data_dir": "photos"})
+        del folder
+        assert not list(tmp_path.iterdir())
+
+
 def test_a_finished_run_replaces_the_one_before(tmp_path):
     for name in ("first", "second"):
-        folder = RunFolder(tmp_path / "run")
-        assert not folder.begin({})
-        (folder.working / name).touch()
+        folder, resumes = _begin(tmp_path / "run", {})
+        assert not resumes
+        (folder.draft / name).touch()
+        (folder.draft / "run.json").touch()
         folder.finish()
-    assert [p.name for p in (tmp_path / "run").iterdir()] == ["second"]
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {"second", "run.json"}
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_folder_that_is_no_run_stays(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/1.jpg").touch()
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="it is a folder with other files"):
+        RunFolder(tmp_path / "photos").begin({})
+    with pytest.raises(ValueError, match=r"file must be a folder .* it is a file"):
+        RunFolder(tmp_path / "file").begin({})
+    folder, _ = _begin(tmp_path / "run", {})
+    folder.path.mkdir()
+    (folder.path / "mine").touch()
+    with pytest.raises(ValueError, match="it is a folder with other files"):
+        folder.finish()
+    assert (folder.trainings / "step").exists()
+    assert [p.name for p in folder.path.iterdir()] == ["mine"]
+
+
+def test_another_process_cannot_begin_the_same_run(tmp_path):
+    script = (
+        "import sys; from kmlic.run_folder import RunFolder; "
+        "RunFolder(sys.argv[1]).begin({})"
+    )
+
+    def begin_elsewhere():
+        return subprocess.run(
+            [sys.executable, "-c", script, tmp_path / "run"],
+            capture_output=True,
+            text=True,
+        )
+
+    folder, _ = _begin(tmp_path / "run", {}, None)
+    found = begin_elsewhere()
+    assert found.returncode == 1
+    assert f"being written by another process ({os.getpid()} on host" in found.stderr
+    (folder.draft / "run.json").touch()
+    folder.finish()
+    assert begin_elsewhere().returncode == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize(
+    ("old", "exchange", "epochs"), [(True, True, 3), (True, False, 4), (False, True, 4)]
+)
+def test_a_kill_at_any_point_of_finish_loses_no_run(
+    tmp_path, monkeypatch, old, exchange, epochs
+):
+    if not exchange:
+        monkeypatch.setattr(atomic_write, "_exchange", lambda *_: False)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    path = tmp_path / "run"
+
+    def start(content):
+        folder, _ = _begin(path, {"epochs": 3})
+        (folder.draft / "export/1").mkdir(parents=True)
+        (folder.draft / "export/1/model").write_text(content)
+        (folder.draft / "run.json").write_text(content)
+        return folder
+
+    def read():
+        content = (path / "run.json").read_text()
+        assert content == (path / "export/1/model").read_text()
+        return content
+
+    seen = []
+    if old:
+        start("old").finish()
+    for _ in kills(lambda: start("new"), RunFolder.finish):
+        if old and exchange:  # at every moment
+            read()
+        folder, resumes = RunFolder(path), False
+        try:
+            resumes = folder.begin({"epochs": epochs})
+        except ValueError as error:
+            assert "epochs: 3 there, 4 here" in str(error)
+            resumes = True
+        seen.append(read() if path.exists() else None)
+        if seen[-1] != "new":
+            assert resumes and (folder.trainings / "step").exists()
+        else:
+            assert epochs == 3 or not resumes
+        assert {p.name for p in path.glob("*")} <= {"run.json", "export"}
+        del folder
+        remove(tmp_path / ".run.working")
+        remove(path)
+        assert not list(tmp_path.iterdir())
+        if old:
+            start("old").finish()
+    before = "old" if old else None
+    assert seen == sorted(seen, key=lambda content: content == "new")
+    assert {*seen} == {before, "new"}
 
 
 def test_the_memory_of_the_process_that_started_one_does_not_count():
@@ -72,3 +209,49 @@ def test_the_memory_of_the_process_that_started_one_does_not_count():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert float(found.stdout) < 0.4 < ballast.nbytes / 1e9
+
+
+def test_run_json_never_holds_nan(tmp_path):
+    values = {"msrn": {"mAP": float("nan"), "loss": float("inf")}}
+    run = dataclasses.replace(RUN, results={"test": values}, settings={"rates": (1.0,)})
+    run.write(tmp_path / "run.json")
+    text = (tmp_path / "run.json").read_text()
+    content = json.loads(text, parse_constant=pytest.fail)
+    assert content["results"]["test"]["msrn"] == {"mAP": None, "loss": None}
+    assert none_to_nan({"a": None, "b": 1.0})["b"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("data", [], "data"),
+        ("data", {"seeds": []}, "seeds"),
+        ("data", {"seeds": {"0": {"spec": {"name": "csv"}}}}, "splits"),
+        ("data", {"exported": {"model": "x", "seed": "0"}}, "seed"),
+        ("data", {"fingerprints": "x"}, "fingerprints"),
+        ("settings", None, "settings"),
+        ("results", {"test": {"msrn": {"mAP": "high"}}}, "results"),
+        ("exports", {"model.tflite": "small"}, "exports"),
+        ("recipe", 3, "recipe"),
+    ],
+)
+def test_a_changed_file_is_refused_with_the_field(tmp_path, name, value, found):
+    content = {**dataclasses.asdict(RUN), name: value}
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=rf"(?s)kmlic wrote; got .*{found}"):
+        Run.read(tmp_path / "run.json")
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"[" * 100_000, b"[1]", b"1" * 5000])
+def test_another_kind_of_content_is_refused(tmp_path, content):
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"run\.json must be"):
+        Run.read(tmp_path / "run.json")
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="there is no such folder"):
+        require_run(tmp_path / "absent")
+    (tmp_path / "run.json").touch()
+    with pytest.raises(ValueError, match=r"run\.json and labels.json; it lacks labels"):
+        require_run(tmp_path, "run.json", "labels.json")

@@ -15,7 +15,7 @@ from kmlic.atomic_write import atomic_write
 from kmlic.data import MultiLabelData
 from kmlic.data.build_batches import build_batches
 from kmlic.data.build_from_listing import FileLoader
-from kmlic.data.decoding import Crop, cut
+from kmlic.data.decode_plain import Crop, cut
 from kmlic.labels import Labels
 
 TRAIN, VALIDATION, TEST = 0, 1, 2

@@ -106,6 +106,7 @@ def train_classifier(
     budget = Budget(settings.minutes, console)
     start = time.monotonic()
     run_folder = RunFolder(settings.folder)
+    run_folder.begin({})
     stages = run_folder.path.with_name(f".{run_folder.path.name}.stages")
     existed = stages.exists()
     try:
@@ -216,9 +217,7 @@ def _finish(
     images, chosen = trained.checked.images, trained.choice.chosen
     labels, size = trained.choice.labels, trained.features.image_size
     model = build_chosen(chosen, lambda: build(size))
-    working = trained.folder.working
-    shutil.rmtree(working, ignore_errors=True)
-    working.mkdir(parents=True)
+    working = trained.folder.draft
     labels.write(working / "labels.json")
     model.save(working / "model.keras")
     rows = images.test_rows if len(images.test_rows) else images.training_rows
@@ -246,7 +245,7 @@ def _finish(
         findings=trained.checked.findings,
     )
     write_report(working / "report.html", f"Classifier of {images.source}", sections)
-    trained.folder.finish(without=())
+    trained.folder.finish()
     budget.say("verdict", verdict)
     return run
 

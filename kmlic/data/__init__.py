@@ -3,10 +3,10 @@
 from kmlic.data.augmentation import Augmentation
 from kmlic.data.check_images import ImageCheck, check_images
 from kmlic.data.dataset_spec import DatasetSpec
+from kmlic.data.decode_plain import decode_plain
 from kmlic.data.decoding import (
     ImageHeader,
     decode_image,
-    decode_plain,
     inspect_image,
     read_image,
     read_resized,

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from kmlic.data.decoding import Crop, cut, resize_images
+from kmlic.data.decode_plain import Crop, cut
+from kmlic.data.decoding import resize_images
 from kmlic.data.keras_augmentation import cutout, grid_mask, mix, rand_augment
 
 _SCALES = (1.0, 0.9, 0.8, 0.7, 0.6)

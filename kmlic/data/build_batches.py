@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from kmlic.check_choice import check_choice
 from kmlic.data.augmentation import Augmentation
-from kmlic.data.decoding import Crop, resize_images
+from kmlic.data.decode_plain import Crop
+from kmlic.data.decoding import resize_images
 from kmlic.data.training_batches import (
     Order,
     ShuffledRows,

@@ -12,16 +12,13 @@ import tensorflow as tf
 from kmlic.check_choice import check_choice
 from kmlic.data.build_batches import BatchOptions, build_splits, fits_in_cache
 from kmlic.data.dataset_spec import DatasetSpec
+from kmlic.data.decode_plain import Crop, cut, decode_plain, turn_upright
 from kmlic.data.decoding import (
     MAX_BYTES,
     MAX_PIXELS,
-    Crop,
     Limits,
-    cut,
     decode_image,
-    decode_plain,
     decoded_pixels,
-    turn_upright,
 )
 from kmlic.data.image_row import Listing
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
@@ -117,7 +114,8 @@ def build_from_listing(
     targets = {name: inspected.targets[own].toarray() for name, own in members.items()}
     elements = {}
     for name, own in members.items():
-        files = [join(listing.root, path) for path in paths[name]]
+        # Bytes, because a file name need not be UTF-8.
+        files = [os.fsencode(join(listing.root, path)) for path in paths[name]]
         references = tf.constant(files, tf.string), turns[own]
         elements[name] = tf.data.Dataset.from_tensor_slices((references, targets[name]))
     cache = options.get("cache", True) and check != "none"
@@ -200,7 +198,10 @@ class FileLoader:
         return tf.ensure_shape(image, (None, None, 3))
 
     def _decode(self, data: bytes, path: bytes) -> np.ndarray:
-        return decode_image(data, name=os.fsdecode(path), **self._limits)
+        size = self._image_size
+        return decode_image(
+            data, name=os.fsdecode(path), image_size=size, **self._limits
+        )
 
 
 def list_first(lines: Sequence[str]) -> str:

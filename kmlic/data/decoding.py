@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -11,21 +12,13 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageOps
 
+from kmlic.data.decode_content import decode_content
+from kmlic.data.decode_plain import REDUCTIONS
+from kmlic.data.read_header import FORMATS, MAGIC, SCANS, Header, read_header_of
 from kmlic.data.storage import read_file
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 50_000_000
-
-_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
-_ORIENTATION = 0x0112
-_TRANSFORM = "INTEGER_ACCURATE"
-# A JPEG can be decoded at one over these of its size.
-_REDUCTIONS = (1, 2, 4, 8)
-# Computes the wanted part of an image from its sides, see `decode_plain`.
-Crop = Callable[[tf.Tensor], tf.Tensor]
-
-# Chunks of a PNG that change its pixels: orientation, transparency, animation.
-_PNG_EXTRAS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp", b"tRNS", b"acTL")
 
 
 class Limits(TypedDict, total=False):
@@ -33,7 +26,8 @@ class Limits(TypedDict, total=False):
 
     Args:
         max_bytes: largest size of a file; 50 million when left out.
-        max_pixels: largest width times height; 50 million when left out.
+        max_pixels: largest width times height; 50 million when left out. A JPEG may
+            pass over that many pixels 16 times, or more often over fewer.
     """
 
     max_bytes: int
@@ -48,9 +42,9 @@ class ImageHeader:
         format: "JPEG", "PNG", "GIF", "BMP" or "WEBP".
         width: in pixels, as stored, before any EXIF rotation.
         height: in pixels, as stored.
-        turn: EXIF orientation, 1-8, of an image that TensorFlow decodes correctly apart
-            from it: an 8-bit grey or RGB JPEG, or such a PNG that is upright and has no
-            transparency or animation. 0 for other images.
+        turn: orientation, 1-8, of an image that `decode_plain` decodes correctly apart
+            from it: a JPEG, or an 8-bit grey or RGB PNG that is upright and has no
+            transparency. 0 for other images.
     """
 
     format: str
@@ -60,7 +54,7 @@ class ImageHeader:
 
     @property
     def plain(self) -> bool:
-        """Returns whether TensorFlow decodes the image correctly."""
+        """Returns whether `decode_plain` decodes the image correctly."""
         return self.turn == 1
 
 
@@ -83,8 +77,7 @@ def inspect_image(
         >>> inspect_image(file.getvalue())
         ImageHeader(format='PNG', width=3, height=2, turn=1)
     """
-    with _open(data, name, limits) as image:
-        return _header(image, data)
+    return _inspect(data, name, limits)[0]
 
 
 def decode_image(
@@ -96,9 +89,12 @@ def decode_image(
 ) -> np.ndarray:
     """Decodes a JPEG, PNG, GIF, BMP or WebP image to RGB pixels 0-255.
 
-    The EXIF orientation is applied, transparency becomes white, an animation its first
-    frame, 16 bits their upper 8, and palettes, grey and CMYK become RGB. The pixels
-    are those of Pillow, also where TensorFlow decodes them, as in training.
+    The orientation of EXIF or XMP is applied, transparency becomes white, an animation
+    its first frame, 16 bits their upper 8, and palettes, grey and CMYK become RGB.
+
+    Training and exports decode with the same TensorFlow functions. Only what these do
+    not know is left to Pillow, and refused by exports: BMP that is compressed or has
+    other than 8, 24 or 32 bits, and PNG with compressed EXIF or XMP.
 
     Shapes: bytes to (H, W, 3) uint8.
 
@@ -130,26 +126,20 @@ def inspect_and_decode(
 ) -> tuple[ImageHeader, np.ndarray]:
     """Decodes an image as `decode_image` does, and returns its header too.
 
-    An image that TensorFlow unexpectedly refuses gets the turn 0, so that the training
-    pipeline leaves it to Pillow.
-
     Raises:
         ValueError: naming the image and the rule it breaks.
     """
-    with _open(data, name, limits) as image:
-        header = _header(image, data)
-        if header.turn:
-            pixels = _decode_with_tensorflow(data, header, image_size)
-            if pixels is not None:
-                return header, pixels
-            header = dataclasses.replace(header, turn=0)
-        try:
+    header, row, image = _inspect(data, name, limits)
+    try:
+        if image is not None:
             return header, _to_rgb(image)
-        except Exception as error:  # Pillow's decoders raise errors of any type.
-            raise ValueError(
-                f"{name} must be a complete {image.format} image; it is truncated or "
-                f"damaged ({error})."
-            ) from error
+        format = FORMATS.index(header.format)
+        return header, _decoder(format, image_size)(data, row).numpy()
+    except Exception as error:  # Pillow's decoders raise errors of any type.
+        raise ValueError(
+            f"{name} must be a complete {header.format} image; it is truncated or "
+            "damaged."
+        ) from error
 
 
 def read_image(path: str | Path, **limits: Unpack[Limits]) -> np.ndarray:
@@ -212,81 +202,10 @@ def read_bytes(path: str | Path, **limits: Unpack[Limits]) -> bytes:
     return data
 
 
-def decode_plain(
-    data: tf.Tensor, *, image_size: int | None = None, crop: Crop | None = None
-) -> tf.Tensor:
-    """Decodes a plain JPEG or PNG inside a TensorFlow graph.
-
-    The accurate transform is as fast as the default, and decodes to Pillow's pixels;
-    the default is off by up to 9 of 255. Check the header first: pixels have no limit.
-
-    A JPEG whose sides are at least 4, 8 or 16 times the `image_size` is decoded at a
-    half, a quarter or an eighth of its size, which leaves at least twice the
-    `image_size`. Only the wanted part of a JPEG is decoded.
-
-    Shapes: () string to (H, W, 3) uint8.
-
-    Args:
-        data: the bytes of one 8-bit grey or RGB image.
-        image_size: side in pixels that the image will be resized to; None to decode it
-            at full size.
-        crop: computes the wanted part (4,), as top, left, height and width, from the
-            decoded image's height and width (2,); None for all of it.
-
-    Example:
-        >>> file = io.BytesIO()
-        >>> Image.new("RGB", (90, 70)).save(file, "JPEG")
-        >>> decode_plain(file.getvalue(), image_size=8).shape.as_list()
-        [18, 23, 3]
-    """
-    if image_size is None and crop is None:
-        return _decode_jpeg_or_png(data)
-    image = tf.cond(
-        tf.strings.substr(data, 0, 2) == b"\xff\xd8",
-        lambda: _decode_part(data, image_size, crop),
-        lambda: cut(_decode_jpeg_or_png(data), crop),
-    )
-    return tf.ensure_shape(image, (None, None, 3))
-
-
 def decoded_pixels(header: ImageHeader, image_size: int) -> int:
     """Computes the number of pixels of an image as `decode_plain` decodes it."""
     part = _reduction(header, image_size)
     return -(-header.width // part) * -(-header.height // part)
-
-
-def cut(image: tf.Tensor, crop: Crop | None) -> tf.Tensor:
-    """Cuts an image to the part that `crop` computes, see `decode_plain`.
-
-    Shapes: (H, W, C) to (h, w, C).
-    """
-    if crop is None:
-        return image
-    top, left, height, width = tf.unstack(crop(tf.shape(image)[:2]))
-    return image[top : top + height, left : left + width]
-
-
-def turn_upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Turns and mirrors an image by its EXIF orientation.
-
-    Shapes: (H, W, C) and () int32 to (H, W, C) or (W, H, C).
-
-    Args:
-        image: as stored.
-        orientation: 1-8; 1 is upright.
-    """
-    for numbers, change in (
-        ((5, 6, 7, 8), lambda x: tf.transpose(x, (1, 0, 2))),
-        ((2, 3, 6, 7), lambda x: x[:, ::-1]),
-        ((3, 4, 7, 8), lambda x: x[::-1]),
-    ):
-        needed = tf.reduce_any(orientation == tf.constant(numbers))
-        image = tf.cond(
-            needed,
-            lambda image=image, change=change: change(image),
-            lambda image=image: image,
-        )
-    return image
 
 
 def resize_images(images: tf.Tensor, size: int) -> tf.Tensor:
@@ -320,110 +239,94 @@ def _require_bytes(data: bytes, name: str, limits: Limits) -> None:
         )
 
 
-def _open(data: bytes, name: str, limits: Limits) -> Image.Image:
+def _inspect(
+    data: bytes, name: str, limits: Limits
+) -> tuple[ImageHeader, np.ndarray, Image.Image | None]:
+    """Returns the header, its numbers, and the image if it is left to Pillow."""
     _require_bytes(data, name, limits)
-    max_pixels = limits.get("max_pixels", MAX_PIXELS)
+    known = [index for index, magic in enumerate(MAGIC) if data.startswith(magic)]
+    if not known:
+        raise ValueError(_no_image(name))
     try:
-        image = Image.open(io.BytesIO(data), formats=_FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ValueError(
-            f"{name} must have at most max_pixels={max_pixels:,} pixels; "
-            f"Pillow says: {error}"
-        ) from error
-    except Exception as error:  # Pillow's parsers raise errors of any type.
-        raise ValueError(
-            f"{name} must be a JPEG, PNG, GIF, BMP or WebP image; its header is "
-            "damaged or that of another kind of file."
-        ) from error
-    width, height = image.size
+        row = _reader(known[0])(data).numpy()
+    except tf.errors.OpError as error:
+        reason = re.search(r"assertion failed: \[(.+?)\]", error.message)
+        raise ValueError(_no_image(name, reason[1] if reason else "")) from error
+    found = Header(*row.tolist())
+    if not found.decodable:
+        image = _open(data, name)
+        _require_pixels(*image.size, 1, name, limits)
+        return ImageHeader(str(image.format), *image.size, 0), row, image
+    width, height, turn = found.width, found.height, found.orientation * found.plain
+    if not width or not height:
+        raise ValueError(_no_image(name))
+    _require_pixels(width, height, found.scans, name, limits)
+    return ImageHeader(FORMATS[found.format], width, height, turn), row, None
+
+
+@functools.cache
+def _reader(format: int) -> Callable[[bytes], tf.Tensor]:
+    def read(content: tf.Tensor) -> tf.Tensor:
+        with tf.device("CPU"):
+            header = read_header_of(format, content)
+            return tf.stack([tf.cast(each, tf.int64) for each in header])
+
+    return tf.function(read, [tf.TensorSpec((), tf.string)], autograph=False)
+
+
+@functools.cache
+def _decoder(
+    format: int, image_size: int | None
+) -> Callable[[bytes, np.ndarray], tf.Tensor]:
+    def decode(content: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
+        with tf.device("CPU"):
+            header = Header(*tf.unstack(row))
+            turn = tf.cast(header.orientation, tf.int32)
+            header = header._replace(format=format, orientation=turn)
+            return decode_content(content, header, image_size=image_size)
+
+    row = tf.TensorSpec((len(Header.__annotations__),), tf.int64)
+    return tf.function(decode, [tf.TensorSpec((), tf.string), row], autograph=False)
+
+
+def _no_image(name: str, reason: str = "") -> str:
+    reason = reason or "its header is damaged or that of another kind of file"
+    return f"{name} must be a JPEG, PNG, GIF, BMP or WebP image; {reason}."
+
+
+def _require_pixels(
+    width: int, height: int, scans: int, name: str, limits: Limits
+) -> None:
+    max_pixels = limits.get("max_pixels", MAX_PIXELS)
     if width * height > max_pixels:
         raise ValueError(
             f"{name} must have at most max_pixels={max_pixels:,} pixels; it has "
             f"{width * height:,} ({width} x {height})."
         )
-    return image
+    if width * height * scans > SCANS * max_pixels:
+        raise ValueError(
+            f"{name} must have at most {SCANS} times max_pixels={max_pixels:,} pixels "
+            f"in all its scans; it has {scans:,} scans of {width} x {height} pixels."
+        )
 
 
-def _header(image: Image.Image, data: bytes) -> ImageHeader:
-    # Photographs with a second picture behind the first are JPEGs here.
-    kind = "JPEG" if image.format == "MPO" else str(image.format)
-    turn = 0
-    if image.mode in ("L", "RGB"):
-        if kind == "JPEG":
-            turn = _orientation(image)
-        elif kind == "PNG":
-            turn = int(data[24] == 8 and not any(x in data for x in _PNG_EXTRAS))
-    return ImageHeader(kind, image.width, image.height, turn)
-
-
-def _orientation(image: Image.Image) -> int:
+def _open(data: bytes, name: str) -> Image.Image:
     try:
-        orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # The pixels may be complete although the EXIF block is damaged.
-        return 1
-    return orientation if orientation in range(1, 9) else 1
-
-
-def _decode_with_tensorflow(
-    data: bytes, header: ImageHeader, image_size: int | None
-) -> np.ndarray | None:
-    # As `decode_plain`, but in one operator: each costs much outside a graph.
-    part = _reduction(header, image_size)
-    try:
-        pixels = tf.io.decode_jpeg(data, channels=3, ratio=part, dct_method=_TRANSFORM)
-    except tf.errors.OpError:
-        return None
-    if pixels.shape != (-(-header.height // part), -(-header.width // part), 3):
-        return None
-    if header.turn != 1:
-        pixels = turn_upright(pixels, tf.constant(header.turn))
-    upright: np.ndarray = pixels.numpy()
-    return upright
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except Exception as error:  # Pillow's parsers raise errors of any type.
+        raise ValueError(_no_image(name)) from error
 
 
 def _reduction(header: ImageHeader, image_size: int | None) -> int:
     if image_size is None or header.format != "JPEG":
         return 1
     spare = min(header.height, header.width) // (2 * image_size)
-    return max(part for part in _REDUCTIONS if part <= max(spare, 1))
-
-
-def _decode_jpeg_or_png(data: tf.Tensor) -> tf.Tensor:
-    return tf.io.decode_jpeg(data, channels=3, dct_method=_TRANSFORM)
-
-
-def _decode_part(
-    data: tf.Tensor, image_size: int | None, crop: Crop | None
-) -> tf.Tensor:
-    height, width, channels = tf.unstack(tf.io.extract_jpeg_shape(data))
-
-    def decode(reduction: int) -> tf.Tensor:
-        options = {"channels": 3, "ratio": reduction, "dct_method": _TRANSFORM}
-        if crop is None:
-            return tf.io.decode_jpeg(data, **options)
-        sides = tf.stack([-(-height // reduction), -(-width // reduction)])
-        window = crop(sides)
-        # Colours of the columns at the edge depend on their neighbours.
-        before = tf.minimum(window[1], 1)
-        after = tf.minimum(sides[1] - window[1] - window[3], 1)
-        wider = window + tf.stack([0, -before, 0, before + after])
-        image = tf.io.decode_and_crop_jpeg(data, wider, **options)
-        return image[:, before : before + window[3]]
-
-    if image_size is None:
-        return decode(1)
-    spare = tf.minimum(height, width) // (2 * image_size)
-    halvings = tf.reduce_sum(tf.cast(spare >= tf.constant(_REDUCTIONS[1:]), tf.int32))
-    # CMYK is left to Pillow, which decodes at full size.
-    halvings = tf.where(channels == 4, 0, halvings)
-    branches = [functools.partial(decode, reduction) for reduction in _REDUCTIONS]
-    return tf.switch_case(halvings, branches)
+    return max(part for part in REDUCTIONS if part <= max(spare, 1))
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:
     image.load()
-    if _orientation(image) != 1:
-        image = ImageOps.exif_transpose(image)
+    image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):  # 16 bits of grey, which convert would clip
         grey = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)

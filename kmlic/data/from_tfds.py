@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 from kmlic.data.build_batches import BatchOptions, build_splits, fits_in_cache
 from kmlic.data.check_images import shorten
 from kmlic.data.dataset_spec import DatasetSpec
-from kmlic.data.decoding import decode_plain
+from kmlic.data.decode_plain import decode_plain
 from kmlic.data.multi_label_data import SPLITS, Boxes, MultiLabelData
 from kmlic.labels import Labels
 

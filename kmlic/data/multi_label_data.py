@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from kmlic.atomic_write import atomic_write
 from kmlic.data.dataset_spec import DatasetSpec
+from kmlic.escape_text import escape_undecodable, guard_cell
 from kmlic.labels import Labels
 
 SPLITS = ("train", "validation", "test")
@@ -174,6 +175,9 @@ class MultiLabelData:
 def write_splits(path: str | Path, paths: Mapping[str, Sequence[str]]) -> None:
     """Writes a CSV with the columns path and split, atomically.
 
+    A path that a spreadsheet would run as a formula is written with an apostrophe
+    before it, which `read_splits` removes.
+
     Args:
         path: the file.
         paths: split to the paths of its images.
@@ -185,4 +189,6 @@ def write_splits(path: str | Path, paths: Mapping[str, Sequence[str]]) -> None:
         writer = csv.writer(file)
         writer.writerow(("path", "split"))
         for split in SPLITS:
-            writer.writerows((image, split) for image in paths[split])
+            writer.writerows(
+                (guard_cell(escape_undecodable(image)), split) for image in paths[split]
+            )

@@ -14,6 +14,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from kmlic.make_console import make_console
+
 _PATIENCE = 3.0
 _REFRESH = 0.1
 
@@ -36,7 +38,7 @@ def with_progress(
         >>> list(with_progress("abc", "spelling"))
         ['a', 'b', 'c']
     """
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     if not console.is_terminal:
         yield from items
         return
@@ -61,7 +63,7 @@ def make_bar(console: Console) -> Progress:
         True
     """
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

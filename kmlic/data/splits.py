@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from kmlic.check_choice import check_choice
 from kmlic.data.multi_label_data import SPLITS
 from kmlic.data.stratify import stratify
+from kmlic.escape_text import unguard_cell
 
 
 def split_images(
@@ -121,7 +122,7 @@ def read_splits(path: str | Path) -> dict[str, str]:
                 f"{path} must have the columns path and split; got {reader.fieldnames}."
             )
         for row in reader:
-            image, split = row["path"], row["split"]
+            image, split = unguard_cell(row["path"]), row["split"]
             if split not in SPLITS:
                 raise ValueError(
                     f"{path} row {reader.line_num}: split must be one of {SPLITS}; "

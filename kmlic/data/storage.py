@@ -98,19 +98,15 @@ def read_file(path: str | Path, *, max_bytes: int, name: str = "") -> bytes:
         ValueError: gone.json must exist; there is no such file.
     """
     name = name or os.fspath(path)
+    if "://" not in os.fspath(path):
+        return _read_local(Path(path), max_bytes, name)
     try:
         if not tf.io.gfile.exists(path):
             raise ValueError(f"{name} must exist; there is no such file.")
         if tf.io.gfile.isdir(path):
             raise ValueError(f"{name} must be a file; it is a folder.")
-        size = tf.io.gfile.stat(path).length
-        if size > max_bytes:
-            raise ValueError(
-                f"{name} must have at most max_bytes={max_bytes:,} bytes; it has "
-                f"{size:,}."
-            )
-        # What is no file on a disk, such as a device, has the size 0 and is not read.
-        return tf.io.gfile.GFile(path, "rb").read() if size else b""
+        _check_size(tf.io.gfile.stat(path).length, max_bytes, name)
+        return tf.io.gfile.GFile(path, "rb").read()
     except tf.errors.OpError as error:
         raise ValueError(f"{name} must be readable; got {error.message}.") from error
 
@@ -146,6 +142,28 @@ def open_text(path: str | Path) -> TextIO:
         return Path(path).open(encoding="utf-8-sig", newline="")
     content = io.BytesIO(tf.io.gfile.GFile(path, "rb").read())
     return io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
+
+
+def _read_local(path: Path, max_bytes: int, name: str) -> bytes:
+    """Reads a file of this machine, whose name need not be UTF-8."""
+    if not path.exists():
+        raise ValueError(f"{name} must exist; there is no such file.")
+    if path.is_dir():
+        raise ValueError(f"{name} must be a file; it is a folder.")
+    try:
+        size = path.stat().st_size
+        _check_size(size, max_bytes, name)
+        # What is no file on a disk, such as a device, has the size 0 and is not read.
+        return path.read_bytes() if size else b""
+    except OSError as error:
+        raise ValueError(f"{name} must be readable; got {error.strerror}.") from error
+
+
+def _check_size(size: int, max_bytes: int, name: str) -> None:
+    if size > max_bytes:
+        raise ValueError(
+            f"{name} must have at most max_bytes={max_bytes:,} bytes; it has {size:,}."
+        )
 
 
 def _ask(question: Callable[[str | Path], bool], path: str | Path) -> bool:

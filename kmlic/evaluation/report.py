@@ -131,7 +131,7 @@ def average_reports(reports: Sequence[Report]) -> tuple[Report, Report]:
 
     Args:
         reports: at least one, on the same split and labels. The deviation of a single
-            report is 0.
+            report is NaN.
 
     Raises:
         ValueError: if there is no report.
@@ -155,8 +155,10 @@ def average_reports(reports: Sequence[Report]) -> tuple[Report, Report]:
         )
         return Report(metrics, per_label, reports[0].images)
 
-    single = len(reports) == 1
-    return apply(np.mean), apply(lambda x: x[0] * 0 if single else np.std(x, ddof=1))
+    def deviate(values: np.ndarray) -> np.ndarray:
+        return np.std(values, ddof=1) if len(values) > 1 else np.array(np.nan)
+
+    return apply(np.mean), apply(deviate)
 
 
 def format_mean(

@@ -1,7 +1,15 @@
-"""Trainings that a recipe compares, and the runs they leave."""
+"""Experiments: models trained alike and compared, and the runs they write."""
 
+from kmlic.experiments.add_linear_probes import add_linear_probes
 from kmlic.experiments.add_map_mass import add_map_mass
 from kmlic.experiments.area_sections import area_sections
+from kmlic.experiments.cache_features import (
+    CachedSettings,
+    Features,
+    cache_features,
+    load_row,
+)
+from kmlic.experiments.choose_rows import choose_rows
 from kmlic.experiments.claims_section import claims_section
 from kmlic.experiments.compile_model import backbone_multipliers, compile_model
 from kmlic.experiments.evaluate_run import evaluate_run
@@ -18,15 +26,7 @@ from kmlic.experiments.map_sections import map_sections
 from kmlic.experiments.run_recipe import parse_settings, run_recipe
 from kmlic.experiments.train_members import MemberSettings, train_members
 from kmlic.experiments.train_or_reuse import train_or_reuse
-from kmlic.experiments.train_rows import (
-    CachedSettings,
-    Features,
-    add_linear_probes,
-    cache_features,
-    choose_rows,
-    load_row,
-    train_rows,
-)
+from kmlic.experiments.train_rows import train_rows
 from kmlic.experiments.trained import Trained
 from kmlic.experiments.training_settings import TrainingSettings
 from kmlic.experiments.write_submission import write_submission

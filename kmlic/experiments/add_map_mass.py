@@ -1,4 +1,4 @@
-"""How much of the models' maps lies on the labelled objects."""
+"""Metrics of how much of a map lies in the boxes of its label."""
 
 import numpy as np
 
@@ -9,9 +9,9 @@ from kmlic.explain import activation_maps, receptive_field_centers
 
 
 def add_map_mass(experiment: Experiment) -> None:
-    """Adds the share of each row's maps that lies in the boxes of the label.
+    """Adds the share of each row's maps that lies in the label's boxes as metrics.
 
-    Nothing is added where the dataset has no boxes.
+    Nothing is added if the dataset has no boxes.
 
     Args:
         experiment: whose trainings are done.

@@ -1,23 +1,23 @@
 """Areas under precision-recall curves, relative to a baseline."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from kmlic.data import MultiLabelData
 from kmlic.evaluation import compare_curves, format_mean, mean_and_deviation
 from kmlic.experiments.example_section import example_section
 from kmlic.experiments.experiment import SPLITS, Experiment
 from kmlic.html_report import Section
 from kmlic.metrics import precision_recall_auc
 
-# A label of more than this share of the training images is a majority label.
+# A majority label is one of more than this share of the training images.
 MAJORITY = 0.05
 
 
 def area_sections(experiment: Experiment, model: str, baseline: str) -> list[Section]:
     """Compares the areas under each label's precision-recall curve with a baseline's.
 
-    The mean areas and gains also become metrics of the rows. Images with rare labels
-    are shown under the model's maps.
+    The mean areas and their relative gains also become metrics of the rows. Images
+    with rare labels are shown under the model's maps.
 
     Args:
         experiment: whose trainings are done.
@@ -36,7 +36,7 @@ def area_sections(experiment: Experiment, model: str, baseline: str) -> list[Sec
 def _add_metrics(experiment: Experiment, split: str, baseline: str) -> None:
     areas = _areas(experiment, split)
     for index, (seed, data) in enumerate(experiment.data.items()):
-        majority = (data.train_targets == 1).mean(axis=0) > MAJORITY
+        majority = _shares(data) > MAJORITY
         for name, own in areas.items():
             gain = own[index] / areas[baseline][index] - 1
             values = {
@@ -57,60 +57,8 @@ def _areas(experiment: Experiment, split: str) -> dict[str, np.ndarray]:
     }  # (seeds, L)
 
 
-def _tables(experiment: Experiment, model: str, baseline: str) -> list[Section]:
-    data = experiment.data[experiment.settings.seeds[0]]
-    names, areas = data.labels.names, _areas(experiment, "test")
-    shares = (data.train_targets == 1).mean(axis=0)
-    gains = {name: each / areas[baseline] - 1 for name, each in areas.items()}
-    majority = shares > MAJORITY
-    groups = (np.ones_like(majority), majority, ~majority)
-    sections = [
-        Section(
-            "Area under the precision-recall curve",
-            f"{model} and {baseline} on the test split, in percent, and the relative "
-            "improvement of each seed, averaged.",
-            ("label", "training images", baseline, model, "relative improvement"),
-            [
-                (
-                    label,
-                    f"{100 * shares[i]:.1f} %",
-                    *(_format(areas[name][:, i]) for name in (baseline, model)),
-                    _format(gains[model][:, i]),
-                )
-                for i, label in enumerate(names)
-            ],
-        ),
-        Section(
-            "Relative improvement over majority and minority labels",
-            "Mean relative improvement of the area over all labels, over the "
-            f"{majority.sum()} of {len(names)} labels that more than "
-            f"{100 * MAJORITY:.0f} % of the training images have, and over the others, "
-            "in percent.",
-            ("model", "all labels", "majority", "minority"),
-            [
-                (name, *(_format([_mean(row[own]) for row in gain]) for own in groups))
-                for name, gain in gains.items()
-                if name != baseline
-            ],
-        ),
-    ]
-    if others := [name for name in areas if name not in (baseline, model)]:
-        sections.append(
-            Section(
-                f"Area minus that of {model}",
-                "Difference of the area on the test split in percentage points.",
-                ("label", model, *others),
-                [
-                    (
-                        label,
-                        _format(areas[model][:, i]),
-                        *(_format(areas[n][:, i] - areas[model][:, i]) for n in others),
-                    )
-                    for i, label in enumerate(names)
-                ],
-            )
-        )
-    return sections
+def _shares(data: MultiLabelData) -> np.ndarray:
+    return (data.train_targets == 1).mean(axis=0)
 
 
 def _mean(values: np.ndarray) -> float:
@@ -118,8 +66,52 @@ def _mean(values: np.ndarray) -> float:
     return float(known.mean()) if len(known) else np.nan
 
 
-def _format(values: ArrayLike) -> str:
+def _format(values: np.ndarray) -> str:
     return format_mean(*mean_and_deviation(values), digits=1)
+
+
+def _tables(experiment: Experiment, model: str, baseline: str) -> list[Section]:
+    data = experiment.data[experiment.settings.seeds[0]]
+    areas, shares = _areas(experiment, "test"), _shares(data)
+    gain = areas[model] / areas[baseline] - 1
+    others = [name for name in areas if name not in (baseline, model)]
+    per_label, differences = [], []
+    for i, label in enumerate(data.labels.names):
+        cells = (_format(each[:, i]) for each in (areas[baseline], areas[model], gain))
+        per_label.append((label, f"{100 * shares[i]:.1f} %", *cells))
+        own = areas[model][:, i]
+        cells = (_format(areas[name][:, i] - own) for name in others)
+        differences.append((label, _format(own), *cells))
+    keys = ("gain", "gain/majority", "gain/minority")
+    gains = [
+        (name, *(format_mean(mean.metrics[k], std.metrics[k], digits=1) for k in keys))
+        for name, (mean, std) in experiment.compare("test").items()
+        if name != baseline
+    ]
+    sections = [
+        Section(
+            "Area under the precision-recall curve",
+            f"{model} and {baseline} on the test split, in percent, and the relative "
+            "improvement, averaged over seeds.",
+            ("label", "training images", baseline, model, "relative improvement"),
+            per_label,
+        ),
+        Section(
+            "Relative improvement over majority and minority labels",
+            "Mean relative improvement of the area on the test split, in percent: over "
+            f"all labels, over those of more than {100 * MAJORITY:.0f} % of the "
+            f"training images ({(shares > MAJORITY).sum()} of {len(shares)} labels), "
+            "and over the others.",
+            ("model", "all labels", "majority", "minority"),
+            gains,
+        ),
+    ]
+    if others:
+        title = f"Area minus that of {model}"
+        text = f"{model} in percent, the differences in percentage points, test split."
+        header = ("label", model, *others)
+        sections.append(Section(title, text, header, differences))
+    return sections
 
 
 def _curves(experiment: Experiment, model: str, baseline: str) -> Section:

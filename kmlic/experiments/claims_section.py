@@ -1,4 +1,4 @@
-"""The comparisons that a paper makes, beside the same ones in an experiment."""
+"""Report section that compares a paper's claims with an experiment."""
 
 from collections.abc import Sequence
 
@@ -16,9 +16,9 @@ def claims_section(experiment: Experiment, claims: Sequence[Claim]) -> Section:
     """Compares pairs of rows by mAP on the test split, seed by seed, and prints them.
 
     Args:
-        experiment: whose trainings are done; pairs that it lacks are left out.
-        claims: the row that the paper finds better, the other row, and the points of
-            mAP between them in the paper.
+        experiment: whose trainings are done; pairs that were not trained are left out.
+        claims: the better row in the paper, the worse one, and the points of mAP
+            between them there.
     """
     rows = []
     for better, worse, paper in claims:
@@ -33,8 +33,8 @@ def claims_section(experiment: Experiment, claims: Sequence[Claim]) -> Section:
         table.add_row(*row)
     experiment.console.print(table)
     text = (
-        "Points of mAP between two rows on the test split, in the paper and here; the "
-        "last column says in how many seeds the first row is the better one."
+        "Points of mAP between two rows on the test split, in the paper and here, and "
+        "the number of seeds with which the first row is better."
     )
     return Section("The paper's claims", text, header, rows)
 

@@ -1,4 +1,4 @@
-"""Optimizer, learning rate schedule and loss of a training."""
+"""Optimizer, schedule and loss that settings name."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -31,17 +31,17 @@ def compile_model(
     """Compiles a model with the optimizer and schedule that settings name.
 
     Args:
-        model: to be trained.
+        model: the model to train.
         settings: of the training.
-        data: the number of its training images sets the steps of an epoch.
+        data: its training images give the steps per epoch and the label frequencies.
         loss: of the logits; None for `PartialBinaryCrossentropy`.
-        multipliers: weights to factors of the learning rate, see `LayerwiseAdamW`;
-            None for `backbone_multipliers`.
-        bias_layer: name of the layer whose bias `first_bias` of the settings sets;
-            None where it is set elsewhere.
-        warm_up: steps in which a cosine schedule rises to its highest rate; those of
-            one epoch when None.
-        metrics: of the training batches.
+        multipliers: weight to factor of its learning rate, see `LayerwiseAdamW`; None
+            for `backbone_multipliers`.
+        bias_layer: name of the layer whose bias is initialised as `first_bias` of the
+            settings says; None initialises no bias.
+        warm_up: steps until a cosine schedule reaches its highest rate; None for one
+            epoch.
+        metrics: computed on the training batches.
     """
     if bias_layer is not None and settings.first_bias == "frequency":
         initialise_bias(model, data.train_targets, layer=bias_layer)
@@ -63,13 +63,13 @@ def compile_model(
 
 
 def backbone_multipliers(model: keras.Model, factor: float) -> dict[str, float]:
-    """Returns the factor of the learning rate for every weight of the backbones.
+    """Returns a factor of the learning rate for each weight of a model's backbones.
 
     The backbones are the innermost models inside the model.
 
     Args:
-        model: with backbones inside; without any, nothing has the factor.
-        factor: of the learning rate.
+        model: may have any number of backbones.
+        factor: of their learning rates.
 
     Example:
         >>> from kmlic.models import build_classifier

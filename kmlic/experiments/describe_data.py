@@ -1,4 +1,4 @@
-"""What run.json says of the images that a model was trained on."""
+"""Description of a dataset in run.json."""
 
 import dataclasses
 from typing import Any
@@ -13,7 +13,7 @@ def describe_data(data: MultiLabelData) -> dict[str, Any]:
     """Returns the spec of a dataset, and the size and fingerprint of each split.
 
     Args:
-        data: as a model is trained on it.
+        data: the splits that a model is trained and scored on.
     """
     return {
         "spec": data.spec and dataclasses.asdict(data.spec),

@@ -1,4 +1,4 @@
-"""A run's model evaluated again, on its own dataset or another one."""
+"""Evaluation of a run's model on its own or another dataset."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,12 +25,12 @@ def evaluate_run(
 
     Args:
         run: the run folder.
-        dataset: see `load_split`, as `data_dir`, `split`, `batch_size` and `reader`.
-        data_dir: the folder of the dataset.
+        dataset: another dataset, see `load_split`; the run's own when None.
+        data_dir: folder of the dataset.
         split: "train", "validation", "test" or "all".
-        batch_size: images per batch.
+        batch_size: images per batch; the run's own when None.
         runtime: what runs the model, see `kmlic.predict.load_scorer`.
-        reader: how a path is read.
+        reader: options for reading a path, see `load_split`.
 
     Raises:
         ValueError: see `load_split`.

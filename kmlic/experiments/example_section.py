@@ -1,4 +1,4 @@
-"""Images with their labels, the models' labels and a map."""
+"""Report section of images with their labels, predicted labels and maps."""
 
 import numpy as np
 
@@ -18,31 +18,29 @@ def example_section(
     Args:
         experiment: whose trainings are done.
         model: the row whose maps are drawn, in its best seed.
-        baseline: the row whose labels are shown beside the model's.
+        baseline: the row whose predicted labels are shown beside the model's.
         rare: largest share of the training images that a rare label has.
     """
     best = experiment.best_of(model)
     rows = {name: experiment.trained[name][best.seed] for name in (baseline, model)}
     data = experiment.data[best.seed]
-    few = (data.train_targets == 1).mean(axis=0) <= rare
-    targets = data.targets["validation"]
-    marked = (targets == 1) & few
-    chosen = np.flatnonzero((marked if marked.any() else targets == 1).any(axis=1))
+    present = data.targets["validation"] == 1
+    marked = present & ((data.train_targets == 1).mean(axis=0) <= rare)
+    if not marked.any():
+        marked = present
+    chosen = np.flatnonzero(marked.any(axis=1))
     images = images_at(data.validation, chosen[:_NUM_EXAMPLES])
     loaded = best.load_model()
     maps = activation_maps(loaded, np.stack(list(images.values())))
     centers = receptive_field_centers(loaded)
 
     def names(marks: np.ndarray) -> str:
-        present = np.flatnonzero(marks)
-        return ", ".join(data.labels.names[i] for i in present) or "none"
+        return ", ".join(np.array(data.labels.names)[marks]) or "none"
 
     pictures = []
     for (row, image), each in zip(images.items(), maps, strict=True):
-        shown = np.flatnonzero(marked[row] if marked[row].any() else targets[row] == 1)[
-            0
-        ]
-        lines = [f"true: {names(targets[row] == 1)}"]
+        shown = int(marked[row].argmax())
+        lines = [f"true: {names(present[row])}"]
         for name, trained in rows.items():
             predicted = trained.scores["validation"][1][row] >= 0.5
             lines.append(f"{name}: {names(predicted)}")
@@ -52,8 +50,8 @@ def example_section(
             Picture(drawn, f"map of {data.labels.names[shown]}"),
         ]
     text = (
-        "The first images of the validation split with a rare label: their labels, "
-        "the labels that each model predicts at a probability of one half, and the map "
-        f"of {model}, from its minimum to its maximum."
+        "The first validation images with a rare label: their labels, the labels that "
+        f"each model predicts with a threshold of 0.5, and the map of {model}, scaled "
+        "from its minimum to its maximum."
     )
     return Section("Images and maps", text, pictures=pictures)

@@ -9,7 +9,6 @@ from typing import Any, Generic, TypeVar
 
 import keras
 import numpy as np
-from rich.console import Console
 
 from kmlic.atomic_write import atomic_write
 from kmlic.data import MultiLabelData
@@ -23,6 +22,7 @@ from kmlic.experiments.describe_data import describe_data
 from kmlic.experiments.trained import Scores, Trained
 from kmlic.experiments.training_settings import TrainingSettings
 from kmlic.labels import Labels
+from kmlic.make_console import make_console
 from kmlic.run_folder import RunFolder
 from kmlic.training import (
     PlateauDecay,
@@ -33,6 +33,7 @@ from kmlic.training import (
     predict_scores,
 )
 from kmlic.training.as_float32 import as_float32
+from kmlic.training.training_state import validation_loss
 
 SPLITS = ("validation", "test")
 
@@ -80,7 +81,7 @@ class Experiment(Generic[S]):
         self.described: dict[str, dict[str, dict[str, Any]]] = {}
         # Reports on other images than those of the splits, by split, row and seed.
         self.reports: dict[str, dict[str, dict[int, Report]]] = {}
-        self.console = Console(highlight=False)
+        self.console = make_console()
         self.started = time.monotonic()
         self._added: dict[tuple[str, int, str], dict[str, float]] = {}
         self._durations: list[float] = []  # of trainings of this process, in seconds
@@ -127,8 +128,8 @@ class Experiment(Generic[S]):
         self.data[seed] = data.source or data
         described = self.described.setdefault(name, {})
         described[str(seed)] = describe_data(self.data[seed])
-        folder = self.folder.working / "trainings" / f"{name}-{seed}"
-        self._require_same_data(folder / "data.txt", data)
+        folder = self.folder.trainings / f"{name}-{seed}"
+        self._require_same_data(folder, data)
         result = folder / "result"
         self._show_time_left()
         if not result.exists():
@@ -211,7 +212,7 @@ class Experiment(Generic[S]):
             ValueError: if the row has no Keras model.
         """
         model = self.trained[name][seed].load_model()
-        path = self.folder.working / "trainings" / f"{name}-{seed}.weights.h5"
+        path = self.folder.trainings / f"{name}-{seed}.weights.h5"
         model.get_layer(backbone).save_weights(path)
         return str(path)
 
@@ -303,13 +304,23 @@ class Experiment(Generic[S]):
         )
         means = {name: mean for name, (mean, _) in averages.items()}
         spreads = {name: spread for name, (_, spread) in averages.items()}
-        self.console.print(comparison_table(means, spreads if seeds > 1 else None))
+        self.console.print(comparison_table(means, spreads))
 
     def best_of(self, name: str) -> Trained:
-        """Returns the training of a row whose seed is best on the validation split."""
+        """Returns the training of a row whose seed is best on the validation split.
+
+        Seeds whose metric is undefined come last, by their lowest validation loss.
+        """
         reports = self.reports_of(name, "validation")
-        best = max(reports, key=lambda seed: reports[seed].metrics[self.monitor])
-        return self.trained[name][best]
+
+        def rank(seed: int) -> tuple[bool, float]:
+            value = reports[seed].metrics[self.monitor]
+            if not np.isnan(value):
+                return True, value
+            losses = map(validation_loss, self.trained[name][seed].epochs)
+            return False, -min(losses, default=np.inf)
+
+        return self.trained[name][max(reports, key=rank)]
 
     def _show_time_left(self) -> None:
         if not self.num_trainings:
@@ -321,10 +332,12 @@ class Experiment(Generic[S]):
             text += f", about {np.mean(self._durations) * left / 60:.0f} minutes left"
         self.say(f"{text}.")
 
-    def _require_same_data(self, record: Path, data: MultiLabelData) -> None:
+    def _require_same_data(self, folder: Path, data: MultiLabelData) -> None:
+        # Not in `folder`: it is no saved state that a run could resume from.
+        record = self.folder.working / "data" / f"{folder.name}.txt"
         if record.exists() and record.read_text() != data.fingerprint:
             raise ValueError(
-                f"{record.parent} holds an interrupted training on other data (labels, "
+                f"{folder} holds an interrupted training on other data (labels, "
                 "paths, targets or their splits have changed). Remove "
                 f"{self.folder.working} to start again."
             )

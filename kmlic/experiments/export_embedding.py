@@ -1,4 +1,4 @@
-"""The export of an embedding model with the labels that it is compared with."""
+"""Export of an embedding model with an index of labels."""
 
 from pathlib import Path
 
@@ -13,16 +13,16 @@ from kmlic.models import embedding_part
 def export_embedding(
     index: EmbeddingIndex, model: keras.Model, folder: Path, data: MultiLabelData
 ) -> dict[str, float]:
-    """Exports a model up to its embedding, with an index of labels, as SavedModel.
+    """Exports a model up to its embedding, and an index of labels, as SavedModel.
 
     Args:
-        index: the labels that the export finds the nearest of.
-        model: of `kmlic.models.score_labels`.
+        index: the labels among which the export finds the nearest.
+        model: made by `kmlic.models.score_labels`.
         folder: the run folder.
-        data: whose test images the export is compared on.
+        data: the export is compared with the model on its test images.
 
     Returns:
-        The export's path in the folder to its largest difference from the model.
+        Path of the export in the folder to its largest difference from the model.
     """
     embedder = embedding_part(model)
     images = next(iter(data.test.unbatch().batch(16)))[0].numpy()

@@ -1,4 +1,4 @@
-"""A run folder's model, exported again in other formats."""
+"""Exports of a run's model."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from rich.console import Console
 from rich.progress import track
 
 from kmlic.data import read_resized
@@ -24,6 +23,7 @@ from kmlic.export import (
 from kmlic.export.freeze import image_size_of
 from kmlic.export.measure_exports import latency, size_of
 from kmlic.labels import Labels
+from kmlic.make_console import make_console
 from kmlic.models import has_embedding
 from kmlic.predict import (
     OpenVocabulary,
@@ -62,27 +62,27 @@ def export_run(
         run: the run folder.
         formats: names of `kmlic.export.FORMATS`, exported in float32.
         quantize: further LiteRT exports, see `kmlic.export.export_tflite`.
-        images: image files or folders to check with; the first images of the split of
-            the dataset when empty. "int8" learns its ranges from them.
+        images: image files or folders to check with, also used to calibrate int8; the
+            first images of the split when empty.
         maps: whether the exports return the model's maps as a second output.
         embeddings: whether the exports of a model trained on word vectors return its
             embeddings instead of probabilities; they are written below the folder
             embedding. The SavedModel also finds the nearest of the run's labels.
         warm_up: see `kmlic.export.ExportOptions`.
-        compare: whether size and latency are measured too, of the model itself as
-            well, and, unless there are `images`, mean average precision on the split.
+        compare: whether to measure the size and latency of the exports and the model,
+            and, without `images`, their mean average precision on the split.
         dataset: name of a dataset; the run's own when None.
-        data_dir: where the dataset lies; the run's own when None.
+        data_dir: folder of the dataset; the run's own when None.
         split: "train", "validation" or "test".
-        show_progress: whether bars on standard error tell how long scoring takes.
+        show_progress: whether to show a progress bar on standard error.
 
     Returns:
-        Every export; the model itself first if `compare`.
+        The exports, after the model itself if `compare`.
 
     Raises:
-        ValueError: if an argument does not fit, or a probability differs by more than
-            the format's tolerance; that export is not kept.
-        ImportError: naming the extra that is not installed.
+        ValueError: if an argument does not fit, or an output differs from the model's
+            by more than the format's tolerance; that export is not kept.
+        ImportError: if a format needs an extra that is not installed, naming it.
     """
     run = Path(run)
     if not formats and not quantize:
@@ -167,7 +167,7 @@ def _judge(
         data,
         f"Scoring with {export.path.name}",
         total=max(int(data.cardinality()), 0) or None,
-        console=Console(stderr=True, quiet=not show_progress),
+        console=make_console(stderr=True, quiet=not show_progress),
         transient=True,
     )
     report = report_scores(*scorer.score_dataset(batches), labels)

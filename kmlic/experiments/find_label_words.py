@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from kmlic.check_limits import Count
 from kmlic.data import MultiLabelData
+from kmlic.experiments.cache_features import CachedSettings
 from kmlic.experiments.find_word_vectors import find_word_vectors
-from kmlic.experiments.train_rows import CachedSettings
 from kmlic.words import (
     WordReport,
     centre_word_vectors,
@@ -35,7 +36,7 @@ class ZeroShotSettings(CachedSettings):
     word_vectors: str = "captions"
     """captions: Word2Vec of the dataset's captions; else a word2vec or GloVe file, or a
     name of gensim.downloader."""
-    dimensions: int | None = None
+    dimensions: Count | None = None
     """Dimensions of a vector after PCA; all when left out."""
     centre: bool = True
     """Subtracts the mean vector of the trained labels from all vectors; similarities
@@ -46,9 +47,9 @@ class ZeroShotSettings(CachedSettings):
     """JSON file with the word for each label, by its name or identifier."""
     label_words_table: str = ""
     """Key of the table in that file, for instance 300d."""
-    embedding_epochs: int = 5
+    embedding_epochs: Count = 5
     """Epochs of embedding models; `epochs` are those of the softmax model."""
-    conse_labels: int = 10
+    conse_labels: Count = 10
     """Labels whose vectors ConSE averages."""
 
 

@@ -1,4 +1,4 @@
-"""The vectors of the words that label names are made of."""
+"""Word vectors from a file or from the captions of a dataset."""
 
 from gensim.models import KeyedVectors
 
@@ -12,17 +12,18 @@ def find_word_vectors(source: str, data: MultiLabelData, seed: int) -> KeyedVect
     Args:
         source: "captions" for Word2Vec trained on the dataset's captions; else a
             word2vec or GloVe file, or a name of gensim.downloader.
-        data: with captions, for "captions".
+        data: its captions are used with "captions".
         seed: of the training on captions.
 
     Raises:
-        ValueError: if the dataset has no captions, or see `load_word_vectors`.
+        ValueError: if "captions" is used and the dataset has none; see also
+            `load_word_vectors`.
     """
     if source != "captions":
         return load_word_vectors(source)
     if not data.captions:
         raise ValueError(
-            '`word_vectors="captions"` needs captions, which this dataset does not '
-            "have. Give a word2vec or GloVe file."
+            '`word_vectors="captions"` needs a dataset with captions; got one without '
+            "captions. Use a word2vec or GloVe file."
         )
     return train_word_vectors(data.captions, seed=seed)

@@ -1,8 +1,7 @@
-"""The run folder that an experiment leaves."""
+"""Run folder of an experiment."""
 
 import csv
 import dataclasses
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kmlic.atomic_write import atomic_write
+from kmlic.atomic_write import atomic_write, remove
 from kmlic.data import MultiLabelData
 from kmlic.evaluation.report import Report, report_scores
 from kmlic.evaluation.tune_thresholds import tune_thresholds
@@ -38,7 +37,7 @@ def finish_run(
     export: Export | None = None,
     words: Mapping[str, np.ndarray] | None = None,
 ) -> Run:
-    """Exports one model of an experiment and moves its run folder to the final path.
+    """Writes the run folder of an experiment, with one of its models exported.
 
     The thresholds of the exported labels are tuned on the validation split and written
     to labels.json and the exports. Results use the dataset's own thresholds, 0.5 by
@@ -62,26 +61,26 @@ def finish_run(
     if not is_chief():
         all_reduce_max(0)
         return Run.read(final / "run.json")
-    working = experiment.folder.working
+    draft = experiment.folder.draft
     best = experiment.best_of(exported) if exported else None
     data = experiment.data[best.seed if best else experiment.settings.seeds[0]]
     labels = _tune(data.labels, best) if best else data.labels
-    labels.write(working / "labels.json")
+    labels.write(draft / "labels.json")
     if words:
-        write_word_vectors(words, working / "words.npz")
-    _write_history(experiment, working / "history.csv")
+        write_word_vectors(words, draft / "words.npz")
+    _write_history(experiment, draft / "history.csv")
     exports: Mapping[str, float] = {}
     if best:
         exports = _export(experiment, best, labels, export)
         if data.digests:
-            np.save(working / TRAIN_IMAGES, data.digests["train"])
+            np.save(draft / TRAIN_IMAGES, data.digests["train"])
     run = _describe(experiment, best, labels, exports)
-    run.write(working / "run.json")
+    run.write(draft / "run.json")
     report = standard_sections(
         run,
         data,
         labels,
-        working,
+        draft,
         epochs={
             name: [each.epochs for each in trainings.values()]
             for name, trainings in experiment.trained.items()
@@ -90,8 +89,8 @@ def finish_run(
         extra=sections,
     )
     title = f"{experiment.recipe} on {experiment.settings.dataset}"
-    write_report(working / "report.html", title, report)
-    experiment.folder.finish(without=("settings.json", "trainings"))
+    write_report(draft / "report.html", title, report)
+    experiment.folder.finish()
     all_reduce_max(0)
     experiment.say(
         f"{final}: {run.seconds['all']:.0f} s, peak memory {run.peak_memory_gb} GB."
@@ -205,22 +204,22 @@ def _tuned_results(experiment: Experiment, best: Trained, labels: Labels) -> Val
 def _export(
     experiment: Experiment, best: Trained, labels: Labels, export: Export | None
 ) -> Mapping[str, float]:
-    working, data = experiment.folder.working, experiment.data[best.seed]
+    draft, data = experiment.folder.draft, experiment.data[best.seed]
     model = best.load_model()
-    model.save(working / "model.keras")
+    model.save(draft / "model.keras")
     experiment.say("Exporting and comparing with the model ...")
-    # What an interrupted run left would make this the second version.
-    shutil.rmtree(working / "export", ignore_errors=True)
+    # The export of a failed call would make this one the second version.
+    remove(draft / "export")
     if export is not None:
-        return export(model, working, data)
+        return export(model, draft, data)
     images = next(iter(data.test.unbatch().batch(16)))[0].numpy()
     maps = experiment.settings.export_maps
     options = ExportOptions(labels=labels, images=images, maps=maps)
     exports = [
-        *export_checked(model, working, "saved_model", options),
-        *export_checked(model, working, "tflite", options),
+        *export_checked(model, draft, "saved_model", options),
+        *export_checked(model, draft, "tflite", options),
     ]
-    return {each.name_in(working): each.difference for each in exports}
+    return {each.name_in(draft): each.difference for each in exports}
 
 
 def _write_history(experiment: Experiment, path: Path) -> None:

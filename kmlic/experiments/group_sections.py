@@ -48,12 +48,10 @@ def group_sections(experiment: Experiment, exported: str) -> list[Section]:
 def _metrics(experiment: Experiment, labels: Labels, split: str) -> Section:
     rows = []
     for name, (mean, spread) in experiment.compare(split).items():
-        several = len(experiment.trained[name]) > 1
-        spreads = spread.metrics if several else {}
         for value in _VALUES:
             keys = (value, *(f"{value}/{group}" for group in labels.exclusive_groups))
             cells = (
-                format_mean(mean.metrics[key], spreads.get(key), digits=1)
+                format_mean(mean.metrics[key], spread.metrics[key], digits=1)
                 for key in keys
             )
             rows.append((name, value.replace("_", " "), *cells))

@@ -79,7 +79,7 @@ def judge_zero_shot(
             biases["conse"] = _choose_conse_bias(settings, trained, words, seed)
         else:
             embeddings[name] = _run(judged, dataset)
-            if name == "devise":  # only the main row gets the training that it takes
+            if name == "devise":  # takes a training, which only the main row gets
                 biases[name] = choose_bias(model)
     vocabulary = EmbeddingIndex(words.vocabulary.index_to_key, words.vocabulary.vectors)
     plain = unit_vectors(words.plain_vocabulary.vectors)
@@ -108,7 +108,7 @@ def judge_zero_shot(
 def zero_shot_images(
     settings: ZeroShotSettings, unseen: MultiLabelData
 ) -> tf.data.Dataset:
-    """Returns all images of the zero-shot dataset, or the test split without one."""
+    """Returns all images of the zero-shot dataset; without one, the test split."""
     if settings.zero_shot is None:
         return unseen.test
     return _in_order(unseen).concatenate(unseen.validation).concatenate(unseen.test)

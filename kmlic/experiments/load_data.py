@@ -1,4 +1,4 @@
-"""The dataset that settings name."""
+"""Dataset that settings name."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from kmlic.data import MultiLabelData
 from kmlic.datasets import load_dataset
 from kmlic.experiments.training_settings import TrainingSettings
 
-_OWN = ("csv", "coco", "voc", "folder")
+_OWN_IMAGES = ("csv", "coco", "voc", "folder")
 _WITH_BOXES = ("street_fashion", "coco")
 
 
@@ -15,13 +15,13 @@ def load_data(settings: TrainingSettings, seed: int, **options: Any) -> MultiLab
 
     Args:
         settings: of the training.
-        seed: sets the order of training images and the splits of csv and coco.
+        seed: of the order of training images and of random splits.
         **options: of the dataset's loader, see `kmlic.datasets.load_dataset`.
 
     Raises:
         ValueError: see `kmlic.datasets.load_dataset`.
     """
-    if settings.dataset in _OWN:
+    if settings.dataset in _OWN_IMAGES:
         own = {"on_error": settings.on_error, "fractions": settings.fractions}
         options = {**own, **options}
     return load_dataset(

@@ -1,4 +1,4 @@
-"""One split of the dataset of a run, or of another dataset."""
+"""A split of a run's own or another dataset."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ from kmlic.run_folder import Run, list_changes
 
 Split = Literal["train", "validation", "test", "all"]
 
-# Options of a loader that say how images are read, not which: they hold for other
-# datasets that the same loader reads.
+# Options of a loader on how images are read, which also hold for other datasets of the
+# same loader.
 _READING = ("crop", "margin")
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def load_split(
     batch_size: int | None = None,
     reader: Mapping[str, Any] | None = None,
 ) -> tf.data.Dataset:
-    """Loads a split as the exported model of a run saw it, in order, not augmented.
+    """Loads a split for the exported model of a run, in order, not augmented.
 
     The run's own dataset is split by the exported model's seed, and must have the
     fingerprint that run.json records. Targets are in the order of the run's labels; a
@@ -54,9 +54,9 @@ def load_split(
         reader: options of `read_listing` and `build_from_listing` for a path.
 
     Raises:
-        ValueError: if run.json does not say what the model was trained on, the run's
-            own split has changed, another dataset has labels that the run does not
-            know, or no image is left.
+        ValueError: if run.json lacks what the model was trained on, the run's own split
+            has changed, another dataset has labels that the run lacks, or no image is
+            left.
     """
     check_choice("split", split, *SPLITS, "all")
     run = Path(run)
@@ -64,15 +64,21 @@ def load_split(
     trained_on = _trained_on(run, record)
     spec = DatasetSpec(**trained_on["spec"])
     options: dict[str, Any] = {
-        "image_size": labels.image_size or record.settings["image_size"],
-        "batch_size": batch_size or record.settings["batch_size"],
+        "image_size": labels.image_size or _setting(run, record, "image_size"),
+        "batch_size": batch_size or _setting(run, record, "batch_size"),
         "seed": spec.seed,
         "augmentation": "none",
     }
     splits = SPLITS if split == "all" else (split,)
     if dataset is None:
         path = data_dir or spec.path
-        data = load_dataset(spec.name, data_dir=path, **spec.options, **options)
+        try:
+            data = load_dataset(spec.name, data_dir=path, **spec.options, **options)
+        except TypeError as error:  # an option that the loader does not have
+            raise ValueError(
+                f"{run / 'run.json'} must record a dataset that kmlic can load; got "
+                f"{error}."
+            ) from error
         _require_same_splits(run, trained_on, describe_data(data), splits)
     elif str(dataset) in LOADERS:
         if LOADERS[str(dataset)][0] is LOADERS[spec.name][0]:
@@ -95,7 +101,8 @@ def load_split(
 
 def _trained_on(run: Path, record: Run) -> dict[str, Any]:
     exported = record.data.get("exported")
-    trained_on = exported and record.data["seeds"][str(exported["seed"])]
+    seeds = record.data.get("seeds", {})
+    trained_on = exported and seeds.get(str(exported["seed"]))
     if not trained_on or not trained_on["spec"]:
         raise ValueError(
             f"{run / 'run.json'} must say which images the exported model was trained "
@@ -103,6 +110,16 @@ def _trained_on(run: Path, record: Run) -> dict[str, Any]:
             "and export it again."
         )
     return trained_on
+
+
+def _setting(run: Path, record: Run, name: str) -> int:
+    value = record.settings.get(name)
+    if type(value) is not int or value < 1:
+        raise ValueError(
+            f"{run / 'run.json'} must record the setting {name}, a positive integer; "
+            f"got {value!r}."
+        )
+    return value
 
 
 def _read(
@@ -173,7 +190,12 @@ def _leave_out(
             f"{path} must list the images that the model was trained on; there is no "
             "such file. Train the model again."
         )
-    trained_on = np.load(path, allow_pickle=False)
+    try:
+        trained_on = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(
+            f"{path} must be an array that kmlic wrote; got {error}."
+        ) from error
     digests = np.concatenate([data.digests[split] for split in splits])
     kept = ~np.isin(digests, trained_on)
     if kept.all():

@@ -1,4 +1,4 @@
-"""The backbone that settings name."""
+"""Backbone that settings name."""
 
 import keras
 

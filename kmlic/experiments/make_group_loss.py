@@ -1,4 +1,4 @@
-"""The loss of exclusive groups that settings name."""
+"""Loss of exclusive groups that settings name."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from kmlic.check_limits import Fraction, NonNegative
 from kmlic.data import MultiLabelData
 from kmlic.experiments.training_settings import TrainingSettings
 from kmlic.losses import GroupFocalLoss, class_balanced_weights
@@ -21,10 +22,10 @@ class GroupLossSettings(TrainingSettings):
     ] = "weighted_focal"
     """weighted_focal: the paper's weights; learned: weights by uncertainty;
     class_balanced: weights from the training counts."""
-    gamma: float = 2.0
-    """Of all losses but cross_entropy."""
-    label_smoothing: float = 0.0
-    prior_strength: float = 0.0
+    gamma: NonNegative = 2.0
+    """Focusing parameter of all losses but cross_entropy."""
+    label_smoothing: Fraction = 0.0
+    prior_strength: NonNegative = 0.0
     """Share of the labels' log frequency added to the logits in training, which makes
     rare labels more probable."""
 
@@ -32,7 +33,7 @@ class GroupLossSettings(TrainingSettings):
 def make_group_loss(
     settings: GroupLossSettings,
     data: MultiLabelData,
-    member: keras.Model | None,
+    member: keras.Model,
     group_weights: Sequence[float],
 ) -> GroupFocalLoss:
     """Makes the loss of exclusive groups that settings name.
@@ -40,8 +41,8 @@ def make_group_loss(
     Args:
         settings: of the training.
         data: whose groups and training targets are used.
-        member: the model, whose layer "uncertainty" has the weights of "learned".
-        group_weights: one per group, for "weighted_focal".
+        member: the model; its layer "uncertainty" has the weights of "learned".
+        group_weights: one per group, used by "weighted_focal".
 
     Raises:
         ValueError: if there are not as many weights as groups.
@@ -52,7 +53,7 @@ def make_group_loss(
     options: dict[str, Any] = {"gamma": gamma}
     if settings.loss == "weighted_focal":
         options["group_weights"] = group_weights
-    elif settings.loss == "learned" and member is not None:
+    elif settings.loss == "learned":
         options["log_variances"] = member.get_layer("uncertainty").log_variances
     elif settings.loss == "class_balanced":
         options["label_weights"] = class_balanced_weights(counts, sizes)

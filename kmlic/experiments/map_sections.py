@@ -1,4 +1,4 @@
-"""Images under the maps of their labels."""
+"""Report sections on where models look."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,11 +19,11 @@ _NUM_IMAGES = 6
 
 
 def map_sections(experiment: Experiment, names: Sequence[str]) -> list[Section]:
-    """Plays the pointing game where the dataset has boxes, and draws maps.
+    """Draws maps over images, and plays the pointing game if the dataset has boxes.
 
     Args:
         experiment: whose trainings are done.
-        names: rows whose maps are drawn; rows that were not trained are left out.
+        names: rows whose maps are drawn; those that were not trained are left out.
     """
     settings = experiment.settings
     boxes = {"boxes": True} if has_boxes(settings) else {}
@@ -52,9 +52,9 @@ def _draw_maps(models: Mapping[str, keras.Model], data: MultiLabelData) -> Secti
                 _draw_image(image, own, centers, present, data.labels.names, boxes)
             )
     text = (
-        "Test images under the maps of labels that they show, from each map's minimum "
-        "to its maximum, with the labels' boxes where the dataset has them. A line of "
-        "images per model."
+        "Test images under the maps of their labels, each scaled from its minimum to "
+        "its maximum, with the labels' boxes if the dataset has any. One line per "
+        "model."
     )
     return Section("Maps", text, figures=figures)
 

@@ -1,4 +1,4 @@
-"""Where the maps of an experiment's models point."""
+"""Report section on the pointing game."""
 
 import functools
 from collections.abc import Mapping
@@ -18,16 +18,16 @@ from kmlic.experiments.experiment import Experiment
 from kmlic.explain import Centers, activation_maps, receptive_field_centers
 from kmlic.html_report import Section
 
-_MEASURED = 256  # validation images that the centers of a map's cells are measured on
-_CENTRE = "centre of the image"  # what a constant map points at
+_NUM_MEASURED = 256  # validation images for measuring the centers of a map's cells
+_CENTRE = "centre of the image"  # a constant map points there
 
 
 def pointing_section(
     experiment: Experiment, data: Mapping[int, MultiLabelData]
 ) -> Section:
-    """Plays the pointing game with every row's maps on the test images.
+    """Plays the pointing game with the maps of every row on the test images.
 
-    The shares of hits become metrics of the rows, under names that start with
+    The shares of hits become metrics of the rows, with names that start with
     "pointing".
 
     Args:
@@ -62,12 +62,12 @@ def pointing_section(
             means = map(mean_and_deviation, np.transpose(shares))
             rows.append((name, *(format_mean(*each) for each in means)))
     text = (
-        "How often a label's map has its maximum in one of the label's boxes, on test "
-        "images that show the label, in percent and averaged over labels. Difficult: "
-        "images where those boxes cover less than a quarter of the image. The "
+        "How often the maximum of a label's map lies in one of the label's boxes, on "
+        "test images with the label, in percent and averaged over labels. Difficult: "
+        "only images where these boxes cover less than a quarter of the image. The "
         "centers of a map's cells are measured by gradients on validation images; by "
-        "windows: centers that follow from the network's windows alone. Rows with "
-        "average and maximum pooling use class activation maps. No box was used in "
+        "windows: they are computed from the network's kernels and strides. Rows with "
+        "average and maximum pooling use class activation maps. No boxes were used in "
         "training."
     )
     header = ("row", "all labels", *(labels.groups or ()), "difficult", "by windows")
@@ -77,19 +77,17 @@ def pointing_section(
 def measure_centers(model: keras.Model, data: MultiLabelData) -> Centers:
     """Measures the receptive field centers of a model's maps on validation images."""
     batches = [images for images, _ in data.validation.as_numpy_iterator()]
-    return receptive_field_centers(model, np.concatenate(batches)[:_MEASURED])
+    return receptive_field_centers(model, np.concatenate(batches)[:_NUM_MEASURED])
 
 
 def _count_hits(
     model: keras.Model | None, data: MultiLabelData
 ) -> tuple[Pointing, Pointing, Pointing]:
     counts, start = [], 0
-    centers, unmeasured = None, None
+    centers = unmeasured = None
     if model is not None:
-        centers, unmeasured = (
-            measure_centers(model, data),
-            receptive_field_centers(model),
-        )
+        centers = measure_centers(model, data)
+        unmeasured = receptive_field_centers(model)
     for images, _ in data.test.as_numpy_iterator():
         boxes = data.boxes["test"][start : start + len(images)]
         maps = np.zeros((len(images), 1, 1, len(data.labels)))

@@ -1,4 +1,4 @@
-"""A recipe started from the command line."""
+"""Command line of a recipe."""
 
 import dataclasses
 import sys
@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import tensorflow as tf
 import tyro
 
+from kmlic.escape_text import escape_text
 from kmlic.experiments.training_settings import TrainingSettings
 from kmlic.training import STOPPED
 
@@ -27,13 +29,13 @@ def run_recipe(
 ) -> int:
     """Reads a recipe's settings from the command line and runs the recipe.
 
-    An error that kmlic or the recipe raises, or an error of a file, is printed as one
-    sentence; any other error keeps its traceback.
+    Errors raised by kmlic, by the recipe or by reading and writing files are printed
+    as one sentence; any other error keeps its traceback.
 
     Args:
-        main: the recipe.
-        presets: see `parse_settings`, as all that follows.
-        arguments: the command line; of this process when None.
+        main: the recipe, called with the settings.
+        presets: see `parse_settings`.
+        arguments: the command line; that of this process when None.
         description: first lines of `--help`.
 
     Returns:
@@ -41,7 +43,7 @@ def run_recipe(
         after Ctrl-C.
 
     Raises:
-        SystemExit: with code 2, after one sentence, on an unknown or wrong flag; with
+        SystemExit: with code 2 and one sentence for an unknown or wrong flag; with
             code 75 after SIGTERM, once the state of the training is saved.
 
     Example:
@@ -55,19 +57,22 @@ def run_recipe(
         settings.begin()
         main(settings)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted: the same command continues from here\n")
+        sys.stderr.write("interrupted: run the same command to resume\n")
         return _INTERRUPTED
     except SystemExit as stopped:
         if stopped.code == STOPPED:
-            sys.stderr.write("stopped: the same command continues from here\n")
+            sys.stderr.write("stopped: run the same command to resume\n")
         raise
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        sys.stderr.write(f"error: memory or disk is full: {_sentence(error)}\n")
+        return 2
     except (ValueError, RuntimeError, OSError, ImportError) as error:
         raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
         recipe = Path(sys.modules[main.__module__].__file__ or "").parent
         ours = {_PACKAGE, recipe} & set(raised_in.parents)
         if not (ours or isinstance(error, OSError)):
             raise
-        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"error: {_sentence(error)}\n")
         return 2
     return 0
 
@@ -78,18 +83,18 @@ def parse_settings(
     *,
     description: str | None = None,
 ) -> S:
-    """Reads settings from the command line, one flag per field and per preset.
+    """Reads settings from the command line, with one flag per field and per preset.
 
     Args:
-        presets: flag, such as "paper" for `--paper`, to the settings it stands for;
-            "" to the settings without such a flag. The run folder of a preset is named
-            after it; other flags on the command line change single fields.
-        arguments: the command line; of this process when None.
+        presets: name of a flag, such as "paper" for `--paper`, to its settings; "" to
+            the default settings. A preset's run folder ends in its name; flags of
+            fields change the preset.
+        arguments: the command line; that of this process when None.
         description: first lines of `--help`.
 
     Raises:
-        SystemExit: with code 2, after one sentence, on an unknown or wrong flag, or
-            two presets.
+        SystemExit: with code 2 and one sentence for an unknown or wrong flag, a number
+            out of its limits, or two presets.
 
     Example:
         >>> presets = {"": TrainingSettings(), "paper": TrainingSettings(epochs=90)}
@@ -100,7 +105,7 @@ def parse_settings(
     flags = {f"--{name}": name for name in presets if name}
     chosen = [argument for argument in arguments if argument in flags]
     if len(set(chosen)) > 1:
-        sys.stderr.write(f"error: one preset at a time; got {' '.join(chosen)}.\n")
+        sys.stderr.write(f"error: use one preset; got {' '.join(chosen)}.\n")
         raise SystemExit(2)
     plain = default = presets[""]
     if chosen:
@@ -114,3 +119,7 @@ def parse_settings(
         description=f"{description or ''}\n\nPresets: {', '.join(flags)}.",
         use_underscores=True,
     )
+
+
+def _sentence(error: Exception) -> str:
+    return escape_text(" ".join(str(error).split()))

@@ -84,27 +84,17 @@ def standard_sections(
 def _comparison(run: Run, split: str) -> Section:
     results, spreads = run.results[split], run.deviations.get(split, {})
     metrics = list(dict.fromkeys(name for row in results.values() for name in row))
-    best = {
-        metric: max(
-            (_rounded(row.get(metric)) for row in results.values()), default=np.nan
+    columns = [
+        _mark_best(
+            [row.get(metric) for row in results.values()],
+            [spreads.get(model, {}).get(metric) for model in results],
         )
         for metric in metrics
-    }
-    rows = [
-        [
-            model,
-            *(
-                _cell(
-                    row.get(metric),
-                    spreads.get(model, {}).get(metric),
-                    best[metric] if len(results) > 1 else None,
-                )
-                for metric in metrics
-            ),
-            f"{run.parameters[model]:,}" if run.parameters.get(model) else "-",
-        ]
-        for model, row in results.items()
     ]
+    weights = [
+        f"{run.parameters[n]:,}" if run.parameters.get(n) else "-" for n in results
+    ]
+    rows = [list(cells) for cells in zip(results, *columns, weights, strict=True)]
     images = run.data["sizes"][split]
     seeds = len(run.seeds)
     text = f"{images:,} images; in percent, with the best of each column in bold."
@@ -119,21 +109,17 @@ def _comparison(run: Run, split: str) -> Section:
 
 def _per_label(run: Run, data: MultiLabelData, labels: Labels) -> Section:
     results = run.per_label["test"]
-    rows = []
-    for index, name in enumerate(labels.names):
-        values = [row.get(name) for row in results.values()]
-        best = max(map(_rounded, values), default=np.nan)
-        rows.append(
-            [
-                name,
-                *(
-                    f"{(data.targets[split][:, index] == 1).sum():,}"
-                    for split in ("train", "test")
-                ),
-                "-" if labels.exclusive else f"{labels.thresholds[index]:.2f}",
-                *(_cell(v, None, best if len(values) > 1 else None) for v in values),
-            ]
-        )
+    counts = {split: (each == 1).sum(axis=0) for split, each in data.targets.items()}
+    rows = [
+        [
+            name,
+            f"{counts['train'][index]:,}",
+            f"{counts['test'][index]:,}",
+            "-" if labels.exclusive else f"{labels.thresholds[index]:.2f}",
+            *_mark_best([row.get(name) for row in results.values()]),
+        ]
+        for index, name in enumerate(labels.names)
+    ]
     text = (
         "For each label: its training and test images, the threshold of the exported "
         "model, and the average precision of each model on the test split in percent, "
@@ -392,15 +378,19 @@ def _add_legend(figure: Figure, axes: Axes, entries: int) -> None:
     figure.legend(frameon=False, fontsize=8, ncols=2, loc="outside lower center")
 
 
-def _cell(value: float | None, spread: float | None, best: float | None) -> str:
-    text = format_mean(value, spread)
-    if value is not None and _rounded(value) == best:
-        return markupsafe.Markup("<strong>{}</strong>").format(text)
-    return text
-
-
-def _rounded(value: float | None) -> float:
-    return -np.inf if value is None else round(100 * value, 2)
+def _mark_best(
+    values: Sequence[float | None], spreads: Sequence[float | None] | None = None
+) -> list[str]:
+    """Formats the values of several models in percent, the best in bold."""
+    cells = list(map(format_mean, values, spreads or [None] * len(values)))
+    rounded = [-np.inf if value is None else round(100 * value, 2) for value in values]
+    if len(values) < 2 or max(rounded) == -np.inf:
+        return cells
+    bold = markupsafe.Markup("<strong>{}</strong>")
+    return [
+        bold.format(cell) if value == max(rounded) else cell
+        for cell, value in zip(cells, rounded, strict=True)
+    ]
 
 
 def _text(value: Any) -> str:

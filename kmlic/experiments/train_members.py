@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from kmlic.backbones import freeze_batch_norm, split_backbone
+from kmlic.check_limits import Count, CountOrZero, Positive
 from kmlic.data import MultiLabelData
 from kmlic.experiments.compile_model import compile_model
 from kmlic.experiments.experiment import Experiment
@@ -25,9 +26,9 @@ class MemberSettings(GroupLossSettings):
 
     first_bias: Literal["frequency", "zero"] = "zero"
 
-    members: int = 1
+    members: Count = 1
     """Models trained one after the other, whose logits are averaged."""
-    zooms: tuple[float, ...] = (1.0,)
+    zooms: tuple[Positive, ...] = (1.0,)
     """Shares of the image's sides, around its center, that members see in turn."""
     average_flips: bool = False
     """Whether the model averages the logits of the image and its mirror image."""
@@ -37,9 +38,9 @@ class MemberSettings(GroupLossSettings):
     """Computes the output of the frozen part once and keeps it on disk."""
     include_top: bool = False
     """Whether members take the backbone's 1000 logits instead of its feature maps."""
-    head_epochs: int = 0
+    head_epochs: CountOrZero = 0
     """Epochs that train only what follows the backbone, before those that train all."""
-    head_learning_rate: float = 2e-3
+    head_learning_rate: Positive = 2e-3
 
 
 S = TypeVar("S", bound=MemberSettings)
@@ -55,19 +56,20 @@ def train_members(
 ) -> None:
     """Trains every row of a table with every seed, member by member and in stages.
 
-    Members are trained on images, or on cached activations of the frozen part. The
-    values of an epoch are the means of the members'.
+    Members are trained on images or on cached outputs of the frozen part. The values
+    of an epoch are averaged over members. The row "majority class" is added.
 
     Args:
-        experiment: trains and keeps the models; also gets the row "majority class".
+        experiment: trains and keeps the models.
         rows: name to settings.
         load: returns the splits of a row's settings and a seed.
-        build_member: returns a member, from a backbone to logits.
+        build_member: returns a member that ends in logits, given the backbone or its
+            part above the frozen one.
         group_weights: of the loss, one per exclusive group, see `make_group_loss`.
 
     Raises:
-        ValueError: if activations are to be cached and no part is frozen, or the bias
-            is to start at label frequencies, which groups do not have one by one.
+        ValueError: if `cache_frozen` is set and no part is frozen, or `first_bias` is
+            not "zero".
     """
     seeds = experiment.settings.seeds
     experiment.num_trainings += len(seeds) * len(rows)
@@ -189,7 +191,7 @@ class _Members(Generic[S]):
 
     def _load_features(self, zoom: float, seed: int) -> MultiLabelData:
         if zoom not in self.features:
-            folder = self.experiment.folder.working / "trainings" / "features"
+            folder = self.experiment.folder.trainings / "features"
             view = average_models([self.trunk], zooms=[zoom])
             self.features[zoom] = CachedFeatures(view, self.data, folder)
         return self.features[zoom].load(

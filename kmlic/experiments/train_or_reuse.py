@@ -1,4 +1,4 @@
-"""A training of its own run, done once for several runs."""
+"""A model that several runs share, trained once."""
 
 import dataclasses
 import functools
@@ -27,20 +27,20 @@ def train_or_reuse(
     *,
     check: Callable[[MultiLabelData], object] | None,
 ) -> Path:
-    """Trains one model in a run of its own, unless its folder holds that run.
+    """Trains one model in its own run folder, unless the folder already has that run.
 
     Args:
-        name: of the model.
+        name: of the model, for messages and run.json.
         settings: of the training, with one seed.
         build: returns the compiled model.
-        check: called before a training, to refuse early what would fail later; None to
-            refuse to train.
+        check: called with the data before a training, to raise early what would fail
+            later; None if the folder must already have the run.
 
     Returns:
         The run folder.
 
     Raises:
-        ValueError: if the folder does not hold the run and must not be trained.
+        ValueError: if `check` is None and the folder has no run with these settings.
     """
     (seed,) = settings.seeds
     data = load_data(settings, seed)
@@ -55,7 +55,7 @@ def train_or_reuse(
     experiment = Experiment(name, settings)
     experiment.say(f"Training the {name}: {mismatch}")
     experiment.train(name, seed, functools.partial(build, settings, data), data)
-    # Its exports would be part of the other model's again.
+    # The model is exported as part of the models that contain it.
     finish_run(experiment, name, export=lambda *_: {})
     return settings.folder
 

@@ -1,105 +1,18 @@
-"""The rows of an experiment's table, trained alike."""
+"""Rows of an experiment's table, trained alike."""
 
-import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import keras
 
 from kmlic.data import MultiLabelData
-from kmlic.evaluation import linear_probe
+from kmlic.experiments.cache_features import Features, load_row
 from kmlic.experiments.experiment import Experiment
 from kmlic.experiments.load_data import load_data
-from kmlic.experiments.make_backbone import make_backbone
 from kmlic.experiments.training_settings import TrainingSettings
-from kmlic.training import CachedFeatures
 
 S = TypeVar("S", bound=TrainingSettings)
-C = TypeVar("C", bound="CachedSettings")
-Features = Mapping[int, CachedFeatures] | None  # by seed
-
-
-@dataclasses.dataclass(frozen=True)
-class CachedSettings(TrainingSettings):
-    """Holds the settings of models that can be trained on a backbone's features."""
-
-    cache_features: bool = False
-    """Freezes the backbone and computes its features once for all rows."""
-    cache_dir: Path = Path(".kmlic/features")
-    """Folder of those features."""
-
-
-def choose_rows(
-    settings: S, table: Mapping[str, Mapping[str, Any]], default: Iterable[str]
-) -> dict[str, S]:
-    """Returns the settings of every row to train, by name.
-
-    With `ablations`, a row with the settings of an earlier one is left out.
-
-    Args:
-        settings: of the experiment; `rows` names the rows, `ablations` asks for all.
-        table: row to the settings that it changes.
-        default: the rows without `rows` and `ablations`.
-
-    Raises:
-        ValueError: naming rows that the table does not have.
-
-    Example:
-        >>> table = {"baseline": {"epochs": 1}, "model": {}, "long": {"epochs": 90}}
-        >>> rows = choose_rows(TrainingSettings(), table, ("baseline", "model"))
-        >>> {name: row.epochs for name, row in rows.items()}
-        {'baseline': 1, 'model': 10}
-    """
-    names = settings.rows or (table if settings.ablations else default)
-    unknown = [name for name in names if name not in table]
-    if unknown:
-        raise ValueError(f"`rows` must be some of {list(table)}; got {unknown}.")
-    rows: dict[str, S] = {}
-    for name in names:
-        row = dataclasses.replace(settings, **table[name])
-        if settings.rows or row not in rows.values():
-            rows[name] = row
-    return rows
-
-
-def cache_features(
-    settings: C,
-    make_extractor: Callable[[C], keras.Model] = make_backbone,
-    *,
-    load: Callable[[C, int], MultiLabelData] = load_data,
-) -> dict[int, CachedFeatures]:
-    """Computes the features of a frozen model for every seed, if asked for.
-
-    Args:
-        settings: of the experiment.
-        make_extractor: returns the frozen model, from images to features.
-        load: returns the splits of the settings and a seed.
-    """
-    return {
-        seed: CachedFeatures(
-            make_extractor(settings),
-            load(settings, seed),
-            settings.cache_dir,
-            mirrored=settings.augmentation != "none",
-        )
-        for seed in (settings.seeds if settings.cache_features else ())
-    }
-
-
-def load_row(
-    settings: S,
-    seed: int,
-    features: Features = None,
-    load: Callable[[S, int], MultiLabelData] = load_data,
-) -> MultiLabelData:
-    """Loads the images of a row, or their cached features if there are any."""
-    if not features:
-        return load(settings, seed)
-    return features[seed].load(
-        batch_size=settings.batch_size, seed=seed, augmentation=settings.augmentation
-    )
 
 
 def train_rows(
@@ -115,10 +28,10 @@ def train_rows(
     Args:
         experiment: trains and keeps the models.
         rows: name to settings.
-        build: returns the compiled model of a row's settings, data and seed.
+        build: returns the compiled model, given a row's settings, its data and a seed.
         features: seed to features that rows are trained on instead of images; `build`
-            then returns the part of the model that takes them.
-        load: returns the splits of a row's settings and a seed.
+            then returns the part of the model above them.
+        load: returns the splits, given a row's settings and a seed.
     """
     settings = experiment.settings
     experiment.num_trainings += len(settings.seeds) * len(rows)
@@ -128,32 +41,3 @@ def train_rows(
             data = load_row(row, seed, features, load)
             own = functools.partial(build, row, data, seed)
             experiment.train(name, seed, own, data, settings=row, join=join)
-
-
-def add_linear_probes(
-    experiment: Experiment[S],
-    make_backbone: Callable[[S], keras.Model] = make_backbone,
-    *,
-    features: Features = None,
-    load: Callable[[S, int], MultiLabelData] = load_data,
-) -> None:
-    """Adds logistic regression on the frozen backbone to the table, if asked for.
-
-    To be called after the trainings: an interrupted run does not keep it.
-
-    Args:
-        experiment: the table.
-        make_backbone: returns the backbone of the settings.
-        features: seed to the backbone's feature maps, where they are cached.
-        load: returns the splits of the settings and a seed.
-    """
-    settings = experiment.settings
-    for seed in settings.seeds if settings.linear_probe else ():
-        data = load_row(settings, seed, features, load)
-        if features:
-            maps = keras.Input(features[seed].shapes[0])
-            backbone = keras.Model(maps, maps)
-        else:
-            backbone = make_backbone(settings)
-        scores = linear_probe(backbone, data, pooling="avg+max")
-        experiment.add_scores("logistic regression", seed, scores)

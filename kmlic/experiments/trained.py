@@ -1,4 +1,4 @@
-"""What one training leaves."""
+"""Results of one training."""
 
 import dataclasses
 import json
@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from kmlic.atomic_write import atomic_write
+from kmlic.run_folder import nan_to_none, none_to_nan
 
 # Split to targets and probabilities, both (N, L).
 Scores = Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -55,16 +56,17 @@ class Trained:
             arrays[f"{split}_probabilities"] = probabilities
         names = ("epochs", "parameters", "seconds")
         record = {name: getattr(self, name) for name in names}
-        with atomic_write(folder) as temporary:
+        with atomic_write(folder, folder_with="result.json") as temporary:
             temporary.mkdir()
             model.save(temporary / "model.keras")
             np.savez(temporary / "scores.npz", **arrays)
-            (temporary / "result.json").write_text(json.dumps(record))
+            (temporary / "result.json").write_text(json.dumps(nan_to_none(record)))
 
     @classmethod
     def read(cls, folder: Path, name: str, seed: int) -> "Trained":
-        """Reads what `write` wrote."""
+        """Reads a training from the folder that `write` wrote."""
         record = json.loads((folder / "result.json").read_text())
+        record["epochs"] = [none_to_nan(values) for values in record["epochs"]]
         with np.load(folder / "scores.npz", allow_pickle=False) as arrays:
             splits = [
                 key.removesuffix("_targets") for key in arrays if "_targets" in key

@@ -1,27 +1,45 @@
-"""The settings that every training has."""
+"""Settings that every training has."""
 
 import dataclasses
+import typing
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import tensorflow as tf
 
+from kmlic.check_limits import (
+    BatchSize,
+    Count,
+    Fraction,
+    ImageSize,
+    Limits,
+    NonNegative,
+    Positive,
+    Seed,
+    check_limits,
+)
 from kmlic.training import make_strategy
+
+_ROUNDING = 1e-6  # thirds do not sum to 1 exactly
 
 B = TypeVar("B", bound="TrainingSettings")
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSettings:
-    """Holds what is trained on which images, and how; one flag per field.
+    """Holds the data, model and optimization of a training; one flag per field.
 
-    A recipe derives its own settings from these: it adds its paper's fields and
-    replaces defaults.
+    A recipe subclasses it to add the fields of its paper and to change defaults. Limits
+    of numbers stand in the types of the fields.
+
+    Raises:
+        ValueError: if a number is out of its limits, there is no seed or one twice, or
+            the fractions do not sum to 1.
 
     Example:
         >>> @dataclasses.dataclass(frozen=True)
         ... class Settings(TrainingSettings):
-        ...     epochs: int = 3
+        ...     epochs: Count = 3
         >>> Settings(ema=0.99).epochs
         3
     """
@@ -31,17 +49,17 @@ class TrainingSettings:
     `data_dir`."""
     data_dir: Path | None = None
     """Folder of the dataset; TFDS's own folder when left out."""
-    fractions: tuple[float, float, float] = (0.7, 0.1, 0.2)
+    fractions: tuple[Fraction, Fraction, Fraction] = (0.7, 0.1, 0.2)
     """Shares of training, validation and test images, for own images."""
     on_error: Literal["raise", "skip"] = "raise"
-    """Whether a broken own image or row stops the run or is skipped."""
+    """Whether a broken image or row of own images stops the run or is skipped."""
 
     backbone: str = "small_resnet"
     weights: str | None = None
-    """None, imagenet, or a file of weights for the backbone."""
+    """Of the backbone: imagenet, or a file; random when left out."""
     batch_norm: Literal["train", "freeze"] = "train"
     """freeze: keeps the backbone's batch statistics, for small datasets."""
-    image_size: int = 96
+    image_size: ImageSize = 96
     """Side in pixels."""
     first_bias: Literal["frequency", "zero"] = "frequency"
     """frequency: initialises the output bias from label frequencies."""
@@ -51,54 +69,71 @@ class TrainingSettings:
     """pipeline: augments the original images in tf.data; device: augments the resized
     images in the training step."""
 
-    batch_size: int = 32
-    epochs: int = 10
+    batch_size: BatchSize = 32
+    epochs: Count = 10
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: float = 2e-3
-    backbone_multiplier: float = 1.0
+    learning_rate: Positive = 2e-3
+    backbone_multiplier: NonNegative = 1.0
     """Factor of the backbone's learning rate."""
-    weight_decay: float = 0.01
+    weight_decay: NonNegative = 0.01
     """Decoupled for adamw (0 is Adam), L2 penalty for sgd."""
-    clip_norm: float | None = 10.0
+    clip_norm: Positive | None = 10.0
     """Largest norm of all gradients together; None for no limit."""
     schedule: Literal[
         "cosine", "one_cycle", "step", "exponential", "plateau", "constant"
     ] = "cosine"
     """cosine: to zero after one epoch of warm-up; one_cycle: rises for three tenths of
-    the steps, then falls; step: 0.1 after each third; exponential: 0.9 after each
-    epoch; plateau: 0.1 when the loss has not fallen for 4 epochs."""
+    the steps, then falls; step: times 0.1 after each third; exponential: times 0.9
+    after each epoch; plateau: times 0.1 when the loss has not fallen for 4 epochs."""
 
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[Seed, ...] = (0,)
     folder: Path = Path("saved_models/run")
     """Folder of the run; an interrupted run continues with the same command."""
     rows: tuple[str, ...] = ()
     """Rows of the recipe's table to train; the default ones when left out."""
     ablations: bool = False
-    """Trains all rows of the table; resumable row by row."""
+    """Trains all rows of the table."""
     linear_probe: bool = False
     """Adds logistic regression on the backbone's features to the table."""
     export_maps: bool = False
-    """Adds a second output to the exports, a map for every label."""
+    """Adds a map for every label to the exports, as a second output."""
 
     strategy: Literal["mirrored", "single", "multi_worker"] = "mirrored"
-    """mirrored: all devices of this machine; single: the first one; multi_worker: all
+    """mirrored: all GPUs of this machine; single: the first one; multi_worker: all
     machines that TF_CONFIG lists."""
-    ema: float | None = None
+    ema: Annotated[float, Limits(above=0, below=1)] | None = None
     """Momentum of the weights' moving average, which is scored and saved, e.g. 0.999.
     """
-    accumulate: int = 1
+    accumulate: Count = 1
     """Parts that a batch is computed in, to save memory."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """Precision of training; saved models compute in float32."""
     deterministic: bool = False
-    """Repeats the same weights bit for bit; slower on GPUs."""
-    save_minutes: float = 5.0
-    """Minutes between two saved states within an epoch."""
+    """Makes trainings repeatable bit by bit; slower on GPUs."""
+    save_minutes: NonNegative = 5.0
+    """Minutes between two saved training states within an epoch."""
+
+    def __post_init__(self) -> None:
+        hints = typing.get_type_hints(type(self), include_extras=True)
+        check_limits(hints, vars(self))
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(
+                f"`seeds` must be at least one number, each once; got seeds="
+                f"{self.seeds}."
+            )
+        if abs(sum(self.fractions) - 1) > _ROUNDING:
+            raise ValueError(
+                f"`fractions` must sum to 1; got fractions={self.fractions}."
+            )
 
     def narrow(self, settings: type[B], **changes: Any) -> B:
-        """Returns the fields that a base class of these settings has, with changes.
+        """Returns these settings as a base class, with changes.
 
-        What only concerns the table and the exports is left at its default.
+        Fields of the table and the exports get their defaults.
+
+        Args:
+            settings: the base class.
+            **changes: field to value.
         """
         table = ("rows", "ablations", "linear_probe", "export_maps")
         names = [field.name for field in dataclasses.fields(settings)]
@@ -106,7 +141,7 @@ class TrainingSettings:
         return settings(**{**kept, **changes})
 
     def begin(self) -> None:
-        """Sets up TensorFlow, before it does anything else."""
+        """Configures TensorFlow; call it before any other operation."""
         if self.deterministic:
             tf.config.experimental.enable_op_determinism()
         if self.strategy == "multi_worker":

@@ -1,4 +1,4 @@
-"""The answers that DeepFashion's attribute challenge asks for."""
+"""Submission to the DeepFashion attribute challenge."""
 
 from pathlib import Path
 
@@ -13,7 +13,9 @@ from kmlic.run_folder import Run
 
 
 def write_submission(run: Path, path: Path) -> None:
-    """Writes the class of each group for every image of split/test, a line per image.
+    """Writes the predicted class of each group for the images of split/test.
+
+    There is one line per image, with class numbers from 0.
 
     Args:
         run: run folder of a model trained on "deepfashion_attributes".
@@ -26,7 +28,7 @@ def write_submission(run: Path, path: Path) -> None:
     spec = DatasetSpec(**data["seeds"][str(data["exported"]["seed"])]["spec"])
     if spec.name != "deepfashion_attributes" or spec.path is None:
         raise ValueError(
-            "a submission must be of a run on deepfashion_attributes; got "
+            "`run` must be trained on deepfashion_attributes; got a run on "
             f"{spec.name!r}."
         )
     model = keras.saving.load_model(run / "model.keras", compile=False)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kmlic.data import MultiLabelData
-from kmlic.evaluation import Report, format_mean
+from kmlic.evaluation import format_mean
 from kmlic.experiments.experiment import Experiment
 from kmlic.experiments.find_label_words import LabelWords, ZeroShotSettings
 from kmlic.experiments.gather_candidates import Candidates
@@ -120,9 +120,15 @@ def _similarity(experiment: Experiment) -> Section:
     axes.set(ylabel="mean cosine", title="Three best words and the correct one")
     axes.tick_params("x", rotation=30)
     header = ["metric", *averages]
-    names = dict.fromkeys(key for mean, _ in averages.values() for key in mean.metrics)
+    names = next(iter(averages.values()))[0].metrics
     rows = [
-        [key, *(_format(mean, spread, key) for mean, spread in averages.values())]
+        [
+            key,
+            *(
+                format_mean(mean.metrics[key], spread.metrics[key], scale=1, digits=4)
+                for mean, spread in averages.values()
+            ),
+        ]
         for key in names
     ]
     return Section(
@@ -135,8 +141,3 @@ def _similarity(experiment: Experiment) -> Section:
         rows,
         [figure],
     )
-
-
-def _format(mean: Report, spread: Report, key: str) -> str:
-    deviation = spread.metrics.get(key) or None  # 0 for one seed
-    return format_mean(mean.metrics.get(key), deviation, scale=1, digits=4)

@@ -10,6 +10,8 @@ import numpy as np
 
 from kmlic.data import MultiLabelData, keep_labels
 from kmlic.datasets import load_dataset
+from kmlic.experiments.add_linear_probes import add_linear_probes
+from kmlic.experiments.cache_features import cache_features, load_row
 from kmlic.experiments.experiment import Experiment
 from kmlic.experiments.export_embedding import export_embedding
 from kmlic.experiments.find_label_words import (
@@ -22,12 +24,7 @@ from kmlic.experiments.gather_candidates import Candidates, gather_candidates
 from kmlic.experiments.judge_zero_shot import choose_embedding_bias, judge_zero_shot
 from kmlic.experiments.load_data import load_data
 from kmlic.experiments.make_backbone import make_backbone
-from kmlic.experiments.train_rows import (
-    add_linear_probes,
-    cache_features,
-    load_row,
-    train_rows,
-)
+from kmlic.experiments.train_rows import train_rows
 from kmlic.experiments.zero_shot_sections import zero_shot_sections
 from kmlic.metrics import hit_at_k
 from kmlic.models import POOL
@@ -52,7 +49,7 @@ class ZeroShotStudy(Generic[S]):
 
     def __init__(self, experiment: Experiment[S], held_out: Sequence[str]):
         self.experiment = experiment
-        # All by seed.
+        # The keys of these are seeds.
         self.features: dict[int, CachedFeatures] = {}
         self.words: dict[int, LabelWords] = {}
         self.unseen: dict[int, MultiLabelData] = {}

@@ -1,13 +1,12 @@
 """An export that is only kept if it computes what its model computes."""
 
 import dataclasses
-import tempfile
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from kmlic.atomic_write import replace
+from kmlic.atomic_write import flush, move_to, recover, temporary_path
 from kmlic.check_choice import check_choice
 from kmlic.export.check_parity import check_parity
 from kmlic.export.format import ExportOptions, Precision
@@ -70,12 +69,17 @@ def export_checked(
             f"`quantize` must be one of {allowed} for format={format!r}; got "
             f"quantize={quantize!r}."
         )
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = chosen.new_path(folder, quantize)
+    path = chosen.new_path(Path(folder), quantize)
     exports = []
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".export.") as staging:
-        written = Path(staging) / path.relative_to(folder)
+    # Formats read the name of what they write: it is the final one, elsewhere.
+    with temporary_path(path.parent / path.stem) as staging:
+        recover(path)
+        if path.exists() and not chosen.recognizes(path):
+            raise ValueError(
+                f"{path} must be {chosen.description} or not exist yet; something else "
+                "is there."
+            )
+        written = staging / path.name
         chosen.write(model, written, options)
         for precision in chosen.precisions():
             tolerance = chosen.tolerances[precision]
@@ -85,6 +89,6 @@ def export_checked(
                 model, written, options.images, tolerance=tolerance, precision=precision
             )
             exports.append(Export(path, difference, precision))
-        path.parent.mkdir(exist_ok=True)
-        replace(written, path)
+        flush(written)
+        move_to(written, path)
     return exports

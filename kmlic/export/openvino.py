@@ -39,7 +39,7 @@ def export_openvino(
     Args:
         model: functional model from images (B, S, S, 3) of a fixed size to logits, or
             to embeddings.
-        folder: for model.xml and model.bin; an existing folder is replaced.
+        folder: for model.xml and model.bin; an existing one with them is replaced.
         labels: names and thresholds of the model's outputs; None for embeddings.
         maps: whether to return the output of the layer "activation_maps" too.
 
@@ -55,7 +55,7 @@ def export_openvino(
         converted = core.read_model(saved_model)
         if labels is not None:
             converted.set_rt_info(labels.to_json(), LABELS_FILE)
-        with atomic_write(folder) as temporary:
+        with atomic_write(folder, folder_with="model.xml") as temporary:
             temporary.mkdir()
             # The default would store the weights in 16 bits.
             import_extra("openvino", _EXTRA).save_model(

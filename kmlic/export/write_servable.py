@@ -28,7 +28,10 @@ def write_servable(
         ImportError: if there are warm-up images, but not the extra serving.
     """
     path = Path(folder) / str(next_version(Path(folder), options.version))
-    with tempfile.TemporaryDirectory() as assets, atomic_write(path) as temporary:
+    with (
+        tempfile.TemporaryDirectory() as assets,
+        atomic_write(path, folder_with="saved_model.pb") as temporary,
+    ):
         tf.saved_model.save(
             _module(servable, Path(assets)),
             str(temporary),
@@ -76,14 +79,28 @@ def _function(
                 max_bytes=options.max_bytes,
                 max_pixels=options.max_pixels,
             )
-            return answer(images, ok)
+            return _answer_any(answer, images, ok)
 
         return tf.function(answer_files, [tf.TensorSpec((None,), tf.string)])
 
     def answer_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
         finite = tf.math.is_finite(tf.cast(images, tf.float32))
         ok = tf.reduce_all(finite, axis=(1, 2, 3))
-        return answer(resize_images(images, image_size), ok)
+        return _answer_any(answer, resize_images(images, image_size), ok)
 
     spec = tf.TensorSpec((None, None, None, 3), dtype)
     return tf.function(answer_pixels, [spec])
+
+
+def _answer_any(
+    answer: Answer, images: tf.Tensor, ok: tf.Tensor
+) -> dict[str, tf.Tensor]:
+    """Answers a batch of any size: an empty one as one broken image, cut off again.
+
+    TensorFlow's convolutions fail on an empty batch where oneDNN computes them.
+    """
+    count = tf.shape(ok)[0]
+    spare = tf.cast(count == 0, tf.int32)
+    images = tf.pad(images, [[0, spare], [0, 0], [0, 0], [0, 0]])
+    outputs = answer(images, tf.pad(ok, [[0, spare]]))
+    return {name: output[:count] for name, output in outputs.items()}

@@ -1,6 +1,6 @@
 """Predictions of trained models for image files."""
 
-from kmlic.predict.list_images import list_images
+from kmlic.list_images import list_images
 from kmlic.predict.load_run import load_run
 from kmlic.predict.load_scorer import load_scorer
 from kmlic.predict.open_vocabulary import OpenVocabulary, load_run_words

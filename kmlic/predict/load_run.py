@@ -8,6 +8,7 @@ import keras
 import kmlic.layers
 import kmlic.models  # noqa: F401
 from kmlic.labels import Labels
+from kmlic.run_folder import require_run
 
 
 def load_run(folder: str | Path) -> tuple[keras.Model, Labels]:
@@ -26,30 +27,22 @@ def load_run(folder: str | Path) -> tuple[keras.Model, Labels]:
             logit.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise ValueError(f"{folder} must be a run folder; there is no such folder.")
-    missing = [
-        name for name in ("model.keras", "labels.json") if not (folder / name).is_file()
-    ]
-    if missing:
-        raise ValueError(
-            f"{folder} must be a run folder with model.keras and labels.json; it lacks "
-            f"{' and '.join(missing)}."
-        )
+    require_run(folder, "model.keras", "labels.json")
     labels = Labels.read(folder / "labels.json")
     path = folder / "model.keras"
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path} must be a Keras model; it is corrupt.")
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+        num_logits = model.output_shape[-1]
+    except Exception as error:  # whatever a changed config makes of Keras' layers
         raise ValueError(
             f"{path} must be a model that this version of kmlic can load; Keras says: "
             f"{error}"
         ) from error
-    if model.output_shape[-1] != len(labels):
+    if num_logits != len(labels):
         raise ValueError(
             f"{folder} must hold one label per logit; labels.json has {len(labels)}, "
-            f"model.keras {model.output_shape[-1]}. They belong to different runs."
+            f"model.keras {num_logits}. They belong to different runs."
         )
     return model, labels

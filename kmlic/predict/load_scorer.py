@@ -7,6 +7,7 @@ from kmlic.export import FORMATS, Format, load_export, read_labels
 from kmlic.labels import Labels
 from kmlic.predict.load_run import load_run
 from kmlic.predict.scorer import Scorer
+from kmlic.run_folder import require_run
 
 # The format that each runtime runs, and the precision it computes in.
 _EXPORTS = {
@@ -47,8 +48,7 @@ def load_scorer(run: str | Path, *, runtime: str = "keras") -> Scorer:
 
 
 def _find_export(run: Path, format: Format) -> Path:
-    if not run.is_dir():
-        raise ValueError(f"{run} must be a run folder; there is no such folder.")
+    require_run(run)
     path = format.newest_path(run)
     if path is None:
         extra = f" (needs kmlic[{format.extra}])" if format.extra else ""

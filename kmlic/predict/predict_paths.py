@@ -11,10 +11,11 @@ from typing import Literal
 import numpy as np
 
 from kmlic.check_choice import check_choice
+from kmlic.check_number import check_number
 from kmlic.data.decoding import read_resized
 from kmlic.data.progress import with_progress
 from kmlic.labels import Labels
-from kmlic.predict.list_images import list_images
+from kmlic.list_images import list_images
 from kmlic.predict.load_scorer import load_scorer
 from kmlic.predict.read_boxes import Box
 from kmlic.predict.scorer import Scorer
@@ -75,14 +76,11 @@ def predict_paths(
         ValueError: before any work, if an argument does not fit or a path does not
             exist; with on_error="raise", naming the first broken image.
     """
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise ValueError(
-            f"`threshold` must be a probability 0-1; got threshold={threshold}."
-        )
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"`top_k` must be at least 1; got top_k={top_k}.")
-    if batch_size < 1:
-        raise ValueError(f"`batch_size` must be at least 1; got {batch_size}.")
+    if threshold is not None:
+        check_number("threshold", threshold, at_least=0, at_most=1)
+    if top_k is not None:
+        check_number("top_k", top_k, at_least=1)
+    check_number("batch_size", batch_size, at_least=1)
     check_choice("on_error", on_error, "skip", "raise")
     images = list_images(paths)
     if boxes is not None:
@@ -94,6 +92,7 @@ def predict_paths(
             )
     if not isinstance(scorer, Scorer):
         scorer = load_scorer(scorer)
+    batch_size = min(batch_size, len(images))
     batches = _decoded_batches(images, boxes or {}, scorer.image_size, batch_size)
     rows = _predict(scorer, batches, threshold, top_k, batch_size, on_error)
     return with_progress(rows, "Predicting", len(images)) if show_progress else rows

@@ -66,6 +66,9 @@ class Scorer:
             images: pixels 0-255; an empty batch does not reach the function.
             rows: number of rows that the batch is padded to, with copies that are
                 dropped again, because runtimes recompile for every number of rows.
+
+        Raises:
+            ValueError: if a score is not finite.
         """
         count = len(images)
         if not count:
@@ -73,7 +76,14 @@ class Scorer:
         images = np.stack(images) if isinstance(images, list) else np.asarray(images)
         if rows is not None and rows > count:
             images = np.concatenate([images, np.repeat(images[:1], rows - count, 0)])
-        return np.asarray(self.function(images), "float32")[:count]
+        scores = np.asarray(self.function(images), "float32")[:count]
+        if not np.isfinite(scores).all():
+            raise ValueError(
+                "the model must score every image with finite numbers; got "
+                f"{scores[~np.isfinite(scores)][0]}. Its weights are corrupt, or its "
+                "training diverged."
+            )
+        return scores
 
     def score_dataset(
         self, dataset: Iterable[tuple[np.ndarray, np.ndarray]]

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from kmlic.data.decoding import decode_image, read_resized, resize_images
 from kmlic.labels import Labels
-from kmlic.predict.list_images import SUFFIXES, list_images
+from kmlic.list_images import SUFFIXES, list_images
 from kmlic.predict.load_scorer import load_scorer
 from kmlic.predict.predict_paths import Prediction, present_labels
 from kmlic.predict.scorer import Scorer

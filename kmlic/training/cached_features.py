@@ -11,7 +11,6 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from rich.console import Console
 
 from kmlic.atomic_write import atomic_write
 from kmlic.check_choice import check_choice
@@ -21,6 +20,7 @@ from kmlic.data.multi_label_data import SPLITS
 from kmlic.data.progress import with_progress
 from kmlic.data.training_batches import ShuffledRows, TrainingBatches
 from kmlic.layers.keras_internals import flatten_layers
+from kmlic.make_console import make_console
 
 AUGMENTATIONS = ("none", "flip", "mixup", "flip+mixup")
 
@@ -199,7 +199,7 @@ class CachedFeatures:
                 reduce_retracing=True,
             )
             total = sum(map(len, self._rows.values()))
-            Console(highlight=False).print(f"Computing the features of {total} images")
+            make_console().print(f"Computing the features of {total} images")
             counts = [int(self._in_order(split).cardinality()) for split in SPLITS]
             known = sum(counts) if min(counts) >= 0 else None
             batches = with_progress(self._numbered_batches(), "features", known)

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 import keras
 import numpy as np
-from rich.console import Console
 
 from kmlic.data.progress import make_bar
 from kmlic.labels import to_probabilities
+from kmlic.make_console import make_console
 from kmlic.metrics import average_precision
 from kmlic.training.scoring import predict_logits
 
@@ -21,11 +21,15 @@ class ValidationScores(keras.callbacks.Callback):
     Every image is scored once, on the host: a metric inside the graph cannot keep all
     scores, and a metric inside a replica sees only a part of them.
 
+    A metric that is not defined, for instance because no image shows any label, is NaN.
+
     Args:
         dataset: batches of images and targets 1, 0 or -1.
         loss: loss of targets and logits, as in `fit`; None leaves it out.
         metrics: function of a model and a dataset that returns values by name; None
             for the loss and the mean average precision of independent labels, `mAP`.
+        monitor: name of the metric that chooses the best epoch; if it is NaN, the loss
+            is added where `metrics` leaves it out.
     """
 
     def __init__(
@@ -33,20 +37,25 @@ class ValidationScores(keras.callbacks.Callback):
         dataset: Iterable,
         loss: keras.Loss | None = None,
         metrics: Metrics | None = None,
+        monitor: str = "mAP",
     ):
         super().__init__()
+        self.monitor = monitor
         self.dataset = dataset
         self.loss = loss
         self.metrics = metrics
 
     def on_epoch_end(self, epoch, logs=None):
         if self.metrics is not None:
-            values = self.metrics(self.model, self.dataset)
+            values = dict(self.metrics(self.model, self.dataset))
+            if np.isnan(values[self.monitor]) and callable(self.loss):
+                targets, logits = predict_logits(self.model, self.dataset)
+                values.setdefault("loss", float(self.loss(targets, logits)))
         else:
             targets, logits = predict_logits(self.model, self.dataset)
             scores = average_precision(targets, to_probabilities(logits))
             known = scores[~np.isnan(scores)]
-            values = {"mAP": float(known.mean()) if len(known) else 0.0}
+            values = {"mAP": float(known.mean()) if len(known) else float("nan")}
             if self.loss is not None:
                 values["loss"] = float(self.loss(targets, logits))
         logs.update({f"val_{name}": x for name, x in values.items()})
@@ -66,7 +75,7 @@ class TrainingProgress(keras.callbacks.Callback):
         super().__init__()
         self.title = title
         self.first_epoch = first_epoch
-        self.console = Console(highlight=False)
+        self.console = make_console()
 
     def close(self) -> None:
         """Removes the bar, also after an error."""

@@ -61,7 +61,8 @@ def fit(
         title: name of the model in the progress lines.
         metrics: function of the model and the validation split that returns values by
             name; None for mAP and loss.
-        monitor: name of the metric that chooses the best epoch; higher is better.
+        monitor: name of the metric that chooses the best epoch; higher is better. Where
+            it is NaN in every epoch, the lowest val_loss is best, after one warning.
         callbacks: further Keras callbacks, called before the metrics are computed. If
             a callback has a method `resume`, it receives the values of earlier epochs.
         save_seconds: longest time between checkpoints within an epoch, in seconds.
@@ -90,7 +91,9 @@ def fit(
             "Use `train.apply(tf.data.experimental.assert_cardinality(number))`."
         )
     _require_parts(model, train)
-    scores: keras.callbacks.Callback = ValidationScores(validation, model.loss, metrics)
+    scores: keras.callbacks.Callback = ValidationScores(
+        validation, model.loss, metrics, monitor
+    )
     averaged = None
     if ema is not None:
         _keep_average(model, ema)

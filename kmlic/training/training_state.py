@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from kmlic.atomic_write import atomic_write
-from kmlic.run_folder import list_changes
+from kmlic.run_folder import list_changes, nan_to_none, none_to_nan
 from kmlic.training.multi_worker import all_reduce_max, is_chief
 
 STOPPED = 75  # sysexits.h: a temporary failure, the user is invited to retry
@@ -64,6 +64,7 @@ class TrainingState(keras.callbacks.Callback):
         folder: folder of the checkpoints, on a disk that all workers share.
         steps: training steps per epoch.
         monitor: name of a value of the validation split in the logs; higher is better.
+            Where it is NaN in every epoch, the lowest val_loss is best.
         seconds: longest time between two checkpoints within an epoch.
         rows: function of a step that returns the rows of its images, which are named in
             errors.
@@ -96,6 +97,7 @@ class TrainingState(keras.callbacks.Callback):
         self._record = _Record()
         self._metrics: list[np.ndarray] = []
         self._stop = False
+        self._warned = False
         self._saved = time.monotonic()
 
     @property
@@ -188,6 +190,14 @@ class TrainingState(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.epochs.append({name: float(value) for name, value in logs.items()})
+        if np.isnan(self.epochs[-1][self.monitor]) and not self._warned:
+            self._warned = True
+            _log.warning(
+                "%s is undefined: no label can be judged on the validation split, for "
+                "instance because no image there shows any. The epoch with the lowest "
+                "val_loss is kept.",
+                self.monitor,
+            )
         if self.best_epoch() == len(self.epochs) - 1:
             self._record.best = f"best-{len(self.epochs):06d}.npz"
             weights = (self.best_weights or (lambda: _values(self.model.variables)))()
@@ -202,9 +212,14 @@ class TrainingState(keras.callbacks.Callback):
         _assign(self.model.variables, arrays)
 
     def best_epoch(self) -> int:
-        """Returns the index of the epoch with the highest value, the first of ties."""
-        values = [logs[self.monitor] for logs in self.epochs]
-        return values.index(max(values))
+        """Returns the index of the epoch with the highest value, the first of ties.
+
+        Where no epoch has a value, it is the one with the lowest val_loss.
+        """
+        values = np.array([logs[self.monitor] for logs in self.epochs])
+        if np.isnan(values).all():
+            values = np.array([-validation_loss(logs) for logs in self.epochs])
+        return int(np.argmax(np.where(np.isnan(values), -np.inf, values)))
 
     def save(self) -> None:
         """Writes a checkpoint of this step and removes all but the newest two."""
@@ -216,7 +231,7 @@ class TrainingState(keras.callbacks.Callback):
         self._saved = time.monotonic()
         if not is_chief():
             return
-        record = json.dumps(dataclasses.asdict(self._record)).encode()
+        record = json.dumps(nan_to_none(dataclasses.asdict(self._record))).encode()
         path = self.folder / f"step-{self.step:09d}.npz"
         _write_arrays(path, [np.frombuffer(record, np.uint8), *arrays])
         self._remove_old()
@@ -255,6 +270,11 @@ class TrainingState(keras.callbacks.Callback):
         )
 
 
+def validation_loss(logs: Mapping[str, float]) -> float:
+    """Returns the validation loss of an epoch, the training loss if there is none."""
+    return logs["val_loss" if "val_loss" in logs else "loss"]
+
+
 def _values(variables: Iterable[keras.Variable]) -> list[np.ndarray]:
     return [keras.ops.convert_to_numpy(variable) for variable in variables]
 
@@ -276,4 +296,6 @@ def _read_arrays(path: Path, count: int | None = None) -> list[np.ndarray]:
 
 
 def _to_record(header: np.ndarray) -> _Record:
-    return _Record(**json.loads(header.tobytes()))
+    record = _Record(**json.loads(header.tobytes()))
+    record.epochs = [none_to_nan(logs) for logs in record.epochs]
+    return record

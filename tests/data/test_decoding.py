@@ -39,45 +39,6 @@ def test_decodes_every_format_to_the_pixels_of_pillow(kind, mode):
     assert inspect_image(data).plain == (kind in ("JPEG", "PNG"))
 
 
-@pytest.mark.parametrize("subsampling", [0, 1, 2])
-@pytest.mark.parametrize("progressive", [False, True])
-def test_the_graph_decoder_gives_pillows_pixels_of_a_jpeg(subsampling, progressive):
-    data = encode(
-        picture(45, 67, seed=3),
-        "JPEG",
-        subsampling=subsampling,
-        progressive=progressive,
-        quality=60,
-    )
-    expected = np.asarray(Image.open(io.BytesIO(data)))
-    np.testing.assert_array_equal(decode_plain(tf.constant(data)), expected)
-
-
-@pytest.mark.parametrize("subsampling", [0, 1, 2])
-def test_a_part_of_a_jpeg_is_what_the_whole_has_there(subsampling):
-    image = picture(99, 131, seed=5, cells=12)
-    data = encode(image, "JPEG", subsampling=subsampling, quality=70)
-    whole = np.asarray(Image.open(io.BytesIO(data)))
-    random = np.random.default_rng(0)
-    windows = [(0, 0, 99, 131), (98, 130, 1, 1), (16, 32, 48, 64), (0, 0, 16, 16)]
-    for _ in range(20):
-        height, width = random.integers(1, (100, 132))
-        top, left = random.integers(0, (100 - height, 132 - width))
-        windows.append((int(top), int(left), int(height), int(width)))
-    for top, left, height, width in windows:
-        found = decode_plain(
-            data, crop=lambda _, w=(top, left, height, width): tf.constant(w)
-        )
-        expected = whole[top : top + height, left : left + width]
-        np.testing.assert_array_equal(found, expected)
-
-
-def test_a_part_of_a_png_is_what_the_whole_has_there():
-    data = encode(PICTURE, "PNG")
-    found = decode_plain(data, crop=lambda sides: tf.constant((3, 5, 7, 9)))
-    np.testing.assert_array_equal(found, np.asarray(PICTURE)[3:10, 5:14])
-
-
 @pytest.mark.parametrize(
     ("size", "part"), [(None, 1), (200, 1), (51, 1), (50, 2), (25, 4), (12, 8), (1, 8)]
 )
@@ -103,8 +64,7 @@ def test_a_large_jpeg_is_decoded_at_a_part_of_its_size(size, part):
 
 
 def test_other_files_are_decoded_whole_however_large_they_are():
-    for kind, image in (("PNG", PICTURE), ("JPEG", PICTURE.convert("CMYK"))):
-        assert decode_image(encode(image, kind), image_size=1).shape == (24, 32, 3)
+    assert decode_image(encode(PICTURE, "PNG"), image_size=1).shape == (24, 32, 3)
 
 
 def test_a_large_turned_jpeg_is_turned_after_it_is_decoded():
@@ -116,11 +76,10 @@ def test_a_large_turned_jpeg_is_turned_after_it_is_decoded():
     assert np.abs(whole - close).mean() < 2
 
 
-def test_cmyk_jpegs_become_the_rgb_of_pillow():
+def test_cmyk_jpegs_become_the_rgb_of_pillow_but_for_rounding():
     data = encode(PICTURE.convert("CMYK"), "JPEG")
     expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    np.testing.assert_array_equal(decode_image(data), expected)
-    assert not inspect_image(data).plain
+    np.testing.assert_allclose(decode_image(data), expected, atol=2)
 
 
 def test_16_bits_of_grey_keep_their_upper_8():
@@ -223,6 +182,25 @@ def test_refuses_too_many_pixels_before_it_decodes_them(tmp_path):
     assert time.monotonic() - began < 0.5
     with pytest.raises(ValueError, match=r"max_pixels=700 .* 768 \(32 x 24\)"):
         decode_image(encode(PICTURE, "JPEG"), max_pixels=700)
+
+
+def test_refuses_too_many_scans_before_it_decodes_them():
+    data = encode(PICTURE, "JPEG", progressive=True)
+    start = data.rindex(b"\xff\xda")
+    many = data[:start] + data[start:-2] * 100 + data[-2:]
+    message = r"16 times max_pixels=2,000 .* it has 109 scans of 32 x 24 pixels"
+    with pytest.raises(ValueError, match=message):
+        decode_image(many, max_pixels=2_000)
+    assert decode_image(data, max_pixels=2_000).shape == (24, 32, 3)
+    with pytest.raises(ValueError, match="more than 1,000 segments and scans"):
+        decode_image(data[:start] + data[start:-2] * 20_000 + data[-2:])
+
+
+def test_refuses_a_large_canvas_of_an_animation_before_it_decodes_it():
+    data = bytearray(encode(PICTURE, "WEBP", **ANIMATION))
+    data[24:30] = b"\xff\x3f\0\xff\x3f\0"
+    with pytest.raises(ValueError, match=r"max_pixels=.*268,435,456"):
+        decode_image(bytes(data))
 
 
 def test_refuses_too_many_bytes_before_it_reads_them(tmp_path):

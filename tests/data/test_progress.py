@@ -12,7 +12,7 @@ def test_gives_every_item_on_in_order():
 def test_a_terminal_shows_how_far_it_is(monkeypatch):
     text = io.StringIO()
     terminal = Console(file=text, force_terminal=True, width=100)
-    monkeypatch.setattr(progress, "Console", lambda stderr: terminal)
+    monkeypatch.setattr(progress, "make_console", lambda stderr: terminal)
     monkeypatch.setattr(progress, "_PATIENCE", 0.0)
     assert len(list(progress.with_progress(range(2000), "counting", 2000))) == 2000
     assert "counting" in text.getvalue() and "/2000" in text.getvalue()
@@ -21,6 +21,6 @@ def test_a_terminal_shows_how_far_it_is(monkeypatch):
 def test_what_is_quick_is_not_shown(monkeypatch):
     text = io.StringIO()
     terminal = Console(file=text, force_terminal=True, width=100)
-    monkeypatch.setattr(progress, "Console", lambda stderr: terminal)
+    monkeypatch.setattr(progress, "make_console", lambda stderr: terminal)
     list(progress.with_progress(range(20), "counting", 20))
     assert "counting" not in text.getvalue()

@@ -58,7 +58,7 @@ def test_the_optimizer_is_the_one_the_settings_name():
     assert isinstance(model.loss, PartialBinaryCrossentropy)
 
 
-def test_the_backbone_learns_at_a_rate_of_its_own():
+def test_the_backbone_has_its_own_learning_rate():
     model = compiled(backbone_multiplier=0.1)
     backbone = model.get_layer("small_resnet")
     assert model.optimizer.multipliers == {
@@ -69,7 +69,7 @@ def test_the_backbone_learns_at_a_rate_of_its_own():
     assert backbone_multipliers(above, 0.1) == {}
 
 
-def test_the_bias_starts_at_the_label_frequencies_where_asked_for():
+def test_the_bias_is_initialised_from_label_frequencies_on_request():
     bias = compiled(bias_layer=LOGITS).get_layer(LOGITS).bias.numpy()
     np.testing.assert_allclose(bias, np.log([3.5 / 1.5, 0.5 / 3.5]), rtol=1e-5)
     zero = compiled(bias_layer=LOGITS, first_bias="zero")

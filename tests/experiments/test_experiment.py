@@ -1,3 +1,5 @@
+import dataclasses
+import gc
 import inspect
 import json
 
@@ -7,6 +9,7 @@ import pytest
 from kmlic.evaluation import Report
 from kmlic.experiments import Experiment, finish_run
 from kmlic.labels import Labels
+from kmlic.run_folder import Run
 from kmlic.training import fit
 from tests.toys import LABELS, add_toy_row, toy_data, toy_model, toy_settings
 
@@ -16,7 +19,7 @@ def _train(experiment, name="model", build=toy_model):
         experiment.train(name, seed, build, toy_data())
 
 
-def test_goes_on_with_the_trainings_that_are_missing(tmp_path):
+def test_resumes_with_the_missing_trainings(tmp_path):
     settings = toy_settings(tmp_path / "run")
     interrupted = Experiment("toy", settings)
     interrupted.train("model", 0, toy_model, toy_data())
@@ -62,10 +65,31 @@ def test_other_data_than_an_interrupted_training_had_is_refused(tmp_path):
 
 
 def test_other_settings_than_the_interrupted_run_are_refused(tmp_path):
-    Experiment("toy", toy_settings(tmp_path / "run"))
+    interrupted = Experiment("toy", toy_settings(tmp_path / "run"))
+    interrupted.train("model", 0, toy_model, toy_data())
     with pytest.raises(ValueError, match="epochs: 2 there, 3 here"):
         Experiment("toy", toy_settings(tmp_path / "run", epochs=3))
     assert json.loads((tmp_path / ".run.working" / "settings.json").read_text())
+
+
+def test_other_settings_than_a_start_that_failed_are_taken(tmp_path):
+    def fail():
+        raise ValueError("`weights` must be a file")
+
+    failed = Experiment("toy", toy_settings(tmp_path / "run"))
+    with pytest.raises(ValueError, match="must be a file"):
+        failed.train("model", 0, fail, toy_data())
+    Experiment("toy", toy_settings(tmp_path / "run", epochs=3))
+    del failed
+    gc.collect()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_other_files_is_refused_before_anything(tmp_path):
+    (tmp_path / "1.jpg").touch()
+    with pytest.raises(ValueError, match="it is a folder with other files"):
+        Experiment("toy", toy_settings(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["1.jpg"]
 
 
 def test_another_report_judges_epochs_seeds_and_splits(tmp_path):
@@ -101,7 +125,7 @@ def test_values_beside_the_scores_are_averaged_over_the_seeds(tmp_path):
     assert "in box" not in run.results["validation"]["model"]
 
 
-def test_a_training_of_ones_own_leaves_what_it_says(tmp_path):
+def test_another_training_function_may_be_used(tmp_path):
     experiment = Experiment("toy", toy_settings(tmp_path / "run", seeds=(0,)))
     folders = []
 
@@ -133,3 +157,26 @@ def test_an_average_needs_all_of_its_rows(tmp_path):
     add_toy_row(experiment, "b", 0.6)
     experiment.add_average("a+b", ("a", "b"), 0)
     np.testing.assert_allclose(experiment.trained["a+b"][0].scores["test"][1], 0.4)
+
+
+def test_undefined_metrics_are_null_and_the_loss_decides(tmp_path, caplog):
+    def data():
+        whole = toy_data()
+        without = whole.validation.map(lambda images, marks: (images, 0 * marks))
+        marks = {**whole.targets, "validation": 0 * whole.targets["validation"]}
+        return dataclasses.replace(whole, validation=without, targets=marks)
+
+    experiment = Experiment("toy", toy_settings(tmp_path / "run", epochs=3))
+    for seed in (0, 1):
+        experiment.train("model", seed, toy_model, data())
+    losses = [
+        min(values["val_loss"] for values in each.epochs)
+        for each in experiment.trained["model"].values()
+    ]
+    assert experiment.best_of("model").seed == int(np.argmin(losses))
+    run = finish_run(experiment, "model", export=lambda *_: {})
+    assert caplog.text.count("val_mAP is undefined") == 2  # once for each training
+    assert run.results["validation"]["model"]["mAP"] is None
+    text = (tmp_path / "run/run.json").read_text()
+    json.loads(text, parse_constant=pytest.fail)
+    assert Run.read(tmp_path / "run/run.json").results == run.results

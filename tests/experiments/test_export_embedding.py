@@ -10,7 +10,7 @@ from kmlic.models import build_devise, score_labels
 from tests.experiments.zero_shot_toys import NAMES, RANDOM, dataset
 
 
-def test_export_gives_what_the_model_gives(tmp_path):
+def test_the_export_agrees_with_the_model(tmp_path):
     vectors = np.eye(6, 5)
     model = score_labels(build_devise(5, image_size=32), vectors[:2])
     images = RANDOM.uniform(0, 255, (6, 32, 32, 3)).astype("float32")

@@ -67,7 +67,7 @@ def record(run):
     ).write(run / "run.json")
 
 
-def test_exports_what_is_asked_for_and_records_the_differences(run, photographs):
+def test_exports_all_formats_and_records_the_differences(run, photographs):
     record(run)
     forms = export_run(
         run, formats=("saved_model",), quantize=("float16",), images=[photographs]

@@ -32,7 +32,7 @@ def test_reduces_words_and_holds_labels_out(tmp_path):
         find(tmp_path, held_out=("cow",))
 
 
-def test_names_a_table_that_is_not_there(tmp_path):
+def test_a_missing_table_is_named(tmp_path):
     settings, _ = find(tmp_path)
     settings = dataclasses.replace(settings, label_words_table="100d")
     with pytest.raises(ValueError, match="label_words_table='100d'"):

@@ -23,5 +23,5 @@ def test_a_file_is_read(tmp_path):
 
 
 def test_a_dataset_without_captions_is_refused():
-    with pytest.raises(ValueError, match="needs captions"):
+    with pytest.raises(ValueError, match="got one without captions"):
         find_word_vectors("captions", toy_data(), 0)

@@ -91,7 +91,7 @@ def test_takes_reports_on_other_images_and_another_export(tmp_path, capsys):
     assert not (tmp_path / "run" / "export").exists()
 
 
-def test_what_was_trained_on_features_is_exported_with_what_computes_them(tmp_path):
+def test_a_model_trained_on_features_is_exported_with_its_extractor(tmp_path):
     images = keras.Input((8, 8, 3), name="images")
     lower = keras.Model(images, keras.layers.Rescaling(1 / 255)(images))
     data = toy_data()
@@ -118,7 +118,7 @@ def test_what_was_trained_on_features_is_exported_with_what_computes_them(tmp_pa
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_trains_as_the_settings_of_all_recipes_say(tmp_path, precision):
+def test_trains_with_moving_averages_and_mixed_precision(tmp_path, precision):
     settings = toy_settings(
         tmp_path / "run", seeds=(0,), precision=precision, ema=0.5, accumulate=2
     )

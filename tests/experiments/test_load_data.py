@@ -29,7 +29,7 @@ def test_says_which_datasets_have_boxes(dataset, expected):
     assert has_boxes(TrainingSettings(dataset=dataset)) is expected
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     settings = TrainingSettings(dataset="csv", data_dir=tmp_path / "absent")
     with pytest.raises(ValueError, match="absent"):
         load_data(settings, 0)

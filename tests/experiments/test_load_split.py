@@ -15,7 +15,7 @@ def targets_of(*arguments, **options):
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
-def test_gives_every_image_of_the_split_in_order(run, split):
+def test_returns_every_image_of_the_split_in_order(run, split):
     folder, _ = run
     first, again = (targets_of(folder, split) for _ in range(2))
     size = Run.read(folder / "run.json").data["sizes"][split]
@@ -66,7 +66,7 @@ def test_refuses_a_split_that_has_changed_and_says_what_differs(run):
         load_split(folder, "train", data_dir=other)
 
 
-def test_a_run_that_does_not_know_its_images_says_so(run):
+def test_a_run_without_a_record_of_its_images_is_refused(run):
     folder, images = run
     record = json.loads((folder / "run.json").read_text())
     del record["data"]["seeds"], record["data"]["exported"]

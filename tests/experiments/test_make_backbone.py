@@ -6,7 +6,7 @@ from kmlic.layers.keras_internals import flatten_layers
 SMALL = TrainingSettings(image_size=64)
 
 
-def test_ends_in_the_stage_that_is_asked_for():
+def test_ends_in_the_stage_of_choice():
     backbone = make_backbone(SMALL, stage=3)
     assert backbone.name == "small_resnet"
     assert backbone.output_shape == (None, 4, 4, 128)

@@ -10,7 +10,7 @@ from kmlic.training import STOPPED
 PRESETS = {"": TrainingSettings(), "paper": TrainingSettings(epochs=90)}
 
 
-def test_a_preset_gives_way_to_single_flags():
+def test_flags_override_a_preset():
     settings = parse_settings(PRESETS, ["--paper", "--seeds", "1", "2"])
     assert (settings.epochs, settings.seeds) == (90, (1, 2))
     assert settings.folder == Path("saved_models/run_paper")
@@ -22,14 +22,21 @@ def test_two_presets_are_refused(capsys):
     with pytest.raises(SystemExit) as stop:
         parse_settings(presets, ["--paper", "--trial"])
     assert stop.value.code == 2
-    assert "one preset at a time; got --paper --trial" in capsys.readouterr().err
+    assert "use one preset; got --paper --trial" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--epoch", "4"], "--epoch"), (["--epochs", "four"], "four")],
+    [
+        (["--epoch", "4"], "--epoch"),
+        (["--epochs", "four"], "four"),
+        (["--epochs", "0"], "epochs=0"),
+        (["--seeds"], "seeds=()"),
+        (["--batch_size", "1000000"], "batch_size=1000000"),
+        (["--fractions", "nan", "0.5", "0.5"], "fractions=nan"),
+    ],
 )
-def test_a_wrong_flag_ends_with_a_sentence(arguments, message, capsys):
+def test_a_wrong_flag_is_reported_in_one_sentence(arguments, message, capsys):
     with pytest.raises(SystemExit) as stop:
         parse_settings(PRESETS, arguments)
     assert stop.value.code == 2
@@ -55,19 +62,19 @@ def test_an_error_from_elsewhere_keeps_its_traceback():
         run_recipe(main, PRESETS, [])
 
 
-def test_ctrl_c_says_that_nothing_is_lost(capsys):
+def test_ctrl_c_says_how_to_resume(capsys):
     def main(settings):
         raise KeyboardInterrupt
 
     assert run_recipe(main, PRESETS, []) == 130
-    assert "continues from here" in capsys.readouterr().err
+    assert "run the same command to resume" in capsys.readouterr().err
 
 
-def test_sigterm_has_a_code_of_its_own(capsys):
+def test_sigterm_has_its_own_exit_code(capsys):
     def main(settings):
         raise SystemExit(STOPPED)
 
     with pytest.raises(SystemExit) as stopped:
         run_recipe(main, PRESETS, [])
     assert stopped.value.code == 75
-    assert "stopped: the same command" in capsys.readouterr().err
+    assert "stopped: run the same command" in capsys.readouterr().err

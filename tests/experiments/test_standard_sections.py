@@ -118,7 +118,7 @@ def test_draws_no_curves_without_epochs(data):
     assert not curves.figures and not curves.text
 
 
-def test_curves_of_many_models_keep_their_room(data):
+def test_a_legend_of_many_models_leaves_room_for_the_curves(data):
     many = {f"width={n}": [EPOCHS] for n in range(18)}
     found = standard_sections(record(), data, LABELS, Path(), epochs=many)
     (curves,) = [s for s in found if s.title == "Learning curves"]
@@ -141,7 +141,7 @@ def test_draws_the_curve_of_every_label_that_has_positives(data):
     assert names == {"red", "blue"}
 
 
-def test_shows_the_images_that_the_model_is_most_wrong_about(data):
+def test_shows_the_images_with_the_largest_errors(data):
     targets = data.targets["validation"]
     scores = np.abs(targets - 0.1)
     scores[17] = [0.99, 0.01, 0.6] * (1 - targets[17]) + [0.01, 0.02, 0.3] * targets[17]
@@ -174,7 +174,7 @@ def test_says_what_was_run_and_what_was_left_out(data, tmp_path):
     assert found["Exports"].rows == [["model.tflite", "1.2e-07", "1.5 MB"]]
 
 
-def test_shows_what_the_thresholds_do(data):
+def test_compares_thresholds(data):
     targets = data.targets["validation"]
     scores = 0.3 * targets + np.random.default_rng(0).uniform(0, 0.4, targets.shape)
     both = {"test": (targets, scores), "validation": (targets, scores)}

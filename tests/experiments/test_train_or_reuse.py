@@ -61,13 +61,13 @@ def test_a_run_that_differs_is_refused(settings, changes, own, message, monkeypa
         reuse(changed, own, monkeypatch)
 
 
-def test_a_run_that_is_not_there_is_refused(tmp_path, monkeypatch):
+def test_a_missing_run_is_refused(tmp_path, monkeypatch):
     settings = toy_settings(tmp_path / "absent", seeds=(3,))
     with pytest.raises(ValueError, match=r"there is no .*run\.json"):
         reuse(settings, data(), monkeypatch)
 
 
-def test_what_is_missing_is_trained_once_after_a_check(tmp_path, monkeypatch):
+def test_a_missing_model_is_trained_once_after_a_check(tmp_path, monkeypatch):
     settings = toy_settings(tmp_path / "run", seeds=(3,))
     monkeypatch.setattr(module, "load_data", lambda *_: toy_data())
     calls = []

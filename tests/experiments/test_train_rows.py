@@ -1,23 +1,17 @@
 import dataclasses
 
 import keras
-import numpy as np
-import pytest
 
 from kmlic.experiments import (
     CachedSettings,
     Experiment,
-    TrainingSettings,
     add_linear_probes,
     cache_features,
     choose_rows,
-    load_row,
     train_rows,
 )
 from kmlic.metrics import average_precision
 from tests.toys import toy_data, toy_model, toy_settings
-
-TABLE = {"baseline": {"epochs": 1}, "model": {}, "same": {}, "long": {"epochs": 9}}
 
 
 def load(settings, seed):
@@ -27,23 +21,6 @@ def load(settings, seed):
 def backbone(settings):
     images = keras.Input((8, 8, 3), name="images")
     return keras.Model(images, keras.layers.Rescaling(1 / 255)(images))
-
-
-def test_rows_are_the_default_ones_those_named_or_all():
-    chosen = choose_rows(TrainingSettings(), TABLE, ("baseline", "model"))
-    assert {name: row.epochs for name, row in chosen.items()} == {
-        "baseline": 1,
-        "model": 10,
-    }
-    assert list(choose_rows(TrainingSettings(rows=("long",)), TABLE, ())) == ["long"]
-    # "same" would be the same training again.
-    every = choose_rows(TrainingSettings(ablations=True), TABLE, ())
-    assert [row.epochs for row in every.values()] == [1, 10, 9]
-
-
-def test_a_row_that_is_not_in_the_table_is_named():
-    with pytest.raises(ValueError, match=r"`rows` must be .*; got \['msrn'\]"):
-        choose_rows(TrainingSettings(rows=("msrn", "long")), TABLE, ())
 
 
 def test_every_row_is_trained_with_every_seed(tmp_path, capsys):
@@ -62,7 +39,7 @@ def test_every_row_is_trained_with_every_seed(tmp_path, capsys):
     assert "Training 1 of 4." in output and "Training 4 of 4, about" in output
 
 
-def test_rows_on_cached_features_take_images_in_the_end(tmp_path):
+def test_rows_trained_on_cached_features_are_saved_with_their_extractor(tmp_path):
     settings = CachedSettings(
         **{
             **dataclasses.asdict(toy_settings(tmp_path / "run", seeds=(0,))),
@@ -98,17 +75,3 @@ def clone_above(model):
     head = keras.Model(maps, logits)
     head.compile("sgd", model.loss)
     return head
-
-
-def test_logistic_regression_is_only_added_if_asked_for(tmp_path):
-    settings = toy_settings(tmp_path / "run", seeds=(0,))
-    experiment = Experiment("toy", settings)
-    add_linear_probes(experiment, backbone, load=load)
-    assert not experiment.trained
-
-
-def test_a_row_is_loaded_as_images_or_features(tmp_path):
-    settings = toy_settings(tmp_path / "run")
-    assert load_row(settings, 0, load=load).source is None
-    images, _ = next(iter(load_row(settings, 0, load=load).test))
-    assert np.asarray(images).shape[1:] == (8, 8, 3)

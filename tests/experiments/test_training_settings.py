@@ -1,4 +1,9 @@
 import dataclasses
+import importlib
+import re
+import typing
+
+import pytest
 
 from kmlic.experiments import TrainingSettings
 
@@ -12,3 +17,45 @@ def test_narrow_keeps_the_base_fields_but_those_of_the_table():
     own = Own(units=3, batch_size=7, rows=("a",), ablations=True, linear_probe=True)
     narrowed = own.narrow(TrainingSettings, epochs=2)
     assert narrowed == TrainingSettings(batch_size=7, epochs=2)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"epochs": 0},
+        {"seeds": ()},
+        {"seeds": (1, 1)},
+        {"seeds": (-1,)},
+        {"batch_size": 0},
+        {"batch_size": 1_000_000},
+        {"image_size": 0},
+        {"fractions": (float("nan"), 0.5, 0.5)},
+        {"fractions": (0.5, 0.1, 0.1)},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"clip_norm": -1.0},
+        {"ema": 1.0},
+        {"accumulate": 0},
+        {"save_minutes": -1.0},
+    ],
+)
+def test_numbers_out_of_their_limits_are_refused(changes):
+    (name,) = changes
+    with pytest.raises(ValueError, match=f"`{name}` must .*; got {name}="):
+        TrainingSettings(**changes)
+
+
+NAMES = ("decouplenet", "deepfashion_attributes", "devise", "msrn", "semantic_resnest")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_number_of_a_recipe_has_limits(name):
+    settings = importlib.import_module(f"recipes.{name}").Settings
+    hints = typing.get_type_hints(settings, include_extras=True)
+    names = {
+        field
+        for field, hint in hints.items()
+        if {"int", "float"} & set(re.findall(r"\w+", str(hint)))
+        and "Limits" not in str(hint)
+    }
+    assert names <= {"feature_map"}  # an index, which may be negative

@@ -15,5 +15,5 @@ def test_a_run_on_another_dataset_is_refused(tmp_path):
     }
     Run("toy", "python", {}, data, *({} for _ in range(7))).write(tmp_path / "run.json")
     assert json.loads((tmp_path / "run.json").read_text())["data"] == data
-    with pytest.raises(ValueError, match="deepfashion_attributes; got 'csv'"):
+    with pytest.raises(ValueError, match="deepfashion_attributes; got a run on 'csv'"):
         write_submission(tmp_path, tmp_path / "answers.txt")

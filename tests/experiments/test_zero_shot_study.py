@@ -26,7 +26,7 @@ def test_labels_that_are_held_out_are_not_trained(settings):
     assert new == {"dot", "pink"}
 
 
-def test_a_label_that_is_not_the_dataset_s_cannot_be_held_out(settings, tmp_path):
+def test_a_label_that_the_dataset_lacks_cannot_be_held_out(settings, tmp_path):
     write_words(tmp_path)
     with pytest.raises(ValueError, match=r"must be labels of .*got \['cow'\]"):
         ZeroShotStudy(Experiment("toy", settings), ("cow",))

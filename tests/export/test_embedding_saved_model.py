@@ -61,6 +61,20 @@ def test_gives_embeddings_and_the_nearest_words(model, signatures, height, width
     assert found["ok"].numpy().all() and embedded["ok"].numpy().all()
 
 
+def test_answers_an_empty_batch_in_every_signature(signatures):
+    pixels, files = tf.zeros((0, 20, 30, 3)), tf.zeros((0,), tf.string)
+    for name, output, width in (
+        ("embed", "embeddings", 4),
+        ("serving_default", "scores", 3),
+    ):
+        assert signatures[name](images=pixels)[output].shape == (0, width)
+    for name, output, width in (
+        ("embed_bytes", "embeddings", 4),
+        ("serve_bytes", "words", 3),
+    ):
+        assert signatures[name](image_bytes=files)[output].shape == (0, width)
+
+
 def test_runs_without_kmlic_from_the_bytes_of_a_file(model, artefact, tmp_path):
     image = random_images(1, 33)[0].astype("uint8")
     (tmp_path / "image.png").write_bytes(png(image))

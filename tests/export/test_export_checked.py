@@ -1,12 +1,19 @@
 import dataclasses
+import os
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from kmlic.atomic_write import atomic_write, remove
 from kmlic.export import FORMATS, Export, ExportOptions, export_checked, has_bfloat16
 from kmlic.labels import Labels
 from tests.export.toys import LABELS, random_images
+from tests.kills import kills
+
+module = sys.modules["kmlic.export.export_checked"]
+F32 = "float32"
 
 
 def names(folder):
@@ -65,6 +72,61 @@ def test_leaves_nothing_that_exceeds_the_tolerance(
     with pytest.raises(ValueError, match="must return the model's scores within"):
         export_checked(model, tmp_path, format, ExportOptions(LABELS, random_images(1)))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("format", ["saved_model", "tflite", "openvino"])
+def test_a_kill_at_any_point_leaves_exports_that_are_complete(
+    tmp_path, monkeypatch, format
+):
+    content = {"saved_model": "saved_model.pb", "openvino": "model.xml"}.get(format)
+
+    def write(text, path, options):
+        with atomic_write(path, folder_with=content) as temporary:
+            if content is not None:
+                temporary.mkdir()
+                (temporary / "model.bin").write_text(text)
+                temporary /= content
+            temporary.write_text(text)
+
+    own = dataclasses.replace(FORMATS[format], write=write, precisions=lambda: [F32])
+    monkeypatch.setitem(FORMATS, format, own)
+    monkeypatch.setattr(module, "check_parity", lambda *_, **options: 0.0)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    options = ExportOptions(LABELS, random_images(1))
+
+    def export(text):
+        export_checked(text, tmp_path, format, options)
+
+    def read():
+        path = own.newest_path(tmp_path)
+        if content is None:
+            return path.read_text()
+        assert (path / "model.bin").read_text() == (path / content).read_text()
+        return (path / content).read_text()
+
+    export("old")
+    seen = []
+    for _ in kills(lambda: "new", export):
+        seen.append(read())  # at every moment
+        export("again")
+        assert read() == "again"
+        assert {path.name[0] for path in tmp_path.rglob("*")} <= {*"msoe123456789"}
+        for path in tmp_path.iterdir():
+            remove(path)
+        export("old")
+    assert {*seen} == {"old", "new"}
+    assert seen == sorted(seen, reverse=True)
+
+
+def test_replaces_nothing_that_is_no_export(model, tmp_path):
+    (tmp_path / "model.onnx").mkdir()
+    (tmp_path / "openvino").mkdir()
+    (tmp_path / "openvino/mine.txt").touch()
+    options = ExportOptions(LABELS, random_images(1))
+    for format in ("onnx", "openvino"):
+        with pytest.raises(ValueError, match="or not exist yet; something else is"):
+            export_checked(model, tmp_path, format, options)
+    assert len(list(tmp_path.rglob("*"))) == 3
 
 
 def test_refuses_what_does_not_fit(model, tmp_path):

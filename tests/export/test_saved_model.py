@@ -125,6 +125,19 @@ def test_serves_a_batch_of_broken_files_only(signatures):
     assert result["labels"].numpy().tolist() == [[b""], [b""]]
 
 
+def test_answers_an_empty_batch_in_every_signature(signatures):
+    empty = {
+        "serving_default": {"images": tf.zeros((0, 20, 30, 3))},
+        "serve_uint8": {"images": tf.zeros((0, 20, 30, 3), tf.uint8)},
+        "serve_bytes": {"image_bytes": tf.zeros((0,), tf.string)},
+    }
+    assert set(signatures) == set(empty)
+    for name, inputs in empty.items():
+        result = signatures[name](**inputs)
+        assert result["probabilities"].shape == (0, 3)
+        assert result["ok"].shape == (0,) and result["labels"].shape[0] == 0
+
+
 def test_carries_its_labels(saved_model):
     assert Labels.read(saved_model / "assets/labels.json") == LABELS
     text = tf.saved_model.load(str(saved_model)).labels_json().numpy().decode()

@@ -88,7 +88,7 @@ def test_lets_threshold_and_top_k_choose(tmp_path, options, labels):
     [
         ({"threshold": 2}, "threshold=2"),
         ({"top_k": 0}, "top_k=0"),
-        ({"batch_size": 0}, "got 0"),
+        ({"batch_size": 0}, "batch_size=0"),
         ({"on_error": "ignore"}, "on_error='ignore'"),
     ],
 )

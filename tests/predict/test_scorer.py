@@ -58,3 +58,10 @@ def test_asks_for_the_image_size_of_a_model_that_takes_any():
     with pytest.raises(ValueError, match="image size"):
         Scorer.of_model(model, Labels(LABELS.names))
     assert Scorer.of_model(model, LABELS).image_size == 8
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_scores_that_are_not_finite_are_refused(value):
+    scorer = Scorer(LABELS, 8, lambda images: np.full((len(images), 3), value))
+    with pytest.raises(ValueError, match=f"finite numbers; got {value}"):
+        scorer.score(np.zeros((2, 8, 8, 3)))

@@ -35,7 +35,7 @@ def test_every_row_of_the_tables_is_another_model():
 
 
 @pytest.mark.parametrize("name", decouplenet.ROWS)
-def test_a_rows_model_begins_near_the_frequencies(name):
+def test_a_rows_model_starts_near_the_label_frequencies(name):
     row = dataclasses.replace(SMALL, **decouplenet.ROWS[name])
     data = boxed_data()
     keras.utils.set_random_seed(0)
@@ -53,7 +53,7 @@ def test_a_rows_model_begins_near_the_frequencies(name):
 
 
 @pytest.mark.parametrize("name", decouplenet.ROWS)
-def test_the_logits_begin_nearly_alike_at_the_frequencies(name):
+def test_the_logits_start_nearly_equal_at_the_label_frequencies(name):
     row = dataclasses.replace(SMALL, **decouplenet.ROWS[name])
     data = boxed_data()
     images = next(iter(data.train_in_order))[0]
@@ -72,7 +72,7 @@ def test_the_logits_begin_nearly_alike_at_the_frequencies(name):
 
 
 @pytest.mark.parametrize(("kernel", "reached"), [("centred", 1), ("small", 9)])
-def test_a_place_begins_with_its_own_features_or_those_around_it(kernel, reached):
+def test_a_position_starts_with_its_own_features_or_those_around_it(kernel, reached):
     settings = dataclasses.replace(SMALL, first_kernel=kernel)
     layer = decouplenet.build(settings, boxed_data(), 0).get_layer("space_to_depth")
     features = np.zeros((1, 5, 5, 128), "float32")
@@ -83,7 +83,7 @@ def test_a_place_begins_with_its_own_features_or_those_around_it(kernel, reached
     assert places.mean(axis=0).tolist() == [3, 3]  # the finer map has a margin of 1
 
 
-def test_the_backbone_learns_at_a_rate_of_its_own():
+def test_the_backbone_has_its_own_learning_rate():
     settings = dataclasses.replace(SMALL, backbone_multiplier=0.1)
     model = decouplenet.build(settings, boxed_data(), 0)
     factors = {
@@ -96,7 +96,7 @@ def test_the_backbone_learns_at_a_rate_of_its_own():
     assert set(factors.values()) == {0.1, 1.0}
 
 
-def test_the_transposed_convolution_learns_at_a_rate_of_its_own():
+def test_the_transposed_convolution_has_its_own_learning_rate():
     settings = dataclasses.replace(SMALL, upsampling_multiplier=0.3)
     model = decouplenet.build(settings, boxed_data(), 0)
     slow = {

@@ -17,7 +17,7 @@ def test_the_paper_configuration_is_the_paper_s():
     assert (settings.group_loss, settings.group_loss_weight) == ("squared", 1e-3)
 
 
-def test_a_flag_beside_the_paper_s_still_counts():
+def test_flags_override_the_paper_preset():
     settings = parse_settings(msrn.PRESETS, ["--paper", "--epochs", "2"])
     assert (settings.epochs, settings.backbone) == (2, "resnet101")
 

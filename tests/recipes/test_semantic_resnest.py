@@ -64,7 +64,7 @@ def test_slows_the_backbones_and_nothing_else():
     assert set(slowed.values()) == {0.1} and "conv1/kernel" in slowed
 
 
-def test_a_guided_classifier_may_begin_with_what_the_baseline_has_learned(tmp_path):
+def test_a_guided_classifier_may_start_from_the_baseline(tmp_path):
     settings = dataclasses.replace(
         SETTINGS, backbone="small_resnet", folder=tmp_path / "run", strategy="single"
     )

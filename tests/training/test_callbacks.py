@@ -33,3 +33,26 @@ def test_validation_scores_equal_scikit_learn_under_one_and_two_replicas():
         np.testing.assert_allclose(logs["val_mAP"], [expected], rtol=1e-6)
         loss = model.loss(TARGETS, model.predict(IMAGES, batch_size=21, verbose=0))
         np.testing.assert_allclose(logs["val_loss"], [float(loss)], rtol=1e-5)
+
+
+UNKNOWN = tf.data.Dataset.from_tensor_slices((IMAGES, np.zeros_like(TARGETS)))
+
+
+def test_a_metric_without_any_positive_is_undefined_and_not_zero():
+    model, logs = _model(), {}
+    callback = ValidationScores(UNKNOWN.batch(4), model.loss)
+    callback.set_model(model)
+    callback.on_epoch_end(0, logs)
+    assert np.isnan(logs["val_mAP"]) and logs["val_loss"] > 0
+
+
+def test_the_loss_stands_in_for_an_undefined_metric_of_ones_own():
+    model = _model()
+    for value, names in ((0.5, {"val_hit"}), (np.nan, {"val_hit", "val_loss"})):
+        logs = {}
+        callback = ValidationScores(
+            DATASET.batch(4), model.loss, lambda *_, x=value: {"hit": x}, monitor="hit"
+        )
+        callback.set_model(model)
+        callback.on_epoch_end(0, logs)
+        assert set(logs) == names

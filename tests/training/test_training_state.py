@@ -229,3 +229,45 @@ def test_the_first_of_the_best_epochs_is_kept(tmp_path):
     )
     for one, other in zip(model.get_weights(), weights[1], strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("values", "losses", "best"),
+    [
+        ([np.nan] * 4, [3.0, 1.0, 2.0, 1.0], 1),
+        ([np.nan] * 3 + [0.1], [3.0, 1.0, 2.0, 9.0], 3),
+        ([0.1, np.nan, 0.2, np.nan], [1.0, 0.1, 2.0, 0.1], 2),
+        ([np.nan] * 4, [np.nan, np.inf, 2.0, 3.0], 2),
+    ],
+)
+def test_the_loss_decides_where_the_metric_is_undefined(
+    tmp_path, caplog, values, losses, best
+):
+    weights, scores = [], iter(zip(values, losses, strict=True))
+
+    class Remember(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            weights.append(self.model.get_weights())
+
+    def train(epochs):
+        model = make_model()
+        logs = fit(
+            model,
+            batches(True),
+            batches(False),
+            epochs=epochs,
+            folder=tmp_path,
+            metrics=lambda *_: dict(zip(("mAP", "loss"), next(scores), strict=True)),
+            callbacks=[Remember()],
+        )
+        return model, logs
+
+    train(2)  # interrupted here: null in the checkpoint is NaN again
+    assert sum("val_mAP is undefined" in text for text in caplog.messages) == 1
+    model, logs = train(4)
+    np.testing.assert_array_equal([each["val_mAP"] for each in logs], values)
+    for one, other in zip(model.get_weights(), weights[best], strict=True):
+        np.testing.assert_array_equal(one, other)
+    for path in tmp_path.glob("step-*.npz"):
+        with np.load(path) as arrays:
+            assert b"NaN" not in arrays["arr_0"].tobytes()

@@ -1,6 +1,6 @@
 import pytest
 
-from kmlic.predict import list_images
+from kmlic.list_images import list_images
 
 
 @pytest.fixture

@@ -1,0 +1,77 @@
+"""Limits of numbers, stated in their type."""
+
+import dataclasses
+import math
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from kmlic.check_number import check_number
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Holds the limits of a number, for `Annotated[int, Limits(at_least=1)]`.
+
+    Args:
+        at_least: the smallest value allowed.
+        above: what the value must exceed.
+        at_most: the largest value allowed.
+        below: what the value must stay below.
+    """
+
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+
+
+Count = Annotated[int, Limits(at_least=1, at_most=10**6)]
+CountOrZero = Annotated[int, Limits(at_least=0, at_most=10**6)]
+# More images would not fit in any memory at once.
+BatchSize = Annotated[int, Limits(at_least=1, at_most=2**16)]
+ImageSize = Annotated[int, Limits(at_least=1, at_most=2**14)]
+Seed = Annotated[int, Limits(at_least=0, below=2**32)]
+Fraction = Annotated[float, Limits(at_least=0, at_most=1)]
+Dropout = Annotated[float, Limits(at_least=0, below=1)]
+Positive = Annotated[float, Limits(above=0, below=math.inf)]
+NonNegative = Annotated[float, Limits(at_least=0, below=math.inf)]
+
+
+def check_limits(hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Raises an error if a value breaks the limits in its type.
+
+    None and texts have no limits; the items of a tuple are checked one by one.
+
+    Args:
+        hints: name to type, of `typing.get_type_hints(..., include_extras=True)`.
+        values: name to value; values without a type are not checked.
+
+    Raises:
+        ValueError: naming the value and its limits.
+
+    Example:
+        >>> check_limits({"epochs": Count}, {"epochs": 0})
+        Traceback (most recent call last):
+        ValueError: `epochs` must be at least 1 and at most 1000000; got epochs=0.
+    """
+    for name, value in values.items():
+        _check(name, hints.get(name), value)
+
+
+def _check(name: str, hint: Any, value: Any) -> None:
+    arguments = typing.get_args(hint)
+    if isinstance(value, tuple) and typing.get_origin(hint) is tuple:
+        repeated = ... in arguments
+        for index, item in enumerate(value):
+            _check(name, arguments[0 if repeated else index], item)
+    elif typing.get_origin(hint) is Annotated:
+        if isinstance(value, int | float):
+            for limits in hint.__metadata__:
+                if isinstance(limits, Limits):
+                    check_number(name, value, **dataclasses.asdict(limits))
+        _check(name, arguments[0], value)
+    else:  # the members of a union, or none
+        for member in arguments:
+            if member is not ...:
+                _check(name, member, value)
