@@ -85,10 +85,7 @@ PRESETS = {
         schedule="exponential",
     ),
     "trial": Settings(
-        dataset="street_fashion/tiny",
-        image_size=32,
-        epochs=1,
-        embedding_epochs=1,
+        dataset="street_fashion/tiny", image_size=32, epochs=1, embedding_epochs=1
     ),
 }
 
@@ -123,7 +120,9 @@ def main(settings: Settings) -> Run:
     rows = experiments.choose_rows(settings, table, ("softmax", "devise"))
     softmax = {name: row for name, row in rows.items() if row.head == "softmax"}
     embedding = {name: row for name, row in rows.items() if name not in softmax}
-    experiment = Experiment("devise", settings, report=report_hits, monitor="hit@5")
+    experiment = Experiment(
+        "devise", settings, make_report=report_hits, monitor="hit@5"
+    )
     street = settings.dataset in ("street_fashion", "street_fashion/tiny")
     held_out = HELD_OUT if street and settings.zero_shot is None else ()
     study = ZeroShotStudy(

@@ -40,7 +40,7 @@ SPLITS = ("validation", "test")
 S = TypeVar("S", bound=TrainingSettings)
 
 MakeReport = Callable[[np.ndarray, np.ndarray, Labels], Report]
-Training = Callable[[keras.Model, Path], list[dict[str, float]]]
+TrainModel = Callable[[keras.Model, Path], list[dict[str, float]]]
 
 
 class Experiment(Generic[S]):
@@ -53,7 +53,7 @@ class Experiment(Generic[S]):
     Args:
         recipe: name of the recipe.
         settings: the recipe's settings.
-        report: returns the `Report` of targets, scores and labels.
+        make_report: returns the `Report` of targets, scores and labels.
         monitor: the metric of the report that chooses epochs and seeds.
 
     Raises:
@@ -65,12 +65,12 @@ class Experiment(Generic[S]):
         recipe: str,
         settings: S,
         *,
-        report: MakeReport = report_scores,
+        make_report: MakeReport = report_scores,
         monitor: str = "mAP",
     ):
         self.recipe = recipe
         self.settings = settings
-        self.report = report
+        self.make_report = make_report
         self.monitor = monitor
         self.num_trainings = 0  # expected, to show the time left; 0 if unknown
 
@@ -80,7 +80,7 @@ class Experiment(Generic[S]):
         # What each row and seed was trained on, as run.json describes it.
         self.described: dict[str, dict[str, dict[str, Any]]] = {}
         # Reports on other images than those of the splits, by split, row and seed.
-        self.reports: dict[str, dict[str, dict[int, Report]]] = {}
+        self.other_reports: dict[str, dict[str, dict[int, Report]]] = {}
         self.console = make_console()
         self.started = time.monotonic()
         self._added: dict[tuple[str, int, str], dict[str, float]] = {}
@@ -101,7 +101,7 @@ class Experiment(Generic[S]):
         *,
         settings: TrainingSettings | None = None,
         join: Callable[[keras.Model], keras.Model] | None = None,
-        training: Training | None = None,
+        train_model: TrainModel | None = None,
     ) -> Trained:
         """Trains a model and scores the validation and test splits with it.
 
@@ -114,7 +114,7 @@ class Experiment(Generic[S]):
             settings: of this row; the experiment's when None.
             join: returns the model that is saved, given the trained one, for instance
                 the `join` of `kmlic.training.CachedFeatures`.
-            training: trains the model, keeps its state in the folder it receives and
+            train_model: trains the model, keeps its state in the folder it receives and
                 returns the values of the epochs; None for `kmlic.training.fit`.
 
         Raises:
@@ -143,8 +143,8 @@ class Experiment(Generic[S]):
                     model = build()
             finally:
                 keras.config.set_dtype_policy(policy)
-            if training is not None:
-                epochs = training(model, folder / "state")
+            if train_model is not None:
+                epochs = train_model(model, folder / "state")
             else:
                 epochs = fit(
                     model,
@@ -187,7 +187,7 @@ class Experiment(Generic[S]):
 
         def compute_metrics(model: keras.Model, dataset: Any) -> Mapping[str, float]:
             scores = predict_scores(model, dataset, data.labels)
-            return self.report(*scores, data.labels).metrics
+            return self.make_report(*scores, data.labels).metrics
 
         return {
             # `fit` itself computes the mean average precision.
@@ -268,7 +268,7 @@ class Experiment(Generic[S]):
             seed: of its training.
             report: its metrics.
         """
-        self.reports.setdefault(split, {}).setdefault(name, {})[seed] = report
+        self.other_reports.setdefault(split, {}).setdefault(name, {})[seed] = report
 
     def say(self, text: str) -> None:
         """Prints a line of text."""
@@ -276,11 +276,11 @@ class Experiment(Generic[S]):
 
     def reports_of(self, name: str, split: str) -> dict[int, Report]:
         """Returns the reports of a row on a split, by seed."""
-        if split in self.reports:
-            return self.reports[split][name]
+        if split in self.other_reports:
+            return self.other_reports[split][name]
         found = {}
         for seed, trained in self.trained[name].items():
-            report = self.report(*trained.scores[split], self.data[seed].labels)
+            report = self.make_report(*trained.scores[split], self.data[seed].labels)
             added = self._added.get((name, seed, split), {})
             metrics = {**report.metrics, **added}
             found[seed] = dataclasses.replace(report, metrics=metrics)
@@ -290,7 +290,7 @@ class Experiment(Generic[S]):
         """Returns the mean report of each row and its deviation over the seeds."""
         return {
             name: average_reports(list(self.reports_of(name, split).values()))
-            for name in self.reports.get(split, self.trained)
+            for name in self.other_reports.get(split, self.trained)
         }
 
     def show(self, split: str = "test") -> None:

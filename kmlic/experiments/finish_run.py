@@ -85,7 +85,7 @@ def finish_run(
             name: [each.epochs for each in trainings.values()]
             for name, trainings in experiment.trained.items()
         },
-        best=best if experiment.report is report_scores else None,
+        best=best if experiment.make_report is report_scores else None,
         extra=sections,
     )
     title = f"{experiment.recipe} on {experiment.settings.dataset}"
@@ -106,7 +106,7 @@ def _describe(
 ) -> Run:
     settings = experiment.settings
     first = experiment.data[settings.seeds[0]]
-    splits = (*SPLITS, *experiment.reports)
+    splits = (*SPLITS, *experiment.other_reports)
     averages = {split: experiment.compare(split) for split in splits}
     means, spreads = (
         {
@@ -172,8 +172,8 @@ def _select(reports: Mapping[str, Mapping[str, Report]], field: str) -> Values:
 
 def _per_seed(experiment: Experiment) -> dict[str, dict[str, dict[str, Metrics]]]:
     seeds: dict[str, dict[str, dict[str, Metrics]]] = {}
-    for split in (*SPLITS, *experiment.reports):
-        for name in experiment.reports.get(split, experiment.trained):
+    for split in (*SPLITS, *experiment.other_reports):
+        for name in experiment.other_reports.get(split, experiment.trained):
             for seed, report in experiment.reports_of(name, split).items():
                 seeds.setdefault(str(seed), {}).setdefault(split, {})[name] = {
                     key: value
@@ -192,7 +192,7 @@ def _tune(labels: Labels, best: Trained) -> Labels:
 
 
 def _tuned_results(experiment: Experiment, best: Trained, labels: Labels) -> Values:
-    if experiment.report is not report_scores or labels.exclusive:
+    if experiment.make_report is not report_scores or labels.exclusive:
         return {}
     reports = {
         split: {best.name: report_scores(*best.scores[split], labels)}

@@ -80,7 +80,7 @@ def train_members(
                 experiment, name, seed, row, data, build_member, group_weights
             )
             experiment.train(
-                name, seed, members.build, data, settings=row, training=members.train
+                name, seed, members.build, data, settings=row, train_model=members.train
             )
         experiment.add_majority(seed)
 

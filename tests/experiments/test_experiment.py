@@ -101,7 +101,7 @@ def test_another_report_judges_epochs_seeds_and_splits(tmp_path):
         return Report({"closeness": closeness}, {}, len(targets))
 
     settings = toy_settings(tmp_path / "run")
-    experiment = Experiment("toy", settings, report=report, monitor="closeness")
+    experiment = Experiment("toy", settings, make_report=report, monitor="closeness")
     _train(experiment)
     run = finish_run(experiment)
     assert set(run.results["test"]["model"]) == {"closeness"} and not run.tuned
@@ -129,12 +129,12 @@ def test_another_training_function_may_be_used(tmp_path):
     experiment = Experiment("toy", toy_settings(tmp_path / "run", seeds=(0,)))
     folders = []
 
-    def training(model, folder):
+    def train_model(model, folder):
         folders.append(folder)
         model.get_layer("logits").bias.assign([9.0, 9.0, 9.0])
         return [{"loss": 0.5}]
 
-    trained = experiment.train("own", 0, toy_model, toy_data(), training=training)
+    trained = experiment.train("own", 0, toy_model, toy_data(), train_model=train_model)
     assert trained.epochs == [{"loss": 0.5}]
     assert trained.scores["test"][1].min() > 0.5
     assert folders == [tmp_path / ".run.working/trainings/own-0/state"]

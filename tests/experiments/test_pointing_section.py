@@ -36,7 +36,7 @@ def test_the_share_of_hits_becomes_a_metric_of_rows_with_maps(tmp_path):
     hits = _count_hits(model, data)[0].accuracy()
     assert metrics["maps"]["pointing"] == hits
     assert "pointing" not in metrics["average"]
-    assert experiment.reports["pointing"][_CENTRE][0].metrics["pointing"] == 1.0
+    assert experiment.other_reports["pointing"][_CENTRE][0].metrics["pointing"] == 1.0
 
 
 def test_centers_are_measured_for_every_label():

@@ -71,7 +71,7 @@ def test_a_guided_classifier_may_start_from_the_baseline(tmp_path):
     plain = dataclasses.replace(settings, generator="none")
     experiment = Experiment("toy", settings)
     build = functools.partial(recipe.build, plain, data(), 3)
-    experiment.train("baseline", 3, build, data(), training=lambda *_: [])
+    experiment.train("baseline", 3, build, data(), train_model=lambda *_: [])
     baseline = experiment.trained["baseline"][3].load_model()
     weights = experiment.write_backbone("baseline", 3, "small_resnet")
     started = dataclasses.replace(settings, weights=weights)
