@@ -83,9 +83,9 @@ def require_writable(
             f"{given} must be writable; you have no permission to write in {parent}."
         )
     if folder_with is None:
-        rule, allowed = "a file", path.is_file()
+        rule, allowed = "a file or not exist yet", path.is_file()
     else:
-        rule = f"a folder that is empty or holds {folder_with}"
+        rule = f"a folder that is new, empty or has a {folder_with}"
         allowed = path.is_dir() and (
             (path / folder_with).is_file() or not any(path.iterdir())
         )
@@ -99,7 +99,7 @@ def require_writable(
     kind = "a file" if path.is_file() else "neither a file nor a folder"
     if path.is_dir():
         kind = "a folder" if folder_with is None else "a folder with other files"
-    raise ValueError(f"{given} must be {rule} or not exist yet; it is {kind}.")
+    raise ValueError(f"{given} must be {rule}; it is {kind}.")
 
 
 @contextlib.contextmanager

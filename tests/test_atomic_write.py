@@ -70,7 +70,9 @@ def test_a_folder_never_replaces_a_file_or_a_foreign_folder(tmp_path):
     (tmp_path / "file").write_text("kept")
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/1.jpg").touch()
-    with pytest.raises(ValueError, match=r"holds model.xml or not .*; it is a file\."):
+    with pytest.raises(
+        ValueError, match=r"new, empty or has a model.xml; it is a file\."
+    ):
         _write_folder(tmp_path / "file", "new")
     with pytest.raises(ValueError, match="it is a folder with other files"):
         _write_folder(tmp_path / "photos", "new")

@@ -82,6 +82,14 @@ def test_json_never_holds_nan(tmp_path):
     assert not path.exists()
 
 
+def test_refuses_a_folder_before_anything_is_predicted(tmp_path):
+    rows = iter(ROWS)
+    (tmp_path / "rows.csv").mkdir()
+    with pytest.raises(ValueError, match=r"rows.csv must be a file"):
+        write_predictions(rows, tmp_path / "rows.csv", LABELS)
+    assert len(list(rows)) == 2
+
+
 def test_leaves_the_old_file_when_it_fails(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("old")
