@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kmlic.atomic_write import atomic_write
+from kmlic.declared_sizes import check_npz
 
 
 def write_arrays(
@@ -64,10 +65,7 @@ def read_arrays(
             )
         )
     try:
-        with zipfile.ZipFile(path) as archive:
-            packed = [m for m in archive.infolist() if m.file_size > m.compress_size]
-            if packed:  # a few kilobytes could expand to all of the memory
-                raise ValueError(f"{packed[0].filename} is compressed")
+        check_npz(path, stored=True)
         with np.load(path, allow_pickle=False) as content:
             own = tuple(str(name) for name in content["names"])
             identity = str(content["hash"])

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import zipfile
 from collections.abc import Mapping
 
 import h5py
@@ -10,6 +11,7 @@ import keras
 import numpy as np
 
 from kmlic.backbones.read_legacy_torch import LEGACY_HEADER, read_legacy_torch
+from kmlic.declared_sizes import check_hdf5, check_zip
 
 # Networks first published in Caffe keep the names of their torch version, and the
 # EfficientNets the private ones of theirs (`_blocks.0._bn1`).
@@ -77,6 +79,7 @@ def load_weights(model: keras.Model, path: str | os.PathLike[str]) -> None:
 def _load_keras(model, path):
     try:
         with h5py.File(path) as file:
+            check_hdf5(file)
             found = sum(_count_arrays(group) for group in file.values())
         if found != len(model.weights):
             raise ValueError(f"it holds {found} arrays, not {len(model.weights)}")
@@ -119,8 +122,13 @@ def _read_torch(path):
             "files do not."
         ) from error
     try:
+        if zipfile.is_zipfile(path):  # the format of torch since 1.6
+            check_zip(path)
         # Without weights_only a file could run code.
         state = torch.load(path, map_location="cpu", weights_only=True)
+        for name, tensor in state.items():
+            if tensor.nbytes > tensor.untyped_storage().nbytes():
+                raise ValueError(f"{name} declares more numbers than it holds")
         return {name: tensor.float().numpy() for name, tensor in state.items()}
     except Exception as error:  # torch raises whatever its zip and pickle readers do
         raise ValueError(f"{path} is no complete file of tensors: {error}.") from error

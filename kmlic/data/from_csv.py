@@ -28,6 +28,9 @@ _MARKS = {
 _BLOCK_BYTES = 2**20
 _ROWS_A_BATCH = 8192
 _MAX_PARQUET_BYTES = 2 * 1024**3
+# Columns may unpack to 64 MB, or to 100 times their size; paths are unique, so each row
+# takes some of the file.
+_FREE_BYTES, _EXPANSION, _ROWS_A_BYTE = 64_000_000, 100, 8
 
 _Marks = tuple[tuple[str, ...], tuple[str, ...]]  # labels present, labels unknown
 
@@ -138,6 +141,7 @@ def _read_parquet(path: str | Path) -> Iterator[tuple[int, list[Any]]]:
     content = read_file(path, max_bytes=_MAX_PARQUET_BYTES)
     try:
         table = parquet.ParquetFile(io.BytesIO(content))
+        _check_parquet(path, table.metadata, len(content))
         header = table.schema_arrow.names
         yield 1, header
         line = 1
@@ -148,6 +152,26 @@ def _read_parquet(path: str | Path) -> Iterator[tuple[int, list[Any]]]:
                 yield line, [_as_text(cell) for cell in cells]
     except ArrowException as error:
         raise ValueError(f"{path} must be a Parquet file; got {error}.") from error
+
+
+def _check_parquet(path: str | Path, metadata: Any, size: int) -> None:
+    """Refuses rows and columns that unpack to much more than the file holds."""
+    rows = metadata.num_rows
+    if rows > _ROWS_A_BYTE * size:
+        raise ValueError(
+            f"{path} must hold its rows; it declares {rows:,} in {size:,} bytes."
+        )
+    for index in range(metadata.num_row_groups):
+        group = metadata.row_group(index)
+        for number in range(group.num_columns):
+            column = group.column(number)
+            stored = min(column.total_compressed_size, size)
+            unpacked = column.total_uncompressed_size
+            if unpacked > max(_FREE_BYTES, _EXPANSION * stored):
+                raise ValueError(
+                    f"{path} must hold its columns; {column.path_in_schema} unpacks "
+                    f"from {stored:,} to {unpacked:,} bytes."
+                )
 
 
 def _as_text(cell: Any) -> Any:

@@ -16,6 +16,7 @@ from kmlic.data.from_tfds import from_tfds, multi_hot
 from kmlic.data.multi_label_data import SPLITS, MultiLabelData
 from kmlic.data.splits import split_images
 from kmlic.data.storage import read_lines
+from kmlic.declared_sizes import check_npz
 from kmlic.labels import Labels
 
 _SIDE = 32
@@ -98,6 +99,7 @@ def _read_npz(folder: Path) -> _Images:
             size = sum(member.file_size for member in archive.infolist())
         if size > _MOST_BYTES:
             raise ValueError(f"{size:,} bytes, more than {_MOST_BYTES:,}")
+        check_npz(path)
         with np.load(path, allow_pickle=False) as arrays:
             images, classes, names = (arrays[key] for key in ("x", "y", "classes"))
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:

@@ -1,5 +1,7 @@
 """Private names of Keras and TensorFlow that kmlic uses outside `kmlic.training`."""
 
+import contextlib
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +17,40 @@ def flatten_layers(model: keras.Model) -> list[keras.Layer]:
     sublayers that a layer holds.
     """
     return list(model._flatten_layers())
+
+
+@contextlib.contextmanager
+def limit_variables(max_bytes: int) -> Iterator[None]:
+    """Refuses to create variables that have more bytes in all than `max_bytes`.
+
+    Keras creates the variables that a configuration declares before it reads a file of
+    weights. Private because the initial value that Keras passes to TensorFlow is a
+    function, whose closure alone holds the shape.
+
+    Args:
+        max_bytes: of all variables that are created inside the context.
+
+    Raises:
+        ValueError: before the first variable is created that exceeds the limit.
+    """
+    used = 0
+
+    def create(next_creator: Any, **options: Any) -> tf.Variable:
+        nonlocal used
+        value = options["initial_value"]
+        if not callable(value):  # exists already
+            return next_creator(**options)
+        variable = inspect.getclosurevars(value).nonlocals["self"]
+        used += variable.shape.num_elements() * tf.as_dtype(variable.dtype).size
+        if used > max_bytes:
+            raise ValueError(
+                f"the configuration declares more than {max_bytes:,} bytes of weights,"
+                f" {variable.path} of shape {tuple(variable.shape)} among them"
+            )
+        return next_creator(**options)
+
+    with tf.variable_creator_scope(create):
+        yield
 
 
 def graph_nodes(model: keras.Model) -> Iterator[Any]:

@@ -1,3 +1,6 @@
+import json
+
+import h5py
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -105,3 +108,26 @@ def test_says_which_files_it_reads(model, tmp_path):
         load_weights(model, tmp_path / "model.pkl")
     with pytest.raises(FileNotFoundError, match=r"none at .*absent\.pth"):
         load_weights(model, tmp_path / "absent.pth")
+
+
+def test_refuses_files_that_declare_more_than_they_hold(model, tmp_path):
+    path = tmp_path / "tiny.weights.h5"
+    model.save_weights(path)
+    with h5py.File(path, "r+") as file:
+        file.create_dataset("x", (60_000, 60_000), "float32", chunks=(1000, 1000))
+    with pytest.raises(ValueError, match=r"/x declares shape \(60000, 60000\)"):
+        load_weights(model, path)
+    path = tmp_path / "tiny.safetensors"
+    entry = {"dtype": "F32", "shape": [60_000, 60_000], "data_offsets": [0, 16]}
+    header = json.dumps({"conv1.weight": entry}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(16))
+    with pytest.raises(ValueError, match="no complete safetensors file"):
+        load_weights(model, path)
+
+
+def test_refuses_a_torch_file_that_repeats_one_number(model, tmp_path):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "tiny.pth"
+    torch.save({"conv1.weight": torch.zeros(1).expand(60_000, 60_000)}, path)
+    with pytest.raises(ValueError, match="declares more numbers than it holds"):
+        load_weights(model, path)

@@ -268,6 +268,22 @@ def test_a_cell_of_a_label_is_1_0_minus_1_or_empty(tmp_path):
         from_csv(write_csv(tmp_path, lines), **SIZES)
 
 
+def _refuses_parquet_bombs(folder):
+    import pyarrow
+    from pyarrow import parquet
+
+    nulls = pyarrow.table({"path": pyarrow.nulls(10_000_000, pyarrow.string())})
+    parquet.write_table(nulls, folder / "rows.parquet")
+    with pytest.raises(ValueError, match=r"rows\.parquet .* declares 10,000,000 in"):
+        from_csv(folder / "rows.parquet", **SIZES)
+    long = pyarrow.table({"path": ["a.jpg"], "labels": ["x" * 100_000_000]})
+    parquet.write_table(
+        long, folder / "long.parquet", compression="zstd", write_statistics=False
+    )
+    with pytest.raises(ValueError, match=r"long\.parquet .* labels unpacks from"):
+        from_csv(folder / "long.parquet", **SIZES)
+
+
 def test_parquet_holds_the_same(tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
@@ -288,6 +304,7 @@ def test_parquet_holds_the_same(tmp_path):
     data = from_csv(tmp_path / "lists.parquet", label_names=("cat", "dog"), **SIZES)
     for path, target in zip(data.paths["train"], data.train_targets, strict=True):
         assert target.tolist() == [-1, int(path[:3]) % 2]
+    _refuses_parquet_bombs(tmp_path)
     (tmp_path / "text.parquet").write_text("path,labels")
     with pytest.raises(ValueError, match=r"text\.parquet must be a Parquet file"):
         from_csv(tmp_path / "text.parquet", **SIZES)

@@ -8,6 +8,7 @@ from kmlic.layers.keras_internals import (
     flatten_layers,
     graph_nodes,
     is_traced_for_xla,
+    limit_variables,
     producer,
 )
 
@@ -65,3 +66,16 @@ def test_a_function_knows_whether_xla_will_compile_it(jit_compile):
     trace(tf.ones(()))
     assert found == [jit_compile]
     assert not is_traced_for_xla()
+
+
+def test_variables_beyond_the_limit_are_not_created():
+    with limit_variables(4 * (3 * 5 + 5)):
+        layer = keras.layers.Dense(5)
+        layer.build((None, 3))
+    assert layer.kernel.shape == (3, 5)
+    with (
+        limit_variables(1 << 20),
+        pytest.raises(ValueError, match=r"\(300000, 300000\)"),
+    ):
+        keras.layers.Dense(300_000).build((None, 300_000))
+    keras.layers.Dense(300).build((None, 3000))
