@@ -1,6 +1,8 @@
 """A check of a dataset before a training."""
 
 import dataclasses
+import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +26,10 @@ _FEW = 5
 _SMALL_SIDE = 32
 _MOST_DRAWN = 100
 _MOST_PAIRS = 30
+# Labels whose pairs are counted: their number grows with the square.
+_MOST_COMPARED = 1000
+# Characters of a label that fit beside a figure.
+_DRAWN_CHARACTERS = 40
 
 
 Level = Literal["error", "warning", "note"]
@@ -214,7 +220,7 @@ def check_rows(
 
 
 class _Counts:
-    """Counts labels by split and pairs of labels without making targets dense."""
+    """Counts labels by split, and the pairs of the most frequent labels."""
 
     def __init__(self, targets: csr_array, split: np.ndarray):
         present = (targets == 1).astype(np.int64)
@@ -225,10 +231,30 @@ class _Counts:
         self.known = members.sum(axis=1, keepdims=True) - members @ unknown
         self.unknown = unknown.sum(axis=0)
         self.totals = self.present.sum(axis=0)
-        self.pairs = (present.T @ present).toarray()
+        self.compared = _most_frequent(self.totals, _MOST_COMPARED)
+        own, own_unknown = present[:, self.compared], unknown[:, self.compared]
+        self.pairs = (own.T @ own).toarray()
         # Images with i where it is known whether they have j.
-        self.pairs_known = self.totals[:, None] - (present.T @ unknown).toarray()
+        totals = self.totals[self.compared]
+        self.pairs_known = totals[:, None] - (own.T @ own_unknown).toarray()
         np.fill_diagonal(self.pairs, 0)
+
+
+def _most_frequent(totals: np.ndarray, count: int) -> np.ndarray:
+    """Returns the indices of the largest totals, in order."""
+    return np.sort(np.argsort(-totals, kind="stable")[:count])
+
+
+def _equal_labels(present: csr_array) -> list[np.ndarray]:
+    """Returns the sets of labels that the same images have, at least one image."""
+    columns = present.tocsc()
+    columns.sort_indices()
+    sets: dict[bytes, list[int]] = {}
+    for label, (start, end) in enumerate(itertools.pairwise(columns.indptr)):
+        images = columns.indices[start:end].tobytes()
+        if images:
+            sets.setdefault(hashlib.sha256(images).digest(), []).append(label)
+    return [np.array(labels) for labels in sets.values() if len(labels) > 1]
 
 
 def _facts(rows: InspectedRows, split: np.ndarray, given: bool) -> dict[str, str]:
@@ -402,38 +428,48 @@ def _labels(rows: InspectedRows, counts: _Counts) -> list[Finding]:
 def _label_pairs(
     rows: InspectedRows, counts: _Counts, graph_threshold: float
 ) -> list[Finding]:
-    names, totals, pairs = rows.names, counts.totals, counts.pairs
+    names = [rows.names[index] for index in counts.compared]
+    totals, pairs = counts.totals[counts.compared], counts.pairs
+    total_of = dict(zip(names, totals, strict=True))
     graph = adjacency(pairs, counts.pairs_known, threshold=graph_threshold)
     isolated = isolated_labels(graph, names)
     one, other = np.nonzero(np.triu(pairs))
-    together = (pairs[one, other] == totals[one]) & (pairs[one, other] == totals[other])
     often = np.argsort(-pairs[one, other], kind="stable")[:_MOST_PAIRS]
+    among = ""
+    if len(names) < len(rows.names):
+        among = f"Among the {len(names):,} most frequent labels. "
+    together = _equal_labels(rows.targets == 1)
+    equal_pairs = sorted(
+        pair
+        for labels in together
+        for pair in itertools.islice(itertools.combinations(labels, 2), _SHOWN_ROWS)
+    )
     return [
         Finding(
             "warning",
             "Labels that always occur together",
-            int(together.sum()),
+            sum(len(labels) * (len(labels) - 1) // 2 for labels in together),
             "No image distinguishes them.",
             ("label", "label", "images"),
             [
-                [names[i], names[j], f"{pairs[i, j]:,}"]
-                for i, j in zip(one[together], other[together], strict=True)
+                [rows.names[i], rows.names[j], f"{counts.totals[i]:,}"]
+                for i, j in equal_pairs
             ],
         ),
         Finding(
             "note",
             "Isolated labels in the label graph",
             len(isolated.alone),
-            f"With threshold {graph_threshold:g}: {isolated}",
+            f"{among}With threshold {graph_threshold:g}: {isolated}",
             ("label", "images"),
-            [[n, f"{totals[names.index(n)]:,}"] for n in isolated.alone],
+            [[name, f"{total_of[name]:,}"] for name in isolated.alone],
         ),
         Finding(
             "note",
             "Pairs of labels that occur together",
             len(one),
-            f"The {len(often)} most frequent, with the share of each label's images "
-            "that show the other.",
+            f"{among}The {len(often)} most frequent, with the share of each label's "
+            "images that show the other.",
             ("label", "other", "images", "of the label's, %", "of the other's, %"),
             [
                 [
@@ -512,7 +548,7 @@ def _figures(rows: InspectedRows, counts: _Counts) -> list[Figure]:
         widths, heights = zip(*((h.width, h.height) for h in headers), strict=True)
         axes.hexbin(widths, heights, gridsize=40, bins="log", cmap="viridis", mincnt=1)
         figures.append(figure)
-    chosen = np.sort(np.argsort(-counts.totals, kind="stable")[:_MOST_DRAWN])
+    chosen = _most_frequent(counts.totals[counts.compared], _MOST_DRAWN)
     side = max(4.6, 0.16 * len(chosen) + 1.5)
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.add_subplot(
@@ -520,12 +556,19 @@ def _figures(rows: InspectedRows, counts: _Counts) -> list[Figure]:
     )
     shares = counts.pairs / np.maximum(counts.pairs_known, 1)
     image = axes.imshow(shares[np.ix_(chosen, chosen)], cmap="viridis", vmin=0, vmax=1)
-    names = [rows.names[i] for i in chosen]
+    names = [_shorten(rows.names[i]) for i in counts.compared[chosen]]
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
     axes.set_yticks(range(len(names)), names, fontsize=7)
     figure.colorbar(image, shrink=0.6)
     figures.append(figure)
     return figures
+
+
+def _shorten(name: str) -> str:
+    # A figure grows with its texts, and so does its memory.
+    if len(name) > _DRAWN_CHARACTERS:
+        return name[: _DRAWN_CHARACTERS - 1] + "…"
+    return name
 
 
 def _cut(count: int) -> str:

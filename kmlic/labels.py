@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,7 +67,7 @@ class Labels:
                     f"`names` must be UTF-8; got {escape_undecodable(name)!r}. Rename "
                     "the folder or file that it comes from."
                 )
-        repeated = sorted({name for name in names if names.count(name) > 1})
+        repeated = sorted(name for name, n in Counter(names).items() if n > 1)
         if repeated:
             raise ValueError(f"`names` must be unique; got {repeated} more than once.")
         thresholds = tuple(float(t) for t in self.thresholds or ())
@@ -125,7 +126,8 @@ class Labels:
             raise ValueError(
                 f"`group` must be one of {list(self.groups or ())}; got {group!r}."
             )
-        return [self.names.index(name) for name in self.groups[group]]
+        positions = {name: index for index, name in enumerate(self.names)}
+        return [positions[name] for name in self.groups[group]]
 
     @property
     def exclusive_groups(self) -> dict[str, slice]:

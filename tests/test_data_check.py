@@ -1,4 +1,6 @@
 import csv
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -166,6 +168,40 @@ def test_says_when_nothing_is_usable(tmp_path):
     lines = ["path,labels", *(f"{row}.png,a" for row in range(9))]
     with pytest.raises(ValueError, match=r"9 of 9 rows are not usable\. .*must exist"):
         check_data(write_csv(tmp_path, lines))
+
+
+def test_many_labels_take_little_time_and_memory(tmp_path):
+    write_dataset(tmp_path, 12)
+    names = "|".join(f"label {number}" for number in range(4000))
+    lines = [
+        "path,labels",
+        *(f"{row:03}.png,a" for row in range(11)),
+        f"011.png,{names}",
+    ]
+    path = write_csv(tmp_path, lines)
+    tracemalloc.start()
+    began = time.process_time()
+    check = check_data(path)
+    seconds = time.process_time() - began
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert seconds < 6 and peak < 150e6  # tracemalloc doubles the time
+    together = found(check)["Labels that always occur together"]
+    assert together.count == 4000 * 3999 // 2 and len(together.rows) == 1000
+    assert together.rows[0] == ["label 0", "label 1", "1"]
+    text = found(check)["Pairs of labels that occur together"].text
+    assert text.startswith("Among the 1,000 most frequent labels. The 30 most")
+
+
+def test_a_long_label_is_shortened_in_figures(tmp_path):
+    path = write_dataset(tmp_path, 30, names=["a", "b", "x" * 5000])
+    check = check_data(path)
+    assert check.labels[2][0] == "x" * 5000
+    ticks = check.figures[-1].axes[0].get_xticklabels()
+    assert max(len(tick.get_text()) for tick in ticks) == 40
+    began = time.process_time()
+    check.write_report(tmp_path / "report.html")
+    assert time.process_time() - began < 20
 
 
 def test_counts_equal_those_of_dense_targets(tmp_path):

@@ -1,4 +1,5 @@
 import hashlib
+import time
 
 import numpy as np
 import pytest
@@ -155,3 +156,13 @@ def test_a_file_that_somebody_changed_is_refused_by_name(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"labels\.json"):
         Labels.read(path)
+
+
+def test_many_names_take_little_time():
+    names = tuple(f"label {number}" for number in range(20_000))
+    began = time.process_time()
+    labels = Labels(names, {"all": names})
+    assert labels.indices("all") == list(range(20_000))
+    assert time.process_time() - began < 0.2
+    with pytest.raises(ValueError, match=r"got \['label 7'\] more than once"):
+        Labels((*names, "label 7"))

@@ -196,12 +196,14 @@ def _read_names(label_names: Sequence[str] | str | Path | None) -> tuple[str, ..
     if not isinstance(label_names, str | Path):
         return Labels(tuple(label_names)).names
     names = read_lines(label_names)
+    seen: set[str] = set()
     for number, name in enumerate(names, start=1):
-        if not name or name in names[: number - 1]:
+        if not name or name in seen:
             raise ValueError(
                 f"{label_names} row {number}: a label must be a text, listed once; got "
                 f"{name!r}."
             )
+        seen.add(name)
     if not names:
         raise ValueError(f"{label_names} must list at least one label; it is empty.")
     return tuple(names)
