@@ -2,12 +2,15 @@
 
 import contextlib
 import errno
+import logging
 import os
 import socket
 from pathlib import Path
 from typing import Self
 
 import filelock
+
+_log = logging.getLogger(__name__)
 
 # What `flock` says on network stores that do not have it.
 _NO_FLOCK = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
@@ -76,16 +79,22 @@ class Claim(contextlib.AbstractContextManager["Claim"]):
     def _acquire(self) -> None:
         file = Path(self._lock.lock_file)
         try:
-            self._lock.acquire(timeout=-1 if self.wait else 0)
+            self._lock.acquire(timeout=0)
         except filelock.Timeout:
             process, host = [*_read_lines(file), "?", "?"][:2]
+            fact = (
+                f"{self.path} is being written by another process ({process} on host "
+                f"{host})."
+            )
             advice = ""
             if isinstance(self._lock, filelock.SoftFileLock):
                 advice = f" If it no longer runs, remove {file}."
-            raise ValueError(
-                f"{self.path} is being written by another process ({process} on host "
-                f"{host}). Wait until it has ended, or choose another folder.{advice}"
-            ) from None
+            if not self.wait:
+                raise ValueError(
+                    f"{fact} Wait until it has ended, or choose another folder.{advice}"
+                ) from None
+            _log.warning("%s Waiting until it has ended.%s", fact, advice)
+            self._lock.acquire(timeout=-1)
         if isinstance(self._lock, filelock.FileLock):
             file.write_text(f"{os.getpid()}\n{socket.gethostname()}\n")
 

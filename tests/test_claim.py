@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -88,10 +89,11 @@ def test_the_claim_of_another_host_is_not_taken_over(tmp_path, monkeypatch):
         pass
 
 
-def test_waits_for_another_process(tmp_path, error):
+def test_waits_for_another_process_and_says_so(tmp_path, error, caplog):
     path = tmp_path / "run"
     with _start(path, error) as other:
         other.stdout.readline()
-        other.stdin.close()
+        threading.Timer(0.3, other.stdin.close).start()
         with Claim(path, wait=True) as claim:
             assert claim.is_last
+    assert "Waiting until it has ended." in caplog.text
