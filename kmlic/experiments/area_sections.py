@@ -62,8 +62,7 @@ def _shares(data: MultiLabelData) -> np.ndarray:
 
 
 def _mean(values: np.ndarray) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else np.nan
+    return np.nan if np.isnan(values).all() else float(np.nanmean(values))
 
 
 def _format(values: np.ndarray) -> str:
