@@ -31,6 +31,8 @@ CountOrZero = Annotated[int, Limits(at_least=0, at_most=10**6)]
 # More images would not fit in any memory at once.
 BatchSize = Annotated[int, Limits(at_least=1, at_most=2**16)]
 ImageSize = Annotated[int, Limits(at_least=1, at_most=2**14)]
+ImageBytes = Annotated[int, Limits(at_least=1, at_most=2**31 - 1)]
+ImagePixels = Annotated[int, Limits(at_least=1, at_most=2**30)]
 Seed = Annotated[int, Limits(at_least=0, below=2**32)]
 Fraction = Annotated[float, Limits(at_least=0, at_most=1)]
 Dropout = Annotated[float, Limits(at_least=0, below=1)]

@@ -19,6 +19,8 @@ from kmlic.check_limits import (
     BatchSize,
     Count,
     Fraction,
+    ImageBytes,
+    ImagePixels,
     Limits,
     Seed,
     check_limits,
@@ -187,6 +189,8 @@ def data(
     splitting: str = "stratified",
     fractions: tuple[Fraction, Fraction, Fraction] = (0.7, 0.1, 0.2),
     seed: Seed = 0,
+    max_bytes: ImageBytes = 50_000_000,
+    max_pixels: ImagePixels = 50_000_000,
     write_splits: Path | None = None,
     report: Path | None = None,
 ) -> int:
@@ -209,6 +213,8 @@ def data(
         splitting: stratified, random, or a CSV with the columns path and split.
         fractions: fractions of training, validation and test images.
         seed: seed of new splits.
+        max_bytes: largest size of an image file.
+        max_pixels: largest width times height of an image.
         write_splits: CSV file to write the splits to.
         report: HTML file to write the complete report to.
     """
@@ -231,6 +237,8 @@ def data(
         splitting=splitting,
         fractions=fractions,
         seed=seed,
+        max_bytes=max_bytes,
+        max_pixels=max_pixels,
     )
     console = make_console()
     for name, text in check.facts.items():
@@ -272,6 +280,8 @@ def predict(
     runtime: Runtime | None = None,
     runner: str | None = None,
     runner_options: str = "",
+    max_bytes: ImageBytes = 50_000_000,
+    max_pixels: ImagePixels = 50_000_000,
     guard: bool = True,
 ) -> int:
     """Prints the labels of images, or writes them as CSV or JSON lines.
@@ -301,6 +311,8 @@ def predict(
             separate files.
         runner_options: Beam options without their dashes: "direct_num_workers=2
             direct_running_mode=multi_processing".
+        max_bytes: largest size of an image file.
+        max_pixels: largest width times height of an image.
         guard: puts an apostrophe before a name in a CSV that a spreadsheet would run as
             a formula, because it starts with = + - @.
     """
@@ -323,6 +335,8 @@ def predict(
             batch_size=batch_size,
             runner=runner,
             options=[f"--{option}" for option in shlex.split(runner_options)],
+            max_bytes=max_bytes,
+            max_pixels=max_pixels,
         )
         print(f"{output}: {count} images, {broken} of them broken.")
         return int(0 < count == broken)  # not every runner tells how many there were
@@ -374,6 +388,8 @@ def predict(
         on_error=on_error,
         batch_size=batch_size,
         show_progress=len(paths) > batch_size,
+        max_bytes=max_bytes,
+        max_pixels=max_pixels,
     )
     console = make_console()
     if output is None:
@@ -464,6 +480,8 @@ def export(
     maps: bool = False,
     embeddings: bool = False,
     warm_up: bool | None = None,
+    max_bytes: ImageBytes = 50_000_000,
+    max_pixels: ImagePixels = 50_000_000,
     compare: bool = False,
     dataset: str | None = None,
     data_dir: Path | None = None,
@@ -482,6 +500,8 @@ def export(
             word vectors; exports are written below the folder embedding.
         warm_up: whether a SavedModel stores requests that TF Serving answers at its
             start; by default if the extra serving is installed.
+        max_bytes: largest file that serve_bytes decodes.
+        max_pixels: largest width times height of an image that serve_bytes decodes.
         compare: also measure size, latency and, on the dataset, mean average precision,
             of the exports and of the model.
         dataset: name of a dataset, or csv; by default the run's.
@@ -504,6 +524,8 @@ def export(
         maps=maps,
         embeddings=embeddings,
         warm_up=warm_up,
+        max_bytes=max_bytes,
+        max_pixels=max_pixels,
         compare=compare,
         dataset=dataset,
         data_dir=data_dir,

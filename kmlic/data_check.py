@@ -6,12 +6,13 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 from matplotlib.figure import Figure
 from scipy.sparse import csr_array
 
+from kmlic.data.decoding import Limits
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
 from kmlic.data.multi_label_data import SPLITS, write_splits
 from kmlic.data.near_duplicates import near_duplicates, perceptual_hash
@@ -124,6 +125,7 @@ def check_data(
     fractions: Sequence[float] = (0.7, 0.1, 0.2),
     seed: int = 0,
     graph_threshold: float = 0.4,
+    **limits: Unpack[Limits],
 ) -> DataCheck:
     """Checks all rows, images and labels of a dataset for problems before a training.
 
@@ -147,6 +149,7 @@ def check_data(
         seed: seed of new splits.
         graph_threshold: share of the images of a label from which another label on
             them is its neighbour in the label graph.
+        **limits: of the images, see `kmlic.data.decoding.Limits`.
 
     Raises:
         ValueError: if the dataset cannot be read, or has no usable image or no label.
@@ -160,6 +163,7 @@ def check_data(
         label_names=label_names,
         check=images,
         describe=perceptual_hash if hashed else None,
+        **limits,
     )
     if not rows.images or not rows.names:
         first = f" {rows.skipped[0].reason}." if rows.skipped else ""

@@ -369,3 +369,14 @@ def test_errors_of_tensorflow_and_ctrl_c_are_one_sentence(
     stop = mock.Mock(side_effect=KeyboardInterrupt)
     monkeypatch.setattr(predict, "load_scorer", stop)
     assert cli.main(["predict", str(run), str(image)]) == 130
+
+
+def test_limits_the_images_that_are_decoded(run, image, capsys, tmp_path):
+    command = ["predict", str(run), str(image)]
+    assert cli.main([*command, "--max_pixels", "10"]) == 1
+    assert "64 (8 x 8)" in capsys.readouterr().out
+    assert cli.main([*command, "--max_bytes", "0"]) == 2
+    path = write_dataset(tmp_path, 12)
+    command = ["data", "check", str(path), "--images", "header"]
+    assert cli.main([*command, "--max_bytes", "60"]) == 2
+    assert "12 of 12 rows" in capsys.readouterr().err.replace("\n", " ")

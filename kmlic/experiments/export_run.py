@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Unpack
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ import tensorflow as tf
 from rich.progress import track
 
 from kmlic.data import read_resized
+from kmlic.data.decoding import Limits
 from kmlic.embedding_index import EmbeddingIndex
 from kmlic.evaluation.report import report_scores
 from kmlic.experiments.load_split import Split, load_split
@@ -51,6 +53,7 @@ def export_run(
     data_dir: str | Path | None = None,
     split: Split = "validation",
     show_progress: bool = False,
+    **limits: Unpack[Limits],
 ) -> list[Export]:
     """Exports a run's model into its folder and checks each export on real images.
 
@@ -75,6 +78,7 @@ def export_run(
         data_dir: folder of the dataset; the run's own when None.
         split: "train", "validation" or "test".
         show_progress: whether to show a progress bar on standard error.
+        **limits: of the images that a SavedModel decodes.
 
     Returns:
         The exports, after the model itself if `compare`.
@@ -105,6 +109,7 @@ def export_run(
         images=paths if pixels is None else pixels,
         maps=maps,
         warm_up=warm_up,
+        limits=limits,
     )
     wanted: list[tuple[str, str | None]] = [
         *((format, None) for format in formats),

@@ -8,6 +8,7 @@ from typing import Literal
 import keras
 import numpy as np
 
+from kmlic.data.decoding import Limits
 from kmlic.embedding_index import EmbeddingIndex
 from kmlic.labels import Labels
 
@@ -38,6 +39,7 @@ class ExportOptions:
         warm_up: whether a SavedModel stores requests, made of the images, that TF
             Serving answers at its start; None if the extra serving is installed.
         index: the words that a SavedModel of embeddings finds.
+        limits: of the images that a SavedModel decodes.
     """
 
     labels: Labels | None
@@ -46,6 +48,7 @@ class ExportOptions:
     maps: bool = False
     warm_up: bool | None = None
     index: EmbeddingIndex | None = None
+    limits: Limits = dataclasses.field(default_factory=lambda: Limits())
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

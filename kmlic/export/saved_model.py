@@ -145,7 +145,7 @@ def _present_labels(
 def _write(model: keras.Model, path: Path, options: ExportOptions) -> Path:
     warm_up = can_warm_up() if options.warm_up is None else options.warm_up
     files = _files(options.images[:_WARM_UP_IMAGES]) if warm_up else []
-    serving = ServingOptions(version=int(path.name), warm_up=files)
+    serving = ServingOptions(version=int(path.name), warm_up=files, **options.limits)
     labels, index = options.labels, options.index
     if labels is not None:
         return export_saved_model(

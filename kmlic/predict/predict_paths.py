@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 
 from kmlic.check_choice import check_choice
 from kmlic.check_number import check_number
-from kmlic.data.decoding import read_resized
+from kmlic.data.decoding import Limits, read_resized
 from kmlic.data.progress import with_progress
 from kmlic.labels import Labels
 from kmlic.list_images import list_images
@@ -52,6 +52,7 @@ def predict_paths(
     batch_size: int = 32,
     on_error: Literal["skip", "raise"] = "skip",
     show_progress: bool = False,
+    **limits: Unpack[Limits],
 ) -> Iterator[Prediction]:
     """Predicts the labels of image files and folders, one row per image, in order.
 
@@ -71,6 +72,7 @@ def predict_paths(
         batch_size: images per batch.
         on_error: "skip" returns a broken image as a row with its error; "raise" stops.
         show_progress: whether to show a bar on standard error if it takes longer.
+        **limits: of the images, see `kmlic.data.decoding.Limits`.
 
     Raises:
         ValueError: before any work, if an argument does not fit or a path does not
@@ -93,7 +95,9 @@ def predict_paths(
     if not isinstance(scorer, Scorer):
         scorer = load_scorer(scorer)
     batch_size = min(batch_size, len(images))
-    batches = _decoded_batches(images, boxes or {}, scorer.image_size, batch_size)
+    batches = _decoded_batches(
+        images, boxes or {}, scorer.image_size, batch_size, limits
+    )
     rows = _predict(scorer, batches, threshold, top_k, batch_size, on_error)
     return with_progress(rows, "Predicting", len(images)) if show_progress else rows
 
@@ -123,7 +127,11 @@ def _predict(
 
 
 def _decoded_batches(
-    images: Sequence[Path], boxes: Mapping[str, Box], size: int, batch_size: int
+    images: Sequence[Path],
+    boxes: Mapping[str, Box],
+    size: int,
+    batch_size: int,
+    limits: Limits,
 ) -> Iterator[list[_Decoded]]:
     remaining = iter(images)
     # More threads than cores wait for Python's lock.
@@ -131,7 +139,7 @@ def _decoded_batches(
 
     def submit() -> list[Future[_Decoded]]:
         return [
-            pool.submit(_decode, path, size, boxes.get(_key(path)))
+            pool.submit(_decode, path, size, boxes.get(_key(path)), limits)
             for path in itertools.islice(remaining, batch_size)
         ]
 
@@ -149,9 +157,9 @@ def _key(path: Path) -> str:
     return os.path.abspath(path)  # noqa: PTH100
 
 
-def _decode(path: Path, size: int, box: Box | None) -> _Decoded:
+def _decode(path: Path, size: int, box: Box | None, limits: Limits) -> _Decoded:
     try:
-        return path, read_resized(path, size, box=box), None
+        return path, read_resized(path, size, box=box, **limits), None
     except ValueError as error:
         return path, None, str(error)
 

@@ -8,12 +8,17 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import tensorflow as tf
 
-from kmlic.data.decoding import decode_image, read_resized, resize_images
+from kmlic.data.decoding import (
+    Limits,
+    decode_image,
+    read_resized,
+    resize_images,
+)
 from kmlic.labels import Labels
 from kmlic.list_images import SUFFIXES, list_images
 from kmlic.predict.load_scorer import load_scorer
@@ -53,6 +58,7 @@ def tag_images(
     batch_size: int = 32,
     runner: str = "DirectRunner",
     options: Sequence[str] = (),
+    **limits: Unpack[Limits],
 ) -> tuple[int, int]:
     """Writes a record with the labels of each image, and broken images separately.
 
@@ -77,6 +83,7 @@ def tag_images(
         runner: "DirectRunner" for this machine, or the name of another Beam runner.
         options: Beam's command-line options, for instance "--direct_num_workers=2" and
             "--direct_running_mode=multi_processing".
+        **limits: of the images, see `kmlic.data.decoding.Limits`.
 
     Returns:
         The number of images and how many of them were broken; zeros if the runner does
@@ -121,7 +128,8 @@ def tag_images(
         [pipeline | beam.Create([(path, None) for path in paths]), matched, read.ok]
         | "All images" >> beam.Flatten()
         | "Spread" >> beam.Reshuffle()
-        | "Decode" >> beam.ParDo(_Decode(size)).with_outputs("broken", main="ok")
+        | "Decode"
+        >> beam.ParDo(_Decode(size, limits)).with_outputs("broken", main="ok")
     )
     handler = KeyedModelHandler(_ScorerHandler(os.fspath(run), runtime, batch_size))
     tagged = (
@@ -250,17 +258,19 @@ def _parse(file: str, content: bytes) -> tuple[str, bytes]:
 class _Decode(beam.DoFn):
     """Decodes and resizes images."""
 
-    def __init__(self, image_size: int) -> None:
-        self._size = image_size
+    def __init__(self, image_size: int, limits: Limits) -> None:
+        self._size, self._limits = image_size, limits
 
     def process(self, item: tuple[str, bytes | None]) -> Iterator[Any]:
         """Yields path and pixels (S, S, 3) float32, or a record of the error."""
         path, content = item
         try:
             if content is None:
-                yield path, read_resized(path, self._size)
+                yield path, read_resized(path, self._size, **self._limits)
             else:
-                pixels = decode_image(content, name=path, image_size=self._size)
+                pixels = decode_image(
+                    content, name=path, image_size=self._size, **self._limits
+                )
                 yield path, resize_images(pixels, self._size).numpy()
         except ValueError as error:
             yield _broken(path, str(error))

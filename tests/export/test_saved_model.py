@@ -11,6 +11,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from kmlic.data.decoding import resize_images
 from kmlic.export import ServingOptions, check_parity, export_saved_model
+from kmlic.export.format import ExportOptions
+from kmlic.export.saved_model import SAVED_MODEL
 from kmlic.labels import Labels
 from tests.benchmarks.serving_load import ask, growth
 from tests.export.toys import (
@@ -238,3 +240,15 @@ def test_gives_the_maps_on_request(tmp_path):
     np.testing.assert_allclose(result["maps"], expected, atol=1e-5)
     probabilities = probabilities_of(model, images)
     np.testing.assert_allclose(result["probabilities"][0], probabilities[0], atol=1e-5)
+
+
+def test_limits_the_images_that_serve_bytes_decodes(model, tmp_path):
+    images = random_images(2)
+    options = ExportOptions(LABELS, images, warm_up=False, limits={"max_pixels": 200})
+    path = SAVED_MODEL.write(model, tmp_path / "1", options)
+    served = tf.saved_model.load(str(path)).signatures["serve_bytes"]
+    files = [jpeg(image) for image in (images[0], images[0][:8])]
+    assert served(image_bytes=tf.constant(files))["ok"].numpy().tolist() == [
+        False,
+        True,
+    ]

@@ -133,3 +133,11 @@ def test_gives_the_likeliest_label_of_each_exclusive_group(tmp_path, options, la
     assert row.labels == labels
     np.testing.assert_allclose(row.probabilities[:2].sum(), 1, rtol=1e-6)
     np.testing.assert_allclose(row.probabilities[2:].sum(), 1, rtol=1e-6)
+
+
+def test_limits_the_images_before_they_are_decoded(tmp_path):
+    write_image(tmp_path / "small.png", "black", size=(8, 8))
+    write_image(tmp_path / "wide.png", "black", size=(99, 8))
+    small, wide = predict_paths(scorer(), [tmp_path], max_pixels=100)
+    assert small.error is None
+    assert "max_pixels=100 pixels; it has 792 (99 x 8)" in wide.error
