@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from kmlic.data.build_batches import build_batches, fits_in_cache
-from kmlic.data.decoding import cut, resize_images
+from kmlic.data.decode_plain import cut
+from kmlic.data.decoding import resize_images
 
 COUNT = 10
 IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, 9, 12, 3), np.uint8)
