@@ -1,7 +1,10 @@
 """Models of keras.applications as backbones."""
 
 import dataclasses
+import functools
 import os
+import pathlib
+import re
 import warnings
 
 import keras
@@ -9,7 +12,9 @@ from keras import layers, ops
 
 from kmlic.backbones._build_network import normalise_imagenet, rescale
 from kmlic.backbones.load_weights import load_weights
+from kmlic.require_reachable import require_reachable
 
+_HOST = "https://storage.googleapis.com"  # of Keras' weights
 _CAFFE_MEAN = (103.939, 116.779, 123.68)  # blue, green, red
 
 
@@ -143,6 +148,7 @@ def build_application(
             the same model without its classifier (with it if `include_top`), or None.
 
     Raises:
+        ConnectionError: if the ImageNet weights cannot be downloaded.
         ValueError: if the model normalises inside and so cannot take more channels.
     """
     application = APPLICATIONS[name]
@@ -154,14 +160,18 @@ def build_application(
     head = (
         {"classes": num_classes, "classifier_activation": None} if include_top else {}
     )
+    build = functools.partial(
+        getattr(keras.applications, application.builder),
+        include_top=include_top,
+        input_shape=(image_size, image_size, channels),
+        **head,
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "This model usually expects 1 or 3 input")
-        inner = getattr(keras.applications, application.builder)(
-            include_top=include_top,
-            weights="imagenet" if weights == "imagenet" else None,
-            input_shape=(image_size, image_size, channels),
-            **head,
-        )
+        if weights == "imagenet":
+            inner = _with_imagenet_weights(application.builder, build)
+        else:
+            inner = build(weights=None)
     if weights not in (None, "imagenet"):
         load_weights(inner, weights)
     if not include_top:
@@ -175,6 +185,27 @@ def build_application(
     if include_top:
         outputs = layers.Activation("linear", dtype="float32", name="logits")(outputs)
     return keras.Model(images, outputs, name=name)
+
+
+def _with_imagenet_weights(builder, build):
+    remedy = (
+        f"Download the weights of keras.applications.{builder} on another machine and "
+        "pass their .weights.h5 file as `weights` (--weights FILE)."
+    )
+    home = pathlib.Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+    names = [_plain(path.name) for path in home.glob("models/*")]
+    if not any(name.startswith(_plain(builder)) for name in names):
+        require_reachable(_HOST, remedy)
+    try:
+        return build(weights="imagenet")
+    except Exception as error:  # Keras raises a plain one if it cannot download
+        if "URL fetch failure" not in str(error):
+            raise
+        raise ConnectionError(f"{error} {remedy}") from error
+
+
+def _plain(name):
+    return re.sub("[^a-z0-9]", "", name.lower())
 
 
 def _normalise(images, pixels):

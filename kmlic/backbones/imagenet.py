@@ -7,6 +7,7 @@ import logging
 import pathlib
 
 from kmlic.atomic_write import atomic_write
+from kmlic.require_reachable import require_reachable
 
 _LOGGER = logging.getLogger(__name__)
 _FILE = "model.safetensors"
@@ -90,12 +91,15 @@ def download_imagenet_weights(name: str) -> pathlib.Path:
     hub = _import_hub()
     recorded = read_pins().get(checkpoint.repository)
     pin = checkpoint.pin or recorded or find_pin(name)
-    try:
-        path = pathlib.Path(
-            hub.hf_hub_download(checkpoint.repository, _FILE, revision=pin.revision)
-        )
-    except (OSError, hub.errors.HfHubHTTPError) as error:
-        raise _explain_failure(checkpoint.repository) from error
+    where = {"repo_id": checkpoint.repository, "filename": _FILE}
+    path = hub.try_to_load_from_cache(**where, revision=pin.revision)
+    if not isinstance(path, str):  # None, or a mark that there is no such file
+        require_reachable(hub.constants.ENDPOINT, _remedy(checkpoint.repository))
+        try:
+            path = hub.hf_hub_download(**where, revision=pin.revision)
+        except (OSError, hub.errors.HfHubHTTPError) as error:
+            raise _explain_failure(checkpoint.repository) from error
+    path = pathlib.Path(path)
     found = _hash(path)
     if found != pin.sha256:
         raise ValueError(
@@ -125,6 +129,7 @@ def find_pin(name: str) -> Pin:
         ConnectionError: if the Hub cannot be reached.
     """
     repository, hub = _find_checkpoint(name).repository, _import_hub()
+    require_reachable(hub.constants.ENDPOINT, _remedy(repository))
     try:
         info = hub.HfApi().model_info(repository, files_metadata=True)
     except Exception as error:  # its type depends on the version of huggingface-hub
@@ -176,8 +181,15 @@ def _find_checkpoint(name):
 
 def _explain_failure(repository):
     return ConnectionError(
-        f"The Hugging Face Hub could not be reached for {repository}; download its "
-        f"{_FILE} on another machine and pass its path as `weights`."
+        f"The Hugging Face Hub could not be reached for {repository}. "
+        f"{_remedy(repository)}"
+    )
+
+
+def _remedy(repository):
+    return (
+        f"Download {_FILE} of {repository} on another machine and pass its path as "
+        "`weights` (--weights FILE)."
     )
 
 
@@ -188,6 +200,8 @@ def _pins_path():
 def _import_hub():
     try:
         import huggingface_hub
+        import huggingface_hub.constants  # no attributes until they are imported
+        import huggingface_hub.errors
     except ImportError as error:
         raise ImportError(
             'ImageNet weights need `pip install "kmlic[hub]"`, or a path as `weights`.'

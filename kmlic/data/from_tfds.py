@@ -3,7 +3,9 @@
 import functools
 import hashlib
 import itertools
+import os
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
@@ -16,11 +18,43 @@ from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.data.decode_plain import decode_plain
 from kmlic.data.multi_label_data import SPLITS, Boxes, MultiLabelData
 from kmlic.labels import Labels
+from kmlic.require_reachable import require_reachable
 
 # Encoded images held to shuffle; tensorflow-datasets has stored them shuffled.
 _STREAM_BUFFER = 4096
 
 Example = Mapping[str, Any]
+
+
+def prepare_tfds(
+    name: str, data_dir: str | Path | None, *, host: str
+) -> tfds.core.DatasetBuilder:
+    """Returns the builder of a dataset, after downloading it if it is not there.
+
+    Args:
+        name: of the dataset, with its configuration.
+        data_dir: folder of tensorflow-datasets; its default when None.
+        host: URL of the server that the images are downloaded from.
+
+    Raises:
+        ConnectionError: if it is not there and cannot be downloaded.
+    """
+    folder = tfds.core.constants.DATA_DIR if data_dir is None else data_dir
+    remedy = (
+        f"Prepare {name} with tensorflow-datasets on another machine and pass its "
+        "folder as `data_dir` (--data_dir FOLDER)."
+    )
+    prepared = Path(folder).expanduser().glob(f"{name}/*/dataset_info.json")
+    if "://" not in os.fspath(folder) and not any(prepared):
+        require_reachable(host, remedy)
+    builder = tfds.builder(name, data_dir=data_dir)
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # tensorflow-datasets raises whatever its servers cause
+        raise ConnectionError(
+            f"{name} could not be downloaded: {error} {remedy}"
+        ) from error
+    return builder
 
 
 def from_tfds(

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Unpack
 
 import numpy as np
-import tensorflow_datasets as tfds
 
 from kmlic.data.build_batches import BatchOptions
 from kmlic.data.dataset_spec import DatasetSpec
-from kmlic.data.from_tfds import Example, from_tfds, multi_hot
+from kmlic.data.from_tfds import Example, from_tfds, multi_hot, prepare_tfds
 from kmlic.data.multi_label_data import Boxes, MultiLabelData
 from kmlic.labels import Labels
 
@@ -34,8 +33,7 @@ def load_coco2014(
         unlabelled: whether to keep images without any label, in all splits.
         **options: see `BatchOptions`. The images are too many to be cached.
     """
-    builder = tfds.builder("coco/2014", data_dir=data_dir)
-    builder.download_and_prepare()
+    builder = prepare_tfds("coco/2014", data_dir, host="http://images.cocodataset.org")
     names = tuple(builder.info.features["objects"]["label"].names)
 
     def own_boxes(example: Example) -> Boxes:

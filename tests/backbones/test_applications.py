@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from kmlic.backbones import build_backbone
+from kmlic.backbones import applications, build_backbone
 from kmlic.backbones.applications import APPLICATIONS, _normalise
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype("float32")
@@ -60,3 +60,25 @@ def test_gives_feature_maps_at_strides_4_to_32(name):
     sides = [shape[1] for shape in backbone.output_shape]
     expected = [55, 28, 14, 7] if name == "xception" else [56, 28, 14, 7]
     assert sides == expected
+
+
+def test_says_which_flag_does_without_a_network(monkeypatch, tmp_path):
+    def refuse(url, remedy):
+        raise ConnectionError(f"{url} cannot be reached. {remedy}")
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(applications, "require_reachable", refuse)
+    with pytest.raises(ConnectionError, match=r"cannot be reached.*--weights FILE"):
+        build_backbone("mobilenet_v2", weights="imagenet", image_size=64)
+
+
+def test_says_so_too_when_the_download_ends_early(monkeypatch, tmp_path):
+    def fail(**options):
+        raise Exception("URL fetch failure on https://x: None -- reset")
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/mobilenet_v2_weights.h5").touch()  # cached: nobody is asked
+    monkeypatch.setattr(keras.applications, "MobileNetV2", fail)
+    with pytest.raises(ConnectionError, match=r"URL fetch failure.*--weights FILE"):
+        build_backbone("mobilenet_v2", weights="imagenet", image_size=64)

@@ -1,7 +1,12 @@
 import hashlib
+import os
+import subprocess
+import sys
 import types
 
 import huggingface_hub
+import huggingface_hub.constants
+import huggingface_hub.errors
 import pytest
 
 from kmlic.backbones import imagenet
@@ -28,8 +33,8 @@ def hub(tmp_path, monkeypatch):
     file.write_bytes(b"weights")
     asked = []
 
-    def download(repository, name, *, revision):
-        asked.append((repository, revision))
+    def download(*, repo_id, filename, revision):
+        asked.append((repo_id, revision))
         return str(file)
 
     def model_info(self, repository, *, files_metadata):
@@ -42,6 +47,8 @@ def hub(tmp_path, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", model_info)
+    monkeypatch.setattr(imagenet, "require_reachable", lambda *_: None)
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda **_: None)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HOME", str(tmp_path / "home"))
     return types.SimpleNamespace(file=file, asked=asked)
 
@@ -119,7 +126,9 @@ def test_says_what_to_do_without_a_network(monkeypatch):
         raise huggingface_hub.errors.LocalEntryNotFoundError("offline")
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
-    with pytest.raises(ConnectionError, match=r"timm/resnet50\.tv_in1k.*pass its path"):
+    with pytest.raises(
+        ConnectionError, match=r"timm/resnet50\.tv_in1k.*pass its path.*--weights"
+    ):
         download_imagenet_weights("resnet50")
 
 
@@ -128,10 +137,44 @@ def test_says_so_too_when_the_hub_cannot_be_asked(monkeypatch):
         raise RuntimeError("whatever the HTTP library raises")
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", fail)
-    with pytest.raises(ConnectionError, match=r"timm/resnet101.*pass its path"):
+    with pytest.raises(
+        ConnectionError, match=r"timm/resnet101.*pass its path.*--weights"
+    ):
         download_imagenet_weights(UNPINNED)
 
 
 def test_says_which_networks_have_none():
     with pytest.raises(ValueError, match=r"'small_resnet'.*resnest50d"):
         download_imagenet_weights("small_resnet")
+
+
+# In a process of its own: the package as it is before anything has imported its parts.
+CACHED = """
+import dataclasses, hashlib, sys
+from pathlib import Path
+from unittest import mock
+from kmlic.backbones import imagenet
+name, cache = "resnet18", Path(sys.argv[1]) / "hub"
+checkpoint = imagenet.CHECKPOINTS[name]
+pin = imagenet.Pin(checkpoint.pin.revision, hashlib.sha256(b"weights").hexdigest())
+imagenet.CHECKPOINTS[name] = dataclasses.replace(checkpoint, pin=pin)
+def download():
+    with mock.patch("socket.getaddrinfo", side_effect=OSError("no network")):
+        return imagenet.download_imagenet_weights(name)
+try:
+    download()
+except ConnectionError as error:
+    print(error)
+folder = cache / "models--timm--resnet18.tv_in1k/snapshots" / pin.revision
+folder.mkdir(parents=True)
+(folder / "model.safetensors").write_bytes(b"weights")
+print(download())
+"""
+
+
+def test_the_real_package_finds_what_is_cached_without_a_network(tmp_path):
+    environment = {**os.environ, "HF_HOME": str(tmp_path), "no_proxy": "*"}
+    program = [sys.executable, "-c", CACHED, str(tmp_path)]
+    shown = subprocess.check_output(program, text=True, env=environment).splitlines()
+    assert "cannot be reached" in shown[0] and "--weights FILE" in shown[0]
+    assert shown[1].endswith("model.safetensors")

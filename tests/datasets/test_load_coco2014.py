@@ -1,3 +1,6 @@
+import importlib
+from unittest import mock
+
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -7,6 +10,18 @@ from tests.data.files import picture
 
 NAMES = [f"thing {number}" for number in range(80)]
 BOX = tfds.features.BBox(0.125, 0.25, 0.5, 1.0)
+
+# `kmlic.data.from_tfds` is the function.
+MODULE = importlib.import_module("kmlic.data.from_tfds")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def network():
+    """The servers that were asked for; all answer."""
+    asked = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MODULE, "require_reachable", lambda host, _: asked.append(host))
+        yield asked
 
 
 class FakeCoco(tfds.core.GeneratorBasedBuilder):
@@ -114,3 +129,23 @@ def test_images_without_labels_may_be_left_out(folder):
         np.testing.assert_array_equal(np.concatenate(targets), expected)
         assert (expected.sum(axis=1) > 0).all()
     assert all(len(boxes.names) > 0 for boxes in data.boxes["train"])
+
+
+def test_says_in_one_sentence_that_there_is_no_network(monkeypatch, tmp_path):
+    def refuse(host, remedy):
+        raise ConnectionError(f"{host} cannot be reached. {remedy}")
+
+    monkeypatch.setattr(MODULE, "require_reachable", refuse)
+    with pytest.raises(
+        ConnectionError, match=r"http://images.cocodataset.org.*--data_dir FOLDER"
+    ):
+        load_dataset("coco2014", data_dir=tmp_path, image_size=16, batch_size=4)
+
+
+def test_says_so_too_when_a_download_ends_early(monkeypatch, tmp_path, network):
+    builder = mock.Mock()
+    builder.download_and_prepare.side_effect = OSError("reset by peer")
+    monkeypatch.setattr(tfds, "builder", lambda name, data_dir: builder)
+    with pytest.raises(ConnectionError, match=r"reset by peer.*--data_dir FOLDER"):
+        load_dataset("coco2014", data_dir=tmp_path, image_size=16, batch_size=4)
+    assert network[-1:] == ["http://images.cocodataset.org"]

