@@ -284,7 +284,7 @@ def test_documents_name_what_exists(document):
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_documents_name_flags_that_exist(document):
-    commands = (cli.data, cli.predict, cli.evaluate, cli.export)
+    commands = (cli.train, cli.data, cli.predict, cli.evaluate, cli.export)
     known = {"help"}
     for command in commands:
         known |= set(inspect.signature(command).parameters)
