@@ -10,7 +10,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 # Longer than any word and any line of 10,000 numbers.
 _LONGEST_LINE = 1 << 18
+
+# What a gzip file may unpack to in any case, and times its size; texts of numbers
+# unpack to three times theirs.
+_FREE_BYTES = 64 << 20
+_EXPANSION = 20
 
 _logger = logging.getLogger(__name__)
 
@@ -87,7 +92,9 @@ def load_word_vectors(
         file.seek(0)
         stream: BinaryIO = file
         if magic[:2] == b"\x1f\x8b":
-            stream = io.BufferedReader(gzip.GzipFile(fileobj=file))
+            size = path.stat().st_size
+            most = max(_FREE_BYTES, _EXPANSION * size)
+            stream = io.BufferedReader(_LimitedGzip(file, most))
         try:
             words, vectors = _read(stream, path, on_error == "skip")
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -97,6 +104,20 @@ def load_word_vectors(
     if not words:
         raise ValueError(f"{path} must hold word vectors; it holds none.")
     return make_keyed_vectors(words, vectors)
+
+
+class _LimitedGzip(gzip.GzipFile):
+    """Refuses to unpack more than a number of bytes."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        super().__init__(fileobj=file)
+        self._most = most
+
+    def readinto(self, buffer: Any) -> int:
+        count = super().readinto(buffer)
+        if self.tell() > self._most:
+            raise EOFError(f"it unpacks to more than {self._most:,} bytes")
+        return count
 
 
 def make_keyed_vectors(words: list[str], vectors: np.ndarray) -> KeyedVectors:

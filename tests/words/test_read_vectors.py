@@ -198,7 +198,16 @@ def test_says_which_flag_does_without_a_network(tmp_path, monkeypatch):
 
     monkeypatch.setattr(gensim.downloader, "BASE_DIR", str(tmp_path))
     monkeypatch.setattr(read_vectors, "require_reachable", refuse)
-    with pytest.raises(
-        ConnectionError, match=r"reached.*--word_vectors FILE"
-    ):
+    with pytest.raises(ConnectionError, match=r"reached.*--word_vectors FILE"):
         load_word_vectors("glove-wiki-gigaword-300")
+
+
+def test_refuses_a_gzip_file_that_unpacks_to_much_more(tmp_path):
+    path = tmp_path / "bomb.txt.gz"
+    number = b" 0." + b"0" * 60_000
+    lines = (b"w%d" % index + number + b"\n" for index in range(1200))
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.writelines(lines)
+    assert path.stat().st_size < 1_000_000
+    with pytest.raises(ValueError, match=r"it unpacks to more than 67,108,864 bytes"):
+        load_word_vectors(path)
