@@ -117,9 +117,12 @@ def _read_text(path: str | Path) -> Iterator[tuple[int, list[Any]]]:
         reader = csv.reader(file, delimiter="\t" if tabs else ",", strict=True)
         yield 1, next(reader, [])
         lines = _count_lines(path)
-        for cells in with_progress(reader, f"reading {path}", lines):
-            if cells:
-                yield reader.line_num, cells
+        try:
+            for cells in with_progress(reader, f"reading {path}", lines):
+                if cells:
+                    yield reader.line_num, cells
+        except csv.Error as error:
+            raise csv.Error(f"{error} in row {reader.line_num}") from error
 
 
 def _count_lines(path: str | Path) -> int | None:

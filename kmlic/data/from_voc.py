@@ -63,7 +63,7 @@ def _read_rows(path: str | Path, difficult: str) -> Iterator[ImageRow]:
         annotation = f"Annotations/{name}"
         try:
             yield _read_row(join(path, annotation), difficult)
-        except (ValueError, ElementTree.ParseError) as error:
+        except (ValueError, LookupError, ElementTree.ParseError) as error:
             yield ImageRow(0, annotation, problem=f"must be VOC's XML; got {error}")
 
 

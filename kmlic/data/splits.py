@@ -1,6 +1,5 @@
 """Splits of a dataset into training, validation and test images."""
 
-import csv
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -11,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 
 from kmlic.check_choice import check_choice
 from kmlic.data.multi_label_data import SPLITS
+from kmlic.data.storage import read_columns
 from kmlic.data.stratify import stratify
 from kmlic.escape_text import unguard_cell
 
@@ -115,25 +115,18 @@ def read_splits(path: str | Path) -> dict[str, str]:
         ValueError: naming the file and the row that breaks a rule.
     """
     splits: dict[str, str] = {}
-    with Path(path).open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        if reader.fieldnames is None or not {"path", "split"} <= set(reader.fieldnames):
+    for line, row in read_columns(path, ("path", "split")):
+        image, split = unguard_cell(row["path"]), row["split"]
+        if split not in SPLITS:
             raise ValueError(
-                f"{path} must have the columns path and split; got {reader.fieldnames}."
+                f"{path} row {line}: split must be one of {SPLITS}; got {split!r}."
             )
-        for row in reader:
-            image, split = unguard_cell(row["path"]), row["split"]
-            if split not in SPLITS:
-                raise ValueError(
-                    f"{path} row {reader.line_num}: split must be one of {SPLITS}; "
-                    f"got {split!r}."
-                )
-            if image in splits:
-                raise ValueError(
-                    f"{path} row {reader.line_num}: an image must be listed once; "
-                    f"{image!r} is listed twice."
-                )
-            splits[image] = split
+        if image in splits:
+            raise ValueError(
+                f"{path} row {line}: an image must be listed once; {image!r} is listed "
+                "twice."
+            )
+        splits[image] = split
     return splits
 
 

@@ -1,8 +1,9 @@
 """Files on a disk, or in a store such as gs:// or s3://, as TensorFlow reads them."""
 
+import csv
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -142,6 +143,46 @@ def open_text(path: str | Path) -> TextIO:
         return Path(path).open(encoding="utf-8-sig", newline="")
     content = io.BytesIO(tf.io.gfile.GFile(path, "rb").read())
     return io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
+
+
+def read_columns(
+    path: str | Path, columns: Sequence[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Reads a CSV of this machine, and yields the line and the cells of each row.
+
+    Args:
+        path: the file.
+        columns: those that it must have; a cell that a row lacks is empty.
+
+    Raises:
+        ValueError: naming the file and the line that breaks a rule.
+    """
+    with open_text(path) as file:
+        reader = csv.DictReader(file, restval="")
+        try:
+            if not set(columns) <= set(reader.fieldnames or ()):
+                raise ValueError(
+                    f"{path} line 1: must have the columns {', '.join(columns)}; got "
+                    f"{reader.fieldnames}."
+                )
+            for row in reader:
+                yield reader.line_num, row
+        except csv.Error as error:
+            raise ValueError(
+                f"{path} line {reader.reader.line_num}: must be CSV; got {error}."
+            ) from error
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{path} line {_first_undecodable(path)}: must be UTF-8; got {error}."
+            ) from error
+
+
+def _first_undecodable(path: str | Path) -> int:
+    with Path(path).open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if b"\xef\xbf\xbd" in line.decode("utf-8", "replace").encode():
+                return number
+    return 0
 
 
 def _read_local(path: Path, max_bytes: int, name: str) -> bytes:

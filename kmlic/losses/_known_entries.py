@@ -35,7 +35,32 @@ def known_entries(y_true):
     Shapes: (B, L) to targets (B, L) and known (B, L), 1 or 0, both float32.
     """
     known = ops.cast(ops.not_equal(y_true, -1), "float32")
-    return ops.cast(y_true, "float32") * known, known
+    return ops.cast(y_true, "float32") * known, nan_where_wrong(y_true, known)
+
+
+def nan_where_wrong(y_true, values):
+    """Refuses targets that are neither -1 nor from 0 to 1, as mixed ones are.
+
+    In a graph, which cannot raise an error, their values become NaN, and so the loss,
+    which ends a training.
+
+    Shapes: (B, L) and (B, L) to (B, L).
+
+    Raises:
+        ValueError: in eager code, naming the first wrong target.
+    """
+    if _has_values(y_true):
+        targets = np.asarray(ops.convert_to_numpy(y_true), "float32")
+        wrong = ~((targets == -1) | ((targets >= 0) & (targets <= 1)))
+        if wrong.any():
+            raise ValueError(
+                "`y_true` must be 1 (present), 0 (absent), -1 (unknown) or between 0 "
+                f"and 1; got {targets[wrong][0]}."
+            )
+        return values
+    targets = ops.cast(y_true, "float32")
+    right = ops.logical_and(targets >= 0, targets <= 1)
+    return ops.where(ops.logical_or(right, targets == -1), values, float("nan"))
 
 
 def scale_to_known(losses, known, reduction):

@@ -3,6 +3,8 @@
 import numpy as np
 from keras import ops
 
+from kmlic.losses._known_entries import nan_where_wrong
+
 
 def check_shared_labels(shared_labels):
     """Returns groups of label indices as lists of integers.
@@ -27,7 +29,7 @@ def present_and_wrong(y_true, num_labels, shared_labels):
 
     Shapes: (B, L) to present (B, L) and wrong (B, L), float32, 1 or 0.
     """
-    present = ops.cast(ops.equal(y_true, 1), "float32")
+    present = nan_where_wrong(y_true, ops.cast(ops.equal(y_true, 1), "float32"))
     wrong = ops.cast(ops.equal(y_true, 0), "float32")
     if not shared_labels:
         return present, wrong

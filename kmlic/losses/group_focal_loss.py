@@ -7,7 +7,11 @@ import numpy as np
 from keras import ops
 
 from kmlic.check_number import check_number
-from kmlic.losses._known_entries import check_reduction, per_entry
+from kmlic.losses._known_entries import (
+    check_reduction,
+    nan_where_wrong,
+    per_entry,
+)
 
 # Below every logit, but finite in float32.
 _LOWEST = -1e30
@@ -113,6 +117,7 @@ class GroupFocalLoss(keras.Loss):
         if self.log_priors is not None:
             logits = logits + ops.convert_to_tensor(self.log_priors, "float32")
         present = ops.maximum(ops.cast(y_true, "float32"), 0.0)
+        present = nan_where_wrong(y_true, present)
         weights = present
         if self.label_weights is not None:
             weights = present * ops.convert_to_tensor(self.label_weights, "float32")

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from kmlic.check_number import check_number
-from kmlic.losses._known_entries import LogitsCheck, check_reduction
+from kmlic.losses._known_entries import LogitsCheck, check_reduction, nan_where_wrong
 
 # Below every logit, and finite in float32 after any temperature.
 _NOWHERE = -1e30
@@ -85,6 +85,8 @@ class TwoWayLoss(keras.Loss):
         targets = ops.cast(y_true, "float32")
         present, absent = targets > 0, targets == 0
         of_images, images = self._contrast(logits, present, absent, axis=1)
+        wrong = nan_where_wrong(y_true, ops.zeros_like(logits))
+        of_images += ops.sum(wrong, axis=1)
         of_labels, labels = self._contrast(logits, present, absent, axis=0)
         num_images = ops.cast(ops.shape(logits)[0], "float32")
         # Keras' mean over all images becomes a mean over those with a present label.

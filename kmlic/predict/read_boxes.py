@@ -1,11 +1,11 @@
 """The box that is cut out of each image before a prediction."""
 
-import csv
 import os
 from pathlib import Path
 
 import numpy as np
 
+from kmlic.data.storage import read_columns
 from kmlic.data.widen_boxes import widen_boxes
 
 Box = tuple[int, int, int, int]
@@ -44,21 +44,14 @@ def read_boxes(
         raise ValueError(f"{path} must be a CSV of boxes; there is no such file.")
     top = path.parent if root is None else Path(root)
     boxes: dict[str, Box] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        if not set(_COLUMNS) <= set(rows.fieldnames or ()):
+    for line, row in read_columns(path, _COLUMNS):
+        corners = [row[name].strip() for name in _COLUMNS[1:]]
+        numbers = [int(each) for each in corners if each.isdecimal()]
+        if len(numbers) < 4 or numbers[0] >= numbers[2] or numbers[1] >= numbers[3]:
             raise ValueError(
-                f"{path} line 1: must have the columns {', '.join(_COLUMNS)}; got "
-                f"{rows.fieldnames}."
+                f"{path} line {line}: must be integer pixels with x1 < x2 and y1 < y2; "
+                f"got {', '.join(corners)}."
             )
-        for row in rows:
-            corners = [(row[name] or "").strip() for name in _COLUMNS[1:]]
-            numbers = [int(each) for each in corners if each.isdecimal()]
-            if len(numbers) < 4 or numbers[0] >= numbers[2] or numbers[1] >= numbers[3]:
-                raise ValueError(
-                    f"{path} line {rows.line_num}: must be integer pixels with x1 < x2 "
-                    f"and y1 < y2; got {', '.join(corners)}."
-                )
-            (wide,) = widen_boxes(np.array([numbers]), margin).astype(int).tolist()
-            boxes[os.path.abspath(top / row["path"])] = tuple(wide)  # noqa: PTH100
+        (wide,) = widen_boxes(np.array([numbers]), margin).astype(int).tolist()
+        boxes[os.path.abspath(top / row["path"])] = tuple(wide)  # noqa: PTH100
     return boxes

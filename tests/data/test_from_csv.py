@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from kmlic.data import from_csv, read_image, read_resized, resize_images
+from kmlic.data.from_csv import read_csv
 from tests.data.files import encode, huge_png, picture, write_csv, write_dataset
 
 SIZES = {"image_size": 16, "batch_size": 4}
@@ -366,3 +367,10 @@ def test_says_how_much_of_a_file_is_left(tmp_path, monkeypatch):
     write_dataset(tmp_path)
     listing = module.read_csv(tmp_path / "labels.csv")
     assert totals == [len(listing.rows)]
+
+
+def test_names_the_row_that_is_no_csv(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("path,labels\na.png,cat\n" + "x" * 200_000 + ",cat\n")
+    with pytest.raises(ValueError, match=r"labels\.csv must be a CSV.* in row 3"):
+        read_csv(path)

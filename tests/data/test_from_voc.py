@@ -1,6 +1,7 @@
 import pytest
 
 from kmlic.data import from_voc
+from kmlic.data.from_voc import read_voc
 from tests.data.files import encode, picture
 
 SIZES = {"image_size": 8, "batch_size": 2}
@@ -73,3 +74,11 @@ def test_refuses_wrong_arguments_and_other_folders(folder):
         from_voc(folder, difficult="ignore", **SIZES)
     with pytest.raises(ValueError, match="must hold the folder Annotations"):
         from_voc(folder / "JPEGImages", **SIZES)
+
+
+def test_an_unknown_encoding_is_the_fault_of_its_file(tmp_path):
+    folder = tmp_path / "Annotations"
+    folder.mkdir()
+    (folder / "a.xml").write_text('<?xml version="1.0" encoding="foo"?><annotation/>')
+    (row,) = read_voc(tmp_path).rows
+    assert row.path == "Annotations/a.xml" and "unknown encoding" in row.problem

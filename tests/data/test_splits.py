@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from kmlic.data import fold_images, read_splits, split_images
+from kmlic.data.multi_label_data import write_splits
 
 
 def rare_targets(count=600):
@@ -108,7 +109,7 @@ def test_refuses_splits_that_cannot_be_made(wrong, rule):
     [
         (
             "path,part\n",
-            r"columns path and split; got \['path', 'part'\]",
+            r"columns path, split; got \['path', 'part'\]",
         ),
         ("", "got None"),
         ("path,split\na.png,train\nb.png,val\n", "row 3: .* got 'val'"),
@@ -121,3 +122,18 @@ def test_refuses_split_files_by_row(tmp_path, text, rule):
     with pytest.raises(ValueError, match=rule) as error:
         read_splits(path)
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("row", [b"x" * 200_000 + b",test", b"\xff.jpg,test"])
+def test_names_the_row_of_splits_that_is_no_csv(tmp_path, row):
+    path = tmp_path / "splits.csv"
+    path.write_bytes(b"path,split\n" + row)
+    with pytest.raises(ValueError, match=r"splits\.csv line 2: must be"):
+        read_splits(path)
+
+
+def test_reads_the_names_that_a_spreadsheet_would_run(tmp_path):
+    names = ("=1.png", "'=2.png", "'x.png")
+    write_splits(tmp_path / "s.csv", {"train": names, "validation": (), "test": ()})
+    assert tuple(read_splits(tmp_path / "s.csv")) == names
+    assert "\n'=1.png,train" in (tmp_path / "s.csv").read_text()

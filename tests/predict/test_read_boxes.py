@@ -37,3 +37,11 @@ def test_says_what_else_does_not_fit(tmp_path):
         read_boxes(tmp_path / "boxes.csv")
     with pytest.raises(ValueError, match="margin=-1"):
         read_boxes(tmp_path / "boxes.csv", margin=-1)
+
+
+@pytest.mark.parametrize("row", [b"x" * 200_000 + b",1,2,3,4", b"\xff.jpg,1,2,3,4"])
+def test_names_the_line_that_is_no_csv(tmp_path, row):
+    path = tmp_path / "boxes.csv"
+    path.write_bytes(b"path,x1,y1,x2,y2\n" + row)
+    with pytest.raises(ValueError, match=r"boxes\.csv line 2: must be"):
+        read_boxes(path)
