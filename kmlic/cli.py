@@ -133,7 +133,7 @@ def train(
     groups: Path | None = None,
     test: str | None = None,
     root: Path | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> None:
     """Trains the best classifier that images and time allow, and exports it.
 

@@ -166,10 +166,8 @@ def check_data(
         **limits,
     )
     if not rows.images or not rows.names:
-        first = f" {rows.skipped[0].reason}." if rows.skipped else ""
         raise ValueError(
-            f"{path} must list at least one usable image with a label; "
-            f"{len(rows.skipped)} of {len(listing.rows)} rows are not usable.{first}"
+            f"{path} must list at least one usable image with a label; {rows.lack}."
         )
     split = rows.split(splitting, fractions=fractions, seed=seed)
     given = rows.splits_are_given or splitting not in ("stratified", "random")

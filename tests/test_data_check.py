@@ -166,7 +166,7 @@ def test_the_page_holds_every_finding(tmp_path):
 
 def test_says_when_nothing_is_usable(tmp_path):
     lines = ["path,labels", *(f"{row}.png,a" for row in range(9))]
-    with pytest.raises(ValueError, match=r"9 of 9 rows are not usable\. .*must exist"):
+    with pytest.raises(ValueError, match=r"9 of 9 rows are not usable: .*must exist"):
         check_data(write_csv(tmp_path, lines))
 
 

@@ -92,7 +92,7 @@ def check(
     if test is None:
         split, given = _split(rows, seed)
         images = _images(rows, split, groups)
-        findings = check_rows(rows, split, splits_are_given=given).findings
+        findings = list(check_rows(rows, split, splits_are_given=given).findings)
     else:
         if any(row.split == "test" for row in rows.images):
             raise ValueError(
@@ -112,6 +112,7 @@ def check(
             *check_rows(rows, split, splits_are_given=True).findings,
             *_shared_images(rows, test_rows),
         ]
+    if not (split == TEST).any():
         # There are no test images among these, on purpose.
         findings = [f for f in findings if "validation or test" not in f.title]
     _stop_on_errors(findings, images)
@@ -187,10 +188,8 @@ def _inspect(listing: Listing, names: Sequence[str] | None) -> InspectedRows:
     else:
         rows = inspect_rows(listing, label_names=names)
     if not rows.images or not rows.names:
-        first = f" {rows.skipped[0].reason}." if rows.skipped else ""
         raise ValueError(
-            f"{listing.source} must list a usable image with a label; "
-            f"{len(rows.skipped)} of {len(listing.rows)} rows are not usable.{first}"
+            f"{listing.source} must list a usable image with a label; {rows.lack}."
         )
     return rows
 
@@ -346,10 +345,14 @@ def _shared_images(rows: InspectedRows, test: InspectedRows) -> list[Finding]:
 def _stop_on_errors(findings: Sequence[Finding], images: Images) -> None:
     unusable = [finding for finding in findings if finding.title == UNUSABLE]
     if unusable:
-        bad = "; ".join(" | ".join(row) for row in unusable[0].rows[:_SHOWN])
+        shown = unusable[0].rows[:_SHOWN]
+        bad = "; ".join(
+            f"row {row}, {path}: {why.rstrip('.')}" for row, path, why in shown
+        )
         raise ValueError(
-            f"{images.source} must list usable images only; {unusable[0].count} rows "
-            f"are not: {bad}. Correct or remove them; `kmlic data check` lists all."
+            f"{images.source} must list usable images only; not usable: "
+            f"{unusable[0].count}. {bad}. Correct or remove them; `kmlic data check` "
+            "lists all."
         )
     rows = images.training_rows
     if len(rows) < 4:

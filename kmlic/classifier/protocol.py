@@ -1,6 +1,7 @@
 """Which images models are fitted to and which they are compared on."""
 
 import dataclasses
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
@@ -55,10 +56,20 @@ def make_protocol(images: Images, *, seed: int = 0) -> Protocol:
     groups = [[keys[row] for row in rows] for keys in images.together]
     wanted = _NUM_FOLDS if len(rows) < _FEW else _VALIDATION_FOLDS
     distinct = min(len({*keys} - {None}) + list(keys).count(None) for keys in groups)
-    number = fold_images(
-        images.targets[rows], max(min(wanted, distinct), 2), groups=groups, seed=seed
-    )
+    number = _deal(images.targets[rows], min(wanted, distinct), groups, seed)
     folds = [(rows[number != fold], rows[number == fold]) for fold in np.unique(number)]
     if len(rows) >= _FEW:
         folds = folds[:1]
     return Protocol(tuple(folds), np.concatenate([scored for _, scored in folds]))
+
+
+def _deal(
+    targets: np.ndarray, wanted: int, groups: Sequence[Sequence[Hashable]], seed: int
+) -> np.ndarray:
+    """Returns each image's fold, of fewer folds where one would have no image."""
+    for count in range(max(wanted, 2), 2, -1):
+        try:
+            return fold_images(targets, count, groups=groups, seed=seed)
+        except ValueError:  # very few images: their labels leave a fold empty
+            continue
+    return fold_images(targets, 2, groups=groups, seed=seed)

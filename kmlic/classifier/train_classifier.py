@@ -119,6 +119,7 @@ def train_classifier(
             image_size=settings.image_size,
             seed=settings.seed,
         )
+        metric = _metric(settings, checked.images)
         build = _backbone_builder(settings)
     except Exception:
         if not existed:
@@ -128,11 +129,6 @@ def train_classifier(
     _say_data(checked, budget)
     found = features(images, build, stages, budget, image_size=settings.image_size)
     protocol = make_protocol(images, seed=settings.seed)
-    metric = settings.metric or ("accuracy" if images.labels.exclusive else "mAP")
-    if metric == "accuracy" and not images.labels.exclusive:
-        raise ValueError(
-            "`metric` must be mAP for labels without exclusive groups; got accuracy."
-        )
     base = floor(images, found, protocol, stages, budget, metric=metric)
     labels = dataclasses.replace(images.labels, image_size=found.image_size)
     candidates = [
@@ -180,6 +176,14 @@ class _Trained:
 def _reserve(images: Images, found: Features) -> float:
     """Returns the seconds that exports and scores of the test images take."""
     return _EXPORT_SECONDS + found.seconds * len(images.test_rows)
+
+
+def _metric(settings: ClassifierSettings, images: Images) -> Metric:
+    if settings.metric == "accuracy" and not images.labels.exclusive:
+        raise ValueError(
+            "`metric` must be mAP for labels without exclusive groups; got accuracy."
+        )
+    return settings.metric or ("accuracy" if images.labels.exclusive else "mAP")
 
 
 def _backbone_builder(settings: ClassifierSettings) -> Callable[[int], keras.Model]:

@@ -100,6 +100,14 @@ class InspectedRows:
         return numbers
 
     @property
+    def lack(self) -> str:
+        """Says why there is nothing to train on: no usable image, or no label."""
+        if self.images:
+            return f"none of the {len(self.images)} usable images has a label"
+        text = f"{len(self.skipped)} of {len(self.listing.rows)} rows are not usable"
+        return f"{text}: {self.skipped[0].reason.rstrip('.')}" if self.skipped else text
+
+    @property
     def splits_are_given(self) -> bool:
         """Returns whether the rows name their splits."""
         return any(row.split for row in self.images)

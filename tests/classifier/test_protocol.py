@@ -41,3 +41,17 @@ def test_copies_stay_in_one_fold(images):
     copies = dataclasses.replace(images, together=(keys,))
     for fitted, scored in make_protocol(copies).folds:
         assert not {keys[row] for row in fitted} & {keys[row] for row in scored}
+
+
+def test_takes_fewer_folds_where_one_would_be_empty(images):
+    # One image with the first label, one without any and three with the second.
+    targets = np.array([[1, 0], [0, 0], [0, 1], [0, 1], [0, 1]], np.int8)
+    few = dataclasses.replace(
+        images,
+        targets=targets,
+        split=np.zeros(5, np.int8),
+        together=(list("abcde"),),
+    )
+    protocol = make_protocol(few)
+    assert 2 <= len(protocol.folds) < 5
+    np.testing.assert_array_equal(np.sort(protocol.scored), np.arange(5))

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import sys
 
@@ -118,11 +119,19 @@ def test_test_images_choose_nothing(tmp_path, without_exports):
     assert first.data["sizes"]["test"] == 12
 
 
+def _without_labels(folder):
+    table = write_photos(folder, 6)
+    names = sorted(path.name for path in folder.glob("*.png"))
+    table.write_text("\n".join(["path,labels", *(f"{name}," for name in names)]))
+    return table
+
+
 @pytest.mark.parametrize(
     ("write", "message"),
     [
         (lambda folder: folder / "gone.csv", "must be a file or folder"),
         (lambda folder: write_photos(folder, 3), "at least 4 training images"),
+        (_without_labels, "none of the 6 usable images has a label"),
     ],
 )
 def test_says_what_cannot_be_trained_on_and_leaves_nothing(
@@ -138,7 +147,9 @@ def test_says_what_cannot_be_trained_on_and_leaves_nothing(
 def test_names_the_rows_that_stop_it(tmp_path):
     table = write_photos(tmp_path / "photos", 12)
     (table.parent / "003.png").write_bytes(b"no image")
-    with pytest.raises(ValueError, match=r"1 rows are not: 5 \| 003.png"):
+    with pytest.raises(
+        ValueError, match=r"not usable: 1\. row 5, 003.png: .*[^.]\. Corr"
+    ):
         train_classifier(table, _settings(tmp_path / "run"))
 
 
@@ -147,3 +158,16 @@ def test_few_images_have_no_test(tmp_path, without_exports):
     run = train_classifier(table, _settings(tmp_path / "run"))
     assert run.data["sizes"]["test"] == 0
     assert "test" not in run.results
+
+
+def test_refuses_a_metric_of_groups_before_it_takes_time(tmp_path):
+    table = write_photos(tmp_path / "photos", 12)
+    settings = dataclasses.replace(_settings(tmp_path / "run"), metric="accuracy")
+    with pytest.raises(ValueError, match="must be mAP"):
+        train_classifier(table, settings)
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_refuses_a_seed_below_zero(tmp_path, capsys):
+    assert cli.main(["train", str(tmp_path), "--seed", "-1"]) == 2
+    assert "`seed` must be at least 0" in capsys.readouterr().err
