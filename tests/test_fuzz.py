@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+import sys
 
 import pytest
 
@@ -106,6 +107,7 @@ def test_300_random_command_lines(workplace, capsys):
 
 @pytest.mark.parametrize("part", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_random_settings(part, capsys):
+    sys.stderr.reconfigure(errors="backslashreplace")  # as Python starts it
     names = [f"--{name}" for name in vars(TrainingSettings())]
     for number in (range(30), range(30, 300))[part]:
         choose = random.Random(number)
