@@ -14,6 +14,8 @@ import numpy as np
 from rich.console import Console
 
 from kmlic.backbones import build_backbone
+from kmlic.backbones.build_backbone import APPLICATIONS, NETWORKS
+from kmlic.check_choice import check_choice
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.check import Checked, check
 from kmlic.classifier.choice import Choice, build_chosen, choice
@@ -103,6 +105,8 @@ def train_classifier(
         ValueError: gone/labels.csv must be a file or folder; there is none.
     """
     settings = settings or ClassifierSettings()
+    if settings.backbone != "auto":
+        check_choice("backbone", settings.backbone, "auto", *NETWORKS, *APPLICATIONS)
     budget = Budget(settings.minutes, console)
     start = time.monotonic()
     run_folder = RunFolder(settings.folder)
@@ -188,6 +192,11 @@ def _metric(settings: ClassifierSettings, images: Images) -> Metric:
 
 def _backbone_builder(settings: ClassifierSettings) -> Callable[[int], keras.Model]:
     name = _BACKBONE if settings.backbone == "auto" else settings.backbone
+    weights = settings.weights
+    if weights not in (None, "imagenet") and not Path(weights).is_file():
+        raise ValueError(
+            f'`weights` must be "imagenet" or a file; there is none at {weights}.'
+        )
 
     def build(image_size: int) -> keras.Model:
         # So that weights that are not loaded are the same in every stage.

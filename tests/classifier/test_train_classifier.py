@@ -160,10 +160,18 @@ def test_few_images_have_no_test(tmp_path, without_exports):
     assert "test" not in run.results
 
 
-def test_refuses_a_metric_of_groups_before_it_takes_time(tmp_path):
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("metric", "accuracy", "must be mAP"),
+        ("backbone", "nonsense", "`backbone` must be one of 'auto'"),
+        ("weights", "gone.h5", "there is none at gone.h5"),
+    ],
+)
+def test_refuses_settings_before_they_take_time(tmp_path, setting, value, message):
     table = write_photos(tmp_path / "photos", 12)
-    settings = dataclasses.replace(_settings(tmp_path / "run"), metric="accuracy")
-    with pytest.raises(ValueError, match="must be mAP"):
+    settings = dataclasses.replace(_settings(tmp_path / "run"), **{setting: value})
+    with pytest.raises(ValueError, match=message):
         train_classifier(table, settings)
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
