@@ -7,6 +7,7 @@ Imports nothing of kmlic: what is asked is `serve_bytes`, as TF Serving would.
 
 import argparse
 import dataclasses
+import io
 import threading
 import time
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 
 @dataclasses.dataclass
@@ -42,6 +44,7 @@ def ask(
     threads: int = 8,
     seconds: float = 60,
     share_broken: float = 0.05,
+    share_bombs: float = 0.01,
     batch_size: int = 4,
 ) -> Load:
     """Asks from several threads at once and checks every answer.
@@ -52,6 +55,7 @@ def ask(
         threads: how many ask at once.
         seconds: how long.
         share_broken: share of the images that are broken.
+        share_bombs: share of the images that are small and costly to decode.
         batch_size: images in a request.
     """
     loaded = tf.saved_model.load(str(folder))
@@ -59,7 +63,7 @@ def ask(
     expected = np.stack(
         [signature(image_bytes=tf.constant([f]))["probabilities"][0] for f in files]
     )
-    load = Load([], [])
+    load, bomb = Load([], []), _bomb()
     lock = threading.Lock()
     end = time.monotonic() + seconds
 
@@ -67,10 +71,15 @@ def ask(
         random = np.random.default_rng(seed)
         while time.monotonic() < end:
             rows = random.integers(len(files), size=batch_size)
-            broken = random.random(batch_size) < share_broken
+            draws = random.random(batch_size)
+            broken = draws < share_broken + share_bombs
             contents = [
-                _broken(files[row], random) if bad else files[row]
-                for row, bad in zip(rows, broken, strict=True)
+                files[row]
+                if draw >= share_broken + share_bombs
+                else bomb
+                if draw < share_bombs
+                else _broken(files[row], random)
+                for row, draw in zip(rows, draws, strict=True)
             ]
             start = time.perf_counter()
             try:
@@ -110,6 +119,17 @@ def _broken(file: bytes, random: np.random.Generator) -> bytes:
         b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xff\xff\0\0\xff\xff\x08\x02\0\0\0",
     )
     return kinds[random.integers(len(kinds))]
+
+
+def _bomb() -> bytes:
+    """Returns a JPEG of 20,000 scans, which takes seconds to decode."""
+    file = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 255, (1024, 1024, 3), np.uint8)
+    Image.fromarray(pixels).save(file, "JPEG", progressive=True, quality=5)
+    data = file.getvalue()
+    start = data.rindex(b"\xff\xda")
+    scan = data[start : start + 12] + b"\0\0"
+    return data[:-2] + scan * 20_000 + data[-2:]
 
 
 def _difference(result, expected: np.ndarray, broken: np.ndarray) -> str | None:
