@@ -265,6 +265,7 @@ def _images(
             boxes,
         ),
         fingerprint=fingerprint(rows.digests, labels, targets, split, boxes),
+        digests=rows.short_digests(np.arange(len(files))),
     )
 
 
@@ -318,6 +319,9 @@ def _join(own: Images, other: Images) -> Images:
             other.targets,
             other.split,
         ),
+        digests=None
+        if own.digests is None or other.digests is None
+        else np.concatenate([own.digests, other.digests]),
     )
 
 

@@ -116,6 +116,8 @@ class Images:
         image_size: side in pixels of images that come in one size; None for files.
         pixels: where they come from.
         fingerprint: identifies pixels, targets and splits.
+        digests: (N,) uint64, the same for two images with equal files; None where the
+            files are not known.
     """
 
     source: str
@@ -128,6 +130,7 @@ class Images:
     image_size: int | None
     pixels: FilePixels | StoredPixels
     fingerprint: str
+    digests: np.ndarray | None = None
 
     @property
     def training_rows(self) -> np.ndarray:
@@ -230,6 +233,9 @@ def store_images(data: MultiLabelData, folder: Path, source: str) -> Images:
         image_size=side,
         pixels=StoredPixels(np.load(path, mmap_mode="r")),
         fingerprint=fingerprint(digests, data.labels, targets, split),
+        digests=np.concatenate([data.digests[name] for name in names])
+        if data.digests
+        else None,
     )
 
 

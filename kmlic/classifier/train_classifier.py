@@ -27,7 +27,9 @@ from kmlic.classifier.heads import heads
 from kmlic.classifier.images import Images
 from kmlic.classifier.protocol import Protocol, make_protocol
 from kmlic.classifier.report import report_sections
+from kmlic.data import DatasetSpec
 from kmlic.evaluation.report import Report, report_scores
+from kmlic.experiments.describe_data import SPLIT_BY_TRAIN, TRAIN_IMAGES
 from kmlic.export import ExportOptions, export_checked
 from kmlic.html_report import write_report
 from kmlic.labels import Labels, to_probabilities
@@ -46,7 +48,7 @@ class ClassifierSettings:
 
     Args:
         folder: the run's folder.
-        minutes: for everything.
+        minutes: of the training; the start and the export come on top.
         backbone: name of a backbone; "auto" is efficientnet_lite0, whose weights come
             with the package.
         weights: of the backbone: "imagenet", or the path of a file.
@@ -247,6 +249,8 @@ def _finish(
     differences = {each.name_in(working): each.difference for each in exports}
     run = dataclasses.replace(run, exports=differences)
     run.write(working / "run.json")
+    if images.digests is not None:
+        np.save(working / TRAIN_IMAGES, images.digests[images.training_rows])
     sections = report_sections(
         verdict=verdict,
         run=run,
@@ -336,6 +340,13 @@ def _record(
 ) -> Run:
     images, chosen = trained.checked.images, trained.choice.chosen
     settings = dataclasses.asdict(trained.settings)
+    seed = trained.settings.seed
+    sizes = {
+        name: int((images.split == number).sum())
+        for number, name in enumerate(("train", "validation", "test"))
+    }
+    # Splits of its own making, which no loader repeats: see `load_split`.
+    spec = DatasetSpec(SPLIT_BY_TRAIN, images.source, seed)
     return Run(
         recipe="train",
         command=shlex.join(["kmlic", *sys.argv[1:]]),
@@ -343,15 +354,22 @@ def _record(
             **settings,
             "dataset": images.source,
             "image_size": trained.features.image_size,
+            "batch_size": _BATCH,
             "metric": trained.metric,
         },
         data={
             "name": images.source,
-            "fingerprint": images.fingerprint,
-            "sizes": {
-                "train": int((images.split == 0).sum()),
-                "validation": int((images.split == 1).sum()),
-                "test": int((images.split == 2).sum()),
+            "fingerprints": {str(seed): images.fingerprint},
+            "sizes": sizes,
+            "exported": {"model": chosen.name, "seed": seed},
+            "seeds": {
+                str(seed): {
+                    "spec": dataclasses.asdict(spec),
+                    "splits": {
+                        name: {"images": count, "fingerprint": images.fingerprint}
+                        for name, count in sizes.items()
+                    },
+                }
             },
             "labels": trained.choice.labels.hash,
         },

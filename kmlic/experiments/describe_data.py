@@ -7,6 +7,8 @@ from kmlic.data import MultiLabelData
 
 # File of a run folder: the digests of the exported model's training images.
 TRAIN_IMAGES = "train_images.npy"
+# Name in a spec of images that `kmlic train` split; other datasets have a loader.
+SPLIT_BY_TRAIN = "kmlic train"
 
 
 def describe_data(data: MultiLabelData) -> dict[str, Any]:

@@ -13,7 +13,11 @@ from kmlic.data import DatasetSpec, MultiLabelData, read_listing
 from kmlic.data.build_from_listing import build_from_listing
 from kmlic.data.multi_label_data import SPLITS
 from kmlic.datasets.load_dataset import LOADERS, load_dataset
-from kmlic.experiments.describe_data import TRAIN_IMAGES, describe_data
+from kmlic.experiments.describe_data import (
+    SPLIT_BY_TRAIN,
+    TRAIN_IMAGES,
+    describe_data,
+)
 from kmlic.labels import Labels
 from kmlic.run_folder import Run, list_changes
 
@@ -70,6 +74,12 @@ def load_split(
         "augmentation": "none",
     }
     splits = SPLITS if split == "all" else (split,)
+    if dataset is None and spec.name == SPLIT_BY_TRAIN:
+        raise ValueError(
+            f"the images of {run} were split by `kmlic train`, which is not repeated; "
+            "name a dataset and the split all: images that the model was trained on "
+            "are left out. `kmlic export` takes images with --images."
+        )
     if dataset is None:
         path = data_dir or spec.path
         try:
@@ -81,7 +91,7 @@ def load_split(
             ) from error
         _require_same_splits(run, trained_on, describe_data(data), splits)
     elif str(dataset) in LOADERS:
-        if LOADERS[str(dataset)][0] is LOADERS[spec.name][0]:
+        if LOADERS[str(dataset)][0] is LOADERS.get(spec.name, (None,))[0]:
             options |= {k: v for k, v in spec.options.items() if k in _READING}
         data = load_dataset(str(dataset), data_dir=data_dir, **options)
     else:

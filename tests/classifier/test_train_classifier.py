@@ -8,6 +8,7 @@ import pytest
 from kmlic import cli
 from kmlic.classifier import ClassifierSettings, train_classifier
 from kmlic.classifier.check import check
+from kmlic.experiments import evaluate_run
 from kmlic.explain import activation_maps
 from kmlic.metrics import mean_average_precision
 from kmlic.predict import load_run, load_scorer, predict_paths
@@ -53,6 +54,16 @@ def test_leaves_a_run_that_predicts_and_explains(trained):
     rows = list(predict_paths(scorer, [table.parent / "000.png"]))
     assert rows[0].probabilities.shape == (3,)
     assert all(difference < 1e-4 for difference in run.exports.values())
+
+
+def test_a_run_is_evaluated_without_the_images_that_it_was_trained_on(trained):
+    place, table, run = trained
+    report = evaluate_run(place / "run", dataset=table, split="all")
+    assert report.images == run.data["sizes"]["test"] == 12
+    expected = run.results["test"][run.data["exported"]["model"]]
+    assert report.metrics["mAP"] == pytest.approx(expected["mAP"])
+    with pytest.raises(ValueError, match=r"split by `kmlic train`.*the split all"):
+        evaluate_run(place / "run")
 
 
 def test_the_exported_model_gives_the_scores_in_run_json(trained):
