@@ -7,11 +7,10 @@ from kmlic.run_folder import Run
 
 
 def test_a_run_on_another_dataset_is_refused(tmp_path):
+    spec = {"name": "csv", "path": "x", "seed": 0, "options": {}}
     data = {
         "exported": {"model": "attributes", "seed": 0},
-        "seeds": {
-            "0": {"spec": {"name": "csv", "path": "x", "seed": 0, "options": {}}}
-        },
+        "seeds": {"0": {"spec": spec, "splits": {}}},
     }
     Run("toy", "python", {}, data, *({} for _ in range(7))).write(tmp_path / "run.json")
     assert json.loads((tmp_path / "run.json").read_text())["data"] == data

@@ -17,10 +17,11 @@ def test_holds_its_labels_and_weights_of_32_bits(openvino_folder):
     assert "f32" in types and "f16" not in types
 
 
-def test_replaces_what_was_there_and_leaves_nothing_else(model, tmp_path):
+def test_replaces_an_earlier_export_and_leaves_nothing_else(model, tmp_path):
     folder = tmp_path / "openvino"
     folder.mkdir()
-    (folder / "stale.txt").touch()
+    for name in ("model.xml", "stale.txt"):
+        (folder / name).touch()
     export_openvino(model, folder, labels=LABELS)
     assert {file.name for file in folder.iterdir()} == {"model.bin", "model.xml"}
     assert list(tmp_path.iterdir()) == [folder]
