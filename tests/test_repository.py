@@ -27,7 +27,7 @@ README = (ROOT / "README.md").read_text()
 RESULTS = "saved_models/README.md"
 DOCUMENTS = sorted(
     str(path.relative_to(ROOT))
-    for pattern in ("README.md", "*/README.md", "kmlic/*/README.md", ".github/*.md")
+    for pattern in ("README.md", "[!.]*/README.md", "kmlic/*/README.md", ".github/*.md")
     for path in ROOT.glob(pattern)
 )
 # Why a shell block of a document is not run, as its first line says after "no-test:".
