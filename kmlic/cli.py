@@ -421,6 +421,8 @@ def evaluate(
     difficult: Difficult = "unknown",
     batch_size: BatchSize | None = None,
     runtime: Runtime = "keras",
+    max_bytes: ImageBytes | None = None,
+    max_pixels: ImagePixels | None = None,
 ) -> None:
     """Prints a run's metrics on a dataset, and the average precision of each label.
 
@@ -440,6 +442,9 @@ def evaluate(
         difficult: as in kmlic data check.
         batch_size: images per batch; as in the training when left out.
         runtime: what runs the model, as in kmlic predict.
+        max_bytes: largest size of an image file; when left out 50 million, or as in
+            the training for the run's own dataset.
+        max_pixels: largest width times height of an image; likewise.
     """
     require_run(run, "run.json", "labels.json")
     _require_paths(data_dir if dataset not in _DOWNLOADED else None, root)
@@ -448,6 +453,7 @@ def evaluate(
     from kmlic.evaluation import comparison_table
     from kmlic.experiments import evaluate_run
 
+    limits = {"max_bytes": max_bytes, "max_pixels": max_pixels}
     report = evaluate_run(
         run,
         dataset,
@@ -461,6 +467,7 @@ def evaluate(
             "separator": separator,
             "difficult": difficult,
         },
+        **{key: limit for key, limit in limits.items() if limit is not None},
     )
     console = make_console()
     title = f"{run}, {split} split: {report.images} images, in percent"

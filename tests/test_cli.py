@@ -204,6 +204,10 @@ def test_prints_the_metrics_of_a_run(run, monkeypatch, capsys):
     assert cli.main([*command, "--separator", ";", "--layout", "csv"]) == 0
     assert asked["dataset"] == "gs://b/l.csv" and asked["split"] == "all"
     assert asked["reader"]["separator"] == ";" and asked["reader"]["layout"] == "csv"
+    assert "max_bytes" not in asked and "max_pixels" not in asked
+    assert cli.main([*command, "--max_bytes", "9", "--max_pixels", "8"]) == 0
+    assert asked["max_bytes"] == 9 and asked["max_pixels"] == 8
+    assert cli.main([*command, "--max_pixels", "0"]) == 2
 
 
 def test_predicts_with_the_runtime_of_choice(run, image, capsys):

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
+from kmlic.data.decoding import Limits
 from kmlic.evaluation.report import Report, report_scores
 from kmlic.experiments.load_split import Split, load_split
 from kmlic.predict import load_scorer
@@ -18,6 +19,7 @@ def evaluate_run(
     batch_size: int | None = None,
     runtime: str = "keras",
     reader: Mapping[str, Any] | None = None,
+    **limits: Unpack[Limits],
 ) -> Report:
     """Loads a run's model and computes every metric on a split of a dataset.
 
@@ -31,6 +33,7 @@ def evaluate_run(
         batch_size: images per batch; the run's own when None.
         runtime: what runs the model, see `kmlic.predict.load_scorer`.
         reader: options for reading a path, see `load_split`.
+        **limits: of the image files, see `load_split`.
 
     Raises:
         ValueError: see `load_split`.
@@ -42,6 +45,7 @@ def evaluate_run(
         data_dir=data_dir,
         batch_size=batch_size,
         reader=reader,
+        **limits,
     )
     scorer = load_scorer(run, runtime=runtime)
     return report_scores(*scorer.score_dataset(images), scorer.labels)

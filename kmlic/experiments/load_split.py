@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +11,7 @@ import tensorflow as tf
 from kmlic.check_choice import check_choice
 from kmlic.data import DatasetSpec, MultiLabelData, read_listing
 from kmlic.data.build_from_listing import build_from_listing
+from kmlic.data.decoding import Limits
 from kmlic.data.multi_label_data import SPLITS
 from kmlic.datasets.load_dataset import LOADERS, load_dataset
 from kmlic.experiments.describe_data import (
@@ -38,6 +39,7 @@ def load_split(
     data_dir: str | Path | None = None,
     batch_size: int | None = None,
     reader: Mapping[str, Any] | None = None,
+    **limits: Unpack[Limits],
 ) -> tf.data.Dataset:
     """Loads a split for the exported model of a run, in order, not augmented.
 
@@ -56,6 +58,8 @@ def load_split(
             the path that run.json records when None.
         batch_size: images per batch; the run's own when None.
         reader: options of `read_listing` and `build_from_listing` for a path.
+        **limits: of the image files; those of the training for the run's own dataset
+            when left out, see `Limits` for others.
 
     Raises:
         ValueError: if run.json lacks what the model was trained on, the run's own split
@@ -82,20 +86,14 @@ def load_split(
         )
     if dataset is None:
         path = data_dir or spec.path
-        try:
-            data = load_dataset(spec.name, data_dir=path, **spec.options, **options)
-        except TypeError as error:  # an option that the loader does not have
-            raise ValueError(
-                f"{run / 'run.json'} must record a dataset that kmlic can load; got "
-                f"{error}."
-            ) from error
+        data = _load(spec.name, path, {**spec.options, **options, **limits})
         _require_same_splits(run, trained_on, describe_data(data), splits)
     elif str(dataset) in LOADERS:
         if LOADERS[str(dataset)][0] is LOADERS.get(spec.name, (None,))[0]:
             options |= {k: v for k, v in spec.options.items() if k in _READING}
-        data = load_dataset(str(dataset), data_dir=data_dir, **options)
+        data = _load(str(dataset), data_dir, {**options, **limits})
     else:
-        data = _read(dataset, split, spec, {**options, **(reader or {})})
+        data = _read(dataset, split, spec, {**options, **(reader or {}), **limits})
     if dataset is None:
         labels.require_same_names(data.labels)
     names = ["train_in_order" if part == "train" else part for part in splits]
@@ -107,6 +105,18 @@ def load_split(
     if split == "train" or (dataset is None and split != "all"):
         return images
     return _leave_out(run, data, images, splits, options["batch_size"])
+
+
+def _load(
+    name: str, data_dir: str | Path | None, options: Mapping[str, Any]
+) -> MultiLabelData:
+    try:
+        return load_dataset(name, data_dir=data_dir, **options)
+    except TypeError as error:  # an option that the loader does not have
+        raise ValueError(
+            f"{name} must be a dataset that takes the options in run.json and of the "
+            f"command; got {error}."
+        ) from error
 
 
 def _trained_on(run: Path, record: Run) -> dict[str, Any]:

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from kmlic.experiments import evaluate_run, export_run
@@ -37,3 +38,21 @@ def test_scores_with_the_runtime_of_choice(run):
     given = evaluate_run(folder, split="validation", runtime="onnx")
     assert given.metrics == pytest.approx(expected.metrics, nan_ok=True)
     assert given.images == expected.images > 0
+
+
+def test_limits_the_images_that_are_decoded(run):
+    folder, images = run
+    own = images / "labels.csv"
+    for dataset in (None, own):
+        evaluate_run(folder, dataset, split="all", max_bytes=1000, max_pixels=64)
+        with pytest.raises(ValueError, match=r"at most max_pixels=63 pixels"):
+            evaluate_run(folder, dataset, split="all", max_pixels=63)
+        with pytest.raises(ValueError, match=r"at most max_bytes=60 bytes"):
+            evaluate_run(folder, dataset, split="all", max_bytes=60)
+
+
+def test_a_dataset_without_image_files_has_no_limits(run, tmp_path):
+    images = np.zeros((20, 32, 32, 3), np.uint8)
+    np.savez(tmp_path / "a.npz", x=images, y=np.arange(20) % 2, classes=["a", "b"])
+    with pytest.raises(ValueError, match=r"cifar100 must .* max_pixels"):
+        evaluate_run(run[0], "cifar100", data_dir=tmp_path, max_pixels=64)
