@@ -37,7 +37,6 @@ from kmlic.experiments import (
     run_recipe,
     train_rows,
 )
-from kmlic.losses import AsymmetricLoss
 from kmlic.models import build_classifier, build_decouplenet
 from kmlic.run_folder import Run
 from kmlic.training import initialise_label_maps, part_multipliers
@@ -99,7 +98,6 @@ class Settings(CachedSettings):
     dropout: Dropout = 0.0
     upsampling_multiplier: NonNegative = 1.0
     """Factor of the learning rate of the transposed convolution; it overfits easily."""
-    loss: Literal["crossentropy", "asymmetric"] = "crossentropy"
     folder: Path = Path("saved_models/decouplenet")
 
 
@@ -191,8 +189,7 @@ def build(
     if settings.head == "decouplenet" and settings.upsampling == "transposed":
         expand = model.get_layer("space_to_depth").expand
         multipliers |= part_multipliers(expand, settings.upsampling_multiplier)
-    loss = AsymmetricLoss() if settings.loss == "asymmetric" else None
-    compile_model(model, settings, data, loss, multipliers=multipliers)
+    compile_model(model, settings, data, multipliers=multipliers)
     return model
 
 

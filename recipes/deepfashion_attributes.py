@@ -113,7 +113,7 @@ CLAIMS: dict[str, dict[str, Any]] = {
     "cross entropy": {"loss": "cross_entropy"},
     "weighted focal": {"loss": "weighted_focal"},
     "learned weights": {"loss": "learned"},
-    "class-balanced": {"loss": "class_balanced"},
+    "class-balanced": {"positive_weights": "effective"},
     "no flip": {"augmentation": "none"},
     "no crop": {"crop": False},
     **{f"{n} FC": {"fc_layers": n} for n in (2, 4)},

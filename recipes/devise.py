@@ -16,6 +16,7 @@ Result:  saved_models/devise_tiny/run.json: hit@5 0.391, softmax model 0.416;
 import dataclasses
 import functools
 import sys
+import typing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,6 +42,8 @@ from kmlic.training import transfer_weights
 # From each group of labels of street_fashion.
 HELD_OUT = ("check", "dot", "blouse", "coat", "shorts", "grey", "pink")
 
+RankLoss = Literal["cosine", "cosine_margin", "hinge_rank", "softmax_rank"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings(experiments.ZeroShotSettings):
@@ -56,9 +59,9 @@ class Settings(experiments.ZeroShotSettings):
     """Layers between the backbone and the embedding."""
     dropout: Dropout = 0.4
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "mixed_bfloat16"
-    loss: Literal["cosine", "cosine_margin", "hinge_rank", "softmax_rank"] = (
-        "cosine_margin"
-    )
+    # Similarities to labels have losses of their own, which rank labels.
+    loss: RankLoss = "cosine_margin"  # type: ignore[assignment]
+    positive_weights: Literal["none"] = "none"
     margin: NonNegative = 0.1
     temperature: Positive = 0.1
     clip_norm: Positive | None = None
@@ -94,10 +97,7 @@ SOFTMAX_ABLATIONS: dict[str, dict[str, Any]] = {
     "softmax dropout=0.5 augmentation=none": {"dropout": 0.5, "augmentation": "none"},
 }  # the paper's Figs. 2 to 4
 ABLATIONS: dict[str, dict[str, Any]] = {
-    **{
-        f"loss={name}": {"loss": name}
-        for name in ("cosine", "cosine_margin", "hinge_rank", "softmax_rank")
-    },
+    **{f"loss={name}": {"loss": name} for name in typing.get_args(RankLoss)},
     **{
         f"margin={x:g}": {"loss": "cosine_margin", "margin": x} for x in (0.0, 0.1, 1.0)
     },

@@ -7,7 +7,7 @@ import keras
 
 from kmlic.data import MultiLabelData
 from kmlic.experiments.training_settings import TrainingSettings
-from kmlic.losses import PartialBinaryCrossentropy
+from kmlic.losses import make_loss
 from kmlic.training import (
     CoupledSGD,
     LayerwiseAdamW,
@@ -34,7 +34,7 @@ def compile_model(
         model: the model to train.
         settings: of the training.
         data: its training images give the steps per epoch and the label frequencies.
-        loss: of the logits; None for `PartialBinaryCrossentropy`.
+        loss: None for the one that settings name, of logits.
         multipliers: weight to factor of its learning rate, see `LayerwiseAdamW`; None
             for `backbone_multipliers`.
         bias_layer: name of the layer whose bias is initialised as `first_bias` of the
@@ -57,9 +57,16 @@ def compile_model(
         optimizer = CoupledSGD(rate, 0.9, l2=settings.weight_decay, **options)
     else:
         optimizer = LayerwiseAdamW(rate, settings.weight_decay, **options)
-    model.compile(
-        optimizer, loss or PartialBinaryCrossentropy(), metrics=list(metrics) or None
-    )
+    if loss is None:
+        loss = make_loss(
+            settings.loss,
+            data.train_targets,
+            positive_weights=settings.positive_weights,
+            iterations=optimizer.iterations,
+            steps_per_epoch=steps,
+            epochs=settings.epochs,
+        )
+    model.compile(optimizer, loss, metrics=list(metrics) or None)
 
 
 def backbone_multipliers(model: keras.Model, factor: float) -> dict[str, float]:

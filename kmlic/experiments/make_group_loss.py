@@ -10,18 +10,23 @@ import numpy as np
 from kmlic.check_limits import Fraction, NonNegative
 from kmlic.data import MultiLabelData
 from kmlic.experiments.training_settings import TrainingSettings
-from kmlic.losses import GroupFocalLoss, class_balanced_weights
+from kmlic.losses import (
+    POSITIVE_WEIGHT_BETAS,
+    GroupFocalLoss,
+    class_balanced_weights,
+)
+
+GroupLoss = Literal["cross_entropy", "focal", "weighted_focal", "learned"]
 
 
 @dataclasses.dataclass(frozen=True)
 class GroupLossSettings(TrainingSettings):
     """Holds the settings of a loss over exclusive groups of labels."""
 
-    loss: Literal[
-        "cross_entropy", "focal", "weighted_focal", "learned", "class_balanced"
-    ] = "weighted_focal"
-    """weighted_focal: the paper's weights; learned: weights by uncertainty;
-    class_balanced: weights from the training counts."""
+    # Exclusive groups have losses of their own.
+    loss: GroupLoss = "weighted_focal"  # type: ignore[assignment]
+    """weighted_focal: the paper's weights of groups; learned: weights by uncertainty.
+    With `positive_weights`, the weights of a group's labels have a mean of 1."""
     gamma: NonNegative = 2.0
     """Focusing parameter of all losses but cross_entropy."""
     label_smoothing: Fraction = 0.0
@@ -55,8 +60,9 @@ def make_group_loss(
         options["group_weights"] = group_weights
     elif settings.loss == "learned":
         options["log_variances"] = member.get_layer("uncertainty").log_variances
-    elif settings.loss == "class_balanced":
-        options["label_weights"] = class_balanced_weights(counts, sizes)
+    if settings.positive_weights != "none":
+        beta = POSITIVE_WEIGHT_BETAS[settings.positive_weights]
+        options["label_weights"] = class_balanced_weights(counts, sizes, beta=beta)
     if settings.prior_strength:
         totals = np.repeat(np.add.reduceat(counts, np.cumsum([0, *sizes[:-1]])), sizes)
         options["log_priors"] = settings.prior_strength * np.log(counts / totals)

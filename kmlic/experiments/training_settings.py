@@ -18,6 +18,7 @@ from kmlic.check_limits import (
     Seed,
     check_limits,
 )
+from kmlic.losses import LossName, PositiveWeights
 from kmlic.training import make_strategy
 
 _ROUNDING = 1e-6  # thirds do not sum to 1 exactly
@@ -69,6 +70,12 @@ class TrainingSettings:
     """pipeline: augments the original images in tf.data; device: augments the resized
     images in the training step."""
 
+    loss: LossName = "crossentropy"
+    """asymmetric, focal: less weight for easy labels; two_way: ranks labels and images;
+    hill, self_paced: for labels that nobody marked; ldam: margins for rare labels."""
+    positive_weights: PositiveWeights = "none"
+    """Weight of a present label: frequency, images without over images with it, or
+    effective, the same of numbers that saturate; not for two_way."""
     batch_size: BatchSize = 32
     epochs: Count = 10
     optimizer: Literal["adamw", "sgd"] = "adamw"

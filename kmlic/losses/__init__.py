@@ -3,10 +3,20 @@
 from kmlic.losses.asymmetric_loss import AsymmetricLoss
 from kmlic.losses.class_balanced_weights import class_balanced_weights
 from kmlic.losses.cosine_margin import CosineMargin
+from kmlic.losses.entry_loss import EntryLoss
 from kmlic.losses.focal_loss import FocalLoss
 from kmlic.losses.group_focal_loss import GroupFocalLoss
 from kmlic.losses.hill_loss import HillLoss
 from kmlic.losses.hinge_rank import HingeRank
+from kmlic.losses.label_distribution_aware_margin_loss import (
+    LabelDistributionAwareMarginLoss,
+)
+from kmlic.losses.make_loss import (
+    POSITIVE_WEIGHT_BETAS,
+    LossName,
+    PositiveWeights,
+    make_loss,
+)
 from kmlic.losses.partial_binary_crossentropy import PartialBinaryCrossentropy
 from kmlic.losses.positive_weights import positive_weights
 from kmlic.losses.self_paced_loss_correction import SelfPacedLossCorrection
@@ -14,16 +24,22 @@ from kmlic.losses.softmax_rank import SoftmaxRank
 from kmlic.losses.two_way_loss import TwoWayLoss
 
 __all__ = [
+    "POSITIVE_WEIGHT_BETAS",
     "AsymmetricLoss",
     "CosineMargin",
+    "EntryLoss",
     "FocalLoss",
     "GroupFocalLoss",
     "HillLoss",
     "HingeRank",
+    "LabelDistributionAwareMarginLoss",
+    "LossName",
     "PartialBinaryCrossentropy",
+    "PositiveWeights",
     "SelfPacedLossCorrection",
     "SoftmaxRank",
     "TwoWayLoss",
     "class_balanced_weights",
+    "make_loss",
     "positive_weights",
 ]

@@ -7,7 +7,6 @@ import numpy as np
 from keras import ops
 
 from kmlic.check_choice import check_choice
-from kmlic.check_number import check_number
 
 # So many logits are unlikely to be all between 0 and 1.
 _ENTRIES_TO_JUDGE = 64
@@ -78,24 +77,6 @@ def scale_to_known(losses, known, reduction):
     return losses * (num_entries / num_known)
 
 
-def mark_unknown(y_true, unknown_target, unknown_weight=1.0):
-    """Replaces unknown targets by a number, or gives them the weight 0.
-
-    Shapes: (B, L) to targets (B, L) float32 and weights (B, L) float32.
-    """
-    targets, known = known_entries(y_true)
-    if unknown_target is None:
-        return targets, known
-    unknown = 1 - known
-    return targets + unknown * unknown_target, known + unknown * unknown_weight
-
-
-def check_unknown_target(unknown_target):
-    """Raises an error unless `unknown_target` is None or from 0 to 1."""
-    if unknown_target is not None:
-        check_number("unknown_target", unknown_target, at_least=0, at_most=1)
-
-
 class LogitsCheck:
     """Warns once if scores look like probabilities instead of logits.
 
@@ -133,27 +114,3 @@ def _has_values(scores):
     return not isinstance(scores, keras.KerasTensor) and (
         not ops.is_tensor(scores) or hasattr(scores, "numpy")
     )
-
-
-def check_positive_weight(positive_weight):
-    """Raises an error unless the weights of present labels are above 0."""
-    weights = np.asarray(positive_weight, "float64")
-    if weights.ndim > 1 or not (np.isfinite(weights) & (weights > 0)).all():
-        raise ValueError(
-            "`positive_weight` must be above 0, one number or one per label; got "
-            f"positive_weight={positive_weight}."
-        )
-
-
-def broadcast_weight(positive_weight, scores):
-    """Returns the weights of present labels, checking that there is one per label.
-
-    Shapes: () or (L,) float32.
-    """
-    weights = np.asarray(positive_weight, "float32")
-    if weights.ndim and len(weights) != scores.shape[-1]:
-        raise ValueError(
-            f"`positive_weight` must be one per label; got {len(weights)} for "
-            f"{scores.shape[-1]} labels (scores {tuple(scores.shape)})."
-        )
-    return weights

@@ -9,7 +9,7 @@ from kmlic.check_number import check_number
 
 
 def class_balanced_weights(
-    counts: ArrayLike, group_sizes: Sequence[int], *, beta: float = 0.999
+    counts: ArrayLike, group_sizes: Sequence[int], *, beta: float | None = 0.999
 ) -> np.ndarray:
     """Computes label weights as inverses of their effective numbers of images.
 
@@ -28,7 +28,7 @@ def class_balanced_weights(
         counts: training images with each label; a label without any counts as one.
         group_sizes: number of labels of each group, in the order of `counts`.
         beta: 0 gives all labels the same weight; towards 1, weights approach the
-            inverse of the counts.
+            inverse of the counts, which None takes.
 
     Raises:
         ValueError: if `beta` is not from 0 to below 1 or sizes do not sum to L.
@@ -38,13 +38,16 @@ def class_balanced_weights(
         [0.57, 4.9]
     """
     images: np.ndarray = np.maximum(np.asarray(counts, "float64"), 1)
-    check_number("beta", beta, at_least=0, below=1)
+    if beta is not None:
+        check_number("beta", beta, at_least=0, below=1)
     if images.shape != (sum(group_sizes),):
         raise ValueError(
             f"`group_sizes` must sum to the number of counts; got {tuple(group_sizes)} "
             f"for shape {images.shape}."
         )
-    weights: np.ndarray = (1 - beta) / (1 - beta**images)
+    weights: np.ndarray = 1 / images
+    if beta is not None:
+        weights = (1 - beta) / (1 - beta**images)
     start = 0
     for size in group_sizes:
         own = slice(start, start + size)

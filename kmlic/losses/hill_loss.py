@@ -4,25 +4,18 @@ import keras
 from keras import ops
 
 from kmlic.check_number import check_number
-from kmlic.losses._known_entries import (
-    LogitsCheck,
-    check_reduction,
-    check_unknown_target,
-    mark_unknown,
-    per_entry,
-    scale_to_known,
-)
+from kmlic.losses.entry_loss import EntryLoss
 
 
 @keras.saving.register_keras_serializable(package="kmlic")
-class HillLoss(keras.Loss):
+class HillLoss(EntryLoss):
     """Computes a loss that down-weights absent labels that look present.
 
     Where not all labels of an image were marked, an absent label that the model is
     sure of may be missing. With p = sigmoid(logit) the loss of an absent label is
     (lambda - p) p^2, whose gradient rises and then falls as p grows, as a hill does.
     The loss of a present label is the focal loss -(1 - q)^gamma log q of
-    q = sigmoid(logit - margin). Computed in float32 under every precision policy.
+    q = sigmoid(logit - margin).
 
     Paper: Zhang et al., "Simple and Robust Loss Design for Multi-Label Learning with
     Missing Labels", 2021, equations 4 and 6, https://arxiv.org/abs/2112.07368. Differs
@@ -35,10 +28,9 @@ class HillLoss(keras.Loss):
         margin: subtracted from the logits of present labels; the paper recommends 0.5
             to 1.
         gamma: 0 or above.
-        unknown_target: None excludes unknown labels; 0 treats them as absent, as the
-            paper treats all labels that nobody marked.
-        reduction: "sum_over_batch_size" or "mean" averages over the known entries,
-            "sum" sums them as the authors' code does, None returns each.
+        name: of the loss.
+        **options: see `EntryLoss`. The paper treats all labels that nobody marked as
+            absent, `unknown_target=0`, and sums over entries, `reduction="sum"`.
 
     Raises:
         ValueError: if an argument is out of its limits.
@@ -55,35 +47,22 @@ class HillLoss(keras.Loss):
         weight: float = 1.5,
         margin: float = 1.0,
         gamma: float = 2.0,
-        unknown_target: float | None = None,
-        reduction: str | None = "sum_over_batch_size",
         name: str = "hill_loss",
-        **kwargs,
+        **options,
     ):
-        check_reduction(reduction)
-        super().__init__(name=name, reduction=reduction, **kwargs)
+        super().__init__(name=name, **options)
         check_number("weight", weight, at_least=1)
         check_number("gamma", gamma, at_least=0)
-        check_unknown_target(unknown_target)
         self.weight = weight
         self.margin = margin
         self.gamma = gamma
-        self.unknown_target = unknown_target
-        self._check_logits = LogitsCheck()
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
-        return super().__call__(y_true, y_pred, per_entry(sample_weight))
-
-    def call(self, y_true, y_pred):
-        self._check_logits(self.name, y_pred)
-        targets, known = mark_unknown(y_true, self.unknown_target)
-        logits = ops.cast(y_pred, "float32")
+    def entry_losses(self, logits):
         shifted = logits - self.margin
         present = ops.softplus(-shifted) * ops.exp(-self.gamma * ops.softplus(shifted))
         probabilities = ops.sigmoid(logits)
         absent = (self.weight - probabilities) * ops.square(probabilities)
-        losses = targets * present + (1 - targets) * absent
-        return scale_to_known(losses, known, self.reduction)
+        return present, absent
 
     def get_config(self):
         return {
@@ -91,5 +70,4 @@ class HillLoss(keras.Loss):
             "weight": self.weight,
             "margin": self.margin,
             "gamma": self.gamma,
-            "unknown_target": self.unknown_target,
         }

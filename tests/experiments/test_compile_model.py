@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from kmlic.experiments import TrainingSettings, backbone_multipliers, compile_model
-from kmlic.losses import PartialBinaryCrossentropy
+from kmlic.losses import (
+    FocalLoss,
+    PartialBinaryCrossentropy,
+    SelfPacedLossCorrection,
+)
 from kmlic.models import LOGITS, build_classifier
 from kmlic.training import CoupledSGD, LayerwiseAdamW, OneCycle
 
@@ -74,3 +78,12 @@ def test_the_bias_is_initialised_from_label_frequencies_on_request():
     np.testing.assert_allclose(bias, np.log([3.5 / 1.5, 0.5 / 3.5]), rtol=1e-5)
     zero = compiled(bias_layer=LOGITS, first_bias="zero")
     assert not zero.get_layer(LOGITS).bias.numpy().any()
+
+
+def test_the_loss_is_the_one_the_settings_name():
+    loss = compiled(loss="focal", positive_weights="frequency").loss
+    assert isinstance(loss, FocalLoss)
+    np.testing.assert_allclose(loss.positive_weight, [1 / 3, 100])  # none present
+    loss = (model := compiled(loss="self_paced")).loss
+    assert isinstance(loss, SelfPacedLossCorrection)
+    assert loss.step is model.optimizer.iterations and loss.start == 2

@@ -14,13 +14,13 @@ class Data:
     train_targets = np.tile([1, 0], (4, 6))
 
 
+class SkewedData(Data):
+    train_targets = np.repeat([[1, 0] * 6, [0, 1] * 6], [30, 10], axis=0)
+
+
 @pytest.mark.parametrize(
     ("loss", "option"),
-    [
-        ("cross_entropy", "gamma"),
-        ("weighted_focal", "group_weights"),
-        ("class_balanced", "label_weights"),
-    ],
+    [("cross_entropy", "gamma"), ("weighted_focal", "group_weights")],
 )
 def test_the_loss_is_the_one_the_settings_name(loss, option):
     settings = GroupLossSettings(loss=loss, prior_strength=0.5)
@@ -28,6 +28,20 @@ def test_the_loss_is_the_one_the_settings_name(loss, option):
     assert made.gamma == (0 if loss == "cross_entropy" else 2)
     assert getattr(made, option) is not None
     np.testing.assert_allclose(made.log_priors[:2], 0.5 * np.log([4 / 5, 1 / 5]))
+
+
+@pytest.mark.parametrize("weights", ["none", "frequency", "effective"])
+def test_labels_are_weighed_as_the_settings_say(weights):
+    settings = GroupLossSettings(positive_weights=weights)
+    made = make_group_loss(settings, SkewedData, None, WEIGHTS).label_weights
+    if weights == "none":
+        assert made is None
+        return
+    frequent, rare = made[0], made[1]
+    assert 30 * frequent + 10 * rare == pytest.approx(40)  # a mean of 1 over images
+    # 1 / 30 against 1 / 10; effective numbers are a little closer to each other.
+    ratio = {"frequency": 1 / 3, "effective": 0.3367}[weights]
+    assert frequent / rare == pytest.approx(ratio, rel=1e-3)
 
 
 def test_weights_of_another_number_of_groups_are_refused():

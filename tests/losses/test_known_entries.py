@@ -16,6 +16,7 @@ LOSSES = [
     losses.HillLoss(),
     losses.SelfPacedLossCorrection(),
     losses.TwoWayLoss(),
+    losses.LabelDistributionAwareMarginLoss([2, 1, 4, 1], [5, 6, 1, 6]),
 ]
 LOGITS = np.random.default_rng(0).uniform(-1, 1, (2, 4)).astype("float32")
 TARGETS = np.array([[1, 0, 1, 0], [0, 1, -1, -1]], "float32")
