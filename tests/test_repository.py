@@ -367,6 +367,23 @@ def test_private_names_of_keras_and_tensorflow_are_in_the_files_for_them():
     }
 
 
+def test_files_of_keras_are_loaded_where_their_sizes_are_checked():
+    found, loads = set(), {"load_model", "load_weights"}
+    for path in (*ROOT.glob("kmlic/**/*.py"), *ROOT.glob("recipes/*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and str(node.module)[:5] == "keras":
+                assert not loads & {name.name for name in node.names}, path
+            # `Trained.load_model`, which loads its own, takes no arguments.
+            elif isinstance(node, ast.Call) and (node.args or node.keywords):
+                function = ast.unparse(node.func)
+                if "." in function and function.split(".")[-1] in loads:
+                    found.add((str(path.relative_to(ROOT)), function))
+    assert found == {
+        ("kmlic/models/load_model.py", "keras.saving.load_model"),
+        ("kmlic/backbones/load_weights.py", "model.load_weights"),
+    }
+
+
 def test_every_required_distribution_is_imported():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")

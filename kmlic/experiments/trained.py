@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from kmlic.atomic_write import atomic_write
+from kmlic.models import load_model
 from kmlic.run_folder import nan_to_none, none_to_nan
 
 # Split to targets and probabilities, both (N, L).
@@ -42,11 +43,11 @@ class Trained:
         """Loads the model.
 
         Raises:
-            ValueError: if there is none, as for a linear probe.
+            ValueError: if there is none, as for a linear probe, or it is corrupt.
         """
         if self.model_path is None:
             raise ValueError(f"the row {self.name!r} must have a Keras model.")
-        return keras.saving.load_model(self.model_path, compile=False)
+        return load_model(self.model_path)
 
     def write(self, folder: Path, model: keras.Model) -> None:
         """Writes the training and its model into a new folder, atomically."""

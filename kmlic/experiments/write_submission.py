@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from kmlic.atomic_write import atomic_write
 from kmlic.data import DatasetSpec
 from kmlic.datasets import load_deepfashion_images
-from kmlic.labels import Labels
+from kmlic.predict import load_run
 from kmlic.run_folder import Run
 
 
@@ -22,7 +21,7 @@ def write_submission(run: Path, path: Path) -> None:
         path: text file to write.
 
     Raises:
-        ValueError: if the run was trained on another dataset.
+        ValueError: if the run was trained on another dataset or is corrupt.
     """
     data = Run.read(run / "run.json").data
     spec = DatasetSpec(**data["seeds"][str(data["exported"]["seed"])]["spec"])
@@ -31,8 +30,8 @@ def write_submission(run: Path, path: Path) -> None:
             "`run` must be trained on deepfashion_attributes; got a run on "
             f"{spec.name!r}."
         )
-    model = keras.saving.load_model(run / "model.keras", compile=False)
-    groups = Labels.read(run / "labels.json").exclusive_groups
+    model, labels = load_run(run)
+    groups = labels.exclusive_groups
     lines = []
     for images in load_deepfashion_images(
         "test",

@@ -21,6 +21,7 @@ from kmlic.models.devise import (
     score_labels,
 )
 from kmlic.models.joint_model import JointModel
+from kmlic.models.load_model import load_model
 from kmlic.models.ml_decoder import build_ml_decoder
 from kmlic.models.msrn import build_msrn
 from kmlic.models.query2label import build_query2label
@@ -47,6 +48,7 @@ __all__ = [
     "build_semantic_resnest",
     "embedding_part",
     "has_embedding",
+    "load_model",
     "part_above_pool",
     "score_labels",
 ]

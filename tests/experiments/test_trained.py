@@ -1,3 +1,5 @@
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -28,3 +30,12 @@ def test_a_training_is_read_as_it_was_written(tmp_path):
 def test_a_row_without_a_model_says_so():
     with pytest.raises(ValueError, match="'logistic regression' must have a Keras"):
         Trained("logistic regression", 0, {}).load_model()
+
+
+def test_a_model_that_declares_more_than_it_holds_is_not_loaded(tmp_path):
+    Trained("a", 7, {}).write(tmp_path / "result", toy_model())
+    path = tmp_path / "result/model.keras"
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb", bytes(1 << 28))
+    with pytest.raises(ValueError, match=r"model\.keras must be .* bomb unpacks"):
+        Trained.read(tmp_path / "result", "a", 7).load_model()
