@@ -1,29 +1,34 @@
 """Datasets and what feeds them to a model."""
 
-from kmlic.data.augmentation import Augmentation
-from kmlic.data.check_images import ImageCheck, check_images
-from kmlic.data.dataset_spec import DatasetSpec
-from kmlic.data.decode_plain import decode_plain
-from kmlic.data.decoding import (
-    ImageHeader,
-    decode_image,
-    inspect_image,
-    read_image,
-    read_resized,
-    resize_images,
-)
-from kmlic.data.from_coco import from_coco
-from kmlic.data.from_csv import from_csv
-from kmlic.data.from_folder import from_folder
-from kmlic.data.from_voc import from_voc
-from kmlic.data.image_row import ImageRow, Listing
-from kmlic.data.inspect_rows import InspectedRows, inspect_rows
-from kmlic.data.keep_labels import keep_labels
-from kmlic.data.multi_label_data import Boxes, MultiLabelData, SkippedRow
-from kmlic.data.near_duplicates import near_duplicates, perceptual_hash
-from kmlic.data.read_listing import read_listing
-from kmlic.data.splits import fold_images, read_splits, split_images
-from kmlic.data.training_batches import TrainingBatches
+from typing import TYPE_CHECKING
+
+from kmlic.lazy_package import lazy_package
+
+if TYPE_CHECKING:
+    from kmlic.data.augmentation import Augmentation
+    from kmlic.data.check_images import ImageCheck, check_images
+    from kmlic.data.dataset_spec import DatasetSpec
+    from kmlic.data.decode_plain import decode_plain
+    from kmlic.data.decoding import (
+        ImageHeader,
+        decode_image,
+        inspect_image,
+        read_image,
+        read_resized,
+        resize_images,
+    )
+    from kmlic.data.from_coco import from_coco
+    from kmlic.data.from_csv import from_csv
+    from kmlic.data.from_folder import from_folder
+    from kmlic.data.from_voc import from_voc
+    from kmlic.data.image_row import ImageRow, Listing
+    from kmlic.data.inspect_rows import InspectedRows, inspect_rows
+    from kmlic.data.keep_labels import keep_labels
+    from kmlic.data.multi_label_data import Boxes, MultiLabelData, SkippedRow
+    from kmlic.data.near_duplicates import near_duplicates, perceptual_hash
+    from kmlic.data.read_listing import read_listing
+    from kmlic.data.splits import fold_images, read_splits, split_images
+    from kmlic.data.training_batches import TrainingBatches
 
 __all__ = [
     "Augmentation",
@@ -57,3 +62,5 @@ __all__ = [
     "resize_images",
     "split_images",
 ]
+
+lazy_package(__name__)

@@ -1,23 +1,28 @@
 """Evaluation of trained models."""
 
-from kmlic.evaluation.compare_curves import compare_curves
-from kmlic.evaluation.fit_calibration import Calibration, fit_calibration
-from kmlic.evaluation.linear_probe import linear_probe
-from kmlic.evaluation.mass_in_boxes import BoxMass, mass_in_boxes
-from kmlic.evaluation.pointing_game import Pointing, pointing_game
-from kmlic.evaluation.reliability_figure import reliability_figure
-from kmlic.evaluation.report import (
-    Report,
-    average_reports,
-    comparison_table,
-    evaluate,
-    format_mean,
-    mean_and_deviation,
-    report_scores,
-)
-from kmlic.evaluation.report_hits import report_hits
-from kmlic.evaluation.tune_thresholds import tune_thresholds
-from kmlic.training import predict_scores
+from typing import TYPE_CHECKING
+
+from kmlic.lazy_package import lazy_package
+
+if TYPE_CHECKING:
+    from kmlic.evaluation.compare_curves import compare_curves
+    from kmlic.evaluation.fit_calibration import Calibration, fit_calibration
+    from kmlic.evaluation.linear_probe import linear_probe
+    from kmlic.evaluation.mass_in_boxes import BoxMass, mass_in_boxes
+    from kmlic.evaluation.pointing_game import Pointing, pointing_game
+    from kmlic.evaluation.reliability_figure import reliability_figure
+    from kmlic.evaluation.report import (
+        Report,
+        average_reports,
+        comparison_table,
+        evaluate,
+        format_mean,
+        mean_and_deviation,
+        report_scores,
+    )
+    from kmlic.evaluation.report_hits import report_hits
+    from kmlic.evaluation.tune_thresholds import tune_thresholds
+    from kmlic.training import predict_scores
 
 __all__ = [
     "BoxMass",
@@ -40,3 +45,5 @@ __all__ = [
     "report_scores",
     "tune_thresholds",
 ]
+
+lazy_package(__name__)

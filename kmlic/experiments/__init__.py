@@ -1,36 +1,41 @@
 """Experiments: models trained alike and compared, and the runs they write."""
 
-from kmlic.experiments.add_linear_probes import add_linear_probes
-from kmlic.experiments.add_map_mass import add_map_mass
-from kmlic.experiments.area_sections import area_sections
-from kmlic.experiments.cache_features import (
-    CachedSettings,
-    Features,
-    cache_features,
-    load_row,
-)
-from kmlic.experiments.choose_rows import choose_rows
-from kmlic.experiments.claims_section import claims_section
-from kmlic.experiments.compile_model import backbone_multipliers, compile_model
-from kmlic.experiments.evaluate_run import evaluate_run
-from kmlic.experiments.experiment import Experiment
-from kmlic.experiments.export_run import export_run
-from kmlic.experiments.find_label_words import ZeroShotSettings
-from kmlic.experiments.find_word_vectors import find_word_vectors
-from kmlic.experiments.finish_run import finish_run
-from kmlic.experiments.group_sections import group_sections
-from kmlic.experiments.images_at import images_at
-from kmlic.experiments.load_data import has_boxes, load_data
-from kmlic.experiments.make_backbone import make_backbone
-from kmlic.experiments.map_sections import map_sections
-from kmlic.experiments.run_recipe import parse_settings, run_recipe
-from kmlic.experiments.train_members import MemberSettings, train_members
-from kmlic.experiments.train_or_reuse import train_or_reuse
-from kmlic.experiments.train_rows import train_rows
-from kmlic.experiments.trained import Trained
-from kmlic.experiments.training_settings import TrainingSettings
-from kmlic.experiments.write_submission import write_submission
-from kmlic.experiments.zero_shot_study import ZeroShotStudy
+from typing import TYPE_CHECKING
+
+from kmlic.lazy_package import lazy_package
+
+if TYPE_CHECKING:
+    from kmlic.experiments.add_linear_probes import add_linear_probes
+    from kmlic.experiments.add_map_mass import add_map_mass
+    from kmlic.experiments.area_sections import area_sections
+    from kmlic.experiments.cache_features import (
+        CachedSettings,
+        Features,
+        cache_features,
+        load_row,
+    )
+    from kmlic.experiments.choose_rows import choose_rows
+    from kmlic.experiments.claims_section import claims_section
+    from kmlic.experiments.compile_model import backbone_multipliers, compile_model
+    from kmlic.experiments.evaluate_run import evaluate_run
+    from kmlic.experiments.experiment import Experiment
+    from kmlic.experiments.export_run import export_run
+    from kmlic.experiments.find_label_words import ZeroShotSettings
+    from kmlic.experiments.find_word_vectors import find_word_vectors
+    from kmlic.experiments.finish_run import finish_run
+    from kmlic.experiments.group_sections import group_sections
+    from kmlic.experiments.images_at import images_at
+    from kmlic.experiments.load_data import has_boxes, load_data
+    from kmlic.experiments.make_backbone import make_backbone
+    from kmlic.experiments.map_sections import map_sections
+    from kmlic.experiments.run_recipe import parse_settings, run_recipe
+    from kmlic.experiments.train_members import MemberSettings, train_members
+    from kmlic.experiments.train_or_reuse import train_or_reuse
+    from kmlic.experiments.train_rows import train_rows
+    from kmlic.experiments.trained import Trained
+    from kmlic.experiments.training_settings import TrainingSettings
+    from kmlic.experiments.write_submission import write_submission
+    from kmlic.experiments.zero_shot_study import ZeroShotStudy
 
 __all__ = [
     "CachedSettings",
@@ -67,3 +72,5 @@ __all__ = [
     "train_rows",
     "write_submission",
 ]
+
+lazy_package(__name__)

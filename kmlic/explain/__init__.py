@@ -1,13 +1,18 @@
 """Maps of where in an image a model sees each label."""
 
-from kmlic.explain.activation_maps import activation_maps
-from kmlic.explain.overlay import overlay
-from kmlic.explain.receptive_field_centers import (
-    Centers,
-    cell_centers,
-    check_centers,
-    receptive_field_centers,
-)
+from typing import TYPE_CHECKING
+
+from kmlic.lazy_package import lazy_package
+
+if TYPE_CHECKING:
+    from kmlic.explain.activation_maps import activation_maps
+    from kmlic.explain.overlay import overlay
+    from kmlic.explain.receptive_field_centers import (
+        Centers,
+        cell_centers,
+        check_centers,
+        receptive_field_centers,
+    )
 
 __all__ = [
     "Centers",
@@ -17,3 +22,5 @@ __all__ = [
     "overlay",
     "receptive_field_centers",
 ]
+
+lazy_package(__name__)

@@ -1,13 +1,18 @@
 """Predictions of trained models for image files."""
 
-from kmlic.list_images import list_images
-from kmlic.predict.load_run import load_run
-from kmlic.predict.load_scorer import load_scorer
-from kmlic.predict.open_vocabulary import OpenVocabulary, load_run_words
-from kmlic.predict.predict_paths import Prediction, predict_paths
-from kmlic.predict.read_boxes import read_boxes
-from kmlic.predict.scorer import Scorer
-from kmlic.predict.write_predictions import write_predictions
+from typing import TYPE_CHECKING
+
+from kmlic.lazy_package import lazy_package
+
+if TYPE_CHECKING:
+    from kmlic.list_images import list_images
+    from kmlic.predict.load_run import load_run
+    from kmlic.predict.load_scorer import load_scorer
+    from kmlic.predict.open_vocabulary import OpenVocabulary, load_run_words
+    from kmlic.predict.predict_paths import Prediction, predict_paths
+    from kmlic.predict.read_boxes import read_boxes
+    from kmlic.predict.scorer import Scorer
+    from kmlic.predict.write_predictions import write_predictions
 
 __all__ = [
     "OpenVocabulary",
@@ -21,3 +26,5 @@ __all__ = [
     "read_boxes",
     "write_predictions",
 ]
+
+lazy_package(__name__)
