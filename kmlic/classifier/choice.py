@@ -2,14 +2,14 @@
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import keras
 import numpy as np
 
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.candidate import Candidate
-from kmlic.classifier.comparison import Comparison, Interval, Metric
+from kmlic.evaluation.bootstrap import Bootstrap, Interval, Metric
 from kmlic.evaluation.tune_thresholds import tune_thresholds
 from kmlic.labels import Labels, to_probabilities
 from kmlic.metrics import precision_recall_f1
@@ -78,12 +78,13 @@ def choice(
     budget: Budget,
     *,
     metric: Metric = "mAP",
+    groups: Sequence[Hashable] | None = None,
 ) -> Choice:
     """Chooses the simplest model that is not surely worse than the best one.
 
     Simpler are: the candidates in their order, then averages of two of the best, then
     the same with mirror images, which cost twice the time. The images are drawn again
-    500 times; a model is surely worse than the best if it is in nine of ten draws.
+    1,000 times; a model is surely worse than the best if it is in nine of ten draws.
 
     Args:
         candidates: the floor first, then from simple to complex.
@@ -91,19 +92,20 @@ def choice(
         labels: names and groups.
         budget: prints the choice.
         metric: what is compared.
+        groups: of the scored images, see `Bootstrap`.
     """
-    comparison = Comparison(targets, labels, metric)
-    floor_values = comparison.values(candidates[0].logits[0])
+    bootstrap = Bootstrap(targets, labels, metric=metric, groups=groups)
+    floor_values = bootstrap.values(candidates[0].logits[0])
 
     def row(members: tuple[Candidate, ...], mirrored: bool) -> Row:
         logits = np.mean([member.logits[int(mirrored)] for member in members], axis=0)
-        values = comparison.values(logits)
+        values = bootstrap.values(logits)
         return Row(
             members,
             mirrored,
             values,
-            comparison.interval(values),
-            comparison.interval(values - floor_values),
+            bootstrap.interval(values),
+            bootstrap.interval(values - floor_values),
         )
 
     singles = [row((candidate,), False) for candidate in candidates]
@@ -123,7 +125,7 @@ def choice(
     chosen = next(
         each
         for each in rows
-        if comparison.interval(top.values - each.values, _LEVEL).low <= 0
+        if bootstrap.interval(top.values - each.values, _LEVEL).low <= 0
     )
     budget.say(
         "choice",
@@ -167,9 +169,7 @@ def _difference(row: Row) -> str:
     difference = row.above_floor
     if difference.value == 0:
         return "the floor itself"
-    text = f"{100 * difference.value:+.1f} from {'the floor'}"
-    inside = difference.low <= 0 <= difference.high
-    return text + (", which is within chance" if inside else "")
+    return f"against the floor: {difference.describe_difference()}"
 
 
 def _with_thresholds(labels: Labels, targets: np.ndarray, logits: np.ndarray) -> Labels:

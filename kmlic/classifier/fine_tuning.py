@@ -16,7 +16,6 @@ from kmlic.atomic_write import atomic_write
 from kmlic.backbones import freeze_batch_norm, split_backbone
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.candidate import Candidate, keep, key
-from kmlic.classifier.comparison import Comparison, Metric
 from kmlic.classifier.features import Features, compute_outputs, pooled_features
 from kmlic.classifier.floor import Floor, prior_logits
 from kmlic.classifier.images import Images
@@ -24,6 +23,7 @@ from kmlic.classifier.logistic_regression import LinearWeights
 from kmlic.classifier.protocol import Protocol
 from kmlic.data.keras_augmentation import mix
 from kmlic.data.training_batches import ShuffledRows, TrainingBatches
+from kmlic.evaluation.bootstrap import Bootstrap, Metric
 from kmlic.losses import GroupFocalLoss, PartialBinaryCrossentropy
 from kmlic.training import LayerwiseAdamW, OneCycle, fit, part_multipliers
 
@@ -213,8 +213,13 @@ def fine_tuning(
     candidate = Candidate(
         FINE_TUNED, np.concatenate(logits, axis=1), seconds, model=model
     )
-    comparison = Comparison(images.targets[protocol.scored], images.labels, metric)
-    value = comparison.interval(comparison.values(candidate.logits[0]))
+    bootstrap = Bootstrap(
+        images.targets[protocol.scored],
+        images.labels,
+        metric=metric,
+        groups=images.groups_of(protocol.scored),
+    )
+    value = bootstrap.interval(bootstrap.values(candidate.logits[0]))
     text = f"{epochs} epochs: {metric} {value} {protocol.name}, in {seconds:.0f} s"
     budget.say(stage, text)
     return [candidate]

@@ -9,11 +9,11 @@ from threadpoolctl import threadpool_limits
 
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.candidate import Candidate, keep, key
-from kmlic.classifier.comparison import Comparison, Metric
 from kmlic.classifier.features import Features, pooled_features
 from kmlic.classifier.images import Images
 from kmlic.classifier.logistic_regression import LinearWeights, logistic_regression
 from kmlic.classifier.protocol import Protocol
+from kmlic.evaluation.bootstrap import Bootstrap, Metric
 from kmlic.metrics import average_precision
 
 FLOOR = "logistic regression"
@@ -92,8 +92,13 @@ def floor(
         return logits
 
     candidate = Candidate(FLOOR, known["logits"], seconds, attach)
-    comparison = Comparison(images.targets[protocol.scored], images.labels, metric)
-    value = comparison.interval(comparison.values(candidate.logits[0]))
+    bootstrap = Bootstrap(
+        images.targets[protocol.scored],
+        images.labels,
+        metric=metric,
+        groups=images.groups_of(protocol.scored),
+    )
+    value = bootstrap.interval(bootstrap.values(candidate.logits[0]))
     strengths = known["strengths"]
     low, high = strengths.min(), strengths.max()
     extras = ", rare labels weighted" * bool(known["weighted"])
@@ -112,10 +117,10 @@ def floor(
     )
 
 
-def surely_better(comparison: Comparison, scores: np.ndarray, than: np.ndarray) -> bool:
+def surely_better(bootstrap: Bootstrap, scores: np.ndarray, than: np.ndarray) -> bool:
     """Tells whether scores (2, M, L) are better in nine of ten draws of the images."""
-    gained = comparison.values(scores[0]) - comparison.values(than[0])
-    return comparison.interval(gained, 0.8).low > 0
+    gained = bootstrap.values(scores[0]) - bootstrap.values(than[0])
+    return bootstrap.interval(gained, 0.8).low > 0
 
 
 def prior_logits(targets: np.ndarray) -> np.ndarray:
@@ -139,20 +144,25 @@ def _fit(
     rows = images.training_rows
     targets = images.targets
     mirrors = len(rows) <= _MOST_WITH_MIRRORS
-    comparison = Comparison(targets[protocol.scored], images.labels, metric)
+    bootstrap = Bootstrap(
+        targets[protocol.scored],
+        images.labels,
+        metric=metric,
+        groups=images.groups_of(protocol.scored),
+    )
     # Threads that wait for one another lose more than they win on small matrices.
     with threadpool_limits(1 if len(rows) <= _MOST_ROTATED // 2 else None):
         problems = []
         for scale in _SCALES:
             problem = _Problem(images, features, protocol, scale, mirrors)
-            problem.choose(comparison)
+            problem.choose(bootstrap)
             problems.append(problem)
         best = problems[0]
         for problem in problems[1:]:
-            if surely_better(comparison, problem.scores, best.scores):
+            if surely_better(bootstrap, problem.scores, best.scores):
                 best = problem
-        best.try_strengths_per_label(comparison)
-        best.try_class_weights(comparison)
+        best.try_strengths_per_label(bootstrap)
+        best.try_class_weights(bootstrap)
         return best.arrays()
 
 
@@ -203,7 +213,7 @@ class _Problem:
         self._tried: list[list[LinearWeights]] = []
         self._tried_scores: list[np.ndarray] = []
 
-    def choose(self, comparison: Comparison) -> None:
+    def choose(self, bootstrap: Bootstrap) -> None:
         """Tries all strengths for all labels together."""
         values: list[float] = []
         for strength in _STRENGTHS:
@@ -211,21 +221,21 @@ class _Problem:
             start = self._tried[-1] if self._tried else None
             self._tried.append(self._fit_folds(own, False, start))
             self._tried_scores.append(self._score(self._tried[-1]))
-            values.append(comparison.value(self._tried_scores[-1][0]))
+            values.append(bootstrap.value(self._tried_scores[-1][0]))
             if len(values) > 2 and values[-1] < values[-2] < values[-3]:
                 break  # ever less penalty takes ever longer
         best = int(np.argmax(values))
         self.strengths = np.full(len(self._labels), _STRENGTHS[best])
         self._fitted, self.scores = self._tried[best], self._tried_scores[best]
 
-    def try_strengths_per_label(self, comparison: Comparison) -> None:
+    def try_strengths_per_label(self, bootstrap: Bootstrap) -> None:
         """Lets labels with many positives have strengths of their own."""
         if self._groups:
             return
         truth = self._targets[self._protocol.scored]
         tried = np.array([average_precision(truth, s[0]) for s in self._tried_scores])
         shared = _STRENGTHS.index(self.strengths[0])
-        common = np.array([comparison.value(s[0]) for s in self._tried_scores])[:, None]
+        common = np.array([bootstrap.value(s[0]) for s in self._tried_scores])[:, None]
         count = (truth == 1).sum(axis=0)
         gained = count * (tried - tried[shared]) + _PRIOR_POSITIVES * (
             common - common[shared]
@@ -242,17 +252,17 @@ class _Problem:
             for fold in range(len(self._protocol.folds))
         ]
         scores = self._score(fitted)
-        if surely_better(comparison, scores, self.scores):
+        if surely_better(bootstrap, scores, self.scores):
             self.strengths = np.array(_STRENGTHS)[chosen]
             self._fitted, self.scores = fitted, scores
 
-    def try_class_weights(self, comparison: Comparison) -> None:
+    def try_class_weights(self, bootstrap: Bootstrap) -> None:
         """Lets positives count as much as negatives."""
         if self._groups:
             return
         fitted = self._fit_folds(self.strengths, True, self._fitted)
         scores = self._score(fitted)
-        if surely_better(comparison, scores, self.scores):
+        if surely_better(bootstrap, scores, self.scores):
             self.weighted, self._fitted, self.scores = True, fitted, scores
 
     def arrays(self) -> dict[str, np.ndarray]:

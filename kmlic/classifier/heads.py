@@ -8,12 +8,12 @@ import numpy as np
 
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.candidate import Candidate, keep, key
-from kmlic.classifier.comparison import Comparison, Metric
 from kmlic.classifier.features import Features, pooled_features
 from kmlic.classifier.floor import Floor
 from kmlic.classifier.images import Images
 from kmlic.classifier.logistic_regression import LinearWeights
 from kmlic.classifier.protocol import Protocol
+from kmlic.evaluation.bootstrap import Bootstrap, Metric
 from kmlic.layers import WildcatPooling
 from kmlic.models import ACTIVATION_MAPS
 
@@ -109,8 +109,13 @@ def heads(
     candidate = Candidate(
         PEAKS, known["logits"], base.candidate.seconds + seconds, attach
     )
-    comparison = Comparison(images.targets[protocol.scored], images.labels, metric)
-    value = comparison.interval(comparison.values(candidate.logits[0]))
+    bootstrap = Bootstrap(
+        images.targets[protocol.scored],
+        images.labels,
+        metric=metric,
+        groups=images.groups_of(protocol.scored),
+    )
+    value = bootstrap.interval(bootstrap.values(candidate.logits[0]))
     budget.say(
         "heads",
         f"{PEAKS}, {weight:g} times the mean of the highest {share:.0%}: {metric} "
@@ -150,9 +155,14 @@ def _choose(
         np.concatenate([fold[view] for fold in peaks], axis=1) for view in (0, 1)
     )
     logits = base.candidate.logits
-    comparison = Comparison(images.targets[protocol.scored], images.labels, metric)
+    bootstrap = Bootstrap(
+        images.targets[protocol.scored],
+        images.labels,
+        metric=metric,
+        groups=images.groups_of(protocol.scored),
+    )
     values = {
-        (index, weight): comparison.value(logits[0] + weight * plain[index])
+        (index, weight): bootstrap.value(logits[0] + weight * plain[index])
         for index in range(len(_SHARES))
         for weight in _WEIGHTS
     }

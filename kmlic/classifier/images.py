@@ -142,6 +142,12 @@ class Images:
         """Returns the rows of the test images."""
         return np.flatnonzero(self.split == TEST)
 
+    def groups_of(self, rows: np.ndarray) -> list[Hashable] | None:
+        """Returns the groups that the data gives for rows; None if it gives none."""
+        if len(self.together) < 2:  # the first grouping is of exact copies
+            return None
+        return [self.together[1][row] for row in rows]
+
     def batches(
         self,
         rows: np.ndarray,

@@ -19,7 +19,6 @@ from kmlic.check_choice import check_choice
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.check import Checked, check
 from kmlic.classifier.choice import Choice, build_chosen, choice
-from kmlic.classifier.comparison import Comparison, Interval, Metric
 from kmlic.classifier.features import Features, features
 from kmlic.classifier.fine_tuning import fine_tuning
 from kmlic.classifier.floor import FLOOR, Floor, floor
@@ -28,6 +27,7 @@ from kmlic.classifier.images import Images
 from kmlic.classifier.protocol import Protocol, make_protocol
 from kmlic.classifier.report import report_sections
 from kmlic.data import DatasetSpec
+from kmlic.evaluation.bootstrap import Bootstrap, Interval, Metric
 from kmlic.evaluation.report import Report, report_scores
 from kmlic.experiments.describe_data import SPLIT_BY_TRAIN, TRAIN_IMAGES
 from kmlic.export import ExportOptions, export_checked
@@ -154,7 +154,12 @@ def train_classifier(
         seed=settings.seed,
     )
     chosen = choice(
-        candidates, images.targets[protocol.scored], labels, budget, metric=metric
+        candidates,
+        images.targets[protocol.scored],
+        labels,
+        budget,
+        metric=metric,
+        groups=images.groups_of(protocol.scored),
     )
     return _finish(
         _Trained(
@@ -293,13 +298,15 @@ def _judge(trained: _Trained, model: keras.Model) -> tuple[dict[str, Any], str]:
     base = trained.floor
     plain = base.weights(trained.features.pooled[0, rows, base.columns])
     reports["test"] = _reports(targets, {chosen.name: own, FLOOR: plain}, labels)
-    comparison = Comparison(targets, labels, trained.metric)
-    values, floor_values = comparison.values(own), comparison.values(plain)
+    bootstrap = Bootstrap(
+        targets, labels, metric=trained.metric, groups=images.groups_of(rows)
+    )
+    values, floor_values = bootstrap.values(own), bootstrap.values(plain)
     return reports, _verdict(
         f"{chosen.name} on {name}",
         trained.metric,
-        comparison.interval(values),
-        comparison.interval(values - floor_values),
+        bootstrap.interval(values),
+        bootstrap.interval(values - floor_values),
         f"{len(rows):,} test images",
         is_floor=chosen.name == FLOOR,
     )
@@ -317,10 +324,7 @@ def _verdict(
     text = f"{name}: {metric} {value} on {where}"
     if is_floor:
         return f"{text}. No other model was surely better."
-    points = 100 * above.value
-    text += f"; {abs(points):.1f} {'above' if points >= 0 else 'below'} {FLOOR}"
-    inside = above.low <= 0 <= above.high
-    return text + (", which is within chance." if inside else ".")
+    return f"{text}; against {FLOOR}: {above.describe_difference()}."
 
 
 def _reports(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from kmlic.lazy_package import lazy_package
 
 if TYPE_CHECKING:
+    from kmlic.evaluation.bootstrap import Bootstrap, Interval
     from kmlic.evaluation.compare_curves import compare_curves
     from kmlic.evaluation.fit_calibration import Calibration, fit_calibration
     from kmlic.evaluation.linear_probe import linear_probe
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from kmlic.training import predict_scores
 
 __all__ = [
+    "Bootstrap",
     "BoxMass",
     "Calibration",
+    "Interval",
     "Pointing",
     "Report",
     "average_reports",

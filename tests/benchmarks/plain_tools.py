@@ -23,9 +23,9 @@ from kmlic.backbones import build_backbone
 from kmlic.classifier import ClassifierSettings, train_classifier
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.check import check, read_groups
-from kmlic.classifier.comparison import Comparison
 from kmlic.classifier.features import features
 from kmlic.data import fold_images
+from kmlic.evaluation.bootstrap import Bootstrap
 from kmlic.losses import PartialBinaryCrossentropy
 from kmlic.predict import load_run
 from kmlic.training.scoring import predict_logits
@@ -101,7 +101,7 @@ def _fold(options, tables, groups, metric, fold, console):
         tables["train"], stages, test=tables["test"], root=root, groups=groups
     ).images
     targets = images.targets[images.test_rows]
-    comparison = Comparison(targets, images.labels, metric)
+    bootstrap = Bootstrap(targets, images.labels, metric=metric)
     size = run.settings["image_size"]
 
     def build(image_size):
@@ -118,8 +118,8 @@ def _fold(options, tables, groups, metric, fold, console):
     scores["logistic regression"] = _logistic_regression(pooled, images, metric)
     if options.fine_tuning:
         scores["plain fine-tuning"] = _fine_tuning(images, build, size)
-    values = {name: comparison.values(own) for name, own in scores.items()}
-    return {"fold": fold, "seconds": seconds, "comparison": comparison, **values}
+    values = {name: bootstrap.values(own) for name, own in scores.items()}
+    return {"fold": fold, "seconds": seconds, "bootstrap": bootstrap, **values}
 
 
 def _logistic_regression(pooled, images, metric):
@@ -131,14 +131,14 @@ def _logistic_regression(pooled, images, metric):
     own, test = own @ basis, test @ basis
     truth = targets[rows]
     folds = fold_images(truth, 5)
-    comparison = Comparison(truth, images.labels, metric)
+    bootstrap = Bootstrap(truth, images.labels, metric=metric)
     values = []
     for strength in _STRENGTHS:
         scores = np.zeros(truth.shape)
         for fold in range(5):
             out = folds == fold
             scores[out] = _fit(own[~out], truth[~out], own[out], strength)
-        values.append(comparison.value(scores))
+        values.append(bootstrap.value(scores))
     return _fit(own, truth, test, _STRENGTHS[int(np.argmax(values))])
 
 
@@ -177,15 +177,15 @@ def _fine_tuning(images, build, size):
 
 
 def _show(rows, metric, console):
-    names = [key for key in rows[0] if key not in ("fold", "seconds", "comparison")]
+    names = [key for key in rows[0] if key not in ("fold", "seconds", "bootstrap")]
     table = Table("fold", *names, "above logistic regression", "s")
     for row in rows:
-        comparison = row["comparison"]
+        bootstrap = row["bootstrap"]
         above = row["kmlic train"] - row["logistic regression"]
         table.add_row(
             str(row["fold"]),
-            *(str(comparison.interval(row[name])) for name in names),
-            str(comparison.interval(above)),
+            *(str(bootstrap.interval(row[name])) for name in names),
+            str(bootstrap.interval(above)),
             f"{row['seconds']:.0f}",
         )
     means = [100 * np.mean([row[name][0] for row in rows]) for name in names]
