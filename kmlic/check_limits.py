@@ -33,6 +33,9 @@ BatchSize = Annotated[int, Limits(at_least=1, at_most=2**16)]
 ImageSize = Annotated[int, Limits(at_least=1, at_most=2**14)]
 ImageBytes = Annotated[int, Limits(at_least=1, at_most=2**31 - 1)]
 ImagePixels = Annotated[int, Limits(at_least=1, at_most=2**30)]
+# Sizes of an image file that is read unless more is allowed: phones have 64 megapixels.
+MAX_BYTES = 50_000_000
+MAX_PIXELS = 2**26
 Seed = Annotated[int, Limits(at_least=0, below=2**32)]
 Fraction = Annotated[float, Limits(at_least=0, at_most=1)]
 Dropout = Annotated[float, Limits(at_least=0, below=1)]

@@ -16,6 +16,8 @@ from rich.table import Table
 
 from kmlic.atomic_write import require_writable
 from kmlic.check_limits import (
+    MAX_BYTES,
+    MAX_PIXELS,
     BatchSize,
     Count,
     Fraction,
@@ -189,8 +191,8 @@ def data(
     splitting: str = "stratified",
     fractions: tuple[Fraction, Fraction, Fraction] = (0.7, 0.1, 0.2),
     seed: Seed = 0,
-    max_bytes: ImageBytes = 50_000_000,
-    max_pixels: ImagePixels = 50_000_000,
+    max_bytes: ImageBytes = MAX_BYTES,
+    max_pixels: ImagePixels = MAX_PIXELS,
     write_splits: Path | None = None,
     report: Path | None = None,
 ) -> int:
@@ -280,8 +282,8 @@ def predict(
     runtime: Runtime | None = None,
     runner: str | None = None,
     runner_options: str = "",
-    max_bytes: ImageBytes = 50_000_000,
-    max_pixels: ImagePixels = 50_000_000,
+    max_bytes: ImageBytes = MAX_BYTES,
+    max_pixels: ImagePixels = MAX_PIXELS,
     guard: bool = True,
 ) -> int:
     """Prints the labels of images, or writes them as CSV or JSON lines.
@@ -487,8 +489,8 @@ def export(
     maps: bool = False,
     embeddings: bool = False,
     warm_up: bool | None = None,
-    max_bytes: ImageBytes = 50_000_000,
-    max_pixels: ImagePixels = 50_000_000,
+    max_bytes: ImageBytes = MAX_BYTES,
+    max_pixels: ImagePixels = MAX_PIXELS,
     compare: bool = False,
     dataset: str | None = None,
     data_dir: Path | None = None,

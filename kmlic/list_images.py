@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
+SUFFIXES = (
+    *(".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".jpeg"),
+    *(".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"),
+)
 
 
 def list_images(paths: Iterable[str | Path]) -> list[Path]:

@@ -34,3 +34,12 @@ def test_names_a_folder_without_images(tmp_path):
         list_images([tmp_path])
     with pytest.raises(ValueError, match="at least one"):
         list_images([])
+
+
+@pytest.mark.parametrize(
+    "suffix", ["AVIF", "heic", "hif", "jfif", "jpe", "mpo", "TIFF"]
+)
+def test_finds_images_of_every_kind(tmp_path, suffix):
+    path = tmp_path / f"photo.{suffix}"
+    path.touch()
+    assert list_images([tmp_path]) == [path]

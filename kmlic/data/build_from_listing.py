@@ -10,16 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from kmlic.check_choice import check_choice
+from kmlic.check_limits import MAX_BYTES, MAX_PIXELS
 from kmlic.data.build_batches import BatchOptions, build_splits, fits_in_cache
 from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.data.decode_plain import Crop, cut, decode_plain, turn_upright
-from kmlic.data.decoding import (
-    MAX_BYTES,
-    MAX_PIXELS,
-    Limits,
-    decode_image,
-    decoded_pixels,
-)
+from kmlic.data.decoding import Limits, decode_image, decoded_pixels
 from kmlic.data.image_row import Listing
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
 from kmlic.data.multi_label_data import SPLITS, MultiLabelData, SkippedRow

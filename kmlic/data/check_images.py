@@ -12,15 +12,16 @@ import numpy as np
 
 from kmlic.check_choice import check_choice
 from kmlic.data.decoding import (
+    EncodedImage,
     ImageHeader,
     Limits,
-    inspect_and_decode,
-    inspect_image,
     read_bytes,
 )
 from kmlic.data.progress import with_progress
 
 _BLOCK = 512
+# Damage shows at any size; descriptions and thumbnails need twice this at most.
+_CHECKED_SIZE = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,10 @@ def check_images(
         try:
             data = read_bytes(path, **limits)
             digest = hashlib.sha256(data).digest()
-            header = inspect_image(data, name=str(path), **limits)
+            image = EncodedImage(data, name=str(path), **limits)
+            header = image.header
             if depth == "decode":
-                header, pixels = inspect_and_decode(data, name=str(path), **limits)
+                pixels = image.decode(_CHECKED_SIZE)
                 description = describe and describe(pixels)
         except ValueError as error:
             return ImageCheck(digest, header, str(error))

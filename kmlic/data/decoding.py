@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,23 +9,22 @@ from typing import TypedDict, Unpack
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageOps
+from PIL import Image
 
+from kmlic.check_limits import MAX_BYTES, MAX_PIXELS
 from kmlic.data.decode_content import decode_content
 from kmlic.data.decode_plain import REDUCTIONS
+from kmlic.data.open_with_pillow import open_with_pillow, pillow_format, to_rgb
 from kmlic.data.read_header import FORMATS, MAGIC, SCANS, Header, read_header_of
 from kmlic.data.storage import read_file
-
-MAX_BYTES = 50_000_000
-MAX_PIXELS = 50_000_000
 
 
 class Limits(TypedDict, total=False):
     """Limits the images that are read, before they are decoded.
 
     Args:
-        max_bytes: largest size of a file; 50 million when left out.
-        max_pixels: largest width times height; 50 million when left out. A JPEG may
+        max_bytes: largest size of a file; `MAX_BYTES` when left out.
+        max_pixels: largest width times height; `MAX_PIXELS` when left out. A JPEG may
             pass over that many pixels 16 times, or more often over fewer.
     """
 
@@ -39,7 +37,7 @@ class ImageHeader:
     """Holds the format, size and orientation of an image file.
 
     Args:
-        format: "JPEG", "PNG", "GIF", "BMP" or "WEBP".
+        format: "JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "HEIF" or "AVIF".
         width: in pixels, as stored, before any EXIF rotation.
         height: in pixels, as stored.
         turn: orientation, 1-8, of an image that `decode_plain` decodes correctly apart
@@ -58,10 +56,8 @@ class ImageHeader:
         return self.turn == 1
 
 
-def inspect_image(
-    data: bytes, *, name: str = "the image", **limits: Unpack[Limits]
-) -> ImageHeader:
-    """Reads the header of an encoded image.
+class EncodedImage:
+    """Holds an encoded image whose header was read and is within the limits.
 
     Args:
         data: the complete file.
@@ -72,12 +68,51 @@ def inspect_image(
         ValueError: naming the image and the rule it breaks.
 
     Example:
+        >>> import io
         >>> file = io.BytesIO()
         >>> Image.new("RGB", (3, 2)).save(file, "PNG")
-        >>> inspect_image(file.getvalue())
+        >>> EncodedImage(file.getvalue()).header
         ImageHeader(format='PNG', width=3, height=2, turn=1)
     """
-    return _inspect(data, name, limits)[0]
+
+    def __init__(
+        self, data: bytes, *, name: str = "the image", **limits: Unpack[Limits]
+    ) -> None:
+        self._data, self._name = data, name
+        self.header, self._row, self._image = _inspect(data, name, limits)
+
+    def decode(self, image_size: int | None = None) -> np.ndarray:
+        """Decodes the image, see `decode_image`.
+
+        Raises:
+            ValueError: naming the image and the rule it breaks.
+        """
+        format = self.header.format
+        try:
+            if self._image is not None:
+                return to_rgb(self._image)
+            decode = _decoder(FORMATS.index(format), image_size)
+            return decode(self._data, self._row).numpy()
+        except Image.DecompressionBombError as error:
+            raise ValueError(
+                f"{self._name} is too large for Pillow: {error}"
+            ) from error
+        except Exception as error:  # Pillow's decoders raise errors of any type.
+            raise ValueError(
+                f"{self._name} must be a complete {format} image; it is truncated or "
+                "damaged."
+            ) from error
+
+
+def inspect_image(
+    data: bytes, *, name: str = "the image", **limits: Unpack[Limits]
+) -> ImageHeader:
+    """Reads the header of an encoded image, see `EncodedImage`.
+
+    Raises:
+        ValueError: naming the image and the rule it breaks.
+    """
+    return EncodedImage(data, name=name, **limits).header
 
 
 def decode_image(
@@ -87,14 +122,16 @@ def decode_image(
     image_size: int | None = None,
     **limits: Unpack[Limits],
 ) -> np.ndarray:
-    """Decodes a JPEG, PNG, GIF, BMP or WebP image to RGB pixels 0-255.
+    """Decodes an encoded image to RGB pixels 0-255.
 
-    The orientation of EXIF or XMP is applied, transparency becomes white, an animation
-    its first frame, 16 bits their upper 8, and palettes, grey and CMYK become RGB.
+    It may be a JPEG (also MPO), PNG, GIF, BMP, WebP, TIFF or AVIF, or HEIC with the
+    extra heif. The orientation of EXIF or XMP is applied, transparency becomes white,
+    an animation its first frame, 16 bits their upper 8, and palettes, grey and CMYK
+    become RGB.
 
     Training and exports decode with the same TensorFlow functions. Only what these do
-    not know is left to Pillow, and refused by exports: BMP that is compressed or has
-    other than 8, 24 or 32 bits, and PNG with compressed EXIF or XMP.
+    not know is left to Pillow, and refused by exports: TIFF, HEIC, AVIF, BMP that is
+    compressed or has other than 8, 24 or 32 bits, and PNG with compressed EXIF or XMP.
 
     Shapes: bytes to (H, W, 3) uint8.
 
@@ -102,44 +139,21 @@ def decode_image(
         data: the complete file.
         name: of the image, for errors.
         image_size: side in pixels that it will be resized to; a much larger JPEG is
-            then decoded at a part of its size, see `decode_plain`. None: at full size.
+            then decoded at a part of its size, see `decode_plain`, as in exports.
+            Images of other formats are always decoded at full size, also when None.
         **limits: see `Limits`.
 
     Raises:
         ValueError: naming the image and the rule it breaks.
 
     Example:
+        >>> import io
         >>> file = io.BytesIO()
         >>> Image.new("LA", (3, 2), (0, 0)).save(file, "PNG")
         >>> decode_image(file.getvalue())[0, 0].tolist()
         [255, 255, 255]
     """
-    return inspect_and_decode(data, name=name, image_size=image_size, **limits)[1]
-
-
-def inspect_and_decode(
-    data: bytes,
-    *,
-    name: str = "the image",
-    image_size: int | None = None,
-    **limits: Unpack[Limits],
-) -> tuple[ImageHeader, np.ndarray]:
-    """Decodes an image as `decode_image` does, and returns its header too.
-
-    Raises:
-        ValueError: naming the image and the rule it breaks.
-    """
-    header, row, image = _inspect(data, name, limits)
-    try:
-        if image is not None:
-            return header, _to_rgb(image)
-        format = FORMATS.index(header.format)
-        return header, _decoder(format, image_size)(data, row).numpy()
-    except Exception as error:  # Pillow's decoders raise errors of any type.
-        raise ValueError(
-            f"{name} must be a complete {header.format} image; it is truncated or "
-            "damaged."
-        ) from error
+    return EncodedImage(data, name=name, **limits).decode(image_size)
 
 
 def read_image(path: str | Path, **limits: Unpack[Limits]) -> np.ndarray:
@@ -246,7 +260,10 @@ def _inspect(
     _require_bytes(data, name, limits)
     known = [index for index, magic in enumerate(MAGIC) if data.startswith(magic)]
     if not known:
-        raise ValueError(_no_image(name))
+        format = pillow_format(data[:64])
+        if not format:
+            raise ValueError(_no_image(name))
+        return _open(data, format, name, limits)
     try:
         row = _reader(known[0])(data).numpy()
     except tf.errors.OpError as error:
@@ -254,14 +271,13 @@ def _inspect(
         raise ValueError(_no_image(name, reason[1] if reason else "")) from error
     found = Header(*row.tolist())
     if not found.decodable:
-        image = _open(data, name)
-        _require_pixels(*image.size, 1, name, limits)
-        return ImageHeader(str(image.format), *image.size, 0), row, image
+        return _open(data, FORMATS[found.format], name, limits)
     width, height, turn = found.width, found.height, found.orientation * found.plain
     if not width or not height:
         raise ValueError(_no_image(name))
-    _require_pixels(width, height, found.scans, name, limits)
-    return ImageHeader(FORMATS[found.format], width, height, turn), row, None
+    header = ImageHeader(FORMATS[found.format], width, height, turn)
+    _require_pixels(header, width * height, found.scans, name, limits)
+    return header, row, None
 
 
 @functools.cache
@@ -289,32 +305,47 @@ def _decoder(
     return tf.function(decode, [tf.TensorSpec((), tf.string), row], autograph=False)
 
 
+def _open(
+    data: bytes, format: str, name: str, limits: Limits
+) -> tuple[ImageHeader, np.ndarray, Image.Image]:
+    try:
+        image, pixels = open_with_pillow(data, format)
+    except ImportError as error:
+        raise ValueError(f"{name} cannot be read: {error}") from error
+    except Exception as error:  # Pillow's parsers raise errors of any type.
+        reason = f"the header of its {format} is damaged"
+        raise ValueError(_no_image(name, reason)) from error
+    if image.mode in ("I", "F"):
+        reason = "it has 32 bits per value; save it with 8 or 16 bits"
+        raise ValueError(_no_image(name, reason))
+    header = ImageHeader(format, *image.size, 0)
+    _require_pixels(header, pixels, 1, name, limits)
+    return header, np.zeros(0), image
+
+
 def _no_image(name: str, reason: str = "") -> str:
     reason = reason or "its header is damaged or that of another kind of file"
-    return f"{name} must be a JPEG, PNG, GIF, BMP or WebP image; {reason}."
+    return (
+        f"{name} must be a JPEG, PNG, GIF, BMP, WebP, TIFF, HEIC or AVIF image; "
+        f"{reason}."
+    )
 
 
 def _require_pixels(
-    width: int, height: int, scans: int, name: str, limits: Limits
+    header: ImageHeader, pixels: int, scans: int, name: str, limits: Limits
 ) -> None:
     max_pixels = limits.get("max_pixels", MAX_PIXELS)
-    if width * height > max_pixels:
+    sides = f"{header.width} x {header.height}"
+    if pixels > max_pixels:
         raise ValueError(
             f"{name} must have at most max_pixels={max_pixels:,} pixels; it has "
-            f"{width * height:,} ({width} x {height})."
+            f"{pixels:,} ({sides}). Raise max_pixels to read it."
         )
-    if width * height * scans > SCANS * max_pixels:
+    if pixels * scans > SCANS * max_pixels:
         raise ValueError(
             f"{name} must have at most {SCANS} times max_pixels={max_pixels:,} pixels "
-            f"in all its scans; it has {scans:,} scans of {width} x {height} pixels."
+            f"in all its scans; it has {scans:,} scans of {sides} pixels."
         )
-
-
-def _open(data: bytes, name: str) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
-    except Exception as error:  # Pillow's parsers raise errors of any type.
-        raise ValueError(_no_image(name)) from error
 
 
 def _reduction(header: ImageHeader, image_size: int | None) -> int:
@@ -322,16 +353,3 @@ def _reduction(header: ImageHeader, image_size: int | None) -> int:
         return 1
     spare = min(header.height, header.width) // (2 * image_size)
     return max(part for part in REDUCTIONS if part <= max(spare, 1))
-
-
-def _to_rgb(image: Image.Image) -> np.ndarray:
-    image.load()
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # 16 bits of grey, which convert would clip
-        grey = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-        return np.repeat(grey[:, :, None], 3, axis=2)
-    if image.has_transparency_data:
-        colours = image.convert("RGBA")
-        white = Image.new("RGBA", colours.size, "white")
-        image = Image.alpha_composite(white, colours)
-    return np.array(image.convert("RGB"))

@@ -8,8 +8,8 @@ from kmlic.data.build_from_listing import RowOptions, build_from_listing
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import MultiLabelData
 from kmlic.data.storage import files_below, is_file, is_folder, join, read_file
+from kmlic.list_images import SUFFIXES
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 _MAX_TAGS_BYTES = 1_000_000
 
 
@@ -77,7 +77,7 @@ def read_folder(
 
 def images_below(path: str | Path) -> list[str]:
     """Lists the image files at all levels below a folder, relative to it, in order."""
-    return [name for name in files_below(path) if name.lower().endswith(_SUFFIXES)]
+    return [name for name in files_below(path) if name.lower().endswith(SUFFIXES)]
 
 
 def tags_beside(image: str) -> str:

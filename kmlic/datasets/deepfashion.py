@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 
 from kmlic.data.build_from_listing import list_first
 from kmlic.data.check_images import ImageCheck, check_images
-from kmlic.data.decoding import inspect_and_decode, read_bytes
+from kmlic.data.decoding import decode_image, read_bytes
 from kmlic.data.storage import read_lines
 
 _HINT = "`data_dir` must be the challenge's folder, with img/ and split/."
@@ -178,7 +178,7 @@ def check_deepfashion_images(
         width, height = check.header.width, check.header.height
         if not check.header.plain:  # its sides may be swapped when decoded
             data = read_bytes(folder / row.path)
-            height, width = inspect_and_decode(data, name=row.path)[1].shape[:2]
+            height, width = decode_image(data, name=row.path).shape[:2]
         if row.box[2] > width or row.box[3] > height:
             source = folder / "split" / f"{split}_bbox.txt"
             problems.append(

@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 
+from kmlic.check_limits import MAX_BYTES, MAX_PIXELS
 from kmlic.data.decode_content import decode_content
-from kmlic.data.decoding import MAX_BYTES, MAX_PIXELS, resize_images
+from kmlic.data.decoding import resize_images
 from kmlic.data.read_header import asserted, read_header, within_limits
 
 

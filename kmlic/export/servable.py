@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kmlic.data.decoding import MAX_BYTES, MAX_PIXELS
+from kmlic.check_limits import MAX_BYTES, MAX_PIXELS
 from kmlic.labels import Labels
 
 # A tf.function, which TensorFlow does not type.

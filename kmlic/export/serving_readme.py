@@ -71,8 +71,9 @@ are resized to {{ size }} x {{ size }} as in training.
 {{ meaning }}
 An image that is broken, empty, longer than {{ max_bytes }} bytes or larger than
 {{ max_pixels }} pixels has `ok` false, zeros for scores and "" for names; other images
-of the batch are not affected. So have a BMP that is compressed or has other than 8, 24
-or 32 bits, a PNG with compressed EXIF or XMP, and a JPEG of very many scans.
+of the batch are not affected. So have TIFF, HEIC and AVIF images, a BMP that is
+compressed or has other than 8, 24 or 32 bits, a PNG with compressed EXIF or XMP, and a
+JPEG of very many scans.
 """
 
 

@@ -143,7 +143,7 @@ def damage(folder):
         4: r"002\.png must exist",
         5: r"003\.png must be a JPEG, PNG",
         6: r"004\.png must be a file; it is a folder",
-        7: r"005\.png must have at most max_pixels=50,000,000",
+        7: r"005\.png must have at most max_pixels=67,108,864",
         8: r"labels must be among the 3 known ones; got \['dragon'\]",
         9: "the path must not be empty",
         10: "the path must stay inside",

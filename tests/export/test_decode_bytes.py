@@ -5,7 +5,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from kmlic.data.decoding import decode_image, read_resized, resize_images
+from kmlic.data.build_from_listing import FileLoader
+from kmlic.data.decoding import (
+    decode_image,
+    inspect_image,
+    read_resized,
+    resize_images,
+)
 from kmlic.export.decode_bytes import decode_bytes
 from tests.data.fuzz import damage
 
@@ -95,6 +101,9 @@ BROKEN = {
     "empty": b"",
     "text": b"no image at all",
     "tiff": encode(picture(), "TIFF"),
+    "avif": encode(picture(), "AVIF"),
+    # The start of a photo of a phone, and all that tells that it is one.
+    "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200),
     "truncated jpeg": WHOLE["jpeg"][:600],
     "jpeg without an end to its header": WHOLE["jpeg"][:30],
     "start of a jpeg": b"\xff\xd8\xff",
@@ -164,6 +173,9 @@ def test_large_jpegs_are_decoded_at_a_part_of_their_size_as_in_training(
     images, ok = decode(tf.constant([path.read_bytes()]))
     assert ok.numpy().tolist() == [True]
     np.testing.assert_array_equal(images[0], read_resized(path, SIZE))
+    trained = FileLoader(SIZE).any((str(path), inspect_image(path.read_bytes()).turn))
+    assert max(trained.shape) < 431 and trained.shape[0] >= 2 * SIZE
+    np.testing.assert_array_equal(images[0], resize_images(trained, SIZE))
 
 
 @pytest.mark.slow
