@@ -245,7 +245,8 @@ def data(
     console = make_console()
     for name, text in check.facts.items():
         console.print(f"{name}: {text}", soft_wrap=True)
-    table = Table(*check.LABEL_HEADER[:1])
+    table = Table()
+    table.add_column(check.LABEL_HEADER[0], overflow="fold")
     for column in check.LABEL_HEADER[1:]:
         table.add_column(column, justify="right")
     for cells in check.labels:
@@ -558,7 +559,10 @@ def export(
 def _prediction_table(
     rows: "Iterable[Prediction]", labels: "Labels"
 ) -> tuple[Table, int, int]:
-    table = Table("image", "labels")
+    # Folded, because the end of a path tells the images of a folder apart.
+    table = Table()
+    table.add_column("image", overflow="fold")
+    table.add_column("labels", overflow="fold")
     broken = 0
     for row in rows:
         name = escape_text(str(row.path))

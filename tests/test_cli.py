@@ -280,6 +280,19 @@ def test_shows_file_names_and_labels_that_look_like_markup(
     assert output.count("[meme] 0.95, [/x] 0.95") == len(NAMES)
 
 
+def test_folds_long_paths_so_that_images_can_be_told_apart(
+    run, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("COLUMNS", "60")
+    names = [f"{'x' * 90}_{index}.png" for index in range(2)]
+    for name in names:
+        write_image(tmp_path / "images" / name, (255, 255, 0))
+    assert cli.main(["predict", str(run), str(tmp_path / "images")]) == 0
+    cells = [line.split("│")[1] for line in capsys.readouterr().out.splitlines()[3:-1]]
+    shown = "".join(cell.strip() for cell in cells)
+    assert all(name in shown for name in names)
+
+
 def test_shows_control_characters_of_file_names_escaped(
     run, tmp_path, monkeypatch, capsys
 ):
