@@ -116,7 +116,7 @@ def test_limits_the_tiles_of_a_tiff():
     # The tags of rows per strip and of the configuration, which need not be there.
     data = encode(PICTURE, "TIFF")
     for old, new in ((278, 322), (284, 323)):
-        tag = re.escape(old.to_bytes(2, "little")) + rb"[\3\4]\0\1\0\0\0"
+        tag = re.escape(old.to_bytes(2, "little")) + b"[\3\4]\0\1\0\0\0"
         start = re.search(tag, data).start()
         entry = new.to_bytes(2, "little") + b"\x03\0\x01\0\0\0\x60\xea\0\0"
         data = data[:start] + entry + data[start + 12 :]
