@@ -189,9 +189,8 @@ class RunFolder:
         require_writable(self.path, folder_with=RECORD)
         self._end()
         with contextlib.ExitStack() as stack:
-            # Absolute: the process may change its folder before the end.
             stack.enter_context(parents_of(self.path.absolute()))
-            claim = stack.enter_context(Claim(self.path.absolute()))
+            claim = stack.enter_context(claim_run(self.path))
             recover(self.path)
             resumes = self._open(json.loads(json.dumps(dict(settings), default=str)))
             stack.callback(_discard, self.working.absolute(), claim)
@@ -255,6 +254,20 @@ def _discard(working: Path, claim: Claim) -> None:
 def _close(stack: contextlib.ExitStack, process: int) -> None:
     if os.getpid() == process:  # not in a fork of it
         stack.close()
+
+
+def claim_run(path: str | Path) -> Claim:
+    """Returns the claim on a run folder, which every process needs that writes to it.
+
+    Args:
+        path: the run folder; its parent must exist.
+
+    Example:
+        >>> claim_run("/saved_models/msrn").path
+        PosixPath('/saved_models/msrn')
+    """
+    # Absolute: the process may change its folder before the end.
+    return Claim(follow_link(path).absolute())
 
 
 def require_run(path: str | Path, *names: str) -> None:

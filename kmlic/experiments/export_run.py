@@ -34,7 +34,7 @@ from kmlic.predict import (
     load_run,
     load_run_words,
 )
-from kmlic.run_folder import Run
+from kmlic.run_folder import Run, claim_run, require_run
 
 _NUM_IMAGES = 64
 
@@ -86,40 +86,43 @@ def export_run(
     Raises:
         ValueError: if an argument does not fit, or an output differs from the model's
             by more than the format's tolerance; that export is not kept.
+            Also if another process is writing to the run.
         ImportError: if a format needs an extra that is not installed, naming it.
     """
     run = Path(run)
     if not formats and not quantize:
         raise ValueError("`formats` and `quantize` must name at least one format.")
     paths = list_images(images)[:_NUM_IMAGES] if (images := list(images)) else []
-    model, labels = load_run(run)
-    folder, index = run, None
-    if embeddings:
-        model, index, folder = *_embedding(run, model, labels), run / "embedding"
-    size = image_size_of(model, labels.image_size)
-    data = None
-    if not paths:
-        data = load_split(run, split, dataset=dataset, data_dir=data_dir)
-    pixels = None
-    if data is not None:
-        pixels = next(iter(data.unbatch().batch(_NUM_IMAGES)))[0].numpy()
-    options = ExportOptions(
-        labels=None if embeddings else labels,
-        index=index,
-        images=paths if pixels is None else pixels,
-        maps=maps,
-        warm_up=warm_up,
-        limits=limits,
-    )
-    wanted: list[tuple[str, str | None]] = [
-        *((format, None) for format in formats),
-        *(("tflite", quantization) for quantization in quantize),
-    ]
-    exports: list[Export] = []
-    for format, quantization in wanted:
-        own = dataclasses.replace(options, quantize=quantization)
-        exports += export_checked(model, folder, format, own)
-        _record(run, exports)
+    require_run(run, "model.keras", "labels.json")
+    with claim_run(run):
+        model, labels = load_run(run)
+        folder, index = run, None
+        if embeddings:
+            model, index, folder = *_embedding(run, model, labels), run / "embedding"
+        size = image_size_of(model, labels.image_size)
+        data = None
+        if not paths:
+            data = load_split(run, split, dataset=dataset, data_dir=data_dir)
+        pixels = None
+        if data is not None:
+            pixels = next(iter(data.unbatch().batch(_NUM_IMAGES)))[0].numpy()
+        options = ExportOptions(
+            labels=None if embeddings else labels,
+            index=index,
+            images=paths if pixels is None else pixels,
+            maps=maps,
+            warm_up=warm_up,
+            limits=limits,
+        )
+        wanted: list[tuple[str, str | None]] = [
+            *((format, None) for format in formats),
+            *(("tflite", quantization) for quantization in quantize),
+        ]
+        exports: list[Export] = []
+        for format, quantization in wanted:
+            own = dataclasses.replace(options, quantize=quantization)
+            exports += export_checked(model, folder, format, own)
+            _record(run, exports)
     if not compare:
         return exports
     if pixels is None:

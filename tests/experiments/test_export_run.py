@@ -1,6 +1,9 @@
 import dataclasses
 import importlib
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from tests.export.toys import random_images
 from tests.predict.toys import LABELS, write_image, write_run
 
 # The room's name for the function hides the module of the same name.
+module = importlib.import_module("kmlic.experiments.export_run")
 loading = importlib.import_module("kmlic.experiments.load_split")
 
 IMAGES = tf.random.stateless_uniform((4, 8, 8, 3), (1, 2), 0, 255)
@@ -153,3 +157,44 @@ def test_compares_with_images_alone_where_there_is_no_dataset(run, photographs):
     assert np.isnan(model.mean_average_precision)
     names = [other.name_in(run) for other in others]
     assert names == ["openvino (bfloat16)"] * has_bfloat16()
+
+
+def in_another_process(code, run):
+    command = [sys.executable, "-c", f"import sys; {code}", str(run)]
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def test_a_run_that_another_process_writes_is_not_exported(run, photographs):
+    begin = (
+        "from kmlic.run_folder import RunFolder; folder = RunFolder(sys.argv[1]); "
+        "folder.begin({}); print(flush=True); sys.stdin.read()"
+    )
+    record(run)
+    before = sorted(run.rglob("*"))
+    with in_another_process(begin, run) as other:
+        other.stdout.readline()
+        with pytest.raises(
+            ValueError, match=rf"run is being written .* \({other.pid} on"
+        ):
+            export_run(run, images=[photographs])
+        other.communicate()
+    assert sorted(run.rglob("*")) == before
+    assert not list(run.parent.glob(".run*"))
+
+
+def test_a_run_that_is_exported_is_not_written_by_others(run, photographs, monkeypatch):
+    begin = "from kmlic.run_folder import RunFolder; RunFolder(sys.argv[1]).begin({})"
+    record(run)
+    messages = []
+
+    def export_checked(*arguments):
+        with in_another_process(begin, run) as other:
+            messages.append(other.communicate()[1].decode())
+        return []
+
+    monkeypatch.setattr(module, "export_checked", export_checked)
+    export_run(run, formats=("tflite",), images=[photographs])
+    assert f"is being written by another process ({os.getpid()} on" in messages[0]
+    assert not list(run.parent.glob(".run*"))
