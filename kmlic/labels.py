@@ -177,6 +177,8 @@ class Labels:
         """
         try:
             content: dict[str, Any] = json.loads(text)
+            if not isinstance(content, dict) or "names" not in content:
+                raise ValueError('no JSON object with "names"')
             labels = cls(
                 tuple(content["names"]),
                 content.get("groups"),
@@ -187,7 +189,7 @@ class Labels:
             found = str(content.get("hash", labels.hash))
         except _MALFORMED as error:
             raise ValueError(
-                f"{source} must hold the labels that kmlic wrote; got {error!r}."
+                f"{source} must hold the labels that kmlic wrote; got {error}."
             ) from error
         if found != labels.hash:
             raise ValueError(

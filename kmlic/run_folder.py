@@ -135,7 +135,7 @@ class Run:
                 another type.
         """
         try:
-            run = cls(**json.loads(Path(path).read_text(encoding="utf-8")))
+            run = cls(**_require_fields(json.loads(Path(path).read_text("utf-8"))))
             for name, hint in typing.get_type_hints(cls).items():
                 _check_type(name, getattr(run, name), hint)
             known = {k: v for k, v in run.data.items() if k in _Data.__annotations__}
@@ -370,6 +370,21 @@ def peak_memory_gb() -> float:
         own = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
         kilobytes = int(own[0]) if own else kilobytes
     return round(kilobytes * 1024 / 1e9, 2)
+
+
+def _require_fields(content: Any) -> dict[str, Any]:
+    """Checks that the content of run.json has the fields of `Run`, and no others."""
+    if not isinstance(content, dict):
+        raise TypeError(f"a {type(content).__name__} instead of a JSON object")
+    fields = {field.name: field for field in dataclasses.fields(Run)}
+    for name in content:
+        if name not in fields:
+            raise ValueError(f"the unknown field {name!r}")
+    for name, field in fields.items():
+        required = field.default_factory is dataclasses.MISSING
+        if required and name not in content:
+            raise ValueError(f"no field {name!r}")
+    return content
 
 
 def _check_type(name: str, value: Any, hint: Any) -> None:

@@ -42,12 +42,19 @@ def test_run_json_is_read_as_it_was_written(tmp_path):
     assert read.environment["versions"]["keras"]
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"recipe": "msrn", "surplus": 1}'])
-def test_another_file_is_refused_by_name(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "Expecting value"),
+        ("{}", "no field 'recipe'"),
+        ("[]", "a list instead of a JSON object"),
+        ('{"recipe": "msrn", "surplus": 1}', "the unknown field 'surplus'"),
+    ],
+)
+def test_another_file_is_refused_by_name(tmp_path, text, reason):
     (tmp_path / "run.json").write_text(text)
-    with pytest.raises(
-        ValueError, match=r"run\.json must be a run\.json that kmlic wrote"
-    ):
+    message = rf"run\.json must be a run\.json that kmlic wrote; got {reason}"
+    with pytest.raises(ValueError, match=message):
         Run.read(tmp_path / "run.json")
 
 
