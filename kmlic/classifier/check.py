@@ -14,19 +14,20 @@ from kmlic.atomic_write import atomic_write
 from kmlic.classifier.images import (
     TEST,
     TRAIN,
-    FilePixels,
     Images,
     StoredPixels,
     fingerprint,
     store_images,
 )
-from kmlic.data import MultiLabelData
+from kmlic.data import DatasetSpec, MultiLabelData
+from kmlic.data.file_pixels import FilePixels
 from kmlic.data.image_row import Listing
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
 from kmlic.data.read_listing import read_listing
 from kmlic.data.storage import is_file, is_folder, join
 from kmlic.data_check import UNUSABLE, Finding, check_rows
 from kmlic.datasets import load_dataset
+from kmlic.experiments.describe_data import SPLIT_BY_TRAIN
 from kmlic.labels import Labels
 from kmlic.predict.read_boxes import read_boxes
 
@@ -44,10 +45,12 @@ class Checked:
         images: those that can be trained on or tested with.
         findings: errors and warnings of `kmlic data check` that a training survives,
             such as a label without a training image.
+        dataset: what the images come from if it was no file or folder.
     """
 
     images: Images
     findings: tuple[Finding, ...]
+    dataset: MultiLabelData | None = None
 
 
 def check(
@@ -152,12 +155,16 @@ def _check_dataset(
             seed=seed,
             augmentation="none",
             cache=False,
+            pixels="uint8",
         )
     else:
         source = "the dataset"
     images = store_images(data, folder, source)
     _stop_on_errors([], images)
-    return Checked(images, ())
+    spec = data.spec or DatasetSpec(SPLIT_BY_TRAIN, source, seed)
+    # Pixels are stored as whole numbers.
+    spec = dataclasses.replace(spec, options={**spec.options, "pixels": "uint8"})
+    return Checked(images, (), dataclasses.replace(data, spec=spec))
 
 
 def _read(data: Any, root: str | Path | None, table: Path) -> Listing:
@@ -226,7 +233,7 @@ def _images(
 ) -> Images:
     listing = rows.listing
     targets = rows.targets.toarray()
-    files = np.array([join(listing.root, row.path) for row in rows.images])
+    files = np.array([os.fsencode(join(listing.root, r.path)) for r in rows.images])
     if groups is None and _one_label_each(rows.targets, rows.names):
         groups = {"label": rows.names}
     labels = Labels(rows.names)

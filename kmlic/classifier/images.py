@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,67 +13,11 @@ import tensorflow as tf
 from kmlic.atomic_write import atomic_write
 from kmlic.data import MultiLabelData
 from kmlic.data.build_batches import build_batches
-from kmlic.data.build_from_listing import FileLoader
 from kmlic.data.decode_plain import Crop, cut
+from kmlic.data.file_pixels import FilePixels
 from kmlic.labels import Labels
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class FilePixels:
-    """Reads images from their files.
-
-    Args:
-        files: (N,) paths.
-        turns: (N,) how each is turned upright, see `kmlic.data.decoding.ImageHeader`.
-        boxes: (N, 4) left, top, right and bottom in pixels of the part that is cut
-            out; None for complete images.
-    """
-
-    files: np.ndarray
-    turns: np.ndarray
-    boxes: np.ndarray | None = None
-
-    def references(self, rows: np.ndarray) -> Any:
-        """Returns what `load` takes, one per row."""
-        boxes = np.zeros((len(rows), 4), np.int32)
-        if self.boxes is not None:
-            boxes = self.boxes[rows].astype(np.int32)
-        return self.files[rows], self.turns[rows], boxes
-
-    def load(
-        self, reference: Any, crop: Crop | None = None, *, image_size: int
-    ) -> tf.Tensor:
-        """Decodes an image, or a part of it, to (H, W, 3) inside a TensorFlow graph."""
-        path, turn, box = reference
-        if self.boxes is None:
-            loader = FileLoader(image_size)
-            return loader.any((path, turn), crop)
-
-        def part(sides: tf.Tensor) -> tf.Tensor:
-            left, top, right, bottom = tf.unstack(box)
-            bottom, right = tf.minimum(bottom, sides[0]), tf.minimum(right, sides[1])
-            return tf.stack([top, left, bottom - top, right - left])
-
-        image = FileLoader().any((path, turn), part)
-        return cut(image, crop)
-
-    def joined(self, other: "FilePixels") -> "FilePixels":
-        """Returns the images of both."""
-        if (self.boxes is None) != (other.boxes is None):
-            raise ValueError(
-                "`test` must have the columns x1, y1, x2 and y2 where the training "
-                "images have them, and only there."
-            )
-        boxes = None
-        if self.boxes is not None and other.boxes is not None:
-            boxes = np.concatenate([self.boxes, other.boxes])
-        return FilePixels(
-            np.concatenate([self.files, other.files]),
-            np.concatenate([self.turns, other.turns]),
-            boxes,
-        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -259,8 +202,3 @@ def fingerprint(
     if boxes is not None:
         content.update(np.asarray(boxes, np.int64).tobytes())
     return content.hexdigest()
-
-
-def file_path(root: str | Path, path: str) -> str:
-    """Returns the path of an image below a folder, which may be a store's."""
-    return os.path.join(os.fspath(root), path)  # noqa: PTH118 - keeps gs://

@@ -26,10 +26,15 @@ from kmlic.classifier.heads import heads
 from kmlic.classifier.images import Images
 from kmlic.classifier.protocol import Protocol, make_protocol
 from kmlic.classifier.report import report_sections
-from kmlic.data import DatasetSpec
+from kmlic.data.file_pixels import FilePixels
 from kmlic.evaluation.bootstrap import Bootstrap, Interval, Metric
 from kmlic.evaluation.report import Report, report_scores
-from kmlic.experiments.describe_data import SPLIT_BY_TRAIN, TRAIN_IMAGES
+from kmlic.experiments.describe_data import (
+    TRAIN_IMAGES,
+    TRAIN_RECIPE,
+    describe_data,
+)
+from kmlic.experiments.run_images import load_run_images, write_run_images
 from kmlic.export import ExportOptions, export_checked
 from kmlic.html_report import write_report
 from kmlic.labels import Labels, to_probabilities
@@ -349,10 +354,8 @@ def _record(
         name: int((images.split == number).sum())
         for number, name in enumerate(("train", "validation", "test"))
     }
-    # Splits of its own making, which no loader repeats: see `load_split`.
-    spec = DatasetSpec(SPLIT_BY_TRAIN, images.source, seed)
     return Run(
-        recipe="train",
+        recipe=TRAIN_RECIPE,
         command=shlex.join(["kmlic", *sys.argv[1:]]),
         settings={
             **settings,
@@ -366,15 +369,7 @@ def _record(
             "fingerprints": {str(seed): images.fingerprint},
             "sizes": sizes,
             "exported": {"model": chosen.name, "seed": seed},
-            "seeds": {
-                str(seed): {
-                    "spec": dataclasses.asdict(spec),
-                    "splits": {
-                        name: {"images": count, "fingerprint": images.fingerprint}
-                        for name, count in sizes.items()
-                    },
-                }
-            },
+            "seeds": {str(seed): _describe(trained)},
             "labels": trained.choice.labels.hash,
         },
         results=_values(reports, "metrics"),
@@ -389,6 +384,34 @@ def _record(
             "all": round(time.monotonic() - start, 1),
         },
         weights="fitted to all training and validation images",
+    )
+
+
+def _describe(trained: _Trained) -> dict[str, Any]:
+    """Writes which images these were, and returns what loads them again."""
+    images, data = trained.checked.images, trained.checked.dataset
+    if data is not None:
+        return describe_data(data)
+    labels, folder = trained.choice.labels, trained.folder.draft
+    if isinstance(images.pixels, FilePixels) and images.digests is not None:
+        write_run_images(
+            folder,
+            labels,
+            images.pixels,
+            paths=images.paths,
+            targets=images.targets,
+            split=images.split,
+            digests=images.digests,
+        )
+    return describe_data(
+        load_run_images(
+            folder,
+            labels,
+            check=(),
+            image_size=trained.features.image_size,
+            batch_size=_BATCH,
+            seed=trained.settings.seed,
+        )
     )
 
 

@@ -9,6 +9,8 @@ from kmlic.data import MultiLabelData
 TRAIN_IMAGES = "train_images.npy"
 # Name in a spec of images that `kmlic train` split; other datasets have a loader.
 SPLIT_BY_TRAIN = "kmlic train"
+# Its name in run.json, in place of a recipe's.
+TRAIN_RECIPE = "train"
 
 
 def describe_data(data: MultiLabelData) -> dict[str, Any]:

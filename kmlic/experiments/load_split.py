@@ -17,8 +17,10 @@ from kmlic.datasets.load_dataset import LOADERS, load_dataset
 from kmlic.experiments.describe_data import (
     SPLIT_BY_TRAIN,
     TRAIN_IMAGES,
+    TRAIN_RECIPE,
     describe_data,
 )
+from kmlic.experiments.run_images import load_run_images
 from kmlic.labels import Labels
 from kmlic.run_folder import Run, list_changes
 
@@ -44,7 +46,8 @@ def load_split(
     """Loads a split for the exported model of a run, in order, not augmented.
 
     The run's own dataset is split by the exported model's seed, and must have the
-    fingerprint that run.json records. Targets are in the order of the run's labels; a
+    fingerprint that run.json records; the images of a run of `kmlic train` are those
+    that it lists. Targets are in the order of the run's labels; a
     label that another dataset does not have is unknown (-1) there. Images that the
     model was trained on are left out of other datasets and of "all", and counted in a
     log message, unless `split` is "train".
@@ -78,15 +81,14 @@ def load_split(
         "augmentation": "none",
     }
     splits = SPLITS if split == "all" else (split,)
-    if dataset is None and spec.name == SPLIT_BY_TRAIN:
-        raise ValueError(
-            f"the images of {run} were split by `kmlic train`, which is not repeated; "
-            "name a dataset and the split all: images that the model was trained on "
-            "are left out. `kmlic export` takes images with --images."
-        )
     if dataset is None:
-        path = data_dir or spec.path
-        data = _load(spec.name, path, {**spec.options, **options, **limits})
+        if spec.name == SPLIT_BY_TRAIN:
+            data = load_run_images(
+                run, labels, data_dir=data_dir, check=splits, limits=limits, **options
+            )
+        else:
+            path = data_dir or spec.path
+            data = _load(spec.name, path, {**spec.options, **options, **limits})
         _require_same_splits(run, trained_on, describe_data(data), splits)
     elif str(dataset) in LOADERS:
         if LOADERS[str(dataset)][0] is LOADERS.get(spec.name, (None,))[0]:
@@ -102,7 +104,9 @@ def load_split(
         images = images.concatenate(other)
     if data.labels.names != labels.names:
         images = images.map(_match_labels(data, labels, splits))
-    if split == "train" or (dataset is None and split != "all"):
+    # Runs of `kmlic train` are fitted to their validation images too.
+    unseen = ("test",) if record.recipe == TRAIN_RECIPE else ("validation", "test")
+    if split == "train" or (dataset is None and split in unseen):
         return images
     return _leave_out(run, data, images, splits, options["batch_size"])
 

@@ -12,7 +12,8 @@ from kmlic.experiments import evaluate_run
 from kmlic.explain import activation_maps
 from kmlic.metrics import mean_average_precision
 from kmlic.predict import load_run, load_scorer, predict_paths
-from tests.classifier.photos import write_photos
+from tests.classifier.photos import draw, write_photos
+from tests.toys import toy_data
 
 SMALL = ["--backbone", "small_cnn", "--weights", "none", "--image_size", "64"]
 
@@ -56,14 +57,54 @@ def test_leaves_a_run_that_predicts_and_explains(trained):
     assert all(difference < 1e-4 for difference in run.exports.values())
 
 
-def test_a_run_is_evaluated_without_the_images_that_it_was_trained_on(trained):
+def test_evaluating_a_run_repeats_the_test_figures_in_run_json(trained):
     place, table, run = trained
-    report = evaluate_run(place / "run", dataset=table, split="all")
-    assert report.images == run.data["sizes"]["test"] == 12
     expected = run.results["test"][run.data["exported"]["model"]]
-    assert report.metrics["mAP"] == pytest.approx(expected["mAP"])
-    with pytest.raises(ValueError, match=r"split by `kmlic train`.*the split all"):
-        evaluate_run(place / "run")
+    own = evaluate_run(place / "run")
+    again = evaluate_run(place / "run", dataset=table, split="all")
+    for report in (own, again):  # without the images that it was trained on
+        assert report.images == run.data["sizes"]["test"] == 12
+        assert report.metrics == pytest.approx(expected, abs=1e-7, nan_ok=True)
+    with pytest.raises(ValueError, match="trained on all"):
+        evaluate_run(place / "run", split="validation")
+
+
+def test_evaluating_a_run_repeats_boxes_groups_and_a_test_of_its_own(
+    tmp_path, without_exports
+):
+    options = {
+        "header": "path,labels,x1,y1,x2,y2",
+        "one_each": True,
+        "extra": lambda n: (n % 9, 0, 40, 48),
+    }
+    table = write_photos(tmp_path / "photos", 30, **options)
+    test = write_photos(tmp_path / "test", 12, **options)
+    run = train_classifier(table, _settings(tmp_path / "run"), test=test)
+    expected = run.results["test"][run.data["exported"]["model"]]
+    report = evaluate_run(tmp_path / "run")
+    assert report.metrics == pytest.approx(expected, abs=1e-7, nan_ok=True)
+    draw(["red"], 99).save(test.parent / "001.png")
+    with pytest.raises(ValueError, match=r"1 have changed: .*test/001.png"):
+        evaluate_run(tmp_path / "run")
+    (test.parent / "001.png").unlink()
+    with pytest.raises(ValueError, match=r"must be where they were; 1 are not"):
+        evaluate_run(tmp_path / "run")
+
+
+def test_evaluating_a_run_of_a_named_dataset_loads_it_again(tmp_path, without_exports):
+    settings = _settings(tmp_path / "run", image_size=48)
+    run = train_classifier("street_fashion/tiny", settings)
+    expected = run.results["test"][run.data["exported"]["model"]]
+    report = evaluate_run(tmp_path / "run")
+    assert report.metrics == pytest.approx(expected, abs=1e-7, nan_ok=True)
+
+
+def test_a_dataset_that_no_name_loads_is_evaluated_with_another(
+    tmp_path, without_exports
+):
+    train_classifier(toy_data(), _settings(tmp_path / "run", image_size=None))
+    with pytest.raises(ValueError, match=r"cannot be loaded by name.*the split all"):
+        evaluate_run(tmp_path / "run")
 
 
 def test_the_exported_model_gives_the_scores_in_run_json(trained):
