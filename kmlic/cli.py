@@ -27,9 +27,10 @@ from kmlic.check_limits import (
     Seed,
     check_limits,
 )
-from kmlic.escape_text import escape_text
+from kmlic.escape_text import escape_text, parse_escaped_first
 from kmlic.list_images import list_images
 from kmlic.make_console import make_console
+from kmlic.on_sigterm import STOPPED, on_sigterm
 from kmlic.run_folder import Run as Record
 from kmlic.run_folder import require_run
 
@@ -74,22 +75,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0; 1 if no image could be read or a dataset has errors; 2 if the command failed,
-        after printing the reason in one sentence; 130 after Ctrl-C.
+        after printing the reason in one sentence; 130 after Ctrl-C; 143 after SIGTERM.
     """
     # Before TensorFlow is imported: its start-up messages are not for users.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    commands = {
-        command.__name__: _with_limits(command)
-        for command in (train, data, predict, evaluate, export)
-    }
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        result: int | None = tyro.extras.subcommand_cli_from_dict(
-            commands,
-            prog="kmlic",
-            description="Multi-label image classification.",
-            args=list(sys.argv[1:] if arguments is None else arguments),
-            use_underscores=True,
-        )
+        with on_sigterm():
+            result = parse_escaped_first(_parse, arguments)()
+    except SystemExit as stopped:
+        if stopped.code != STOPPED:
+            raise
+        print("kmlic: stopped", file=sys.stderr)
+        return STOPPED
     except KeyboardInterrupt:
         print("kmlic: interrupted", file=sys.stderr)
         return _INTERRUPTED
@@ -104,17 +102,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return result or 0
 
 
-def _with_limits(command: Callable[..., int | None]) -> Callable[..., int | None]:
+def _parse(arguments: list[str]) -> Callable[[], int | None]:
+    """Returns the command that is called for, with its arguments."""
+    commands = (train, data, predict, evaluate, export)
+    command: Callable[[], int | None] = tyro.extras.subcommand_cli_from_dict(
+        {command.__name__: _with_limits(command) for command in commands},
+        prog="kmlic",
+        description="Multi-label image classification.",
+        args=arguments,
+        use_underscores=True,
+    )
+    return command
+
+
+def _with_limits(
+    command: Callable[..., int | None],
+) -> Callable[..., Callable[[], int | None]]:
     """Makes a command refuse numbers that are out of the limits in their types."""
     hints = typing.get_type_hints(command, include_extras=True)
 
     @functools.wraps(command)
-    def run(*arguments: Any, **options: Any) -> int | None:
+    def bind(*arguments: Any, **options: Any) -> Callable[[], int | None]:
         values = inspect.signature(command).bind(*arguments, **options).arguments
         check_limits(hints, values)
-        return command(*arguments, **options)
+        return functools.partial(command, *arguments, **options)
 
-    return run
+    return bind
 
 
 def _require_paths(*paths: str | Path | None) -> None:

@@ -1,6 +1,10 @@
 """Text from outside, made safe to show and to write."""
 
 import re
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # Control characters, marks that change the direction of text, separators of lines and
 # paragraphs, and half surrogates, which stand for bytes that are not UTF-8.
@@ -67,6 +71,27 @@ def unguard_cell(text: str) -> str:
         ('=1+1', "'cat")
     """
     return text[1:] if text[:1] == "'" and _FORMULA.match(text) else text
+
+
+def parse_escaped_first(parse: Callable[[list[str]], T], arguments: Sequence[str]) -> T:
+    """Parses arguments whose errors are shown, after an escaped copy of them.
+
+    The messages of a parser repeat what it does not accept, so it is first asked with
+    arguments that are safe to show.
+
+    Args:
+        parse: prints an error and raises `SystemExit`, or returns what it parsed; it
+            does nothing else.
+        arguments: the command line.
+
+    Example:
+        >>> parse_escaped_first(" ".join, ["predict", "run"])
+        'predict run'
+    """
+    escaped = [escape_text(argument) for argument in arguments]
+    if escaped != list(arguments):
+        parse(escaped)
+    return parse(list(arguments))
 
 
 def _escape(match: re.Match[str]) -> str:

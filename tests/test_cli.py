@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from unittest import mock
@@ -12,8 +13,11 @@ import tensorflow as tf
 from PIL import Image
 
 from kmlic import cli, experiments, predict
+from kmlic.atomic_write import atomic_write
+from kmlic.escape_text import escape_text
 from kmlic.evaluation import Report
 from kmlic.labels import Labels
+from kmlic.on_sigterm import STOPPED
 from tests.data.files import write_dataset
 from tests.predict.toys import write_broken, write_image, write_run
 
@@ -386,6 +390,45 @@ def test_errors_of_tensorflow_and_ctrl_c_are_one_sentence(
     stop = mock.Mock(side_effect=KeyboardInterrupt)
     monkeypatch.setattr(predict, "load_scorer", stop)
     assert cli.main(["predict", str(run), str(image)]) == 130
+
+
+def test_sigterm_tidies_up(run, image, monkeypatch, capsys):
+    def stop(*arguments, **options):
+        with atomic_write(output) as temporary:
+            temporary.touch()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    output = run.parent / "rows.csv"
+    before = sorted(run.parent.iterdir())
+    monkeypatch.setattr(predict, "write_predictions", stop)
+    command = ["predict", str(run), str(image), "--output", str(output)]
+    assert cli.main(command) == STOPPED == 143
+    assert capsys.readouterr().err == "kmlic: stopped\n"
+    assert sorted(run.parent.iterdir()) == before
+
+
+@pytest.mark.parametrize("argument", ["\x1b[31mred", "a\u202eb.exe", "a\x9bb\x00"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["{}"],
+        ["train", "x", "{}"],
+        ["train", "x", "--minutes", "{}"],
+        ["data", "{}"],
+        ["data", "check", "x", "--near", "{}"],
+        ["evaluate", "run", "--split", "{}"],
+        ["predict", "run", "x", "--runtime", "{}"],
+        ["export", "run", "--maps={}"],
+    ],
+)
+def test_wrong_arguments_are_shown_escaped(words, argument, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([word.format(argument) for word in words])
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err
+    assert not set(argument) & {"\x1b", "\u202e", "\x9b", "\x00"} & set(message)
+    shown = "".join(message.replace("│", "").split())
+    assert escape_text(argument) in shown.replace("\\\\", "\\")
 
 
 def test_limits_the_images_that_are_decoded(run, image, capsys, tmp_path):

@@ -1,6 +1,7 @@
 """Command line of a recipe."""
 
 import dataclasses
+import functools
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -10,9 +11,9 @@ from typing import Any, TypeVar
 import tensorflow as tf
 import tyro
 
-from kmlic.escape_text import escape_text
+from kmlic.escape_text import escape_text, parse_escaped_first
 from kmlic.experiments.training_settings import TrainingSettings
-from kmlic.training import STOPPED
+from kmlic.on_sigterm import STOPPED, on_sigterm
 
 S = TypeVar("S", bound=TrainingSettings)
 
@@ -44,7 +45,7 @@ def run_recipe(
 
     Raises:
         SystemExit: with code 2 and one sentence for an unknown or wrong flag; with
-            code 75 after SIGTERM, once the state of the training is saved.
+            code 143 after SIGTERM, once the state of a training is saved.
 
     Example:
         >>> presets = {"": TrainingSettings(), "trial": TrainingSettings(epochs=1)}
@@ -54,8 +55,9 @@ def run_recipe(
     """
     settings = parse_settings(presets, arguments, description=description)
     try:
-        settings.begin()
-        main(settings)
+        with on_sigterm():
+            settings.begin()
+            main(settings)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted: run the same command to resume\n")
         return _INTERRUPTED
@@ -112,13 +114,15 @@ def parse_settings(
         name = flags[chosen[0]]
         folder = plain.folder.with_name(f"{plain.folder.name}_{name}")
         default = dataclasses.replace(presets[name], folder=folder)
-    return tyro.cli(
+    parse = functools.partial(
+        tyro.cli,
         type(plain),
-        args=[argument for argument in arguments if argument not in flags],
         default=default,
         description=f"{description or ''}\n\nPresets: {', '.join(flags)}.",
         use_underscores=True,
     )
+    fields = [argument for argument in arguments if argument not in flags]
+    return parse_escaped_first(lambda args: parse(args=args), fields)
 
 
 def _sentence(error: Exception) -> str:

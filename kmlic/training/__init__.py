@@ -19,11 +19,10 @@ from kmlic.training.optimizers import (
 from kmlic.training.plateau_decay import PlateauDecay
 from kmlic.training.scoring import predict_scores
 from kmlic.training.strategies import make_strategy
-from kmlic.training.training_state import STOPPED, TrainingState
+from kmlic.training.training_state import TrainingState
 from kmlic.training.transfer import transfer_weights
 
 __all__ = [
-    "STOPPED",
     "AveragedWeights",
     "CachedFeatures",
     "CoupledSGD",

@@ -3,9 +3,7 @@
 import contextlib
 import hashlib
 import json
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import tensorflow as tf
 
 from kmlic.data.training_batches import TrainingBatches
 from kmlic.layers.keras_internals import flatten_layers
+from kmlic.on_sigterm import on_sigterm
 from kmlic.training.accumulate_gradients import accumulate_gradients
 from kmlic.training.augment_on_device import augment_on_device
 from kmlic.training.averaged_weights import AveragedWeights
@@ -48,7 +47,7 @@ def fit(
     after an interruption, it resumes from the last checkpoint and ends with the same
     weights, optimizer, order of images, augmentation and values of the epochs as a
     training without interruption. On SIGTERM it finishes and saves the current step,
-    then ends the process with status 75.
+    then ends the process with status 143.
 
     Args:
         model: compiled.
@@ -79,7 +78,7 @@ def fit(
 
     Raises:
         RuntimeError: if the loss or a weight is not finite, naming the batch.
-        SystemExit: with status 75, after SIGTERM.
+        SystemExit: with status 143, after SIGTERM.
         ValueError: if the number of batches of `train` is unknown, a batch cannot be
             split evenly over the replicas, or the folder holds checkpoints of a
             training with other settings.
@@ -121,7 +120,7 @@ def fit(
     progress = TrainingProgress(title, first_epoch=done)
     with (
         contextlib.closing(progress),
-        _on_sigterm(state.stop),
+        on_sigterm(state.stop),
         _synchronized(model),
         replica_losses(model),
         _skip_steps(model, state.step - done * steps),
@@ -192,18 +191,6 @@ def _flatten(config: dict[str, Any], prefix: str) -> dict[str, Any]:
         else:
             flat[name] = value
     return flat
-
-
-@contextlib.contextmanager
-def _on_sigterm(stop: Callable[[], None]) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may handle signals
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: stop())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

@@ -16,10 +16,10 @@ import keras
 import numpy as np
 
 from kmlic.atomic_write import atomic_write
+from kmlic.on_sigterm import STOPPED
 from kmlic.run_folder import list_changes, nan_to_none, none_to_nan
 from kmlic.training.multi_worker import all_reduce_max, is_chief
 
-STOPPED = 75  # sysexits.h: a temporary failure, the user is invited to retry
 _KEPT = 2
 _STOP = 2  # what a worker requests after a step; 1 is to save
 _CORRUPT = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
@@ -74,7 +74,7 @@ class TrainingState(keras.callbacks.Callback):
     Raises:
         RuntimeError: if the loss or a weight is not finite; the last checkpoint is
             from before.
-        SystemExit: with status 75, after `stop`, when the step is done and saved.
+        SystemExit: with status 143, after `stop`, when the step is done and saved.
     """
 
     def __init__(

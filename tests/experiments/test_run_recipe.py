@@ -1,11 +1,15 @@
+import gc
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from kmlic.experiments import TrainingSettings, parse_settings, run_recipe
 from kmlic.labels import Labels
-from kmlic.training import STOPPED
+from kmlic.on_sigterm import STOPPED
+from kmlic.run_folder import RunFolder
 
 PRESETS = {"": TrainingSettings(), "paper": TrainingSettings(epochs=90)}
 
@@ -70,11 +74,32 @@ def test_ctrl_c_says_how_to_resume(capsys):
     assert "run the same command to resume" in capsys.readouterr().err
 
 
-def test_sigterm_has_its_own_exit_code(capsys):
+@pytest.mark.parametrize("state", [None, "step"])
+def test_sigterm_at_any_time_leaves_a_run_to_resume_or_none(tmp_path, state, capsys):
     def main(settings):
-        raise SystemExit(STOPPED)
+        folder = RunFolder(settings.folder)
+        folder.begin({})
+        if state is not None:
+            folder.trainings.mkdir()
+            (folder.trainings / state).touch()
+        os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(SystemExit) as stopped:
-        run_recipe(main, PRESETS, [])
-    assert stopped.value.code == 75
+        run_recipe(main, PRESETS, ["--folder", str(tmp_path / "run")])
+    assert stopped.value.code == STOPPED == 143
+    del stopped
+    gc.collect()
     assert "stopped: run the same command" in capsys.readouterr().err
+    left = [] if state is None else [".run.working"]
+    assert [path.name for path in tmp_path.iterdir()] == left
+
+
+def test_wrong_arguments_are_shown_escaped(capsys):
+    for words in (["--rows\x1b[31m"], ["--epochs", "\u202e3"], ["\x9b31m"]):
+        with pytest.raises(SystemExit):
+            parse_settings(PRESETS, words)
+        message = capsys.readouterr().err
+        assert not {"\x1b", "\u202e", "\x9b"} & set(message)
+        assert any(mark in message for mark in ("x1b[31m", "u202e3", "x9b31m"))
+    found = parse_settings(PRESETS, ["--data_dir", "caf\x1b"])
+    assert found.data_dir == Path("caf\x1b")

@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 from kmlic.data.build_batches import build_batches
-from kmlic.training import STOPPED, LayerwiseAdamW, fit, make_strategy
+from kmlic.on_sigterm import STOPPED
+from kmlic.training import LayerwiseAdamW, fit, make_strategy
 
 RANDOM = np.random.default_rng(0)
 IMAGES = tf.constant(RANDOM.integers(0, 256, (14, 8, 8, 3), np.uint8))
@@ -123,7 +124,7 @@ def test_sigterm_ends_the_step_saves_and_has_a_code_of_its_own(
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as stopped:
         train(tmp_path, At(step, terminate))
-    assert stopped.value.code == STOPPED == 75
+    assert stopped.value.code == STOPPED == 143
     assert signal.getsignal(signal.SIGTERM) is before
     assert (tmp_path / f"step-{step:09d}.npz").exists()
     require_same(train(tmp_path), undisturbed)
