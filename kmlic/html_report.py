@@ -34,12 +34,27 @@ class Picture:
     """Holds an image, shown as a thumbnail, and the text below it.
 
     Args:
-        image: (H, W, 3) pixels 0-255, uint8 or float.
-        caption: lines of text.
+        image: (H, W, 3) pixels 0-255, uint8 or float, or a JPEG, which is not changed.
+        caption: lines of text; may be empty.
+        name: what is read out instead of the image, and shown where a mouse points.
     """
 
-    image: np.ndarray
+    image: np.ndarray | bytes
     caption: str
+    name: str = ""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Gallery:
+    """Holds thumbnails that belong together, shown side by side.
+
+    Args:
+        title: the heading.
+        pictures: the thumbnails, of at most 96 x 96 pixels.
+    """
+
+    title: str
+    pictures: Sequence[Picture]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,6 +71,7 @@ class Section:
         rows: cells of text. Columns of numbers are aligned to the right.
         figures: made with `matplotlib.figure.Figure`, not with pyplot; drawn on white.
         pictures: images shown side by side.
+        galleries: sets of thumbnails, each with a heading.
 
     Raises:
         ValueError: if the rows differ in their number of cells.
@@ -71,6 +87,7 @@ class Section:
     rows: Sequence[Sequence[str]] = ()
     figures: Sequence[Figure] = ()
     pictures: Sequence[Picture] = ()
+    galleries: Sequence[Gallery] = ()
 
     def __post_init__(self) -> None:
         width = len(self.header or (self.rows[0] if self.rows else ()))
@@ -110,13 +127,18 @@ def write_report(path: str | Path, title: str, sections: Sequence[Section]) -> N
             "rows": section.rows,
             "numeric": _numeric_columns(section.rows),
             "figures": [_figure(figure, section.title) for figure in section.figures],
-            "pictures": [
-                {"source": _picture(picture.image), "caption": picture.caption}
-                for picture in section.pictures
+            "pictures": _pictures(section.pictures),
+            "galleries": [
+                {"title": gallery.title, "pictures": _pictures(gallery.pictures)}
+                for gallery in section.galleries
             ],
         }
         for number, section in enumerate(sections, start=1)
-        if section.text or section.rows or section.figures or section.pictures
+        if section.text
+        or section.rows
+        or section.figures
+        or section.pictures
+        or section.galleries
     ]
     page = _TEMPLATE.render(title=title, sections=shown)
     with atomic_write(path) as temporary:
@@ -206,7 +228,16 @@ def _finalize(value: object) -> object:
     return escape_lines(value) if isinstance(value, str) else value
 
 
-def _picture(pixels: np.ndarray) -> str:
+def _pictures(pictures: Sequence[Picture]) -> list[dict[str, str]]:
+    return [
+        {"source": _picture(each.image), "caption": each.caption, "name": each.name}
+        for each in pictures
+    ]
+
+
+def _picture(pixels: np.ndarray | bytes) -> str:
+    if isinstance(pixels, bytes):
+        return _data_url(pixels, "image/jpeg")
     image = Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8))
     image.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
     file = io.BytesIO()
@@ -270,6 +301,15 @@ td { min-width: 3rem; }
   grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); }
 figure { margin: 0; }
 figure img { width: 100%; border-radius: .4rem; display: block; }
+.galleries { display: grid; gap: .25rem 1.5rem; margin-bottom: 1rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); }
+h3 { font-size: .95rem; font-weight: 500; margin: .75rem 0 .4rem;
+  overflow-wrap: anywhere; }
+.thumbnails { display: flex; flex-wrap: wrap; gap: .5rem; }
+.thumbnails figure { width: 6rem; }
+.thumbnails img { width: auto; max-width: 100%; border-radius: .25rem; }
+.thumbnails figcaption { font-size: .75rem; line-height: 1.3;
+  overflow-wrap: anywhere; }
 figcaption { font-size: .85rem; white-space: pre-line; padding-top: .3rem; }
 @media print { .table { max-height: none; overflow: visible; } }
 </style>
@@ -334,6 +374,26 @@ figcaption { font-size: .85rem; white-space: pre-line; padding-top: .3rem; }
 <img src="{{ picture.source }}" alt="">
 <figcaption>{{ picture.caption }}</figcaption>
 </figure>
+{% endfor %}
+</div>
+{% endif %}
+{% if section.galleries %}
+<div class="galleries">
+{% for gallery in section.galleries %}
+<div>
+<h3>{{ gallery.title }}</h3>
+<div class="thumbnails">
+{% for picture in gallery.pictures %}
+<figure>
+<img src="{{ picture.source }}" alt="{{ picture.name }}" title="{{ picture.name }}"\
+ loading="lazy">
+{% if picture.caption %}
+<figcaption>{{ picture.caption }}</figcaption>
+{% endif %}
+</figure>
+{% endfor %}
+</div>
+</div>
 {% endfor %}
 </div>
 {% endif %}

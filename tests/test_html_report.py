@@ -1,12 +1,14 @@
 import base64
 import html.parser
+import io
 
 import markupsafe
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
-from kmlic.html_report import Picture, Section, write_report
+from kmlic.html_report import Gallery, Picture, Section, write_report
 
 
 class Page(html.parser.HTMLParser):
@@ -185,3 +187,18 @@ def test_control_characters_are_shown_escaped(tmp_path):
     assert set(shown) == {r"a\x07\u202e\xe9"} and len(shown) == 4
     assert _texts_of(figure)[:2] == [r"a\x07\u202e\xe9"] * 2
     assert not {"\x07", "\u202e"} & set(text)
+
+
+def test_galleries_hold_thumbnails_as_they_are(tmp_path):
+    file = io.BytesIO()
+    Image.new("RGB", (8, 6), "red").save(file, "JPEG")
+    hostile = '<b onload="x">&.jpg'
+    gallery = Gallery(
+        "<i>set</i>",
+        [Picture(file.getvalue(), "", hostile), Picture(np.zeros((4, 4, 3)), hostile)],
+    )
+    write_report(tmp_path / "a.html", "A", [Section("Copies", galleries=[gallery])])
+    text = (tmp_path / "a.html").read_text()
+    assert base64.b64encode(file.getvalue()).decode() in text
+    assert "&lt;i&gt;set&lt;/i&gt;" in text and "<b onload" not in text
+    assert text.count("<figcaption>") == 1 and text.count("<figure>") == 2

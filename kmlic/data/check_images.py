@@ -54,7 +54,8 @@ def check_images(
         paths: the files.
         depth: "decode" decodes every image as in training; "header" reads the file and
             its header, and does not find damaged pixels; "none" opens no file.
-        describe: a function of the pixels of each image; needs depth="decode".
+        describe: a function of the pixels of each image, of a large JPEG at a part of
+            its size; needs depth="decode".
         **limits: see `Limits`.
 
     Raises:

@@ -143,8 +143,14 @@ class InspectedRows:
             (members[0], other)
             for members in copies
             for other in members[1:]
-            if (self.targets[[members[0]]] != self.targets[[other]]).nnz
+            if self._marks(members[0]) != self._marks(other)
         ]
+
+    def _marks(self, index: int) -> dict[int, int]:
+        """Returns the column and value of each target of an image that is not 0."""
+        start, end = self.targets.indptr[index : index + 2]
+        columns, values = self.targets.indices[start:end], self.targets.data[start:end]
+        return dict(zip(columns.tolist(), values.tolist(), strict=True))
 
 
 def inspect_rows(

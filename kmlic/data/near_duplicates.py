@@ -1,6 +1,7 @@
 """Near duplicates of images, by perceptual hashes."""
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
@@ -8,6 +9,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 _BITS = 64
+# Comparisons of hashes with one equal part, and of each hash: the work stays linear
+# where very many images have one, such as blank pages.
+_COMPARISONS, _COMPARISONS_EACH = 20_000_000, 100
+# Pairs that are kept before sets are made of them.
+_MOST_PAIRS = 2_000_000
 
 
 def perceptual_hash(pixels: np.ndarray) -> int:
@@ -38,7 +44,8 @@ def near_duplicates(hashes: np.ndarray, *, distance: int = 4) -> list[list[int]]
     """Finds sets of images whose hashes differ in few bits, directly or by others.
 
     Two hashes that differ in `distance` bits are equal in at least one of `distance` +
-    1 parts, so only those that share a part are compared.
+    1 parts, so only those that share a part are compared; of more than 200,000 images
+    each with the 100 that follow it in the order of their hashes.
 
     Shapes: (N,) uint64 to sets of images, each ascending.
 
@@ -58,33 +65,45 @@ def near_duplicates(hashes: np.ndarray, *, distance: int = 4) -> list[list[int]]
         raise ValueError(f"`distance` must be from 0 to 16; got distance={distance}.")
     distinct, index = np.unique(np.asarray(hashes, np.uint64), return_inverse=True)
     edges = np.linspace(0, _BITS, distance + 2).astype(int)
-    pairs = [
-        _close_pairs(distinct, int(low), int(high), distance)
-        for low, high in itertools.pairwise(edges)
-    ]
-    rows, columns = np.concatenate(pairs, axis=1)
-    graph = coo_array(
-        (np.ones(len(rows), bool), (rows, columns)), (len(distinct), len(distinct))
-    )
-    _, component = connected_components(graph, directed=False)
-    component = component[index]
+    component = np.arange(len(distinct))
+    found: list[np.ndarray] = []
+    for low, high in itertools.pairwise(edges):
+        for pairs in _close_pairs(distinct, int(low), int(high), distance):
+            found.append(pairs)
+            if sum(each.shape[1] for each in found) > _MOST_PAIRS:
+                component, found = _connected(component, found), []
+    component = _connected(component, found)[index]
     order = np.argsort(component, kind="stable")
     starts = np.flatnonzero(np.diff(component[order], prepend=-1))
     sets = np.split(order, starts[1:])
     return [members.tolist() for members in sets if len(members) > 1]
 
 
-def _close_pairs(hashes: np.ndarray, low: int, high: int, distance: int) -> np.ndarray:
+def _connected(component: np.ndarray, pairs: list[np.ndarray]) -> np.ndarray:
+    """Returns the component of each hash after those of some pairs are joined."""
+    count = len(component)
+    own = np.stack([np.arange(count), component])
+    rows, columns = np.concatenate([own, *pairs], axis=1)
+    graph = coo_array((np.ones(len(rows), bool), (rows, columns)), (count, count))
+    labels = connected_components(graph, directed=False)[1]
+    # The first hash of each component stands for it.
+    first = np.unique(labels, return_index=True)[1]
+    return first[labels]
+
+
+def _close_pairs(
+    hashes: np.ndarray, low: int, high: int, distance: int
+) -> Iterator[np.ndarray]:
     """Compares the hashes that are equal in the bits from `low` to below `high`."""
     mask = np.uint64((1 << (high - low)) - 1)
     part = (hashes >> np.uint64(low)) & mask
     order = np.argsort(part, kind="stable")
-    part, found = part[order], [np.zeros((2, 0), int)]
-    for step in range(1, len(order)):
+    part = part[order]
+    most = max(_COMPARISONS_EACH, _COMPARISONS // max(len(order), 1))
+    for step in range(1, min(len(order), most + 1)):
         (equal,) = np.nonzero(part[step:] == part[:-step])
         if not len(equal):
             break
         one, other = order[equal], order[equal + step]
         close = np.bitwise_count(hashes[one] ^ hashes[other]) <= distance
-        found.append(np.stack([one[close], other[close]]))
-    return np.concatenate(found, axis=1)
+        yield np.stack([one[close], other[close]])

@@ -1,4 +1,6 @@
 import io
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -61,3 +63,15 @@ def test_equal_hashes_and_chains_are_one_set():
 def test_says_how_far_a_distance_may_go():
     with pytest.raises(ValueError, match="distance=17"):
         near_duplicates(np.zeros(2, np.uint64), distance=17)
+
+
+def test_very_many_alike_take_linear_work():
+    # All share most parts, as blank pages do, and each differs in one bit or two.
+    low = np.arange(100_000, dtype=np.uint64)
+    began = time.process_time()
+    tracemalloc.start()
+    sets = near_duplicates(low << np.uint64(20), distance=4)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(len(members) for members in sets) == 100_000 and len(sets) < 5
+    assert time.process_time() - began < 60 and peak < 300e6
