@@ -1,4 +1,4 @@
-"""The last stage: which model is exported, and with which thresholds."""
+"""The stage before the last: which model is exported."""
 
 import dataclasses
 import itertools
@@ -10,9 +10,7 @@ import numpy as np
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.candidate import Candidate
 from kmlic.evaluation.bootstrap import Bootstrap, Interval, Metric
-from kmlic.evaluation.tune_thresholds import tune_thresholds
-from kmlic.labels import Labels, to_probabilities
-from kmlic.metrics import precision_recall_f1
+from kmlic.labels import Labels
 from kmlic.models import average_models
 
 # The simpler model is kept unless the other is better in nine of ten draws of images.
@@ -63,12 +61,10 @@ class Choice:
     Args:
         chosen: the line that is exported.
         rows: all lines, the simplest first; the first one is the floor.
-        labels: with thresholds.
     """
 
     chosen: Row
     rows: tuple[Row, ...]
-    labels: Labels
 
 
 def choice(
@@ -132,7 +128,7 @@ def choice(
         f"{chosen.name}: {metric} {chosen.interval}, {_difference(chosen)}"
         f"; best of {len(rows)}: {top.name}, {top.interval}",
     )
-    return Choice(chosen, tuple(rows), _with_thresholds(labels, targets, chosen.logits))
+    return Choice(chosen, tuple(rows))
 
 
 def build_chosen(
@@ -170,18 +166,3 @@ def _difference(row: Row) -> str:
     if difference.value == 0:
         return "the floor itself"
     return f"against the floor: {difference.describe_difference()}"
-
-
-def _with_thresholds(labels: Labels, targets: np.ndarray, logits: np.ndarray) -> Labels:
-    """Takes tuned thresholds if they are at least as good in CF1 as 0.5."""
-    if labels.exclusive or not (targets == 1).any():
-        return labels
-    probabilities = to_probabilities(logits, labels)
-    thresholds = tune_thresholds(targets, probabilities)
-    tuned, half = (
-        precision_recall_f1(targets, probabilities, threshold=each)["CF1"]
-        for each in (thresholds, np.full(len(labels), 0.5))
-    )
-    if not tuned >= half:
-        return labels
-    return dataclasses.replace(labels, thresholds=tuple(thresholds.tolist()))

@@ -17,6 +17,7 @@ from kmlic.backbones import build_backbone
 from kmlic.backbones.build_backbone import APPLICATIONS, NETWORKS
 from kmlic.check_choice import check_choice
 from kmlic.classifier.budget import Budget
+from kmlic.classifier.calibration import Calibration, calibration
 from kmlic.classifier.check import Checked, check
 from kmlic.classifier.choice import Choice, build_chosen, choice
 from kmlic.classifier.features import Features, features
@@ -166,9 +167,24 @@ def train_classifier(
         metric=metric,
         groups=images.groups_of(protocol.scored),
     )
+    calibrations = {
+        row.name: calibration(
+            row.logits, images.targets[protocol.scored], labels, protocol
+        )
+        for row in (chosen.rows[0], chosen.chosen)
+    }
+    budget.say("calibration", calibrations[chosen.chosen.name].text)
     return _finish(
         _Trained(
-            settings, data, checked, found, protocol, metric, base, chosen, run_folder
+            settings,
+            checked,
+            found,
+            protocol,
+            metric,
+            base,
+            chosen,
+            calibrations,
+            run_folder,
         ),
         build,
         budget,
@@ -179,14 +195,24 @@ def train_classifier(
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Trained:
     settings: ClassifierSettings
-    data: Any
     checked: Checked
     features: Features
     protocol: Protocol
     metric: Metric
     floor: Floor
     choice: Choice
+    calibrations: Mapping[str, Calibration]
     folder: RunFolder
+
+    @property
+    def calibration(self) -> Calibration:
+        """Returns that of the chosen model."""
+        return self.calibrations[self.choice.chosen.name]
+
+    @property
+    def labels(self) -> Labels:
+        """Returns the labels with the thresholds of the chosen model."""
+        return self.calibration.labels
 
 
 def _reserve(images: Images, found: Features) -> float:
@@ -240,8 +266,8 @@ def _finish(
     start: float,
 ) -> Run:
     images, chosen = trained.checked.images, trained.choice.chosen
-    labels, size = trained.choice.labels, trained.features.image_size
-    model = build_chosen(chosen, lambda: build(size))
+    labels, size = trained.labels, trained.features.image_size
+    model = trained.calibration.apply(build_chosen(chosen, lambda: build(size)))
     working = trained.folder.draft
     labels.write(working / "labels.json")
     model.save(working / "model.keras")
@@ -280,10 +306,13 @@ def _finish(
 def _judge(trained: _Trained, model: keras.Model) -> tuple[dict[str, Any], str]:
     """Scores the test images with the exported model and with the floor."""
     images, chosen = trained.checked.images, trained.choice.chosen
-    labels, size = trained.choice.labels, trained.features.image_size
+    labels, size = trained.labels, trained.features.image_size
     scored = images.targets[trained.protocol.scored]
-    logits = {chosen.name: chosen.logits, FLOOR: trained.floor.candidate.logits[0]}
-    reports = {"validation": _reports(scored, logits, labels)}
+    logits = {
+        row.name: trained.calibrations[row.name](row.logits)
+        for row in (chosen, trained.choice.rows[0])
+    }
+    reports = {"validation": _reports(scored, logits, trained.calibrations)}
     name = trained.settings.backbone
     name = _BACKBONE if name == "auto" else name
     rows = images.test_rows
@@ -302,7 +331,10 @@ def _judge(trained: _Trained, model: keras.Model) -> tuple[dict[str, Any], str]:
     targets = images.targets[rows]
     base = trained.floor
     plain = base.weights(trained.features.pooled[0, rows, base.columns])
-    reports["test"] = _reports(targets, {chosen.name: own, FLOOR: plain}, labels)
+    plain = trained.calibrations[FLOOR](plain)
+    # In this order, the exported model's own scores stay where it is the floor.
+    logits = {FLOOR: plain, chosen.name: own}
+    reports["test"] = _reports(targets, logits, trained.calibrations)
     bootstrap = Bootstrap(
         targets, labels, metric=trained.metric, groups=images.groups_of(rows)
     )
@@ -333,12 +365,15 @@ def _verdict(
 
 
 def _reports(
-    targets: np.ndarray, logits: Mapping[str, np.ndarray], labels: Labels
+    targets: np.ndarray,
+    logits: Mapping[str, np.ndarray],
+    calibrations: Mapping[str, Calibration],
 ) -> dict[str, Report]:
-    return {
-        name: report_scores(targets, to_probabilities(own, labels), labels)
-        for name, own in logits.items()
-    }
+    reports = {}
+    for name, own in logits.items():
+        labels = calibrations[name].labels
+        reports[name] = report_scores(targets, to_probabilities(own, labels), labels)
+    return reports
 
 
 def _record(
@@ -370,7 +405,7 @@ def _record(
             "sizes": sizes,
             "exported": {"model": chosen.name, "seed": seed},
             "seeds": {str(seed): _describe(trained)},
-            "labels": trained.choice.labels.hash,
+            "labels": trained.labels.hash,
         },
         results=_values(reports, "metrics"),
         deviations={},
@@ -392,7 +427,7 @@ def _describe(trained: _Trained) -> dict[str, Any]:
     images, data = trained.checked.images, trained.checked.dataset
     if data is not None:
         return describe_data(data)
-    labels, folder = trained.choice.labels, trained.folder.draft
+    labels, folder = trained.labels, trained.folder.draft
     if isinstance(images.pixels, FilePixels) and images.digests is not None:
         write_run_images(
             folder,
