@@ -1,17 +1,20 @@
 """A dataset of a tensorflow-datasets builder."""
 
+import contextlib
 import functools
 import hashlib
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from kmlic.atomic_write import parents_of, remove
+from kmlic.claim import Claim
 from kmlic.data.build_batches import BatchOptions, build_splits, fits_in_cache
 from kmlic.data.check_images import shorten
 from kmlic.data.dataset_spec import DatasetSpec
@@ -24,6 +27,7 @@ from kmlic.require_reachable import require_reachable
 _STREAM_BUFFER = 4096
 
 Example = Mapping[str, Any]
+B = TypeVar("B", bound=tfds.core.DatasetBuilder)
 
 
 def prepare_tfds(
@@ -47,14 +51,47 @@ def prepare_tfds(
     prepared = Path(folder).expanduser().glob(f"{name}/*/dataset_info.json")
     if "://" not in os.fspath(folder) and not any(prepared):
         require_reachable(host, remedy)
-    builder = tfds.builder(name, data_dir=data_dir)
     try:
-        builder.download_and_prepare()
+        return prepare_alone(lambda: tfds.builder(name, data_dir=data_dir))
     except Exception as error:  # tensorflow-datasets raises whatever its servers cause
         raise ConnectionError(
             f"{name} could not be downloaded: {error} {remedy}"
         ) from error
+
+
+def prepare_alone(make: Callable[[], B]) -> B:
+    """Returns a builder, after preparing its dataset if it is not there.
+
+    One process prepares a dataset at a time; others wait for it. What killed processes
+    left of it is removed.
+
+    Args:
+        make: returns a new builder.
+    """
+    builder = make()
+    if builder.is_prepared():
+        return builder
+    folder = os.fspath(builder.data_dir)
+    with contextlib.ExitStack() as stack:
+        if "://" not in folder:  # a store such as gs:// has no locks
+            stack.enter_context(parents_of(Path(folder)))
+            stack.enter_context(Claim(Path(folder), wait=True))
+            _remove_incomplete(Path(folder))
+        builder = make()
+        builder.download_and_prepare()
     return builder
+
+
+def _remove_incomplete(folder: Path) -> None:
+    """Removes the folders in which tensorflow-datasets was preparing a dataset."""
+    for path in folder.parent.glob(f"incomplete.*_{folder.name}"):
+        below = os.path.join(path.resolve(), "")  # noqa: PTH118 - with a "/" behind
+        for link in Path("/proc").glob("[0-9]*/fd/*"):
+            with contextlib.suppress(OSError):  # a process that has ended
+                if os.readlink(link).startswith(below):  # noqa: PTH115 - faster
+                    break  # it was started without kmlic, and runs
+        else:
+            remove(path)
 
 
 def from_tfds(

@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from kmlic.data.build_batches import BatchOptions, build_splits
 from kmlic.data.check_images import shorten
 from kmlic.data.dataset_spec import DatasetSpec
-from kmlic.data.from_tfds import from_tfds, multi_hot
+from kmlic.data.from_tfds import from_tfds, multi_hot, prepare_alone
 from kmlic.data.multi_label_data import SPLITS, MultiLabelData
 from kmlic.data.splits import split_images
 from kmlic.data.storage import read_lines
@@ -170,8 +170,7 @@ def _one_hot(classes: np.ndarray, num_labels: int) -> np.ndarray:
 
 
 def _load_tfds(**options: Unpack[BatchOptions]) -> MultiLabelData:
-    builder = tfds.builder("cifar100")
-    builder.download_and_prepare()
+    builder = prepare_alone(lambda: tfds.builder("cifar100"))
     names = tuple(builder.info.features["label"].names)
 
     return from_tfds(

@@ -1,10 +1,14 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from kmlic.claim import Claim
 from kmlic.data import resize_images
 from kmlic.data.dataset_spec import DatasetSpec
-from kmlic.data.from_tfds import from_tfds
+from kmlic.data.from_tfds import from_tfds, prepare_alone
 from kmlic.labels import Labels
 from tests.data.files import picture
 
@@ -99,3 +103,65 @@ def test_training_takes_every_image_each_epoch_in_a_repeatable_order(builder, ca
 def test_refuses_other_splits(builder):
     with pytest.raises(ValueError, match=r"must name .*; got \('train', 'test'\)"):
         load(builder, splits={"train": "drawn", "test": "drawn"})
+
+
+def make_squares(folder):
+    return lambda: Squares(data_dir=folder)
+
+
+def write_incomplete(folder, name):
+    left = folder / f"squares/incomplete.{name}_1.0.0"
+    left.mkdir(parents=True)
+    (left / "squares-train.tfrecord").write_text("half")
+    return left
+
+
+def test_what_killed_processes_left_is_removed(tmp_path):
+    write_incomplete(tmp_path, "A1B2C3")
+    other = write_incomplete(tmp_path, "D4E5F6").rename(
+        tmp_path / "squares/incomplete.D4E5F6_2.0.0"
+    )
+    builder = prepare_alone(make_squares(tmp_path))
+    assert builder.is_prepared()
+    assert {path.name for path in other.parent.iterdir()} == {"1.0.0", other.name}
+
+
+def test_a_killed_preparation_is_removed_at_the_next_start(tmp_path):
+    script = (
+        "import os, signal, sys; from tests.data import test_from_tfds as tests; "
+        "tests.Squares._generate_examples = lambda *_: os.kill(os.getpid(), 9); "
+        "tests.prepare_alone(tests.make_squares(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    assert subprocess.run(command, stderr=subprocess.DEVNULL).returncode == -9
+    left = {path.name[:11] for path in (tmp_path / "squares").iterdir()}
+    assert left == {".1.0.0.lock", "incomplete."}
+    assert prepare_alone(make_squares(tmp_path)).is_prepared()
+    assert [path.name for path in (tmp_path / "squares").iterdir()] == ["1.0.0"]
+
+
+def test_what_a_living_process_writes_stays(tmp_path):
+    left = write_incomplete(tmp_path, "A1B2C3")
+    with (left / "squares-train.tfrecord").open("a"):
+        prepare_alone(make_squares(tmp_path))
+    assert left.exists()
+
+
+def test_processes_wait_for_the_one_that_prepares(tmp_path, monkeypatch):
+    drawn = []
+
+    def generate(builder):
+        drawn.append(builder)
+        return generate_examples(builder)
+
+    def enter(claim):
+        """Another process prepares while this one waits."""
+        Squares(data_dir=tmp_path).download_and_prepare()
+        return enter_claim(claim)
+
+    generate_examples, enter_claim = Squares._generate_examples, Claim.__enter__
+    monkeypatch.setattr(Squares, "_generate_examples", generate)
+    monkeypatch.setattr(Claim, "__enter__", enter)
+    for _ in range(2):
+        assert prepare_alone(make_squares(tmp_path)).is_prepared()
+    assert len(drawn) == 1

@@ -155,7 +155,8 @@ def test_says_in_one_sentence_that_there_is_no_network(monkeypatch, tmp_path):
 
 
 def test_says_so_too_when_a_download_ends_early(monkeypatch, tmp_path, network):
-    builder = mock.Mock()
+    builder = mock.Mock(data_dir=tmp_path / "voc/2007/5.0.0")
+    builder.is_prepared.return_value = False
     builder.download_and_prepare.side_effect = OSError("reset by peer")
     monkeypatch.setattr(tfds, "builder", lambda name, data_dir: builder)
     with pytest.raises(ConnectionError, match=r"reset by peer.*--data_dir FOLDER"):

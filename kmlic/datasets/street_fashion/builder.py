@@ -17,9 +17,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.utils import tqdm_utils
 
-from kmlic.atomic_write import parents_of, remove
 from kmlic.check_choice import check_choice
-from kmlic.claim import Claim
+from kmlic.data.from_tfds import prepare_alone
 from kmlic.data.progress import with_progress
 from kmlic.datasets.deepfashion import ATTRIBUTE_GROUPS
 from kmlic.datasets.street_fashion.drawing import IMAGE_SIZE
@@ -181,9 +180,6 @@ def load_street_fashion_builder(
 ) -> StreetFashion:
     """Returns the dataset's builder, with all images drawn now or earlier.
 
-    One process draws a dataset at a time; others wait for it. What a killed process
-    left is removed.
-
     Args:
         data_dir: folder of TFDS; ~/tensorflow_datasets when None.
         config: "default", "tiny" or a `StreetFashionConfig` with another name.
@@ -199,13 +195,7 @@ def load_street_fashion_builder(
     if isinstance(config, str):
         names = [known.name for known in StreetFashion.BUILDER_CONFIGS]
         check_choice("config", config, *names)
-    builder = StreetFashion(data_dir=data_dir, config=config)
-    if builder.is_prepared():
-        return builder
-    with _alone(os.fspath(builder.data_dir)):
-        builder = StreetFashion(data_dir=data_dir, config=config)
-        builder.download_and_prepare()
-    return builder
+    return prepare_alone(lambda: StreetFashion(data_dir=data_dir, config=config))
 
 
 def _multi_hot_feature(names: tuple[str, ...]) -> tfds.features.Tensor:
@@ -307,19 +297,6 @@ class _Painters:
 
         for drawn in self._threads.map(draw_chunk, chunks):
             yield from drawn
-
-
-@contextlib.contextmanager
-def _alone(data_dir: str) -> Iterator[None]:
-    """Waits for other processes that draw the dataset, and tidies up after them."""
-    if "://" in data_dir:  # a store such as gs:// has no locks
-        yield
-        return
-    folder = Path(data_dir)
-    with parents_of(folder), Claim(folder, wait=True):
-        for incomplete in folder.parent.glob(f"incomplete.*_{folder.name}"):
-            remove(incomplete)
-        yield
 
 
 @contextlib.contextmanager

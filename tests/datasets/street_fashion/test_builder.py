@@ -122,38 +122,6 @@ def test_an_interrupted_preparation_leaves_no_dataset(tmp_path, monkeypatch):
     assert builder.info.splits["train"].num_examples == 9
 
 
-def test_what_a_killed_process_left_is_removed(tmp_path):
-    config = StreetFashionConfig(name="few", train=3, validation=2, test=2)
-    parent = tmp_path / "street_fashion/few"
-    left = parent / f"incomplete.A1B2C3_{StreetFashion.VERSION}"
-    left.mkdir(parents=True)
-    (left / "street_fashion-train.tfrecord").touch()
-    load_street_fashion_builder(tmp_path, config)
-    assert [path.name for path in parent.iterdir()] == [str(StreetFashion.VERSION)]
-
-
-def test_processes_wait_for_the_one_that_draws(tmp_path, monkeypatch):
-    config = StreetFashionConfig(name="few", train=3, validation=2, test=2)
-    drawn = []
-
-    class Recorded(street_fashion._Painters):
-        def draw(self, outfits, seed):
-            drawn.extend(outfits)
-            return super().draw(outfits, seed)
-
-    def enter(claim):
-        """Another process draws while this one waits."""
-        if not drawn:
-            StreetFashion(data_dir=tmp_path, config=config).download_and_prepare()
-        return enter_claim(claim)
-
-    enter_claim = street_fashion.Claim.__enter__
-    monkeypatch.setattr(street_fashion, "_Painters", Recorded)
-    monkeypatch.setattr(street_fashion.Claim, "__enter__", enter)
-    assert load_street_fashion_builder(tmp_path, config).is_prepared()
-    assert len(drawn) == 7
-
-
 def test_workers_do_without_tensorflow():
     command = street_fashion._WORKER_COMMAND.copy()
     command[3] += "print(sorted(sys.modules), file=sys.stderr)"
