@@ -27,6 +27,7 @@ from kmlic.check_limits import (
     Seed,
     check_limits,
 )
+from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
 from kmlic.escape_text import escape_text, parse_escaped_first
 from kmlic.list_images import list_images
 from kmlic.make_console import make_console
@@ -56,9 +57,7 @@ Images = Annotated[
     tyro.conf.Positional,
     tyro.conf.arg(metavar="IMAGE|FOLDER [IMAGE|FOLDER ...]"),
 ]
-# As in kmlic.data.read_listing, which would import TensorFlow.
-Layout = Literal["csv", "coco", "voc", "folders", "tags"]
-Difficult = Literal["unknown", "present", "absent"]
+Reading = tyro.conf.OmitArgPrefixes[ReadingOptions]
 # The names in `kmlic.export.FORMATS`, which would import TensorFlow.
 Format = Literal["saved_model", "tflite", "onnx", "openvino"]
 Quantization = Literal["float16", "dynamic", "int8"]
@@ -147,7 +146,7 @@ def train(
     metric: Literal["mAP", "accuracy"] | None = None,
     groups: Path | None = None,
     test: str | None = None,
-    root: Path | None = None,
+    reading: Reading = DEFAULT_READING,
     seed: Seed = 0,
 ) -> None:
     """Trains the best classifier that images and time allow, and exports it.
@@ -171,10 +170,10 @@ def train(
             ["small", "large"]}.
         test: images for the test alone, in any form that DATA takes; else those of
             DATA's column split, or a fifth of its images.
-        root: folder that the paths of a file are relative to; its own when left out.
+        reading: how the files are read, as in kmlic data check.
         seed: of splits, folds and trainings.
     """
-    _require_paths(groups)
+    _require_paths(groups, *reading.paths)
     from kmlic.classifier import ClassifierSettings, train_classifier
     from kmlic.classifier.check import read_groups
 
@@ -184,7 +183,7 @@ def train(
             folder, minutes, backbone, weights, image_size, metric, seed
         ),
         test=test,
-        root=root,
+        reading=reading,
         groups=None if groups is None else read_groups(groups),
         console=make_console(),
     )
@@ -194,11 +193,7 @@ def data(
     action: Annotated[Literal["check"], tyro.conf.Positional],
     path: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")],
     *,
-    layout: Layout | None = None,
-    root: str | None = None,
-    separator: str | None = None,
-    difficult: Difficult = "unknown",
-    label_names: Path | None = None,
+    reading: Reading = DEFAULT_READING,
     images: Literal["decode", "header", "none"] = "decode",
     near: Annotated[int, Limits(at_least=0, at_most=64)] | None = 4,
     splitting: str = "stratified",
@@ -217,11 +212,7 @@ def data(
         action: what to do with the dataset.
         path: a CSV, TSV or Parquet file, a COCO JSON file, a Pascal VOC folder, or a
             folder of images; a file may be in a store, such as gs://.
-        layout: the file format; detected from the path by default.
-        root: folder that paths in a file are relative to; the file's own by default.
-        separator: what separates labels in a CSV.
-        difficult: what difficult objects of Pascal VOC count as.
-        label_names: text file with one label per line, in order.
+        reading: how the files are read; what is left out is found in them.
         images: whether images are decoded, only their headers are read, or neither.
         near: number of bits, of 64, in which near-duplicate images may differ; None
             turns the search off. Needs the extra data.
@@ -235,18 +226,14 @@ def data(
     """
     for written in (write_splits, report):
         if written is not None:
-            require_writable(written, inputs=(path, label_names))
-    _require_paths(path, root, label_names)
+            require_writable(written, inputs=(path, reading.label_names))
+    _require_paths(path, *reading.paths)
     from kmlic.data_check import check_data
 
     del action
     check = check_data(
         path,
-        layout=layout,
-        root=root,
-        separator=separator,
-        difficult=difficult,
-        label_names=label_names,
+        reading,
         images=images,
         near=near,
         splitting=splitting,
@@ -431,10 +418,7 @@ def evaluate(
     *,
     split: Literal["train", "validation", "test", "all"] = "test",
     data_dir: str | None = None,
-    layout: Layout | None = None,
-    root: str | None = None,
-    separator: str | None = None,
-    difficult: Difficult = "unknown",
+    reading: Reading = DEFAULT_READING,
     batch_size: BatchSize | None = None,
     runtime: Runtime = "keras",
     max_bytes: ImageBytes | None = None,
@@ -452,10 +436,7 @@ def evaluate(
         split: which images; all takes every one of another dataset.
         data_dir: folder of a dataset with a name, or the run's own dataset where it has
             moved.
-        layout: how a path is read, as in kmlic data check.
-        root: as in kmlic data check.
-        separator: as in kmlic data check.
-        difficult: as in kmlic data check.
+        reading: how a path is read, as in kmlic data check.
         batch_size: images per batch; as in the training when left out.
         runtime: what runs the model, as in kmlic predict.
         max_bytes: largest size of an image file; when left out 50 million, or as in
@@ -463,7 +444,7 @@ def evaluate(
         max_pixels: largest width times height of an image; likewise.
     """
     require_run(run, "run.json", "labels.json")
-    _require_paths(data_dir if dataset not in _DOWNLOADED else None, root)
+    _require_paths(data_dir if dataset not in _DOWNLOADED else None, *reading.paths)
     if dataset is not None and (Path(dataset).suffix or Path(dataset).is_absolute()):
         _require_paths(dataset)
     from kmlic.evaluation import comparison_table
@@ -477,12 +458,7 @@ def evaluate(
         split=split,
         batch_size=batch_size,
         runtime=runtime,
-        reader={
-            "layout": layout,
-            "root": root,
-            "separator": separator,
-            "difficult": difficult,
-        },
+        reading=reading,
         **{key: limit for key, limit in limits.items() if limit is not None},
     )
     console = make_console()

@@ -13,10 +13,12 @@ from matplotlib.figure import Figure
 from scipy.sparse import csr_array
 
 from kmlic.data.decoding import Limits
+from kmlic.data.finding import Finding, Level
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
 from kmlic.data.multi_label_data import SPLITS, write_splits
 from kmlic.data.near_duplicates import near_duplicates, perceptual_hash
-from kmlic.data.read_listing import Difficult, Layout, read_listing
+from kmlic.data.read_listing import read_listing
+from kmlic.data.reading_options import ReadingOptions
 from kmlic.graphs import adjacency, isolated_labels
 from kmlic.html_report import Section, write_report
 
@@ -31,31 +33,6 @@ _MOST_PAIRS = 30
 _MOST_COMPARED = 1000
 # Characters of a label that fit beside a figure.
 _DRAWN_CHARACTERS = 40
-
-
-Level = Literal["error", "warning", "note"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """Holds one kind of problem or property found in a dataset.
-
-    Args:
-        level: "error" if it makes a training fail or its scores wrong, "warning" if it
-            may, "note" if it does not.
-        title: what was found.
-        count: how often it was found.
-        text: what it means and what to do.
-        header: header of the rows.
-        rows: where it was found.
-    """
-
-    level: Level
-    title: str
-    count: int
-    text: str = ""
-    header: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -113,12 +90,8 @@ class DataCheck:
 
 def check_data(
     path: str | Path,
+    reading: ReadingOptions | None = None,
     *,
-    layout: Layout | None = None,
-    root: str | Path | None = None,
-    separator: str | None = None,
-    difficult: Difficult = "unknown",
-    label_names: Sequence[str] | str | Path | None = None,
     images: Literal["decode", "header", "none"] = "decode",
     near: int | None = 4,
     splitting: str | Path = "stratified",
@@ -134,12 +107,7 @@ def check_data(
 
     Args:
         path: see `read_listing`.
-        layout: see `read_listing`.
-        root: see `read_listing`.
-        separator: see `read_listing`.
-        difficult: see `read_listing`.
-        label_names: names in the order of the model's outputs, or a text file with one
-            name per line; None for the labels found.
+        reading: see `read_listing`.
         images: "decode" to decode every image, "header" to read its header, "none" to
             open no image.
         near: largest number of bits, of 64, in which the perceptual hashes of similar
@@ -154,13 +122,10 @@ def check_data(
     Raises:
         ValueError: if the dataset cannot be read, or has no usable image or no label.
     """
-    listing = read_listing(
-        path, layout=layout, root=root, separator=separator, difficult=difficult
-    )
+    listing = read_listing(path, reading)
     hashed = near is not None and images == "decode"
     rows = inspect_rows(
         listing,
-        label_names=label_names,
         check=images,
         describe=perceptual_hash if hashed else None,
         **limits,
@@ -199,6 +164,7 @@ def check_rows(
     """
     counts = _Counts(rows.targets, split)
     findings = [
+        *rows.listing.findings,
         _unusable(rows),
         *_copies(rows, split, splits_are_given),
         *(_near_duplicates(rows, split, near) if near is not None else ()),

@@ -5,7 +5,7 @@ Paper:   Liu, Guo, Huang and Scott, "Decoupling Category-wise Independence and R
          https://doi.org/10.1109/ICASSP.2019.8683763
 Command: python -m recipes.decouplenet --ablations --seeds 0 1 2
 Paper's: python -m recipes.decouplenet --paper --ablations --dataset coco2014
-Photos:  python -m recipes.decouplenet --photos --ablations --seeds 0 1 2 --data_dir DIR
+Photos:  python -m recipes.decouplenet --photos --ablations --seeds 0 1 2 --data DIR
 Trial:   python -m recipes.decouplenet --trial
 Cost:    33 CPU-minutes for all rows, three seeds and six epochs
 Result:  mAP 70.36 of arch1, 51.63 of average pooling; pointing 82.74 % and 72.00 %
@@ -121,7 +121,6 @@ PRESETS = {
         first_kernel="random",
     ),
     "photos": Settings(
-        dataset="csv",
         backbone="mobilenet_v2",
         weights="imagenet",
         batch_norm="freeze",

@@ -161,7 +161,7 @@ def make_table(settings: Settings) -> dict[str, dict[str, Any]]:
     if settings.grid == "claims":
         plain = {**anchor, "epochs": settings.epochs, "loss": "focal"}
         table = {name: {**plain, **changes} for name, changes in CLAIMS.items()}
-        if settings.dataset != NAME:
+        if settings.source != NAME:
             del table["no crop"]
         return table
     ablations = {n: {"members": 1, **changes} for n, changes in ABLATIONS.items()}
@@ -171,7 +171,7 @@ def make_table(settings: Settings) -> dict[str, dict[str, Any]]:
 def load(settings: Settings, seed: int) -> MultiLabelData:
     """Loads the dataset, which must have exclusive groups of labels."""
     options: dict[str, Any] = {"cache": not settings.cache_frozen}
-    if settings.dataset == NAME:
+    if settings.source == NAME:
         own = ("crop", "margin", "validation")
         options |= {name: getattr(settings, name) for name in own}
     data = experiments.load_data(settings, seed, **options)

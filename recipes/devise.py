@@ -123,7 +123,7 @@ def main(settings: Settings) -> Run:
     experiment = Experiment(
         "devise", settings, make_report=report_hits, monitor="hit@5"
     )
-    street = settings.dataset in ("street_fashion", "street_fashion/tiny")
+    street = settings.source in ("street_fashion", "street_fashion/tiny")
     held_out = HELD_OUT if street and settings.zero_shot is None else ()
     study = ZeroShotStudy(
         experiment, held_out if settings.held_out is None else settings.held_out

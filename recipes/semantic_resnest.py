@@ -4,8 +4,8 @@ Paper:   Shen, Zhao and Luo, "Semantic Embedded Deep Neural Network: A Generic A
          to Boost Multi-Label Image Classification Performance", 2023,
          https://arxiv.org/abs/2305.05228
 Command: python -m recipes.semantic_resnest
-Paper's: python -m recipes.semantic_resnest --paper --dataset csv --data_dir my_photos
-Photos:  python -m recipes.semantic_resnest --photos --data_dir FOLDER --weights FILE
+Paper's: python -m recipes.semantic_resnest --paper --data my_photos
+Photos:  python -m recipes.semantic_resnest --photos --data FOLDER --weights FILE
 Trial:   python -m recipes.semantic_resnest --trial
 Cost:    about 5 CPU-minutes for one seed, 17 with all rows
 Result:  mean relative gain of PR-AUC +25.8 %, on DeepFashion -2.0 %; paper +16.4 %

@@ -14,6 +14,7 @@ from PIL import Image
 
 from kmlic import cli, experiments, predict
 from kmlic.atomic_write import atomic_write
+from kmlic.data.reading_options import ReadingOptions
 from kmlic.escape_text import escape_text
 from kmlic.evaluation import Report
 from kmlic.labels import Labels
@@ -207,7 +208,7 @@ def test_prints_the_metrics_of_a_run(run, monkeypatch, capsys):
     command = ["evaluate", str(run), "gs://b/l.csv", "--split", "all"]
     assert cli.main([*command, "--separator", ";", "--layout", "csv"]) == 0
     assert asked["dataset"] == "gs://b/l.csv" and asked["split"] == "all"
-    assert asked["reader"]["separator"] == ";" and asked["reader"]["layout"] == "csv"
+    assert asked["reading"] == ReadingOptions(separator=";", layout="csv")
     assert "max_bytes" not in asked and "max_pixels" not in asked
     assert cli.main([*command, "--max_bytes", "9", "--max_pixels", "8"]) == 0
     assert asked["max_bytes"] == 9 and asked["max_pixels"] == 8

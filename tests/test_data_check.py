@@ -7,6 +7,7 @@ import pytest
 from PIL import ImageEnhance
 
 from kmlic.data import from_csv
+from kmlic.data.reading_options import ReadingOptions
 from kmlic.data_check import check_data
 from tests.data.files import encode, picture, write_csv, write_dataset
 
@@ -102,8 +103,9 @@ def test_judges_labels_by_the_training_split(tmp_path):
     lines[3] += "|rare"
     lines[10] += "|other"
     names = ["a", "b", "c", "always", "rare", "other", "never"]
+    (tmp_path / "names.txt").write_text("\n".join(names))
     path = give_splits(write_csv(tmp_path, lines), {2: "train", 9: "test"})
-    check = check_data(path, label_names=names)
+    check = check_data(path, ReadingOptions(label_names=tmp_path / "names.txt"))
     assert check.has_errors
     assert found(check)["Labels without a training image"].rows == [
         ["other"],

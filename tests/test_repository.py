@@ -21,6 +21,7 @@ import yaml
 from PIL import Image
 
 from kmlic import cli
+from kmlic.data.reading_options import ReadingOptions
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -174,7 +175,7 @@ def workspace(tmp_path_factory):
     words = ("dog", "sofa", "person", "tiger", "harbour")
     vectors = [f"{word} {i % 2} {i % 3} {i / 4}" for i, word in enumerate(words)]
     (folder / "words.txt").write_text("\n".join([f"{len(words)} 3", *vectors]))
-    command = "--dataset csv --data_dir my_photos --word_vectors learn --trial"
+    command = "--data my_photos --word_vectors learn --trial"
     _run_in_shell(
         f"python -m recipes.msrn {command} --folder saved_models/mine", folder
     )
@@ -288,6 +289,7 @@ def test_documents_name_flags_that_exist(document):
     known = {"help"}
     for command in commands:
         known |= set(inspect.signature(command).parameters)
+    known |= {field.name for field in dataclasses.fields(ReadingOptions)}
     for recipe in RECIPES:
         module = importlib.import_module(f"recipes.{recipe}")
         known |= {field.name for field in dataclasses.fields(module.Settings)}

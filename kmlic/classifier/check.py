@@ -21,11 +21,13 @@ from kmlic.classifier.images import (
 )
 from kmlic.data import DatasetSpec, MultiLabelData
 from kmlic.data.file_pixels import FilePixels
+from kmlic.data.finding import Finding
 from kmlic.data.image_row import Listing
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
 from kmlic.data.read_listing import read_listing
+from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
 from kmlic.data.storage import is_file, is_folder, join
-from kmlic.data_check import UNUSABLE, Finding, check_rows
+from kmlic.data_check import UNUSABLE, check_rows
 from kmlic.datasets import load_dataset
 from kmlic.experiments.describe_data import SPLIT_BY_TRAIN
 from kmlic.labels import Labels
@@ -58,7 +60,7 @@ def check(
     folder: Path,
     *,
     test: Any = None,
-    root: str | Path | None = None,
+    reading: ReadingOptions | None = None,
     groups: Mapping[str, Sequence[str]] | None = None,
     image_size: int | None = None,
     seed: int = 0,
@@ -74,8 +76,8 @@ def check(
             DataFrame with a column path, or a `MultiLabelData`.
         folder: for what has to be kept on the disk.
         test: images for the test alone, given like `data`, with the same labels.
-        root: folder that paths in `data` are relative to; that of the file when None,
-            the current one for a DataFrame.
+        reading: how paths are read, see `read_listing`; the paths in a DataFrame are
+            relative to its root, the current folder when None.
         groups: group name to labels of which an image has exactly one; found when None
             if every image has exactly one label.
         image_size: side in pixels of a named dataset's images; None for 224.
@@ -90,7 +92,8 @@ def check(
     names = None
     if groups is not None:
         names = [name for members in groups.values() for name in members]
-    listing = _read(data, root, folder / "data.csv")
+    reading = reading or DEFAULT_READING
+    listing = _read(data, reading, folder / "data.csv")
     rows = _inspect(listing, names)
     if test is None:
         split, given = _split(rows, seed)
@@ -106,7 +109,9 @@ def check(
         if rows.splits_are_given:
             split = _named_splits(rows)
         own = _images(rows, split, groups)
-        test_rows = _inspect(_read(test, root, folder / "test.csv"), own.labels.names)
+        test_rows = _inspect(
+            _read(test, reading, folder / "test.csv"), own.labels.names
+        )
         other = _images(
             test_rows, np.full(len(test_rows.images), TEST, np.int8), own.labels.groups
         )
@@ -167,14 +172,9 @@ def _check_dataset(
     return Checked(images, (), dataclasses.replace(data, spec=spec))
 
 
-def _read(data: Any, root: str | Path | None, table: Path) -> Listing:
+def _read(data: Any, reading: ReadingOptions, table: Path) -> Listing:
     if isinstance(data, str | os.PathLike):
-        path = os.fspath(data)
-        inner = join(path, "labels.csv")
-        if is_folder(path) and is_file(inner):
-            path = inner
-        csv = not is_folder(path) and not path.endswith(".json")
-        return read_listing(path, root=root if csv or path.endswith(".json") else None)
+        return read_listing(os.fspath(data), reading)
     if not hasattr(data, "to_csv"):
         raise ValueError(
             "`data` must be a path, the name of a dataset, a pandas DataFrame or a "
@@ -182,18 +182,12 @@ def _read(data: Any, root: str | Path | None, table: Path) -> Listing:
         )
     with atomic_write(table) as temporary:
         data.to_csv(temporary, index=False)
-    return read_listing(table, root=Path.cwd() if root is None else root)
+    root = str(Path.cwd()) if reading.root is None else reading.root
+    return read_listing(table, dataclasses.replace(reading, root=root))
 
 
 def _inspect(listing: Listing, names: Sequence[str] | None) -> InspectedRows:
-    if names is None:
-        names = listing.label_names
-    if names is None and os.fspath(listing.source).endswith(".csv"):
-        # As the dataset "csv": the order of the labels, where a file gives one.
-        classes = join(os.path.dirname(os.fspath(listing.source)), "classes.txt")  # noqa: PTH120
-        rows = inspect_rows(listing, label_names=classes if is_file(classes) else None)
-    else:
-        rows = inspect_rows(listing, label_names=names)
+    rows = inspect_rows(listing, label_names=names)
     if not rows.images or not rows.names:
         raise ValueError(
             f"{listing.source} must list a usable image with a label; {rows.lack}."

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kmlic.classifier.choice import Row
-from kmlic.data_check import Finding
+from kmlic.data.finding import Finding
 from kmlic.html_report import Section
 from kmlic.labels import Labels
 from kmlic.run_folder import Run

@@ -28,6 +28,7 @@ from kmlic.classifier.images import Images
 from kmlic.classifier.protocol import Protocol, make_protocol
 from kmlic.classifier.report import report_sections
 from kmlic.data.file_pixels import FilePixels
+from kmlic.data.reading_options import ReadingOptions
 from kmlic.evaluation.bootstrap import Bootstrap, Interval, Metric
 from kmlic.evaluation.report import Report, report_scores
 from kmlic.experiments.describe_data import (
@@ -78,7 +79,7 @@ def train_classifier(
     settings: ClassifierSettings | None = None,
     *,
     test: Any = None,
-    root: str | Path | None = None,
+    reading: ReadingOptions | None = None,
     groups: Mapping[str, Sequence[str]] | None = None,
     console: Console | None = None,
 ) -> Run:
@@ -96,7 +97,7 @@ def train_classifier(
         settings: see `ClassifierSettings`.
         test: images for the test alone, given like `data`. Without it, and without
             test images in `data`, a fifth of the images is kept for the test.
-        root: folder that paths in `data` are relative to.
+        reading: how paths are read, see `kmlic.data.read_listing`.
         groups: group name to labels of which an image has exactly one.
         console: where progress is shown; nowhere when None.
 
@@ -126,7 +127,7 @@ def train_classifier(
             data,
             stages,
             test=test,
-            root=root,
+            reading=reading,
             groups=groups,
             image_size=settings.image_size,
             seed=settings.seed,

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
         read_resized,
         resize_images,
     )
+    from kmlic.data.finding import Finding
     from kmlic.data.from_coco import from_coco
     from kmlic.data.from_csv import from_csv
     from kmlic.data.from_folder import from_folder
+    from kmlic.data.from_path import from_path
     from kmlic.data.from_voc import from_voc
     from kmlic.data.image_row import ImageRow, Listing
     from kmlic.data.inspect_rows import InspectedRows, inspect_rows
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from kmlic.data.multi_label_data import Boxes, MultiLabelData, SkippedRow
     from kmlic.data.near_duplicates import near_duplicates, perceptual_hash
     from kmlic.data.read_listing import read_listing
+    from kmlic.data.reading_options import ReadingOptions
     from kmlic.data.splits import fold_images, read_splits, split_images
     from kmlic.data.training_batches import TrainingBatches
 
@@ -34,12 +37,14 @@ __all__ = [
     "Augmentation",
     "Boxes",
     "DatasetSpec",
+    "Finding",
     "ImageCheck",
     "ImageHeader",
     "ImageRow",
     "InspectedRows",
     "Listing",
     "MultiLabelData",
+    "ReadingOptions",
     "SkippedRow",
     "TrainingBatches",
     "check_images",
@@ -49,6 +54,7 @@ __all__ = [
     "from_coco",
     "from_csv",
     "from_folder",
+    "from_path",
     "from_voc",
     "inspect_image",
     "inspect_rows",

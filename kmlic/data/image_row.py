@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kmlic.data.finding import Finding
 from kmlic.data.multi_label_data import Boxes
 
 
@@ -43,6 +44,7 @@ class Listing(NamedTuple):
         label_names: the labels in the order of the source, None if it has no order.
         name: of its format, as `kmlic.datasets.load_dataset` takes it.
         options: of its reader, which decide what the rows are.
+        findings: what the reader left out, merged or doubts.
     """
 
     rows: Sequence[ImageRow]
@@ -51,3 +53,4 @@ class Listing(NamedTuple):
     label_names: Sequence[str] | None = None
     name: str = ""
     options: Mapping[str, Any] = {}
+    findings: Sequence[Finding] = ()

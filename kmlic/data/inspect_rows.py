@@ -14,9 +14,9 @@ from kmlic.data.check_images import ImageCheck, check_images, shorten
 from kmlic.data.decoding import Limits
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import SPLITS, SkippedRow
+from kmlic.data.read_label_names import read_label_names
 from kmlic.data.splits import read_splits, split_images
-from kmlic.data.storage import join, read_lines
-from kmlic.labels import Labels
+from kmlic.data.storage import join
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +176,8 @@ def inspect_rows(
     rows, source, root, own_names, *_ = listing
     if not rows:
         raise ValueError(f"{source} must list at least one image; it lists none.")
-    known = _read_names(label_names if label_names is not None else own_names)
+    wanted_names = own_names if label_names is None else label_names
+    known = () if wanted_names is None else read_label_names(wanted_names)
     problems = [row.problem for row in rows]
     _check_rows(rows, root, known, problems)
     wanted = [index for index, problem in enumerate(problems) if not problem]
@@ -202,25 +203,6 @@ def inspect_rows(
             if problem
         ),
     )
-
-
-def _read_names(label_names: Sequence[str] | str | Path | None) -> tuple[str, ...]:
-    if label_names is None:
-        return ()
-    if not isinstance(label_names, str | Path):
-        return Labels(tuple(label_names)).names
-    names = read_lines(label_names)
-    seen: set[str] = set()
-    for number, name in enumerate(names, start=1):
-        if not name or name in seen:
-            raise ValueError(
-                f"{label_names} row {number}: a label must be a text, listed once; got "
-                f"{name!r}."
-            )
-        seen.add(name)
-    if not names:
-        raise ValueError(f"{label_names} must list at least one label; it is empty.")
-    return tuple(names)
 
 
 def _check_rows(

@@ -1,66 +1,84 @@
-"""A dataset of your own images, in the layout that its path shows."""
+"""The images of a dataset with their labels, in the layout that its path shows."""
 
+import dataclasses
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, get_args
 
 from kmlic.check_choice import check_choice
-from kmlic.data.from_coco import read_coco
-from kmlic.data.from_csv import read_csv
-from kmlic.data.from_folder import images_below, read_folder, tags_beside
-from kmlic.data.from_voc import read_voc
 from kmlic.data.image_row import Listing
+from kmlic.data.read_coco import read_coco
+from kmlic.data.read_csv import read_csv
+from kmlic.data.read_folder import images_below, read_folder, tags_beside
+from kmlic.data.read_label_names import read_label_names
+from kmlic.data.read_voc import read_voc
+from kmlic.data.reading_options import DEFAULT_READING, Layout, ReadingOptions
 from kmlic.data.storage import is_file, is_folder, join
 
-Layout = Literal["csv", "coco", "voc", "folders", "tags"]
-Difficult = Literal["unknown", "present", "absent"]
+# Name of such a dataset, as `kmlic.datasets.load_dataset` takes it.
+OWN_IMAGES = "own_images"
+
+_READERS: dict[Layout, Callable[[str | Path, ReadingOptions], Listing]] = {
+    "csv": read_csv,
+    "coco": read_coco,
+    "voc": read_voc,
+    "folders": read_folder,
+    "tags": read_folder,
+}
 
 
 def read_listing(
-    path: str | Path,
-    *,
-    layout: Layout | None = None,
-    root: str | Path | None = None,
-    separator: str | None = None,
-    difficult: Difficult = "unknown",
+    path: str | Path, reading: ReadingOptions | None = None, *, boxes: bool = False
 ) -> Listing:
     """Lists a dataset's images with their labels, without opening any image.
 
     Args:
-        path: a CSV, TSV or Parquet file, COCO's JSON file, Pascal VOC's folder, or a
-            folder of images with one folder per label ("folders") or a text file beside
-            each image ("tags").
-        layout: which of these; when None, decided by the suffix of a file, VOC's folder
-            Annotations or a text file beside the first image.
-        root: folder that the paths in a file are relative to; that of the file when
-            None.
-        separator: between labels; the layout's default when None.
-        difficult: how VOC's difficult objects count.
+        path: a file or folder in one of the layouts of `ReadingOptions`.
+        reading: how it is read; the layout is found in its files when None.
+        boxes: whether to read the boxes of COCO too.
 
     Raises:
-        ValueError: if the layout is unknown, does not take an argument, or is not that
+        ValueError: if the layout is unknown, does not take an option, or is not that
             of the path.
 
     Example:
-        >>> read_listing("labels.csv", layout="xml")  # doctest: +ELLIPSIS
+        >>> read_listing("gone.csv")
         Traceback (most recent call last):
             ...
-        ValueError: `layout` must be one of 'csv', ... got layout='xml'.
+        ValueError: gone.csv must be a CSV file; there is no such file.
     """
-    layout = layout or _guess(path)
-    check_choice("layout", layout, *get_args(Layout))
-    if root is not None and layout not in ("csv", "coco"):
+    reading = reading or DEFAULT_READING
+    path = _file_inside(path, reading.layout)
+    layout = reading.layout or _guess(path)
+    check_choice("layout", layout, *_READERS)
+    if reading.root is not None and layout in ("voc", "folders", "tags"):
         raise ValueError(
-            f"`root` must come with a file, not with a folder; got root={str(root)!r} "
-            f"for the layout {layout!r}."
+            f"`root` must come with a file, not with a folder; got "
+            f"root={reading.root!r} for the layout {layout!r}."
         )
-    if layout == "csv":
-        return read_csv(path, root=root, separator=separator or "|")
-    if layout == "coco":
-        return read_coco(path, root=root)
-    if layout == "voc":
-        return read_voc(path, difficult=difficult)
-    return read_folder(path, layout=layout, separator=separator)
+    reading = dataclasses.replace(reading, layout=layout)
+    if boxes and layout != "coco":
+        raise ValueError(
+            f'`boxes` must be False unless the layout is "coco"; got {layout!r}.'
+        )
+    listing = (
+        read_coco(path, reading, boxes=True)
+        if boxes
+        else _READERS[layout](path, reading)
+    )
+    if reading.label_names is not None:
+        names = read_label_names(reading.label_names)
+        listing = listing._replace(label_names=names)
+    options = {"reading": reading.changed, **({"boxes": True} if boxes else {})}
+    return listing._replace(name=OWN_IMAGES, options=options)
+
+
+def _file_inside(path: str | Path, layout: Layout | None) -> str | Path:
+    """Returns the table or COCO file of a folder that holds one of the usual name."""
+    for name, own in (("labels.csv", "csv"), ("labels.json", "coco")):
+        if layout in (None, own) and is_folder(path) and is_file(join(path, name)):
+            return join(path, name)
+    return path
 
 
 def _guess(path: str | Path) -> Layout:

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Unpack
 
 from kmlic.data.build_from_listing import RowOptions, build_from_listing
-from kmlic.data.from_folder import read_folder
 from kmlic.data.multi_label_data import MultiLabelData
+from kmlic.data.read_folder import read_folder
+from kmlic.data.reading_options import ReadingOptions
 
 GROUPS = {
     "colours": ("black", "blue", "brown", "green", "red", "white"),
@@ -41,7 +42,7 @@ def load_apparel(
             '`data_dir` must be the folder of the images for the dataset "apparel"; '
             "got data_dir=None. They are not downloaded."
         )
-    listing = read_folder(data_dir, layout="folders", separator="_")
+    listing = read_folder(data_dir, ReadingOptions(separator="_"))
     names = tuple(name for group in GROUPS.values() for name in group)
     listing = listing._replace(label_names=names, name="apparel", options={})
     options.setdefault("label_groups", GROUPS)

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kmlic.check_choice import check_choice
-from kmlic.data.from_coco import from_coco
-from kmlic.data.from_csv import from_csv
-from kmlic.data.from_folder import from_folder
-from kmlic.data.from_voc import from_voc
+from kmlic.data.from_path import from_path
 from kmlic.data.keep_labels import keep_labels
 from kmlic.data.multi_label_data import MultiLabelData
-from kmlic.data.storage import is_file, is_folder, join
+from kmlic.data.read_listing import OWN_IMAGES
+from kmlic.data.reading_options import ReadingOptions
 from kmlic.datasets.load_apparel import load_apparel
 from kmlic.datasets.load_cifar100 import load_cifar100
 from kmlic.datasets.load_coco2014 import load_coco2014
@@ -23,35 +21,20 @@ from kmlic.datasets.load_voc2007 import load_voc2007
 from kmlic.datasets.street_fashion.load_street_fashion import load_street_fashion
 
 
-def _load_csv(*, data_dir: str | Path, **options: Any) -> MultiLabelData:
-    if is_folder(data_dir):
-        classes = join(data_dir, "classes.txt")
-        if is_file(classes):
-            options.setdefault("label_names", classes)
-        data_dir = join(data_dir, "labels.csv")
-    return from_csv(data_dir, **options)
-
-
-def _load_coco(*, data_dir: str | Path, **options: Any) -> MultiLabelData:
-    if is_folder(data_dir):
-        data_dir = join(data_dir, "labels.json")
-    return from_coco(data_dir, **options)
-
-
-def _load_voc(*, data_dir: str | Path, **options: Any) -> MultiLabelData:
-    return from_voc(data_dir, **options)
-
-
-def _load_folder(*, data_dir: str | Path, **options: Any) -> MultiLabelData:
-    return from_folder(data_dir, **options)
+def _load_own_images(
+    *,
+    data_dir: str | Path,
+    reading: ReadingOptions | Mapping[str, Any] | None = None,
+    **options: Any,
+) -> MultiLabelData:
+    if not isinstance(reading, ReadingOptions):
+        reading = ReadingOptions(**(reading or {}))
+    return from_path(data_dir, reading, **options)
 
 
 # Name to the loader and the options that the name stands for.
 LOADERS: dict[str, tuple[Callable[..., MultiLabelData], dict[str, Any]]] = {
-    "csv": (_load_csv, {}),
-    "coco": (_load_coco, {}),
-    "voc": (_load_voc, {}),
-    "folder": (_load_folder, {}),
+    OWN_IMAGES: (_load_own_images, {}),
     "street_fashion": (load_street_fashion, {}),
     "street_fashion/patterns": (load_street_fashion, {"labels": "patterns"}),
     "street_fashion/attributes": (load_street_fashion, {"labels": "attributes"}),
@@ -74,7 +57,7 @@ LOADERS: dict[str, tuple[Callable[..., MultiLabelData], dict[str, Any]]] = {
     "cifar100": (load_cifar100, {}),
 }
 # Those whose loader does not check for a path itself.
-_NEED_PATH = ("csv", "coco", "voc", "folder", "tiny_imagenet")
+_NEED_PATH = (OWN_IMAGES, "tiny_imagenet")
 
 
 def load_dataset(
@@ -95,26 +78,26 @@ def load_dataset(
             images; "voc2007" and "coco2014", which tensorflow-datasets downloads; from
             their folders "nus_wide", "apparel", "tiny_imagenet", "cifar100",
             "deepfashion_attributes" (the attribute challenge) and
-            "deepfashion_attributes/patterns" (the first of its groups); your own
-            images as "csv", "coco", "voc" or "folder", see `kmlic.data`.
-        data_dir: the dataset's folder, or where tensorflow-datasets keeps its data. For
-            "csv" and "coco" their file, or a folder with labels.csv (and classes.txt,
-            if the labels have an order) or labels.json.
+            "deepfashion_attributes/patterns" (the first of its groups); "own_images"
+            for a path that `kmlic.data.from_path` reads.
+        data_dir: the dataset's folder, or where tensorflow-datasets keeps its data; the
+            path of own images.
         augmentation: of training images, see `Augmentation`.
         augment_on: pipeline for tf.data, from the originals; device for the training
             step of `kmlic.training.fit`, once images are resized.
         keep: arguments of `keep_labels`, which is then called with the dataset.
         **options: image_size and batch_size, both required, seed, cache, pixels (see
-            `BatchOptions`), and what else the dataset's own loader takes.
+            `BatchOptions`), and what else the dataset's own loader takes, such as
+            `reading` for own images, a dictionary of `ReadingOptions`.
 
     Raises:
         ValueError: if there is no such dataset, or its loader refuses its files.
 
     Example:
-        >>> load_dataset("csv", data_dir="labels.csv", image_size=224, batch_size=8)
+        >>> load_dataset("own_images", data_dir="a.csv", image_size=64, batch_size=8)
         Traceback (most recent call last):
             ...
-        ValueError: labels.csv must be a CSV file; there is no such file.
+        ValueError: a.csv must be a CSV file; there is no such file.
     """
     check_choice("augment_on", augment_on, "pipeline", "device")
     check_choice("name", name, *LOADERS)

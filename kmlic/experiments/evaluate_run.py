@@ -1,10 +1,10 @@
 """Evaluation of a run's model on its own or another dataset."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 from kmlic.data.decoding import Limits
+from kmlic.data.reading_options import ReadingOptions
 from kmlic.evaluation.report import Report, report_scores
 from kmlic.experiments.load_split import Split, load_split
 from kmlic.predict import load_scorer
@@ -18,7 +18,7 @@ def evaluate_run(
     split: Split = "test",
     batch_size: int | None = None,
     runtime: str = "keras",
-    reader: Mapping[str, Any] | None = None,
+    reading: ReadingOptions | None = None,
     **limits: Unpack[Limits],
 ) -> Report:
     """Loads a run's model and computes every metric on a split of a dataset.
@@ -32,7 +32,7 @@ def evaluate_run(
         split: "train", "validation", "test" or "all".
         batch_size: images per batch; the run's own when None.
         runtime: what runs the model, see `kmlic.predict.load_scorer`.
-        reader: options for reading a path, see `load_split`.
+        reading: how a path is read, see `load_split`.
         **limits: of the image files, see `load_split`.
 
     Raises:
@@ -44,7 +44,7 @@ def evaluate_run(
         dataset=dataset,
         data_dir=data_dir,
         batch_size=batch_size,
-        reader=reader,
+        reading=reading,
         **limits,
     )
     scorer = load_scorer(run, runtime=runtime)

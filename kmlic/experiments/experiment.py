@@ -299,7 +299,7 @@ class Experiment(Generic[S]):
         images = next(iter(averages.values()))[0].images
         seeds = len(self.settings.seeds)
         self.say(
-            f"{self.recipe} on {self.settings.dataset}, {split} split: {images} "
+            f"{self.recipe} on {self.settings.source}, {split} split: {images} "
             f"images, {seeds} seed{'s' * (seeds > 1)}, in percent"
         )
         means = {name: mean for name, (mean, _) in averages.items()}

@@ -93,7 +93,7 @@ def find_label_words(
     unknown = [name for name in held_out if name not in data.labels.names]
     if unknown:
         raise ValueError(
-            f"`held_out` must be labels of {settings.dataset}; got {unknown}."
+            f"`held_out` must be labels of {settings.source}; got {unknown}."
         )
     plain = vectors = find_word_vectors(settings.word_vectors, data, seed)
     names = [name for name in data.labels.names if name not in held_out]

@@ -88,7 +88,7 @@ def finish_run(
         best=best if experiment.make_report is report_scores else None,
         extra=sections,
     )
-    title = f"{experiment.recipe} on {experiment.settings.dataset}"
+    title = f"{experiment.recipe} on {experiment.settings.source}"
     write_report(draft / "report.html", title, report)
     experiment.folder.finish()
     all_reduce_max(0)
@@ -131,7 +131,7 @@ def _describe(
         command=describe_command(),
         settings=dataclasses.asdict(settings),
         data={
-            "name": settings.dataset,
+            "name": settings.source,
             "fingerprints": {
                 str(seed): data.fingerprint for seed, data in experiment.data.items()
             },

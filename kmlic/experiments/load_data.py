@@ -1,13 +1,14 @@
 """Dataset that settings name."""
 
+from pathlib import Path
 from typing import Any
 
 from kmlic.data import MultiLabelData
+from kmlic.data.read_listing import OWN_IMAGES
 from kmlic.datasets import load_dataset
 from kmlic.experiments.training_settings import TrainingSettings
 
-_OWN_IMAGES = ("csv", "coco", "voc", "folder")
-_WITH_BOXES = ("street_fashion", "coco")
+_WITH_BOXES = "street_fashion"
 
 
 def load_data(settings: TrainingSettings, seed: int, **options: Any) -> MultiLabelData:
@@ -21,12 +22,19 @@ def load_data(settings: TrainingSettings, seed: int, **options: Any) -> MultiLab
     Raises:
         ValueError: see `kmlic.datasets.load_dataset`.
     """
-    if settings.dataset in _OWN_IMAGES:
-        own = {"on_error": settings.on_error, "fractions": settings.fractions}
+    name: str = settings.dataset
+    path: str | Path | None = settings.data_dir
+    if settings.data is not None:
+        name, path = OWN_IMAGES, settings.data
+        own = {
+            "reading": settings.reading,
+            "on_error": settings.on_error,
+            "fractions": settings.fractions,
+        }
         options = {**own, **options}
     return load_dataset(
-        settings.dataset,
-        data_dir=settings.data_dir,
+        name,
+        data_dir=path,
         image_size=settings.image_size,
         batch_size=settings.batch_size,
         seed=seed,
@@ -38,4 +46,6 @@ def load_data(settings: TrainingSettings, seed: int, **options: Any) -> MultiLab
 
 def has_boxes(settings: TrainingSettings) -> bool:
     """Returns whether `load_data` takes `boxes=True` for the settings' dataset."""
-    return settings.dataset.split("/")[0] in _WITH_BOXES
+    if settings.data is not None:
+        return settings.reading.layout == "coco"
+    return settings.dataset.split("/")[0] == _WITH_BOXES

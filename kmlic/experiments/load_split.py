@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from kmlic.check_choice import check_choice
-from kmlic.data import DatasetSpec, MultiLabelData, read_listing
-from kmlic.data.build_from_listing import build_from_listing
+from kmlic.data import DatasetSpec, MultiLabelData, from_path
 from kmlic.data.decoding import Limits
 from kmlic.data.multi_label_data import SPLITS
+from kmlic.data.reading_options import ReadingOptions
 from kmlic.datasets.load_dataset import LOADERS, load_dataset
 from kmlic.experiments.describe_data import (
     SPLIT_BY_TRAIN,
@@ -40,7 +40,7 @@ def load_split(
     dataset: str | Path | None = None,
     data_dir: str | Path | None = None,
     batch_size: int | None = None,
-    reader: Mapping[str, Any] | None = None,
+    reading: ReadingOptions | None = None,
     **limits: Unpack[Limits],
 ) -> tf.data.Dataset:
     """Loads a split for the exported model of a run, in order, not augmented.
@@ -60,7 +60,7 @@ def load_split(
         data_dir: the folder of a dataset with a name, or the new path of the run's own;
             the path that run.json records when None.
         batch_size: images per batch; the run's own when None.
-        reader: options of `read_listing` and `build_from_listing` for a path.
+        reading: how a path is read, see `read_listing`.
         **limits: of the image files; those of the training for the run's own dataset
             when left out, see `Limits` for others.
 
@@ -95,7 +95,7 @@ def load_split(
             options |= {k: v for k, v in spec.options.items() if k in _READING}
         data = _load(str(dataset), data_dir, {**options, **limits})
     else:
-        data = _read(dataset, split, spec, {**options, **(reader or {}), **limits})
+        data = _read(dataset, reading, split, spec, {**options, **limits})
     if dataset is None:
         labels.require_same_names(data.labels)
     names = ["train_in_order" if part == "train" else part for part in splits]
@@ -147,16 +147,19 @@ def _setting(run: Path, record: Run, name: str) -> int:
 
 
 def _read(
-    path: str | Path, split: Split, spec: DatasetSpec, options: Mapping[str, Any]
+    path: str | Path,
+    reading: ReadingOptions | None,
+    split: Split,
+    spec: DatasetSpec,
+    options: Mapping[str, Any],
 ) -> MultiLabelData:
-    reading = ("layout", "root", "separator", "difficult")
-    listing = read_listing(path, **{k: v for k, v in options.items() if k in reading})
-    return build_from_listing(
-        listing,
+    return from_path(
+        path,
+        reading,
         splitting="none" if split == "all" else "stratified",
         # Digests can only be compared where both are of files, or both of paths.
         check=spec.options.get("check", "decode"),
-        **{key: value for key, value in options.items() if key not in reading},
+        **options,
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import tensorflow as tf
+import tyro
 
 from kmlic.check_limits import (
     BatchSize,
@@ -18,6 +19,7 @@ from kmlic.check_limits import (
     Seed,
     check_limits,
 )
+from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
 from kmlic.losses import LossName, PositiveWeights
 from kmlic.training import make_strategy
 
@@ -46,10 +48,13 @@ class TrainingSettings:
     """
 
     dataset: str = "street_fashion"
-    """Name of a dataset of kmlic.datasets; csv, coco, voc or folder for own images in
-    `data_dir`."""
+    """Name of a dataset of kmlic.datasets; not used with `data`."""
     data_dir: Path | None = None
     """Folder of the dataset; TFDS's own folder when left out."""
+    data: str | None = None
+    """Own images: a path that kmlic data check reads."""
+    reading: tyro.conf.OmitArgPrefixes[ReadingOptions] = DEFAULT_READING
+    """How own images are read, as in kmlic data check."""
     fractions: tuple[Fraction, Fraction, Fraction] = (0.7, 0.1, 0.2)
     """Shares of training, validation and test images, for own images."""
     on_error: Literal["raise", "skip"] = "raise"
@@ -132,6 +137,11 @@ class TrainingSettings:
             raise ValueError(
                 f"`fractions` must sum to 1; got fractions={self.fractions}."
             )
+
+    @property
+    def source(self) -> str:
+        """Returns the path of own images, or else the name of the dataset."""
+        return self.dataset if self.data is None else self.data
 
     def narrow(self, settings: type[B], **changes: Any) -> B:
         """Returns these settings as a base class, with changes.

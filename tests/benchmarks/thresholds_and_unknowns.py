@@ -137,11 +137,7 @@ def main(settings: Settings) -> None:
 
 def read_rows(settings):
     """Reads the rows and looks at every image."""
-    classes = settings.data_dir / "classes.txt"
-    return inspect_rows(
-        read_listing(settings.data_dir / "labels.csv"),
-        label_names=classes if classes.is_file() else None,
-    )
+    return inspect_rows(read_listing(settings.data_dir))
 
 
 def compute_features(rows, settings):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kmlic.classifier.check import check, read_groups
+from kmlic.data.reading_options import ReadingOptions
 from tests.classifier.photos import write_photos
 from tests.toys import toy_data
 
@@ -13,7 +14,11 @@ def test_reads_every_kind_of_data_alike(tmp_path):
     table = write_photos(tmp_path / "photos", 12)
     first = check(table, tmp_path / "a").images
     folder = check(table.parent, tmp_path / "b").images
-    frame = check(pandas.read_csv(table), tmp_path / "c", root=table.parent).images
+    frame = check(
+        pandas.read_csv(table),
+        tmp_path / "c",
+        reading=ReadingOptions(root=str(table.parent)),
+    ).images
     for images in (folder, frame):
         assert images.labels.names == first.labels.names
         np.testing.assert_array_equal(images.targets, first.targets)

@@ -4,7 +4,7 @@ from kmlic.classifier.budget import Budget
 from kmlic.classifier.candidate import Candidate
 from kmlic.classifier.choice import choice
 from kmlic.classifier.report import report_sections
-from kmlic.data_check import Finding
+from kmlic.data.finding import Finding
 from kmlic.labels import Labels
 from kmlic.run_folder import Run
 

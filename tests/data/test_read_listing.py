@@ -3,6 +3,7 @@ import json
 import pytest
 
 from kmlic.data import read_listing
+from kmlic.data.reading_options import ReadingOptions
 from tests.data.files import encode, picture, write_dataset
 
 
@@ -25,7 +26,7 @@ def test_tells_coco_by_its_suffix(tmp_path):
         "annotations": [{"image_id": 1, "category_id": 2}],
     }
     path.write_text(json.dumps(content))
-    listing = read_listing(path, root=tmp_path / "images")
+    listing = read_listing(path, ReadingOptions(root=str(tmp_path / "images")))
     assert listing.rows[0].labels == ("dog",)
     assert listing.label_names == ["cat", "dog"]
 
@@ -37,7 +38,9 @@ def test_tells_voc_by_its_folder(tmp_path):
     )
     put(tmp_path / "Annotations" / "a.xml", text.encode())
     assert read_listing(tmp_path).rows[0].unknown == ("dog",)
-    assert read_listing(tmp_path, difficult="present").rows[0].labels == ("dog",)
+    assert read_listing(tmp_path, ReadingOptions(difficult="present")).rows[
+        0
+    ].labels == ("dog",)
 
 
 def test_tells_tags_from_folders_by_the_text_beside_the_first_image(tmp_path):
@@ -46,13 +49,15 @@ def test_tells_tags_from_folders_by_the_text_beside_the_first_image(tmp_path):
     assert read_listing(tmp_path).rows[0].labels == ("dog",)
     (tmp_path / "dog" / "a.txt").write_text("cat, owl")
     assert read_listing(tmp_path).rows[0].labels == ("cat", "owl")
-    assert read_listing(tmp_path, layout="folders").rows[0].labels == ("dog",)
+    assert read_listing(tmp_path, ReadingOptions(layout="folders")).rows[0].labels == (
+        "dog",
+    )
 
 
 def test_says_what_does_not_fit(tmp_path):
     with pytest.raises(ValueError, match="layout='xml'"):
-        read_listing(tmp_path, layout="xml")
+        read_listing(tmp_path, ReadingOptions(layout="xml"))
     with pytest.raises(ValueError, match="root='images' for the layout 'folders'"):
-        read_listing(tmp_path, root="images")
+        read_listing(tmp_path, ReadingOptions(root="images"))
     with pytest.raises(ValueError, match="there is no such file"):
         read_listing(tmp_path / "gone.csv")

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from kmlic.data import from_csv, inspect_rows, read_image, read_listing
+from kmlic.data.reading_options import ReadingOptions
 from kmlic.data.storage import files_below, is_file, join, open_text, parent, read_file
 from tests.data.files import encode, picture
 
@@ -61,7 +62,7 @@ def test_folders_and_annotations_may_lie_in_a_store():
         assert not rows.skipped
     assert files_below(f"{root}/labels")[:2] == ["cat/1.jpg", "cat/11.jpg"]
     with pytest.raises(ValueError, match="there is no such folder"):
-        read_listing(f"{root}/gone", layout="folders")
+        read_listing(f"{root}/gone", ReadingOptions(layout="folders"))
 
 
 def test_paths_do_not_leave_a_store(store):

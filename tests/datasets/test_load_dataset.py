@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from kmlic.data import DatasetSpec, from_coco, from_csv, from_folder, from_voc
+from kmlic.data.reading_options import ReadingOptions
 from kmlic.data_check import check_data
 from kmlic.datasets import load_dataset
 from kmlic.datasets.load_dataset import LOADERS
@@ -16,40 +17,33 @@ SIZES = {"image_size": 16, "batch_size": 4}
 def test_csv_takes_the_order_of_labels_from_classes_txt(tmp_path):
     write_dataset(tmp_path)
     (tmp_path / "classes.txt").write_text("c\nb\na\n", encoding="utf-8")
-    data = load_dataset("csv", data_dir=tmp_path, **SIZES)
+    data = load_dataset("own_images", data_dir=tmp_path, **SIZES)
     assert data.labels.names == ("c", "b", "a")
     names = ["a", "b", "c"]
-    data = load_dataset("csv", data_dir=tmp_path, label_names=names, **SIZES)
+    data = load_dataset("own_images", data_dir=tmp_path, label_names=names, **SIZES)
     assert data.labels.names == ("a", "b", "c")
 
 
 def test_augmentation_is_left_to_the_device_on_request(tmp_path):
     write_dataset(tmp_path)
     options = {"data_dir": tmp_path, "augmentation": "flip+cutout", **SIZES}
-    assert load_dataset("csv", **options).device_augmentation == "none"
-    data = load_dataset("csv", augment_on="device", **options)
+    assert load_dataset("own_images", **options).device_augmentation == "none"
+    data = load_dataset("own_images", augment_on="device", **options)
     assert data.device_augmentation == "flip+cutout"
-    plain = load_dataset("csv", **{**options, "augmentation": "none"})
+    plain = load_dataset("own_images", **{**options, "augmentation": "none"})
     for one, other in zip(data.train, plain.train, strict=True):
         np.testing.assert_array_equal(one[0], other[0])
     with pytest.raises(ValueError, match="augment_on='gpu'"):
-        load_dataset("csv", augment_on="gpu", **options)
+        load_dataset("own_images", augment_on="gpu", **options)
 
 
-def test_csv_needs_a_folder():
-    with pytest.raises(ValueError, match="data_dir=None"):
-        load_dataset("csv", **SIZES)
-
-
-def test_coco_is_a_folder_with_labels_json(tmp_path):
-    with pytest.raises(ValueError, match=r"labels\.json must be a JSON file"):
-        load_dataset("coco", data_dir=tmp_path, **SIZES)
-    with pytest.raises(ValueError, match="'coco'; got data_dir=None"):
-        load_dataset("coco", **SIZES)
+def test_own_images_need_a_path():
+    with pytest.raises(ValueError, match="'own_images'; got data_dir=None"):
+        load_dataset("own_images", **SIZES)
 
 
 def test_names_the_datasets_there_are():
-    with pytest.raises(ValueError, match=r"'csv'.*; got name='imagenet'"):
+    with pytest.raises(ValueError, match=r"'own_images'.*; got name='imagenet'"):
         load_dataset("imagenet", **SIZES)
 
 
@@ -102,7 +96,9 @@ READERS = {
     "csv": lambda folder, **options: from_csv(folder / "labels.csv", **options),
     "coco": lambda folder, **options: from_coco(folder / "labels.json", **options),
     "voc": lambda folder, **options: from_voc(folder, **options),
-    "folder": lambda folder, **options: from_folder(folder, layout="tags", **options),
+    "tags": lambda folder, **options: from_folder(
+        folder, ReadingOptions(layout="tags"), **options
+    ),
 }
 
 
@@ -112,7 +108,8 @@ def test_the_spec_of_own_images_loads_them_again(tmp_path, name):
     options = {"seed": 3, "fractions": (0.5, 0.2, 0.3), "label_names": list("cab")}
     data = read(folder, **options, **SIZES)
     spec = DatasetSpec(**json.loads(json.dumps(dataclasses.asdict(data.spec))))
-    assert spec == data.spec and spec.name == name
+    assert spec == data.spec and spec.name == "own_images"
+    assert spec.options["reading"]["layout"] == name
     arguments = {"data_dir": spec.path, **spec.options, **SIZES}
     again = load_dataset(spec.name, seed=spec.seed, **arguments)
     assert again.fingerprints == data.fingerprints
@@ -125,16 +122,16 @@ def test_the_spec_of_own_images_loads_them_again(tmp_path, name):
 def test_splits_do_not_depend_on_the_order_of_labels(tmp_path, splitting):
     write_dataset(tmp_path, rows=60)
     options = {"data_dir": tmp_path, "splitting": splitting, **SIZES}
-    sorted_names = load_dataset("csv", **options)
+    sorted_names = load_dataset("own_images", **options)
     check = check_data(tmp_path / "labels.csv", splitting=splitting, near=None)
     (tmp_path / "classes.txt").write_text("c\na\nb\nd\n", encoding="utf-8")
-    others = load_dataset("csv", **options)
+    others = load_dataset("own_images", **options)
     assert others.labels.names == ("c", "a", "b", "d")
     assert others.paths == sorted_names.paths == check.paths
 
 
 def test_no_splitting_puts_all_images_into_the_test_split(tmp_path):
     write_dataset(tmp_path, rows=3, header="path,labels")
-    data = load_dataset("csv", data_dir=tmp_path, splitting="none", **SIZES)
+    data = load_dataset("own_images", data_dir=tmp_path, splitting="none", **SIZES)
     assert data.sizes == {"train": 0, "validation": 0, "test": 3}
     assert not list(data.train)

@@ -32,8 +32,7 @@ def write_run(folder, *, seeds, exported):
     (images / "classes.txt").write_text("\n".join(LABELS.names))
     settings = toy_settings(
         folder / "run",
-        dataset="csv",
-        data_dir=images,
+        data=str(images),
         image_size=8,
         batch_size=4,
         seeds=seeds,
@@ -41,7 +40,7 @@ def write_run(folder, *, seeds, exported):
     experiment = Experiment("toy", settings)
     for seed in seeds:
         data = load_dataset(
-            "csv", data_dir=images, image_size=8, batch_size=4, seed=seed
+            "own_images", data_dir=images, image_size=8, batch_size=4, seed=seed
         )
         experiment.train("model", seed, toy_model, data)
 

@@ -26,5 +26,5 @@ def test_the_share_in_boxes_becomes_metrics_of_rows_with_maps(tmp_path, monkeypa
 
 
 def test_a_dataset_without_boxes_adds_nothing(tmp_path, monkeypatch):
-    metrics = experiment_on("csv", tmp_path / "run", monkeypatch)
+    metrics = experiment_on("voc2007", tmp_path / "run", monkeypatch)
     assert "map in box" not in metrics["maps"]

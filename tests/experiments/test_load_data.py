@@ -1,5 +1,6 @@
 import pytest
 
+from kmlic.data.reading_options import ReadingOptions
 from kmlic.experiments import TrainingSettings, has_boxes, load_data
 
 
@@ -10,11 +11,17 @@ def test_own_images_are_split_and_checked_as_the_settings_say(monkeypatch):
         module, "load_dataset", lambda name, **options: asked.update(options, name=name)
     )
     own = TrainingSettings(
-        dataset="csv", fractions=(0.5, 0.2, 0.3), on_error="skip", batch_size=4
+        data="labels.csv",
+        reading=ReadingOptions(separator=","),
+        fractions=(0.5, 0.2, 0.3),
+        on_error="skip",
+        batch_size=4,
     )
     load_data(own, 3)
     assert asked["fractions"] == (0.5, 0.2, 0.3) and asked["on_error"] == "skip"
-    assert (asked["name"], asked["seed"], asked["batch_size"]) == ("csv", 3, 4)
+    assert (asked["name"], asked["data_dir"]) == ("own_images", "labels.csv")
+    assert (asked["seed"], asked["batch_size"]) == (3, 4)
+    assert asked["reading"] == ReadingOptions(separator=",")
     asked.clear()
     load_data(TrainingSettings(), 0, boxes=True)
     assert asked["boxes"] is True
@@ -22,14 +29,19 @@ def test_own_images_are_split_and_checked_as_the_settings_say(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("dataset", "expected"),
-    [("street_fashion/tiny", True), ("coco", True), ("csv", False)],
+    ("settings", "expected"),
+    [
+        ({"dataset": "street_fashion/tiny"}, True),
+        ({"dataset": "voc2007"}, False),
+        ({"data": "a.json", "reading": ReadingOptions(layout="coco")}, True),
+        ({"data": "labels.csv"}, False),
+    ],
 )
-def test_says_which_datasets_have_boxes(dataset, expected):
-    assert has_boxes(TrainingSettings(dataset=dataset)) is expected
+def test_says_which_datasets_have_boxes(settings, expected):
+    assert has_boxes(TrainingSettings(**settings)) is expected
 
 
 def test_a_missing_file_is_named(tmp_path):
-    settings = TrainingSettings(dataset="csv", data_dir=tmp_path / "absent")
+    settings = TrainingSettings(data=str(tmp_path / "absent"))
     with pytest.raises(ValueError, match="absent"):
         load_data(settings, 0)

@@ -4,6 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
+from kmlic.data.reading_options import ReadingOptions
 from kmlic.experiments.load_split import load_split
 from kmlic.run_folder import Run
 from tests.toys import LABELS
@@ -71,7 +72,7 @@ def test_a_run_without_a_record_of_its_images_is_refused(run):
     record = json.loads((folder / "run.json").read_text())
     del record["data"]["seeds"], record["data"]["exported"]
     (folder / "run.json").write_text(json.dumps(record))
-    assert Run.read(folder / "run.json").data["name"] == "csv"
+    assert Run.read(folder / "run.json").data["name"] == str(images)
     for dataset in (None, images / "labels.csv"):
         with pytest.raises(ValueError, match=r"earlier version .* Train and export it"):
             load_split(folder, "test", dataset=dataset)
@@ -99,7 +100,8 @@ def test_another_dataset_is_matched_by_label(run, tmp_path):
         (other / f"{number}.png").write_bytes(content + b"another file")
         lines.append(f"{number}.png,{names}")
     (other / "labels.csv").write_text("\n".join(lines))
-    options = {"dataset": other / "labels.csv", "reader": {"separator": ";"}}
+    reading = ReadingOptions(separator=";")
+    options = {"dataset": other / "labels.csv", "reading": reading}
     targets = targets_of(folder, "all", **options)
     assert targets.tolist() == [[0, -1, 1], [1, -1, 1], [0, -1, 0]]
     lines[1] = "0.png,blue;violet"
@@ -123,7 +125,7 @@ def load_train_paths(folder, images):
 
     spec = json.loads((folder / "run.json").read_text())["data"]["seeds"]["0"]["spec"]
     options = {**spec["options"], "image_size": 8, "batch_size": 4}
-    return load_dataset("csv", data_dir=spec["path"], **options).paths["train"]
+    return load_dataset("own_images", data_dir=spec["path"], **options).paths["train"]
 
 
 def test_reads_the_images_as_the_run_did(run):

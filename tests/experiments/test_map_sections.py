@@ -25,7 +25,7 @@ def test_plays_the_pointing_game_only_with_boxes(tmp_path, monkeypatch):
     model = build_classifier(3, backbone="small_resnet", image_size=32)
     monkeypatch.setattr(module, "load_data", lambda *_, **options: boxed_data())
     titles = {}
-    for dataset in ("street_fashion", "csv"):
+    for dataset in ("street_fashion", "voc2007"):
         settings = toy_settings(tmp_path / dataset, seeds=(0,), dataset=dataset)
         experiment = Experiment("toy", settings)
         experiment.data[0] = boxed_data()
@@ -34,4 +34,4 @@ def test_plays_the_pointing_game_only_with_boxes(tmp_path, monkeypatch):
         titles[dataset] = [section.title for section in sections]
         shown = (boxed_data().targets["test"][:6] == 1).any(axis=1).sum()
         assert len(sections[-1].figures) == shown
-    assert titles == {"street_fashion": ["Pointing game", "Maps"], "csv": ["Maps"]}
+    assert titles == {"street_fashion": ["Pointing game", "Maps"], "voc2007": ["Maps"]}

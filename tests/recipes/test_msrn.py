@@ -32,8 +32,8 @@ def test_every_row_changes_one_setting():
 
 
 def test_a_folder_without_labels_is_named(tmp_path):
-    settings = msrn.Settings(dataset="csv", data_dir=tmp_path, folder=tmp_path / "run")
-    with pytest.raises(ValueError, match=r"labels\.csv must be a CSV file"):
+    settings = msrn.Settings(data=str(tmp_path), folder=tmp_path / "run")
+    with pytest.raises(ValueError, match=r"must list at least one image"):
         msrn.main(settings)
 
 

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from kmlic.data import from_csv, read_image, read_resized, resize_images
-from kmlic.data.from_csv import read_csv
+from kmlic.data.read_csv import read_csv
+from kmlic.data.reading_options import ReadingOptions
 from tests.data.files import encode, huge_png, picture, write_csv, write_dataset
 
 SIZES = {"image_size": 16, "batch_size": 4}
@@ -65,7 +66,10 @@ def test_unknown_labels_captions_groups_and_splits_are_read(tmp_path):
         split = ("train", "train", "validation", "test")[row % 4]
         lines.append(f'{row}.png,dog;?cat,"a, {row}",{split},')
     data = from_csv(
-        write_csv(tmp_path, lines), separator=";", **SIZES, label_names=["dog", "cat"]
+        write_csv(tmp_path, lines),
+        ReadingOptions(separator=";"),
+        label_names=["dog", "cat"],
+        **SIZES,
     )
     assert data.sizes == {"train": 6, "validation": 3, "test": 3}
     assert data.train_targets.tolist() == [[1, -1]] * 6
@@ -209,7 +213,6 @@ def test_refuses_missing_files_and_wrong_arguments(tmp_path):
         from_csv(tmp_path / "gone.csv", **SIZES)
     path = write_dataset(tmp_path)
     for wrong, rule in (
-        ({"separator": ""}, "separator=''"),
         ({"on_error": "ignore"}, "on_error='ignore'"),
         ({"augmentation": "warp"}, "augmentation='warp'"),
         ({"batch_size": 64}, "batch_size=64 for 21 images"),
@@ -362,10 +365,10 @@ def test_says_how_much_of_a_file_is_left(tmp_path, monkeypatch):
         totals.append(total)
         return items
 
-    module = sys.modules["kmlic.data.from_csv"]  # whose name the function hides
+    module = sys.modules["kmlic.data.read_csv"]  # whose name the function hides
     monkeypatch.setattr(module, "with_progress", spy)
     write_dataset(tmp_path)
-    listing = module.read_csv(tmp_path / "labels.csv")
+    listing = module.read_csv(tmp_path / "labels.csv", ReadingOptions())
     assert totals == [len(listing.rows)]
 
 
@@ -373,4 +376,4 @@ def test_names_the_row_that_is_no_csv(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("path,labels\na.png,cat\n" + "x" * 200_000 + ",cat\n")
     with pytest.raises(ValueError, match=r"labels\.csv must be a CSV.* in row 3"):
-        read_csv(path)
+        read_csv(path, ReadingOptions())

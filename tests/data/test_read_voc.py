@@ -1,7 +1,8 @@
 import pytest
 
 from kmlic.data import from_voc
-from kmlic.data.from_voc import read_voc
+from kmlic.data.read_voc import read_voc
+from kmlic.data.reading_options import ReadingOptions
 from tests.data.files import encode, picture
 
 SIZES = {"image_size": 8, "batch_size": 2}
@@ -35,7 +36,9 @@ def test_labels_with_difficult_objects_only_are_what_is_asked(
     folder, difficult, target
 ):
     names = ("cat", "dog", "sofa")
-    data = from_voc(folder, difficult=difficult, label_names=names, **SIZES)
+    data = from_voc(
+        folder, ReadingOptions(difficult=difficult), label_names=names, **SIZES
+    )
     for split, paths in data.paths.items():
         for path, targets in zip(paths, data.targets[split].tolist(), strict=True):
             odd = int(path.removeprefix("JPEGImages/")[:-4]) % 2
@@ -71,7 +74,7 @@ def test_entities_that_grow_are_refused_at_once(folder):
 
 def test_refuses_wrong_arguments_and_other_folders(folder):
     with pytest.raises(ValueError, match="difficult='ignore'"):
-        from_voc(folder, difficult="ignore", **SIZES)
+        from_voc(folder, ReadingOptions(difficult="ignore"), **SIZES)
     with pytest.raises(ValueError, match="must hold the folder Annotations"):
         from_voc(folder / "JPEGImages", **SIZES)
 
@@ -80,5 +83,5 @@ def test_an_unknown_encoding_is_the_fault_of_its_file(tmp_path):
     folder = tmp_path / "Annotations"
     folder.mkdir()
     (folder / "a.xml").write_text('<?xml version="1.0" encoding="foo"?><annotation/>')
-    (row,) = read_voc(tmp_path).rows
+    (row,) = read_voc(tmp_path, ReadingOptions()).rows
     assert row.path == "Annotations/a.xml" and "unknown encoding" in row.problem

@@ -1,6 +1,7 @@
 import pytest
 
 from kmlic.data import from_folder
+from kmlic.data.reading_options import ReadingOptions
 from tests.data.files import encode, picture
 
 SIZES = {"image_size": 8, "batch_size": 2}
@@ -39,7 +40,7 @@ def test_an_image_has_the_label_of_its_folder(tmp_path):
 
 def test_a_separator_makes_several_labels_of_a_folder(tmp_path):
     names = [f"{'black' if n % 2 else 'red'}_jeans/{n}.png" for n in range(12)]
-    data = from_folder(write(tmp_path, names), separator="_", **SIZES)
+    data = from_folder(write(tmp_path, names), ReadingOptions(separator="_"), **SIZES)
     assert data.labels.names == ("black", "jeans", "red")
     assert (data.train_targets.sum(axis=1) == 2).all()
 
@@ -49,7 +50,7 @@ def test_tags_stand_in_a_text_beside_the_image(tmp_path):
     for number in range(12):
         text = ("dog, big sofa\n", "dog\ncat\n", "")[number % 3]
         (tmp_path / f"{number}.txt").write_text(text)
-    data = from_folder(tmp_path, layout="tags", **SIZES)
+    data = from_folder(tmp_path, ReadingOptions(layout="tags"), **SIZES)
     assert data.labels.names == ("big sofa", "cat", "dog")
     expected = (["big sofa", "dog"], ["cat", "dog"], [])
     for path, labels in targets_by_path(data).items():
@@ -65,7 +66,7 @@ def test_names_every_image_without_labels_or_pixels(tmp_path):
     (tmp_path / "1.txt").write_text("dog")
     (tmp_path / "1.png").write_bytes(b"")
     with pytest.raises(ValueError, match="12 of 12 are not") as error:
-        from_folder(tmp_path, layout="tags", **SIZES)
+        from_folder(tmp_path, ReadingOptions(layout="tags"), **SIZES)
     for problem in (
         "0.png: 0.txt must be UTF-8 text",
         "1.png must hold an image; it is empty",
@@ -77,14 +78,13 @@ def test_names_every_image_without_labels_or_pixels(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "rule"),
     [
-        ({"layout": "names"}, "layout='names'"),
-        ({"separator": ""}, "separator=''"),
+        ({"layout": "voc"}, "layout='voc'"),
         ({}, "must list at least one image; it lists none"),
     ],
 )
 def test_refuses_wrong_arguments_and_empty_folders(tmp_path, wrong, rule):
     with pytest.raises(ValueError, match=rule):
-        from_folder(tmp_path, **wrong, **SIZES)
+        from_folder(tmp_path, ReadingOptions(**wrong), **SIZES)
     with pytest.raises(ValueError, match="there is no such folder"):
         from_folder(tmp_path / "gone", **SIZES)
 
@@ -92,4 +92,4 @@ def test_refuses_wrong_arguments_and_empty_folders(tmp_path, wrong, rule):
 def test_empty_labels_in_folder_names_are_refused(tmp_path):
     write(tmp_path, ["black__jeans/0.png"])
     with pytest.raises(ValueError, match=r"labels must not be empty; got \['black'"):
-        from_folder(tmp_path, separator="_", **SIZES)
+        from_folder(tmp_path, ReadingOptions(separator="_"), **SIZES)

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from kmlic.data import from_coco
+from kmlic.data import ReadingOptions, from_coco
 from tests.data.files import encode, picture
 
 SIZES = {"image_size": 8, "batch_size": 2}
@@ -27,6 +27,10 @@ def path(tmp_path):
     return write(tmp_path, CONTENT)
 
 
+def images(path):
+    return ReadingOptions(root=str(path.parent / "images"))
+
+
 def write(folder, content):
     path = folder / "instances.json"
     path.write_text(json.dumps(content))
@@ -34,7 +38,7 @@ def write(folder, content):
 
 
 def test_labels_are_the_categories_by_id_and_images_without_any_stay(path):
-    data = from_coco(path, root=path.parent / "images", **SIZES)
+    data = from_coco(path, images(path), **SIZES)
     assert data.labels.names == ("traffic light", "dog")
     for split, paths in data.paths.items():
         for name, target in zip(paths, data.targets[split].tolist(), strict=True):
@@ -49,8 +53,8 @@ def test_gives_the_boxes_in_shares_of_the_image(path):
     for number, mark in enumerate(content["annotations"]):
         mark["bbox"] = [10, number, 20, 5.5]
     path = write(path.parent, content)
-    data = from_coco(path, root=path.parent / "images", boxes=True, **SIZES)
-    assert not from_coco(path, root=path.parent / "images", **SIZES).boxes
+    data = from_coco(path, images(path), boxes=True, **SIZES)
+    assert not from_coco(path, images(path), **SIZES).boxes
     boxes = {
         name: each
         for split in data.paths
@@ -65,7 +69,7 @@ def test_gives_the_boxes_in_shares_of_the_image(path):
 
 def test_says_which_box_is_none(path):
     with pytest.raises(ValueError, match='1 of "images": height must be of type int'):
-        from_coco(path, root=path.parent / "images", boxes=True, **SIZES)
+        from_coco(path, images(path), boxes=True, **SIZES)
     content = json.loads(json.dumps(CONTENT))
     for image in content["images"]:
         image.update(height=20, width=40)
@@ -74,7 +78,7 @@ def test_says_which_box_is_none(path):
     content["annotations"][4]["bbox"] = [1, 2, "3", 4]
     path = write(path.parent, content)
     with pytest.raises(ValueError, match=r"annotation 5: bbox .* got \[1, 2, '3', 4\]"):
-        from_coco(path, root=path.parent / "images", boxes=True, **SIZES)
+        from_coco(path, images(path), boxes=True, **SIZES)
 
 
 def test_names_missing_images_by_their_number(path):
@@ -106,7 +110,11 @@ def test_refuses_what_is_not_cocos_by_entry(path, change, rule):
     content = copy.deepcopy(CONTENT)
     change(content)
     with pytest.raises(ValueError, match=rule) as error:
-        from_coco(write(path.parent, content), root=path.parent / "images", **SIZES)
+        from_coco(
+            write(path.parent, content),
+            images(path),
+            **SIZES,
+        )
     assert "instances.json" in str(error.value)
 
 

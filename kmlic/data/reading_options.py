@@ -1,0 +1,89 @@
+"""How a dataset of own images is read: the same options for every command."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from kmlic.check_choice import check_choice
+
+Layout = Literal[
+    "csv",
+    "json_lines",
+    "coco",
+    "voc",
+    "cvat",
+    "label_studio",
+    "fiftyone",
+    "tables",
+    "folders",
+    "tags",
+]
+Blank = Literal["unknown", "absent"]
+Difficult = Literal["unknown", "present", "absent"]
+
+
+_CHOICES = {
+    "layout": (None, *get_args(Layout)),
+    "blank": get_args(Blank),
+    "difficult": get_args(Difficult),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadingOptions:
+    """Holds how the files of a dataset are read; one flag per field.
+
+    `kmlic data check`, `kmlic train`, `kmlic evaluate`, `kmlic predict` and the recipes
+    take all of them. What is left out is found in the files.
+
+    Raises:
+        ValueError: if an option is none of its choices, or the separator is empty.
+
+    Example:
+        >>> ReadingOptions(separator=",").changed
+        {'separator': ','}
+    """
+
+    layout: Layout | None = None
+    """How the path is read; found from the content of its files when left out."""
+    root: str | None = None
+    """Folder that the paths in a file are relative to; the file's own when left out."""
+    path_column: str | None = None
+    """Column of a table that names the images, such as image_id."""
+    labels_column: str | None = None
+    """Column of a table that lists the labels, such as tags."""
+    group_column: str | None = None
+    """Column of a table; images with the same value stay in one split."""
+    separator: str | None = None
+    """What separates labels in a cell, a text file or the name of a folder."""
+    suffix: str = ""
+    """Added to paths that have none, such as .jpg."""
+    blank: Blank = "unknown"
+    """What an empty cell of a column of one label counts as."""
+    difficult: Difficult = "unknown"
+    """What the difficult objects of Pascal VOC count as."""
+    label_names: Path | None = None
+    """Text file with one label per line, in the order of the model's outputs."""
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            check_choice(name, getattr(self, name), *choices)
+        if self.separator == "":
+            raise ValueError("`separator` must be a text or None; got separator=''.")
+
+    @property
+    def paths(self) -> tuple[str | Path, ...]:
+        """Returns the files and folders that must exist."""
+        return tuple(path for path in (self.root, self.label_names) if path is not None)
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """Returns the options that are not the defaults, as JSON can hold them."""
+        return {
+            field.name: str(value) if isinstance(value, Path) else value
+            for field in dataclasses.fields(self)
+            if (value := getattr(self, field.name)) != field.default
+        }
+
+
+DEFAULT_READING = ReadingOptions()

@@ -1,0 +1,11 @@
+import dataclasses
+
+import pytest
+
+from kmlic.data import Finding
+
+
+def test_cannot_be_changed():
+    finding = Finding("error", "Unusable rows", 1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        finding.count = 2
