@@ -2,16 +2,24 @@
 
 import contextlib
 import ctypes
+import functools
+import logging
 import os
 import re
 import shutil
 import socket
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+_log = logging.getLogger(__name__)
+
 # In a folder that is about to replace another one: tells the two apart.
 _NEW = ".new"
+# The hidden name of what is being written: host, process and the name's ending.
+_PARTIAL = re.compile(r"\..+\.([0-9a-f]{8})-(\d+)\.partial(\..*)?", re.DOTALL)
+_OLD_HOURS = 24
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # fcntl.h and linux/fs.h
 
 
@@ -107,14 +115,15 @@ def temporary_path(path: Path) -> Iterator[Path]:
     """Returns a hidden path beside `path` and removes it when the context ends.
 
     What processes of this machine that no longer run left in that folder is removed
-    first.
+    first. A warning names what one of another machine left a day ago or earlier.
     """
     with parents_of(path):
         owner = f"{zlib.crc32(socket.gethostname().encode()):08x}"
-        leftover = re.compile(rf"\..+\.{owner}-(\d+)\.partial(\..*)?", re.DOTALL)
         for entry in os.scandir(path.parent):
-            found = leftover.fullmatch(entry.name)
-            if found and not _is_running(int(found[1])):
+            found = _PARTIAL.fullmatch(entry.name)
+            if found and found[1] != owner:
+                _warn_if_old(Path(entry.path))
+            elif found and not _is_running(int(found[2])):
                 remove(Path(entry.path))
         name = f".{path.stem}.{owner}-{os.getpid()}.partial{path.suffix}"
         temporary = path.with_name(name)
@@ -201,6 +210,19 @@ def _exchange(first: Path, second: Path) -> bool:
     names = (os.fsencode(first), os.fsencode(second))
     failed = renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE)
     return not failed
+
+
+@functools.cache  # once for each
+def _warn_if_old(partial: Path) -> None:
+    with contextlib.suppress(OSError):  # no longer there
+        hours = (time.time() - partial.stat().st_mtime) / 3600
+        if hours > _OLD_HOURS:
+            _log.warning(
+                "Another machine began to write %r %.0f hours ago. If it no longer "
+                "does, remove that file or folder.",
+                os.fspath(partial),  # as text: with escapes
+                hours,
+            )
 
 
 def _is_running(process: int) -> bool:

@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import socket
+import time
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +13,8 @@ import filelock
 
 _log = logging.getLogger(__name__)
 
+# From when on the lock of another host may be forgotten: a day.
+_OLD_SECONDS = 24 * 3600
 # What `flock` says on network stores that do not have it.
 _NO_FLOCK = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 
@@ -23,6 +26,9 @@ class Claim(contextlib.AbstractContextManager["Claim"]):
     the process. On a store without `flock` the existence of `.<name>.lock.pid` is the
     lock: it names host and process, and is taken over from a process of the same host
     that no longer runs. A process may claim a path several times.
+
+    Whether a process of another host still runs cannot be known, so its lock is never
+    removed; once it is a day old the error says how old it is and how to remove it.
 
     Args:
         path: the file or folder; its parent must exist.
@@ -86,9 +92,14 @@ class Claim(contextlib.AbstractContextManager["Claim"]):
                 f"{self.path} is being written by another process ({process} on host "
                 f"{host})."
             )
+            age = _seconds_since_change(file)
             advice = ""
-            if isinstance(self._lock, filelock.SoftFileLock):
+            if isinstance(self._lock, filelock.SoftFileLock) or (
+                host not in ("?", socket.gethostname()) and age > _OLD_SECONDS
+            ):
                 advice = f" If it no longer runs, remove {file}."
+            if advice and age > _OLD_SECONDS:
+                advice = f" Its lock is {age / 3600:.0f} hours old.{advice}"
             if not self.wait:
                 raise ValueError(
                     f"{fact} Wait until it has ended, or choose another folder.{advice}"
@@ -97,6 +108,13 @@ class Claim(contextlib.AbstractContextManager["Claim"]):
             self._lock.acquire(timeout=-1)
         if isinstance(self._lock, filelock.FileLock):
             file.write_text(f"{os.getpid()}\n{socket.gethostname()}\n")
+
+
+def _seconds_since_change(file: Path) -> float:
+    try:
+        return time.time() - file.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _read_lines(file: Path) -> list[str]:

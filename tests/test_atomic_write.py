@@ -2,6 +2,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import zlib
 
 import pytest
@@ -159,3 +160,16 @@ def test_a_kill_at_any_point_leaves_one_folder_that_is_complete(
         _write_folder(path, "old")
         assert _names(tmp_path) == ["export"]
     assert content == "new"
+
+
+@pytest.mark.parametrize(("hours", "old"), [(23, False), (49, True)])
+def test_warns_once_of_what_another_machine_left(tmp_path, caplog, hours, old):
+    left = tmp_path / ".rows.0badc0de-7.partial.csv"
+    left.touch()
+    os.utime(left, times=(time.time() - 3600 * hours,) * 2)
+    for _ in range(2):
+        with atomic_write(tmp_path / "rows.csv") as temporary:
+            temporary.touch()
+    assert left.exists()
+    text = f"began to write {str(left)!r} 49 hours ago. If it no longer does, remove"
+    assert caplog.text.count(text) == caplog.text.count("WARNING") == old

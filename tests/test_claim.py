@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -97,3 +98,27 @@ def test_waits_for_another_process_and_says_so(tmp_path, error, caplog):
         with Claim(path, wait=True) as claim:
             assert claim.is_last
     assert "Waiting until it has ended." in caplog.text
+
+
+@pytest.mark.parametrize("error", [0, errno.ENOLCK], indirect=True)
+@pytest.mark.parametrize(("hours", "old"), [(23, False), (49, True)])
+def test_an_old_lock_of_another_host_says_how_to_remove_it(tmp_path, error, hours, old):
+    path = tmp_path / "run"
+    with _start(path, error) as other:
+        other.stdout.readline()
+        (lock,) = tmp_path.iterdir()
+        lock.write_text("1234567\nother-host\n")
+        os.utime(lock, times=(time.time() - 3600 * hours,) * 2)
+        with (
+            pytest.raises(
+                ValueError, match=r"\(1234567 on host other-host\)"
+            ) as raised,
+            Claim(path),
+        ):
+            pass
+        message = str(raised.value)
+        advice = f"Its lock is 49 hours old. If it no longer runs, remove {lock}."
+        assert (advice in message) == old
+        assert ("remove" in message) == (old or bool(error))
+        assert lock.exists()
+        other.communicate()
