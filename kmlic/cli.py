@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 # Rows of a finding that are printed; a report has more.
 _SHOWN = 5
+_SHOWN_LABELS = 200
 _OUTPUTS = (".csv", ".jsonl")
 _DOWNLOADED = ("voc2007", "coco2014")  # into a folder that need not exist
 _INTERRUPTED = 130  # what a shell returns for a program ended by Ctrl-C
@@ -241,6 +242,7 @@ def data(
         seed=seed,
         max_bytes=max_bytes,
         max_pixels=max_pixels,
+        thumbnails=report is not None,
     )
     console = make_console()
     for name, text in check.facts.items():
@@ -249,9 +251,12 @@ def data(
     table.add_column(check.LABEL_HEADER[0], overflow="fold")
     for column in check.LABEL_HEADER[1:]:
         table.add_column(column, justify="right")
-    for cells in check.labels:
+    for cells in check.labels[:_SHOWN_LABELS]:
         table.add_row(*cells)
     console.print(table)
+    if len(check.labels) > _SHOWN_LABELS:
+        more = f"... and {len(check.labels) - _SHOWN_LABELS:,} more labels"
+        console.print(f"{more}: --report lists up to 1,000")
     for finding in check.findings:
         console.print(
             f"{finding.level}: {finding.title}: {finding.count:,}. {finding.text}",
@@ -261,6 +266,7 @@ def data(
             console.print("  " + " | ".join(row), soft_wrap=True)
         if len(finding.rows) > _SHOWN:
             console.print(f"  ... and {len(finding.rows) - _SHOWN:,} more")
+    console.print(f"\n{check.verdict}", style="bold")
     if write_splits is not None:
         check.write_splits(write_splits)
     if report is not None:

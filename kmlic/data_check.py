@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Unpack
 
@@ -16,21 +16,31 @@ from kmlic.data.decoding import Limits
 from kmlic.data.finding import Finding, Level
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
 from kmlic.data.multi_label_data import SPLITS, write_splits
-from kmlic.data.near_duplicates import near_duplicates, perceptual_hash
+from kmlic.data.near_duplicates import near_duplicates
 from kmlic.data.read_listing import read_listing
 from kmlic.data.reading_options import ReadingOptions
+from kmlic.data.summarise_image import ImageSummary, most_unusual, summarise_image
 from kmlic.graphs import adjacency, isolated_labels
-from kmlic.html_report import Section, write_report
+from kmlic.html_report import Gallery, Picture, Section, write_report
 
 UNUSABLE = "Unusable rows"
+UNUSUAL = "Unusual images"
 
 _SHOWN_ROWS = 1000
+# Thumbnails are kept of so many images, about 3 kB each, evenly over larger datasets.
+_THUMBNAILS = 20_000
+# Of them a page shows: sets of a finding, images of a set, examples of all labels and
+# of one, unusual images. With 4 kB each that is under 4 MB.
+_SHOWN_SETS, _SHOWN_OF_SET, _SHOWN_EXAMPLES, _SHOWN_OF_LABEL = 24, 6, 400, 6
+_SHOWN_UNUSUAL = 18
+_CAPTION_CHARACTERS = 48
 _FEW = 5
 _SMALL_SIDE = 32
 _MOST_DRAWN = 100
 _MOST_PAIRS = 30
 # Labels whose pairs are counted: their number grows with the square.
 _MOST_COMPARED = 1000
+_SET_HEADER = ("set", "image", "split", "labels")
 # Characters of a label that fit beside a figure.
 _DRAWN_CHARACTERS = 40
 
@@ -46,13 +56,15 @@ class DataCheck:
         findings: the findings, errors first.
         paths: split to the paths of its images.
         figures: the sizes of the images, and which labels occur together.
+        galleries: title of a finding, "Labels" or "Unusual images" to its thumbnails.
     """
 
     facts: dict[str, str]
     labels: list[list[str]]
     findings: list[Finding]
     paths: dict[str, tuple[str, ...]]
-    figures: list[Figure]
+    figures: list[Figure] = dataclasses.field(default_factory=list)
+    galleries: dict[str, list[Gallery]] = dataclasses.field(default_factory=dict)
 
     LABEL_HEADER = ("label", *SPLITS, "share, %", "unknown, %")
 
@@ -60,6 +72,23 @@ class DataCheck:
     def has_errors(self) -> bool:
         """Returns whether any finding is an error."""
         return any(finding.level == "error" for finding in self.findings)
+
+    @property
+    def verdict(self) -> str:
+        """Says in one or two sentences whether to train, and what to correct first."""
+        first = {
+            level: [f for f in self.findings if f.level == level]
+            for level in ("error", "warning")
+        }
+        if first["error"]:
+            named = [f"{f.title.lower()} ({f.count:,})" for f in first["error"]]
+            rest = f", then {', '.join(named[1:])}" if len(named) > 1 else ""
+            return f"Do not train on this dataset yet. Correct first: {named[0]}{rest}."
+        text = f"You can train on these {self.facts['usable images']} images."
+        if first["warning"]:
+            worst = first["warning"][0]
+            return f"{text} Look first at: {worst.title.lower()} ({worst.count:,})."
+        return f"{text} No errors were found."
 
     def write_splits(self, path: str | Path) -> None:
         """Writes the split of each image to a CSV for `splitting` of the readers."""
@@ -69,6 +98,7 @@ class DataCheck:
         """Writes facts, findings, labels and figures as one HTML file."""
         found = [[f.level, f"{f.count:,}", f.title] for f in self.findings]
         sections = [
+            Section("Verdict", self.verdict),
             Section("Dataset", rows=[[k, v] for k, v in self.facts.items()]),
             Section(
                 "Findings",
@@ -78,11 +108,29 @@ class DataCheck:
             ),
             *(
                 Section(
-                    f.title, f.text + _cut(len(f.rows)), f.header, f.rows[:_SHOWN_ROWS]
+                    f.title,
+                    f.text + _cut(len(f.rows)),
+                    f.header,
+                    f.rows[:_SHOWN_ROWS],
+                    galleries=self.galleries.get(f.title, ()),
                 )
                 for f in self.findings
             ),
-            Section("Labels", header=self.LABEL_HEADER, rows=self.labels),
+            Section(
+                "Labels",
+                _cut(len(self.labels)),
+                self.LABEL_HEADER,
+                self.labels[:_SHOWN_ROWS],
+                galleries=self.galleries.get("Labels", ()),
+            ),
+            Section(
+                UNUSUAL,
+                "The images whose colours differ most from all others. Look for images "
+                "that do not belong here, such as screenshots and empty pages.",
+                galleries=self.galleries[UNUSUAL],
+            )
+            if UNUSUAL in self.galleries
+            else Section(UNUSUAL),
             Section("Figures", figures=self.figures),
         ]
         write_report(path, f"Check of {self.facts['source']}", sections)
@@ -98,6 +146,7 @@ def check_data(
     fractions: Sequence[float] = (0.7, 0.1, 0.2),
     seed: int = 0,
     graph_threshold: float = 0.4,
+    thumbnails: bool = False,
     **limits: Unpack[Limits],
 ) -> DataCheck:
     """Checks all rows, images and labels of a dataset for problems before a training.
@@ -117,32 +166,52 @@ def check_data(
         seed: seed of new splits.
         graph_threshold: share of the images of a label from which another label on
             them is its neighbour in the label graph.
+        thumbnails: whether to keep thumbnails for `write_report`, of 20,000 images at
+            most. Needs images="decode".
         **limits: of the images, see `kmlic.data.decoding.Limits`.
 
     Raises:
-        ValueError: if the dataset cannot be read, or has no usable image or no label.
+        ValueError: if the dataset cannot be read, or lists nothing.
     """
     listing = read_listing(path, reading)
-    hashed = near is not None and images == "decode"
+    decoded = images == "decode"
     rows = inspect_rows(
         listing,
         check=images,
-        describe=perceptual_hash if hashed else None,
+        describe=_describer(near is not None, len(listing.rows) if thumbnails else 0)
+        if decoded
+        else None,
         **limits,
     )
-    if not rows.images or not rows.names:
-        raise ValueError(
-            f"{path} must list at least one usable image with a label; {rows.lack}."
-        )
-    split = rows.split(splitting, fractions=fractions, seed=seed)
+    problem = ""
+    split = np.zeros(len(rows.images), np.int8)
+    if rows.images and rows.names:
+        try:
+            split = rows.split(splitting, fractions=fractions, seed=seed)
+        except ValueError as error:
+            problem = str(error)
     given = rows.splits_are_given or splitting not in ("stratified", "random")
     return check_rows(
         rows,
         split,
         splits_are_given=given,
-        near=near if hashed else None,
+        split_problem=problem,
+        near=near if decoded else None,
         graph_threshold=graph_threshold,
     )
+
+
+def _describer(
+    hashed: bool, thumbnails_of: int
+) -> Callable[[np.ndarray], ImageSummary]:
+    every = -(-thumbnails_of // _THUMBNAILS)
+    number = itertools.count()
+
+    def describe(pixels: np.ndarray) -> ImageSummary:
+        kept = every > 0 and next(number) % every == 0
+        return summarise_image(pixels, hashed=hashed, thumbnail=kept)
+
+    return describe
 
 
 def check_rows(
@@ -150,41 +219,60 @@ def check_rows(
     split: np.ndarray,
     *,
     splits_are_given: bool,
+    split_problem: str = "",
     near: int | None = None,
     graph_threshold: float = 0.4,
 ) -> DataCheck:
     """Judges rows that were inspected, as `check_data` does, without reading a file.
 
     Args:
-        rows: the usable images, at least one, and the problems of the others.
+        rows: the usable images and the problems of the others.
         split: (N,) the split of each image, see `InspectedRows.split`.
         splits_are_given: whether the dataset says which image is in which split.
-        near: as in `check_data`; needs rows described by `perceptual_hash`.
+        split_problem: why it has no usable splits; "" if it has.
+        near: as in `check_data`; needs rows described by `summarise_image`.
         graph_threshold: as in `check_data`.
     """
+    if not rows.images or not rows.names:
+        return _nothing_usable(rows, splits_are_given)
     counts = _Counts(rows.targets, split)
     findings = [
         *rows.listing.findings,
         _unusable(rows),
+        Finding("error", "No usable splits", bool(split_problem), split_problem),
         *_copies(rows, split, splits_are_given),
         *(_near_duplicates(rows, split, near) if near is not None else ()),
         *_labels(rows, counts),
         *_label_pairs(rows, counts, graph_threshold),
         *_images(rows),
     ]
-    order = ("error", "warning", "note")
+    findings = _in_order(findings)
     return DataCheck(
         facts=_facts(rows, split, splits_are_given),
         labels=_label_rows(rows, counts),
-        findings=sorted(
-            (f for f in findings if f.count), key=lambda f: order.index(f.level)
-        ),
+        findings=findings,
         paths={
             name: tuple(rows.images[i].path for i in np.flatnonzero(split == number))
             for number, name in enumerate(SPLITS)
         },
         figures=_figures(rows, counts),
+        galleries=_galleries(rows, findings),
     )
+
+
+def _nothing_usable(rows: InspectedRows, given: bool) -> DataCheck:
+    lack = Finding("error", "Nothing to train on", 1, f"{rows.lack}.".capitalize())
+    return DataCheck(
+        facts=_facts(rows, np.zeros(len(rows.images), np.int8), given),
+        labels=[],
+        findings=_in_order([*rows.listing.findings, _unusable(rows), lack]),
+        paths={name: () for name in SPLITS},
+    )
+
+
+def _in_order(findings: Sequence[Finding]) -> list[Finding]:
+    order = ("error", "warning", "note")
+    return sorted((f for f in findings if f.count), key=lambda f: order.index(f.level))
 
 
 class _Counts:
@@ -233,7 +321,7 @@ def _facts(rows: InspectedRows, split: np.ndarray, given: bool) -> dict[str, str
         "rows": f"{len(rows.listing.rows):,}",
         "usable images": f"{len(rows.images):,}",
         "labels": f"{len(rows.names):,}",
-        "labels per image": f"{(rows.targets == 1).sum() / len(rows.images):.2f}",
+        "labels per image": f"{(rows.targets == 1).sum() / max(len(split), 1):.2f}",
         "splits": ", ".join(f"{n:,} {s}" for s, n in zip(SPLITS, sizes, strict=True))
         + (" (given)" if given else " (new)"),
     }
@@ -311,7 +399,7 @@ def _copies(rows: InspectedRows, split: np.ndarray, given: bool) -> list[Finding
 def _near_duplicates(
     rows: InspectedRows, split: np.ndarray, near: int
 ) -> list[Finding]:
-    hashes = np.array([check.description for check in rows.checks], np.uint64)
+    hashes = np.array([check.description.hash for check in rows.checks], np.uint64)
     digests = rows.digests
     sets = [
         members
@@ -493,9 +581,79 @@ def _image_sets(
         for number, members in enumerate(sets, start=1)
         for i in members
     ]
-    return Finding(
-        level, title, len(sets), text, ("set", "image", "split", "labels"), found
-    )
+    return Finding(level, title, len(sets), text, _SET_HEADER, found)
+
+
+def _galleries(
+    rows: InspectedRows, findings: Sequence[Finding]
+) -> dict[str, list[Gallery]]:
+    """Arranges the thumbnails: of sets of images, of labels, and of unusual images."""
+    thumbnails = {
+        index: check.description.thumbnail
+        for index, check in enumerate(rows.checks)
+        if isinstance(check.description, ImageSummary) and check.description.thumbnail
+    }
+    if not thumbnails:
+        return {}
+    index_of = {rows.images[index].path: index for index in thumbnails}
+
+    def show(index: int, caption: str = "") -> Picture:
+        path = rows.images[index].path
+        return Picture(thumbnails[index], caption, f"{path}: {_marks(rows, index)}")
+
+    galleries = {}
+    for finding in findings:
+        if finding.header != _SET_HEADER:
+            continue
+        sets = itertools.groupby(finding.rows, key=lambda row: row[0])
+        galleries[finding.title] = [
+            Gallery(
+                f"Set {number}",
+                [
+                    show(index_of[path], f"{split}\n{_name(path)}\n{labels}")
+                    for _, path, split, labels in itertools.islice(own, _SHOWN_OF_SET)
+                    if path in index_of
+                ],
+            )
+            for number, own in itertools.islice(sets, _SHOWN_SETS)
+        ]
+    galleries["Labels"] = _examples(rows, thumbnails, show)
+    shown = sorted(thumbnails)
+    colours = np.stack([rows.checks[index].description.colours for index in shown])
+    galleries[UNUSUAL] = [
+        Gallery(
+            "",
+            [
+                show(shown[i], _name(rows.images[shown[i]].path))
+                for i in most_unusual(colours, _SHOWN_UNUSUAL)
+            ],
+        )
+    ]
+    return galleries
+
+
+def _examples(
+    rows: InspectedRows, thumbnails: Mapping[int, bytes], show: Callable[[int], Picture]
+) -> list[Gallery]:
+    present = (rows.targets == 1).tocsc()
+    present.sort_indices()
+    each = min(max(_SHOWN_EXAMPLES // len(rows.names), 1), _SHOWN_OF_LABEL)
+    galleries = []
+    for label, name in enumerate(rows.names[:_SHOWN_EXAMPLES]):
+        own = present.indices[present.indptr[label] : present.indptr[label + 1]]
+        images = [int(index) for index in own if int(index) in thumbnails]
+        chosen = np.linspace(0, len(images) - 1, min(each, len(images))).astype(int)
+        title = f"{_shorten(name)}: {len(own):,}"
+        galleries.append(Gallery(title, [show(images[i]) for i in chosen]))
+    return galleries
+
+
+def _name(path: str) -> str:
+    """Returns the name of a file, or its end if it is long, for a caption."""
+    name = path.rpartition("/")[2]
+    if len(name) > _CAPTION_CHARACTERS:
+        return f"…{name[1 - _CAPTION_CHARACTERS :]}"
+    return name
 
 
 def _splits(split: np.ndarray, members: Sequence[int]) -> int:

@@ -59,7 +59,7 @@ class Gallery:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Section:
-    """Holds one part of a report: text, table, figures and pictures, in that order.
+    """Holds one part of a report: text, galleries, table, figures and pictures.
 
     All texts and cells are escaped, except for `markupsafe.Markup`; control characters
     are shown as escapes. Texts of figures are never read as mathematics.
@@ -332,6 +332,26 @@ figcaption { font-size: .85rem; white-space: pre-line; padding-top: .3rem; }
 {% for paragraph in section.paragraphs %}
 <p>{{ paragraph }}</p>
 {% endfor %}
+{% if section.galleries %}
+<div class="galleries">
+{% for gallery in section.galleries %}
+<div>
+<h3>{{ gallery.title }}</h3>
+<div class="thumbnails">
+{% for picture in gallery.pictures %}
+<figure>
+<img src="{{ picture.source }}" alt="{{ picture.name }}" title="{{ picture.name }}"\
+ loading="lazy">
+{% if picture.caption %}
+<figcaption>{{ picture.caption }}</figcaption>
+{% endif %}
+</figure>
+{% endfor %}
+</div>
+</div>
+{% endfor %}
+</div>
+{% endif %}
 {% if section.rows %}
 <div class="table" role="region" aria-labelledby="{{ section.id }}" tabindex="0">
 <table>
@@ -374,26 +394,6 @@ figcaption { font-size: .85rem; white-space: pre-line; padding-top: .3rem; }
 <img src="{{ picture.source }}" alt="">
 <figcaption>{{ picture.caption }}</figcaption>
 </figure>
-{% endfor %}
-</div>
-{% endif %}
-{% if section.galleries %}
-<div class="galleries">
-{% for gallery in section.galleries %}
-<div>
-<h3>{{ gallery.title }}</h3>
-<div class="thumbnails">
-{% for picture in gallery.pictures %}
-<figure>
-<img src="{{ picture.source }}" alt="{{ picture.name }}" title="{{ picture.name }}"\
- loading="lazy">
-{% if picture.caption %}
-<figcaption>{{ picture.caption }}</figcaption>
-{% endif %}
-</figure>
-{% endfor %}
-</div>
-</div>
 {% endfor %}
 </div>
 {% endif %}

@@ -1,10 +1,11 @@
 import csv
+import io
+import re
 import time
 import tracemalloc
 
 import numpy as np
-import pytest
-from PIL import ImageEnhance
+from PIL import Image, ImageEnhance
 
 from kmlic.data import from_csv
 from kmlic.data.reading_options import ReadingOptions
@@ -166,10 +167,91 @@ def test_the_page_holds_every_finding(tmp_path):
     assert text.count("<img") == 2
 
 
-def test_says_when_nothing_is_usable(tmp_path):
-    lines = ["path,labels", *(f"{row}.png,a" for row in range(9))]
-    with pytest.raises(ValueError, match=r"9 of 9 rows are not usable: .*must exist"):
-        check_data(write_csv(tmp_path, lines))
+def test_finds_everything_before_it_says_that_nothing_is_usable(tmp_path):
+    lines = ["path,labels", *(f"{row}.png,a" for row in range(8)), "../9.png,a|"]
+    check = check_data(write_csv(tmp_path, lines))
+    assert check.has_errors and check.labels == []
+    unusable, nothing = check.findings[:2]
+    assert unusable.title == "Unusable rows" and unusable.count == 9
+    assert "must exist" in unusable.rows[0][2] and "empty" in unusable.rows[8][2]
+    assert nothing.title == "Nothing to train on"
+    assert nothing.text.startswith("9 of 9 rows are not usable: ")
+    assert check.verdict == (
+        "Do not train on this dataset yet. Correct first: unusable rows (9), then "
+        "nothing to train on (1)."
+    )
+    check.write_report(tmp_path / "report.html")
+    assert "must exist" in (tmp_path / "report.html").read_text()
+
+
+def test_rows_are_judged_even_if_they_cannot_be_split(tmp_path):
+    write_dataset(tmp_path, 3)
+    lines = ["path,labels,split", "000.png,a,train", "001.png,b,", "002.png,|,train"]
+    found_ = found(check_data(write_csv(tmp_path, lines)))
+    assert found_["Unusable rows"].rows[0][0] == "4"
+    assert found_["No usable splits"].level == "error"
+    assert "every row must name its split" in found_["No usable splits"].text
+
+
+def test_the_verdict_names_what_to_look_at_first(tmp_path):
+    path = write_dataset(tmp_path, 60)
+    check = check_data(path)
+    look = "You can train on these 60 images. Look first at: "
+    assert check.verdict == f"{look}images with a side below 32 pixels (60)."
+    (tmp_path / "001.png").write_bytes((tmp_path / "000.png").read_bytes())
+    check = check_data(path)
+    assert check.verdict.endswith(
+        "Look first at: exact copies with different labels (1)."
+    )
+    check.write_report(tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert text.index("You can train") < text.index("usable images")
+
+
+def test_the_page_shows_copies_examples_and_unusual_images(tmp_path):
+    names = ["a", "b", "<img src=x>"]
+    path = write_dataset(tmp_path, 60, kind="JPEG", names=names)
+    (tmp_path / "001.jpeg").write_bytes((tmp_path / "000.jpeg").read_bytes())
+    (tmp_path / "030.jpeg").write_bytes(encode(Image.new("RGB", (32, 24)), "JPEG"))
+    check = check_data(path, thumbnails=True)
+    (copies,) = check.galleries["Sets of exact copies"]
+    assert [each.name.split(":")[0] for each in copies.pictures] == [
+        "000.jpeg",
+        "001.jpeg",
+    ]
+    assert copies.pictures[0].image == copies.pictures[1].image
+    small = np.asarray(Image.open(io.BytesIO(copies.pictures[0].image)), int)
+    whole = np.asarray(Image.open(tmp_path / "000.jpeg"), int)
+    assert small.shape == whole.shape and np.abs(small - whole).mean() < 5
+    titles = [gallery.title for gallery in check.galleries["Labels"]]
+    assert titles == ["<img src=x>: 15", "a: 30", "b: 20"]
+    for gallery in check.galleries["Labels"]:
+        label = gallery.title.rpartition(":")[0]
+        assert len(gallery.pictures) == 6
+        for each in gallery.pictures:
+            assert label in each.name.partition(": ")[2].split(", ")
+    (unusual,) = check.galleries["Unusual images"]
+    assert unusual.pictures[0].name.startswith("030.jpeg")
+    check.write_report(tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert text.count("<img") == 2 + 2 + 18 + 18 and "<img src=x>" not in text
+    assert not re.search(r'(src|href)="(?!data:|#)', text)
+
+
+def test_the_page_of_many_labels_and_images_stays_small(tmp_path, monkeypatch):
+    monkeypatch.setattr("kmlic.data_check._THUMBNAILS", 100)
+    noise = np.random.default_rng(0)
+    lines = ["path,labels"]
+    for row in range(600):
+        pixels = noise.integers(0, 256, (96, 96, 3), np.uint8)  # the largest JPEGs
+        Image.fromarray(pixels).save(tmp_path / f"{row}.jpg", quality=95)
+        lines.append(f"{row}.jpg,{'|'.join(f'l{(row + i) % 80}' for i in range(3))}")
+    check = check_data(write_csv(tmp_path, lines), thumbnails=True)
+    shown = [p for own in check.galleries["Labels"] for p in own.pictures]
+    assert 80 < len(shown) <= 400
+    assert len({each.image for each in shown}) <= 100
+    check.write_report(tmp_path / "report.html")
+    assert (tmp_path / "report.html").stat().st_size < 5_000_000
 
 
 def test_many_labels_take_little_time_and_memory(tmp_path):
