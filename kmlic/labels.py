@@ -116,6 +116,20 @@ class Labels:
         text = json.dumps(self._content(), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def describe_thresholds(self) -> str:
+        """Returns a phrase that says from which probability a label is predicted.
+
+        Example:
+            >>> Labels(("dog", "sofa"), thresholds=(0.5, 0.3)).describe_thresholds()
+            "each label's own threshold, 0.30 to 0.50"
+        """
+        if self.exclusive:
+            return "the most probable label of each group"
+        low, high = min(self.thresholds), max(self.thresholds)
+        if low == high:
+            return f"a threshold of {low:.2g} for every label"
+        return f"each label's own threshold, {low:.2f} to {high:.2f}"
+
     def indices(self, group: str) -> list[int]:
         """Returns the indices of the outputs of a group.
 

@@ -88,6 +88,10 @@ class Run:
         seeds: seed as text to the results of that seed.
         tuned: split to exported model to metric to value at the thresholds in
             labels.json, which were tuned on the validation split.
+        intervals: split to exported model to metric to its value at the thresholds in
+            labels.json and the ends, low and high, of its 95 % interval.
+        label_intervals: the same for the average precision of each label; a label that
+            is missing has too few positives for an interval.
         per_label: split to model to label to average precision; null where a split
             has no positives.
         parameters: model to its number of weights.
@@ -113,6 +117,12 @@ class Run:
     tuned: Mapping[str, Mapping[str, Mapping[str, float | None]]] = dataclasses.field(
         default_factory=dict
     )
+    intervals: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float | None]]]] = (
+        dataclasses.field(default_factory=dict)
+    )
+    label_intervals: Mapping[
+        str, Mapping[str, Mapping[str, Mapping[str, float | None]]]
+    ] = dataclasses.field(default_factory=dict)
     weights: str = "those of the epoch best on the validation split"
     peak_memory_gb: float = dataclasses.field(default_factory=lambda: peak_memory_gb())
     environment: Mapping[str, Any] = dataclasses.field(

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from kmlic import cli, experiments, predict
 from kmlic.atomic_write import atomic_write
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.escape_text import escape_text
-from kmlic.evaluation import Report
+from kmlic.evaluation import Interval, Report
+from kmlic.experiments import RunComparison
 from kmlic.labels import Labels
 from kmlic.on_sigterm import STOPPED
 from tests.data.files import write_dataset
@@ -213,6 +215,36 @@ def test_prints_the_metrics_of_a_run(run, monkeypatch, capsys):
     assert cli.main([*command, "--max_bytes", "9", "--max_pixels", "8"]) == 0
     assert asked["max_bytes"] == 9 and asked["max_pixels"] == 8
     assert cli.main([*command, "--max_pixels", "0"]) == 2
+
+
+def test_compares_runs(run, tmp_path, monkeypatch, capsys):
+    asked = {}
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    for folder in (run, other):
+        (folder / "run.json").touch()
+
+    def compare_runs(folders, dataset, **options):
+        asked.update(options, folders=folders, dataset=dataset)
+        metrics = {name: {"mAP": Interval(0.5, 0.4, 0.6)} for name in folders}
+        differences = {folders[1]: {"mAP": Interval(0.008, -0.004, 0.021)}}
+        return RunComparison(
+            metrics, differences, dict.fromkeys(folders, "0.5"), 7, ["red"], []
+        )
+
+    monkeypatch.setattr(experiments, "compare_runs", compare_runs)
+    output = tmp_path / "found.json"
+    command = ["compare", str(run), str(other)]
+    assert cli.main([*command, "voc2007", "--output", str(output)]) == 0
+    printed = capsys.readouterr().out
+    assert "50.0 [40.0, 60.0]" in printed and "not distinguishable" in printed
+    assert asked["dataset"] == "voc2007" and asked["split"] == "all"
+    assert json.loads(output.read_text())["images"] == 7
+    assert cli.main(command) == 0
+    assert asked["dataset"] is None and asked["split"] == "test"
+    assert asked["folders"] == [str(run), str(other)]
+    assert cli.main(["compare", str(run)]) == 2
+    assert cli.main([*command, "absent.csv"]) == 2
 
 
 def test_predicts_with_the_runtime_of_choice(run, image, capsys):

@@ -8,10 +8,9 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from kmlic.classifier.protocol import Protocol
+from kmlic.evaluation.choose_thresholds import choose_thresholds
 from kmlic.evaluation.fit_calibration import fit_calibration
-from kmlic.evaluation.tune_thresholds import tune_thresholds
 from kmlic.labels import Labels, to_probabilities
-from kmlic.metrics import precision_recall_f1
 
 _NUM_PARTS = 5  # of the scores of one validation split
 _FEWEST = 50  # images below which even one number would be luck
@@ -67,8 +66,8 @@ def calibration(
     without. The order of a label's scores stays. An isotonic calibration is not tried:
     its steps make ties, and no layer exports it.
 
-    Thresholds are tuned on the calibrated probabilities, and taken if they are at
-    least as good in CF1 as 0.5.
+    Thresholds are tuned on the calibrated probabilities, and taken if they are better
+    in CF1 than 0.5 on images that they were not tuned on.
 
     Paper: see `fit_calibration`.
 
@@ -102,7 +101,7 @@ def calibration(
         scale, shift = fits[best](logits, targets)
         found = dataclasses.replace(found, scale=scale, shift=shift)
         text = f"{best}, log loss {before:.4f} to {after[best]:.4f}"
-    own, thresholds = _with_thresholds(labels, targets, found(logits))
+    own, thresholds = _with_thresholds(labels, targets, found(logits), parts)
     return dataclasses.replace(
         found, labels=own, text=f"{text} {protocol.name}{thresholds}"
     )
@@ -150,18 +149,10 @@ def _platt(logits: np.ndarray, targets: np.ndarray) -> Line:
 
 
 def _with_thresholds(
-    labels: Labels, targets: np.ndarray, logits: np.ndarray
+    labels: Labels, targets: np.ndarray, logits: np.ndarray, parts: np.ndarray
 ) -> tuple[Labels, str]:
     if labels.exclusive or not (targets == 1).any():
         return labels, ""
-    probabilities = to_probabilities(logits, labels)
-    thresholds = tune_thresholds(targets, probabilities)
-    tuned, half = (
-        precision_recall_f1(targets, probabilities, threshold=each)["CF1"]
-        for each in (thresholds, np.full(len(labels), 0.5))
-    )
-    if not tuned >= half:
-        return labels, f"; thresholds 0.5, CF1 {100 * half:.1f}"
-    tuned_labels = dataclasses.replace(labels, thresholds=tuple(thresholds.tolist()))
-    text = f"; thresholds tuned, CF1 {100 * tuned:.1f}, {100 * half:.1f} at 0.5"
-    return tuned_labels, text
+    chosen = choose_thresholds(targets, to_probabilities(logits, labels), parts=parts)
+    own = tuple(chosen.thresholds.tolist())
+    return dataclasses.replace(labels, thresholds=own), f"; {chosen.describe()}"

@@ -6,6 +6,10 @@ import numpy as np
 
 from kmlic.classifier.choice import Row
 from kmlic.data.finding import Finding
+from kmlic.experiments.interval_section import (
+    interval_section,
+    label_interval_cells,
+)
 from kmlic.html_report import Section
 from kmlic.labels import Labels
 from kmlic.run_folder import Run
@@ -39,7 +43,8 @@ def report_sections(
     return [
         Section("Verdict", verdict),
         _candidates(rows, chosen, metric, scored),
-        _metrics(run),
+        _metrics(run, labels),
+        interval_section(run, labels, chosen.name),
         _labels(run, labels, chosen.name),
         Section(
             "Data",
@@ -96,7 +101,7 @@ def _candidates(rows: Sequence[Row], chosen: Row, metric: str, scored: str) -> S
     )
 
 
-def _metrics(run: Run) -> Section:
+def _metrics(run: Run, labels: Labels) -> Section:
     results = {
         f"{model}, {split}": metrics
         for split, models in run.results.items()
@@ -105,7 +110,7 @@ def _metrics(run: Run) -> Section:
     names = list(dict.fromkeys(name for row in results.values() for name in row))
     return Section(
         "Metrics",
-        "In percent, at the thresholds in labels.json. Validation stands for images "
+        f"In percent, at {labels.describe_thresholds()}. Validation stands for images "
         "that were scored by models which did not see them; thresholds were tuned on "
         "these scores.",
         ["model", *names],
@@ -118,14 +123,18 @@ def _metrics(run: Run) -> Section:
 
 def _labels(run: Run, labels: Labels, chosen: str) -> Section:
     splits = list(run.per_label)
+    last = splits[-1]
     return Section(
         "Labels",
-        "Average precision in percent, and the probability from which a label counts.",
-        ["label", *splits, "threshold"],
+        "Average precision in percent, with the 95 % interval of the "
+        f"{last} images unless they show the label fewer than five times, and the "
+        "probability from which a label counts.",
+        ["label", *splits, "from", "to", "threshold"],
         [
             [
                 name,
                 *_cells(*(run.per_label[split][chosen].get(name) for split in splits)),
+                *label_interval_cells(run, last, chosen, name),
                 "-" if labels.exclusive else f"{threshold:.2f}",
             ]
             for name, threshold in zip(labels.names, labels.thresholds, strict=True)

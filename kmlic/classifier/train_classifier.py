@@ -5,7 +5,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from kmlic.experiments.describe_data import (
     describe_data,
 )
 from kmlic.experiments.run_images import load_run_images, write_run_images
+from kmlic.experiments.unseen_scores import write_unseen_scores
 from kmlic.export import ExportOptions, export_checked
 from kmlic.html_report import write_report
 from kmlic.labels import Labels, to_probabilities
@@ -47,6 +48,7 @@ _BACKBONE = "efficientnet_lite0"
 _EXPORT_IMAGES = 8
 _EXPORT_SECONDS = 60.0
 _BATCH = 16
+_RESAMPLES = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -313,11 +315,20 @@ def _judge(trained: _Trained, model: keras.Model) -> tuple[dict[str, Any], str]:
         row.name: trained.calibrations[row.name](row.logits)
         for row in (chosen, trained.choice.rows[0])
     }
-    reports = {"validation": _reports(scored, logits, trained.calibrations)}
+    reports = {
+        "validation": _reports(
+            scored,
+            logits,
+            trained.calibrations,
+            images.groups_of(trained.protocol.scored),
+        )
+    }
+    unseen = {"rows": trained.protocol.scored, "logits": logits[chosen.name]}
     name = trained.settings.backbone
     name = _BACKBONE if name == "auto" else name
     rows = images.test_rows
     if not len(rows):
+        _write_unseen(trained, **unseen)
         return reports, _verdict(
             f"{chosen.name} on {name}",
             trained.metric,
@@ -335,7 +346,14 @@ def _judge(trained: _Trained, model: keras.Model) -> tuple[dict[str, Any], str]:
     plain = trained.calibrations[FLOOR](plain)
     # In this order, the exported model's own scores stay where it is the floor.
     logits = {FLOOR: plain, chosen.name: own}
-    reports["test"] = _reports(targets, logits, trained.calibrations)
+    reports["test"] = _reports(
+        targets, logits, trained.calibrations, images.groups_of(rows)
+    )
+    _write_unseen(
+        trained,
+        rows=np.concatenate([unseen["rows"], rows]),
+        logits=np.concatenate([unseen["logits"], own]),
+    )
     bootstrap = Bootstrap(
         targets, labels, metric=trained.metric, groups=images.groups_of(rows)
     )
@@ -348,6 +366,18 @@ def _judge(trained: _Trained, model: keras.Model) -> tuple[dict[str, Any], str]:
         f"{len(rows):,} test images",
         is_floor=chosen.name == FLOOR,
     )
+
+
+def _write_unseen(trained: _Trained, *, rows: np.ndarray, logits: np.ndarray) -> None:
+    """Writes the scores of images by models that were not fitted to them."""
+    images = trained.checked.images
+    if images.digests is not None:
+        write_unseen_scores(
+            trained.folder.draft,
+            trained.labels,
+            digests=images.digests[rows],
+            probabilities=to_probabilities(logits, trained.labels),
+        )
 
 
 def _verdict(
@@ -369,11 +399,18 @@ def _reports(
     targets: np.ndarray,
     logits: Mapping[str, np.ndarray],
     calibrations: Mapping[str, Calibration],
+    groups: Sequence[Hashable] | None,
 ) -> dict[str, Report]:
     reports = {}
     for name, own in logits.items():
         labels = calibrations[name].labels
-        reports[name] = report_scores(targets, to_probabilities(own, labels), labels)
+        reports[name] = report_scores(
+            targets,
+            to_probabilities(own, labels),
+            labels,
+            resamples=_RESAMPLES,
+            image_groups=groups,
+        )
     return reports
 
 
@@ -412,6 +449,8 @@ def _record(
         deviations={},
         seeds={},
         per_label=_values(reports, "per_label"),
+        intervals=_intervals(reports, "intervals"),
+        label_intervals=_intervals(reports, "label_intervals"),
         parameters={chosen.name: model.count_params()},
         exports={},
         seconds={
@@ -449,6 +488,17 @@ def _describe(trained: _Trained) -> dict[str, Any]:
             seed=trained.settings.seed,
         )
     )
+
+
+def _intervals(
+    reports: Mapping[str, Mapping[str, Report]], field: str
+) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    return {
+        split: {
+            name: report.describe_intervals()[field] for name, report in models.items()
+        }
+        for split, models in reports.items()
+    }
 
 
 def _values(

@@ -131,6 +131,9 @@ def build_from_listing(
             for name, own in rows.items()
             if own and own[0].boxes is not None
         },
+        groups={name: tuple(row.group for row in own) for name, own in rows.items()}
+        if any(row.group for row in images)
+        else {},
         skipped=inspected.skipped,
         duplicates=sum(len(copy) - 1 for copy in copies),
         spec=DatasetSpec(

@@ -72,12 +72,15 @@ class MultiLabelData:
         synonyms: label to its names, if the dataset lists several.
         identifiers: label to its key in the dataset's files, such as a WordNet id.
         device_augmentation: the `Augmentation` that `kmlic.training.fit` does.
+        groups: split to the key of each image's group, such as the object that it
+            shows, "" for none; empty if the dataset has none.
         spec: what loads the same splits again; None for data that has no loader.
         digests: split to (N,) uint64, the same for two images with equal files; empty
             where they are not known.
 
     Raises:
-        ValueError: if targets, paths, captions, boxes or digests are not one per image.
+        ValueError: if targets, paths, captions, boxes, digests or groups are not one
+            per image.
 
     Example:
         >>> batches = tf.data.Dataset.from_tensors((tf.zeros((1, 8, 8, 3)), [[1.0]]))
@@ -105,6 +108,7 @@ class MultiLabelData:
     synonyms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     identifiers: Mapping[str, str] = field(default_factory=dict)
     device_augmentation: str = "none"
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     spec: DatasetSpec | None = None
     digests: Mapping[str, np.ndarray] = field(default_factory=dict)
 
@@ -120,7 +124,7 @@ class MultiLabelData:
                     f"`targets` must have shape (N, {len(self.labels)}); got {shape} "
                     f"in the split {split!r}."
                 )
-            for name in ("paths", "boxes", "digests"):
+            for name in ("paths", "boxes", "digests", "groups"):
                 parts = getattr(self, name)
                 if parts and len(parts[split]) != len(self.targets[split]):
                     raise ValueError(

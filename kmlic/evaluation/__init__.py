@@ -6,6 +6,7 @@ from kmlic.lazy_package import lazy_package
 
 if TYPE_CHECKING:
     from kmlic.evaluation.bootstrap import Bootstrap, Interval
+    from kmlic.evaluation.choose_thresholds import ThresholdChoice, choose_thresholds
     from kmlic.evaluation.compare_curves import compare_curves
     from kmlic.evaluation.fit_calibration import Calibration, fit_calibration
     from kmlic.evaluation.linear_probe import linear_probe
@@ -32,7 +33,9 @@ __all__ = [
     "Interval",
     "Pointing",
     "Report",
+    "ThresholdChoice",
     "average_reports",
+    "choose_thresholds",
     "compare_curves",
     "comparison_table",
     "evaluate",

@@ -15,6 +15,7 @@ Metric = Literal["mAP", "accuracy"]
 
 FEW_POSITIVES = 5
 
+_SHOWN = 10  # labels in a sentence
 _BLOCK = 100  # resamples whose weights are in memory together
 
 
@@ -176,24 +177,58 @@ class Bootstrap:
             parts.append(np.stack(columns, axis=1))
         return np.concatenate(parts)
 
-    def metrics(
-        self,
-        probabilities: np.ndarray,
-        thresholds: float | Sequence[float] | None = None,
+    def at_thresholds(
+        self, probabilities: np.ndarray, thresholds: float | Sequence[float]
     ) -> dict[str, np.ndarray]:
-        """Computes mAP, CF1, OF1 and exact, or accuracy and exact, on all draws.
+        """Computes CF1, OF1 and exact on all draws, as `report_scores` defines them.
 
-        The definitions are those of `report_scores`, as are the names.
-
-        Shapes: (N, L) to one (1 + R,) per name.
+        Shapes: (N, L) to (1 + R,) each.
 
         Args:
             probabilities: 0-1.
             thresholds: probability from which a label counts as present, one for all
-                labels or one each; None for those of the labels.
+                labels or one each.
         """
-        precisions = self.precisions(probabilities)
-        return self._metrics(probabilities, precisions, thresholds)
+        self._check(probabilities)
+        targets = self._targets
+        called = probabilities >= np.asarray(thresholds, probabilities.dtype)
+        present, known = targets == 1, targets != -1
+        right = ((called == present) | ~known).all(axis=1)
+        marks = [called & present, called & known, present]
+        columns = [np.asarray(each, np.float32) for each in (*marks, right[:, None])]
+        parts: dict[str, list[np.ndarray]] = {"CF1": [], "OF1": [], "exact": []}
+        for weights in self.draws():
+            # Counts below 2**24 are exact in float32.
+            hits, calls, positives, exact = (
+                (weights.T @ each).astype(np.float64) for each in columns
+            )
+            counted = (positives > 0).astype(np.float64)
+            share = np.maximum(counted.sum(axis=1), 1)
+            parts["CF1"].append(
+                _harmonic(
+                    (_divide(hits, calls) * counted).sum(axis=1) / share,
+                    (_divide(hits, positives) * counted).sum(axis=1) / share,
+                )
+            )
+            overall = [each.sum(axis=1) for each in (hits, calls, positives)]
+            parts["OF1"].append(
+                _harmonic(_divide(*overall[:2]), _divide(overall[0], overall[2]))
+            )
+            parts["exact"].append(exact[:, 0] / weights.sum(axis=0))
+        return {name: np.concatenate(values) for name, values in parts.items()}
+
+    def metrics(self, probabilities: np.ndarray) -> dict[str, np.ndarray]:
+        """Computes mAP, CF1, OF1 and exact on all draws, or accuracy, exact and mAP.
+
+        The definitions and names are those of `report_scores`, at the thresholds of the
+        labels.
+
+        Shapes: (N, L) to (1 + R,) each.
+
+        Args:
+            probabilities: 0-1.
+        """
+        return self._metrics(probabilities, self.precisions(probabilities))
 
     def report(
         self, probabilities: np.ndarray
@@ -209,7 +244,7 @@ class Bootstrap:
             probabilities: 0-1.
         """
         precisions = self.precisions(probabilities)
-        metrics = self._metrics(probabilities, precisions, None)
+        metrics = self._metrics(probabilities, precisions)
         few = self.few_positives
         own = {
             name: values
@@ -257,10 +292,7 @@ class Bootstrap:
         return found
 
     def _metrics(
-        self,
-        probabilities: np.ndarray,
-        precisions: np.ndarray,
-        thresholds: float | Sequence[float] | None,
+        self, probabilities: np.ndarray, precisions: np.ndarray
     ) -> dict[str, np.ndarray]:
         labels = self._labels
         found = self._accuracies(probabilities) if labels.exclusive else {}
@@ -268,39 +300,8 @@ class Bootstrap:
         for group in labels.groups or ():
             found[f"mAP/{group}"] = _mean(precisions[:, labels.indices(group)])
         if not labels.exclusive:
-            limits = labels.thresholds if thresholds is None else thresholds
-            found |= self._at_thresholds(probabilities, np.asarray(limits))
+            found |= self.at_thresholds(probabilities, labels.thresholds)
         return found
-
-    def _at_thresholds(
-        self, probabilities: np.ndarray, thresholds: np.ndarray
-    ) -> dict[str, np.ndarray]:
-        targets = self._targets
-        called = probabilities >= thresholds.astype(probabilities.dtype)
-        present, known = targets == 1, targets != -1
-        right = ((called == present) | ~known).all(axis=1)
-        marks = [called & present, called & known, present]
-        columns = [np.asarray(each, np.float32) for each in (*marks, right[:, None])]
-        parts: dict[str, list[np.ndarray]] = {"CF1": [], "OF1": [], "exact": []}
-        for weights in self.draws():
-            # Counts below 2**24 are exact in float32.
-            hits, calls, positives, exact = (
-                (weights.T @ each).astype(np.float64) for each in columns
-            )
-            counted = (positives > 0).astype(np.float64)
-            share = np.maximum(counted.sum(axis=1), 1)
-            parts["CF1"].append(
-                _harmonic(
-                    (_divide(hits, calls) * counted).sum(axis=1) / share,
-                    (_divide(hits, positives) * counted).sum(axis=1) / share,
-                )
-            )
-            overall = [each.sum(axis=1) for each in (hits, calls, positives)]
-            parts["OF1"].append(
-                _harmonic(_divide(*overall[:2]), _divide(overall[0], overall[2]))
-            )
-            parts["exact"].append(exact[:, 0] / weights.sum(axis=0))
-        return {name: np.concatenate(values) for name, values in parts.items()}
 
     def _accuracies(self, scores: np.ndarray) -> dict[str, np.ndarray]:
         self._check(scores)
@@ -331,6 +332,24 @@ class Bootstrap:
                 f"`scores` must have the shape of the targets, {self._targets.shape}; "
                 f"got {scores.shape}."
             )
+
+
+def describe_few_positives(names: Sequence[str]) -> str:
+    """Returns a sentence on labels with so few positives that intervals mislead.
+
+    Args:
+        names: of the labels, at least one.
+
+    Example:
+        >>> describe_few_positives(["bear"])
+        'Few positives, under 5, which makes intervals of means too narrow: bear.'
+    """
+    shown = ", ".join(names[:_SHOWN])
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return (
+        f"Few positives, under {FEW_POSITIVES}, which makes intervals of means too "
+        f"narrow: {shown}{more}."
+    )
 
 
 class _Ranked:

@@ -1,7 +1,7 @@
 """The metrics of a trained model on a split, and tables of them."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -9,6 +9,11 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 from rich.table import Table
 
+from kmlic.evaluation.bootstrap import (
+    Bootstrap,
+    Interval,
+    describe_few_positives,
+)
 from kmlic.labels import Labels
 from kmlic.metrics import attribute_accuracy, average_precision, precision_recall_f1
 from kmlic.training import predict_scores
@@ -28,16 +33,57 @@ class Report:
             exclusive groups: those of `attribute_accuracy`, mAP and `exact`.
         per_label: label to average precision; NaN without positives.
         images: number of images.
+        thresholds: from which probability a label is predicted, in words.
+        intervals: metric to its 95 % interval; metrics without one are left out.
+        label_intervals: label to the 95 % interval of its average precision.
+        few_positives: labels with so few positives that they have no interval, and
+            that those of the means are too narrow; see `Bootstrap`.
+        above_half: metric to its difference from that at a threshold of 0.5 for every
+            label.
     """
 
     metrics: Mapping[str, float]
     per_label: Mapping[str, float]
     images: int
+    thresholds: str = ""
+    intervals: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
+    label_intervals: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
+    few_positives: Sequence[str] = ()
+    above_half: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
 
     @property
     def labels_without_positives(self) -> list[str]:
         """Returns the labels that are left out of the mean average precision."""
         return [name for name, value in self.per_label.items() if np.isnan(value)]
+
+    def describe_intervals(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Returns the intervals of metrics and labels as run.json holds them."""
+        return {
+            name: {key: dataclasses.asdict(each) for key, each in own.items()}
+            for name, own in (
+                ("intervals", self.intervals),
+                ("label_intervals", self.label_intervals),
+            )
+        }
+
+    def notes(self) -> list[str]:
+        """Returns sentences on the thresholds and on what limits the metrics."""
+        lines = []
+        if self.thresholds:
+            lines.append(f"Labels are predicted by {self.thresholds}.")
+        if self.intervals:
+            lines.append("In brackets: 95 % intervals, over draws of the images.")
+        lines += [
+            f"{name} against a threshold of 0.5 for every label: "
+            f"{difference.describe_difference()}."
+            for name, difference in self.above_half.items()
+        ]
+        if self.few_positives:
+            lines.append(describe_few_positives(self.few_positives))
+        if self.labels_without_positives:
+            names = ", ".join(self.labels_without_positives)
+            lines.append(f"Left out of mAP, for no image shows them: {names}.")
+        return lines
 
 
 def evaluate(
@@ -71,7 +117,12 @@ def evaluate(
 
 
 def report_scores(
-    targets: np.ndarray, probabilities: np.ndarray, labels: Labels
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    labels: Labels,
+    *,
+    resamples: int = 0,
+    image_groups: Sequence[Hashable] | None = None,
 ) -> Report:
     """Computes all metrics of the papers' tables from targets and probabilities.
 
@@ -81,6 +132,8 @@ def report_scores(
         targets: 1 present, 0 absent, -1 unknown.
         probabilities: 0-1.
         labels: names, groups and thresholds.
+        resamples: draws of a `Bootstrap` that computes intervals; 0 for none.
+        image_groups: groups of images that the bootstrap draws together.
 
     Raises:
         ValueError: if there are not as many columns as labels.
@@ -106,11 +159,35 @@ def report_scores(
         metrics[f"mAP/{group}"] = _mean(precisions[labels.indices(group)])
     if not labels.exclusive:
         metrics |= _at_thresholds(targets, probabilities, labels)
-    return Report(
+    report = Report(
         metrics={name: float(value) for name, value in metrics.items()},
         per_label=dict(zip(labels.names, map(float, precisions), strict=True)),
         images=len(targets),
+        thresholds=labels.describe_thresholds(),
     )
+    if not resamples or len(targets) < 2:
+        return report
+    bootstrap = Bootstrap(targets, labels, groups=image_groups, resamples=resamples)
+    intervals, label_intervals = bootstrap.report(probabilities)
+    return dataclasses.replace(
+        report,
+        intervals=intervals,
+        label_intervals=label_intervals,
+        few_positives=bootstrap.few_positives,
+        above_half=_above_half(bootstrap, probabilities, labels),
+    )
+
+
+def _above_half(
+    bootstrap: Bootstrap, probabilities: np.ndarray, labels: Labels
+) -> dict[str, Interval]:
+    if labels.exclusive or set(labels.thresholds) == {0.5}:
+        return {}
+    own, half = (
+        bootstrap.at_thresholds(probabilities, thresholds)
+        for thresholds in (labels.thresholds, 0.5)
+    )
+    return {name: bootstrap.interval(own[name] - half[name]) for name in own}
 
 
 def _at_thresholds(
@@ -210,7 +287,7 @@ def comparison_table(
 
     Up to four models have one column each, with all metrics and labels. More models,
     which do not fit on a screen, have one row each with the most important metrics.
-    Missing values are shown as "-".
+    Missing values are shown as "-", intervals in brackets.
 
     Args:
         reports: model to its report, all on the same split and labels.
@@ -253,9 +330,15 @@ def _cell(
     part: str,
     key: str,
 ) -> str:
-    values = getattr(reports[name], part)
+    report = reports[name]
+    values = getattr(report, part)
     spread = getattr(spreads[name], part).get(key) if name in spreads else None
-    return format_mean(values.get(key), spread)
+    text = format_mean(values.get(key), spread)
+    known = report.intervals if part == "metrics" else report.label_intervals
+    if key in known:
+        return f"{text} [{100 * known[key].low:.1f}, {100 * known[key].high:.1f}]"
+    few = part == "per_label" and key in report.few_positives
+    return f"{text} few positives" if few else text
 
 
 def _mean(precisions: np.ndarray) -> float:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     )
     from kmlic.experiments.choose_rows import choose_rows
     from kmlic.experiments.claims_section import claims_section
+    from kmlic.experiments.compare_runs import RunComparison, compare_runs
     from kmlic.experiments.compile_model import backbone_multipliers, compile_model
-    from kmlic.experiments.evaluate_run import evaluate_run
+    from kmlic.experiments.evaluate_run import ScoredSplit, evaluate_run, score_run
     from kmlic.experiments.experiment import Experiment
     from kmlic.experiments.export_run import export_run
     from kmlic.experiments.find_label_words import ZeroShotSettings
@@ -42,6 +43,8 @@ __all__ = [
     "Experiment",
     "Features",
     "MemberSettings",
+    "RunComparison",
+    "ScoredSplit",
     "Trained",
     "TrainingSettings",
     "ZeroShotSettings",
@@ -53,6 +56,7 @@ __all__ = [
     "cache_features",
     "choose_rows",
     "claims_section",
+    "compare_runs",
     "compile_model",
     "evaluate_run",
     "export_run",
@@ -67,6 +71,7 @@ __all__ = [
     "map_sections",
     "parse_settings",
     "run_recipe",
+    "score_run",
     "train_members",
     "train_or_reuse",
     "train_rows",

@@ -102,7 +102,7 @@ def export_run(
         size = image_size_of(model, labels.image_size)
         data = None
         if not paths:
-            data = load_split(run, split, dataset=dataset, data_dir=data_dir)
+            data = load_split(run, split, dataset=dataset, data_dir=data_dir).images
         pixels = None
         if data is not None:
             pixels = next(iter(data.unbatch().batch(_NUM_IMAGES)))[0].numpy()

@@ -11,8 +11,8 @@ import numpy as np
 
 from kmlic.atomic_write import atomic_write, remove
 from kmlic.data import MultiLabelData
+from kmlic.evaluation.choose_thresholds import choose_thresholds
 from kmlic.evaluation.report import Report, report_scores
-from kmlic.evaluation.tune_thresholds import tune_thresholds
 from kmlic.experiments.describe_data import TRAIN_IMAGES
 from kmlic.experiments.experiment import SPLITS, Experiment
 from kmlic.experiments.standard_sections import standard_sections
@@ -23,6 +23,8 @@ from kmlic.labels import Labels
 from kmlic.run_folder import Run, describe_command
 from kmlic.training import all_reduce_max, is_chief
 from kmlic.words import write_word_vectors
+
+_RESAMPLES = 1000
 
 Export = Callable[[keras.Model, Path, MultiLabelData], Mapping[str, float]]
 Metrics = dict[str, float]
@@ -40,7 +42,8 @@ def finish_run(
     """Writes the run folder of an experiment, with one of its models exported.
 
     The thresholds of the exported labels are tuned on the validation split and written
-    to labels.json and the exports. Results use the dataset's own thresholds, 0.5 by
+    to labels.json and the exports, or stay 0.5 where tuning does not help images that
+    were not tuned on. Results use the dataset's own thresholds, 0.5 by
     default, as papers report them; run.json has both.
 
     Args:
@@ -126,6 +129,8 @@ def _describe(
             f"moving averages (momentum {settings.ema}), batch normalization's "
             f"statistics computed again; {weights}"
         )
+    tuned = _report_exported(experiment, best, labels) if best else {}
+    intervals = {split: each.describe_intervals() for split, each in tuned.items()}
     return Run(
         recipe=experiment.recipe,
         command=describe_command(),
@@ -145,7 +150,19 @@ def _describe(
         results=_select(means, "metrics"),
         deviations=_select(spreads, "metrics") if len(settings.seeds) > 1 else {},
         seeds=_per_seed(experiment),
-        tuned=_tuned_results(experiment, best, labels) if best else {},
+        tuned=_select({s: {best.name: each} for s, each in tuned.items()}, "metrics")
+        if best and not labels.exclusive
+        else {},
+        intervals={
+            split: {best.name: each["intervals"]}
+            for split, each in intervals.items()
+            if best
+        },
+        label_intervals={
+            split: {best.name: each["label_intervals"]}
+            for split, each in intervals.items()
+            if best
+        },
         per_label=_select(means, "per_label"),
         parameters={
             name: next(iter(trainings.values())).parameters
@@ -187,18 +204,26 @@ def _tune(labels: Labels, best: Trained) -> Labels:
     targets, probabilities = best.scores["validation"]
     if labels.exclusive or not (targets == 1).any():
         return labels
-    thresholds = tune_thresholds(targets, probabilities)
+    thresholds = choose_thresholds(targets, probabilities).thresholds
     return dataclasses.replace(labels, thresholds=tuple(thresholds.tolist()))
 
 
-def _tuned_results(experiment: Experiment, best: Trained, labels: Labels) -> Values:
-    if experiment.make_report is not report_scores or labels.exclusive:
+def _report_exported(
+    experiment: Experiment, best: Trained, labels: Labels
+) -> dict[str, Report]:
+    """Scores the exported model at its own thresholds, with intervals."""
+    if experiment.make_report is not report_scores:
         return {}
-    reports = {
-        split: {best.name: report_scores(*best.scores[split], labels)}
+    groups = experiment.data[best.seed].groups
+    return {
+        split: report_scores(
+            *best.scores[split],
+            labels,
+            resamples=_RESAMPLES,
+            image_groups=groups.get(split),
+        )
         for split in SPLITS
     }
-    return _select(reports, "metrics")
 
 
 def _export(

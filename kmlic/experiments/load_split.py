@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import Any, Literal, NamedTuple, Unpack
 
 import numpy as np
 import tensorflow as tf
@@ -30,6 +30,21 @@ Split = Literal["train", "validation", "test", "all"]
 # same loader.
 _READING = ("crop", "margin")
 
+
+class LoadedSplit(NamedTuple):
+    """Holds the images of a split that a run can be scored on.
+
+    Args:
+        images: batches of images and targets, in order, not augmented.
+        names: path of each image, or its digest or number where there are no paths.
+        groups: key of each image's group, see `MultiLabelData`; None without groups.
+    """
+
+    images: tf.data.Dataset
+    names: np.ndarray
+    groups: np.ndarray | None
+
+
 _log = logging.getLogger(__name__)
 
 
@@ -42,7 +57,7 @@ def load_split(
     batch_size: int | None = None,
     reading: ReadingOptions | None = None,
     **limits: Unpack[Limits],
-) -> tf.data.Dataset:
+) -> LoadedSplit:
     """Loads a split for the exported model of a run, in order, not augmented.
 
     The run's own dataset is split by the exported model's seed, and must have the
@@ -107,7 +122,7 @@ def load_split(
     # Runs of `kmlic train` are fitted to their validation images too.
     unseen = ("test",) if record.recipe == TRAIN_RECIPE else ("validation", "test")
     if split == "train" or (dataset is None and split in unseen):
-        return images
+        return LoadedSplit(images, *_describe_images(data, splits))
     return _leave_out(run, data, images, splits, options["batch_size"])
 
 
@@ -210,7 +225,8 @@ def _leave_out(
     images: tf.data.Dataset,
     splits: Sequence[str],
     batch_size: int,
-) -> tf.data.Dataset:
+) -> LoadedSplit:
+    names, groups = _describe_images(data, splits)
     path = run / TRAIN_IMAGES
     if not path.is_file():
         raise ValueError(
@@ -226,7 +242,7 @@ def _leave_out(
     digests = np.concatenate([data.digests[split] for split in splits])
     kept = ~np.isin(digests, trained_on)
     if kept.all():
-        return images
+        return LoadedSplit(images, names, groups)
     if not kept.any():
         raise ValueError(
             f"the model of {run} was trained on all {len(kept)} images. Ask for the "
@@ -239,4 +255,22 @@ def _leave_out(
     )
     marks = tf.data.Dataset.from_tensor_slices(kept)
     pairs = tf.data.Dataset.zip(images.unbatch(), marks).filter(lambda _, keep: keep)
-    return pairs.map(lambda pair, _: pair).batch(batch_size).prefetch(2)
+    images = pairs.map(lambda pair, _: pair).batch(batch_size).prefetch(2)
+    return LoadedSplit(images, names[kept], None if groups is None else groups[kept])
+
+
+def _describe_images(
+    data: MultiLabelData, splits: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns the name of each image, and its group where there are groups."""
+    groups = None
+    if data.groups:
+        groups = np.concatenate([np.array(data.groups[s], object) for s in splits])
+    if data.paths:
+        names = np.concatenate([np.array(data.paths[s], object) for s in splits])
+    elif data.digests:
+        names = np.concatenate([data.digests[s] for s in splits]).astype(str)
+    else:
+        sizes = [(split, data.sizes[split]) for split in splits]
+        names = np.array([f"{split} {i}" for split, size in sizes for i in range(size)])
+    return names, groups

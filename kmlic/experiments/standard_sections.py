@@ -18,6 +18,10 @@ from kmlic.evaluation.reliability_figure import reliability_figure
 from kmlic.evaluation.report import format_mean, report_scores
 from kmlic.evaluation.tune_thresholds import tune_thresholds
 from kmlic.experiments.images_at import images_at
+from kmlic.experiments.interval_section import (
+    interval_section,
+    label_interval_cells,
+)
 from kmlic.experiments.trained import Trained
 from kmlic.export.measure_exports import size_of
 from kmlic.html_report import COLOURS, Picture, Section
@@ -60,6 +64,7 @@ def standard_sections(
     sections = [
         _comparison(run, "test"),
         _comparison(run, "validation"),
+        *([interval_section(run, labels, best.name)] if best else []),
         *extra,
         _per_label(run, data, labels),
         _learning_curves(epochs),
@@ -109,6 +114,7 @@ def _comparison(run: Run, split: str) -> Section:
 
 def _per_label(run: Run, data: MultiLabelData, labels: Labels) -> Section:
     results = run.per_label["test"]
+    exported = next(iter(run.label_intervals.get("test", {})), None)
     counts = {split: (each == 1).sum(axis=0) for split, each in data.targets.items()}
     rows = [
         [
@@ -117,6 +123,7 @@ def _per_label(run: Run, data: MultiLabelData, labels: Labels) -> Section:
             f"{counts['test'][index]:,}",
             "-" if labels.exclusive else f"{labels.thresholds[index]:.2f}",
             *_mark_best([row.get(name) for row in results.values()]),
+            *(label_interval_cells(run, "test", exported, name) if exported else []),
         ]
         for index, name in enumerate(labels.names)
     ]
@@ -126,6 +133,12 @@ def _per_label(run: Run, data: MultiLabelData, labels: Labels) -> Section:
         "or - where no test image has the label."
     )
     header = ["label", "training", "test", "threshold", *results]
+    if exported:
+        header += ["from", "to"]
+        text += (
+            f" The last two columns are the 95 % interval of {exported}, unless fewer "
+            "than five test images have the label."
+        )
     return Section("Labels", text, header, rows)
 
 

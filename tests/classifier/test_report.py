@@ -31,7 +31,7 @@ def test_lays_out_verdict_candidates_and_findings():
     sections = report_sections(
         verdict="floor: mAP 50.0",
         run=run,
-        labels=found.labels,
+        labels=labels,
         rows=found.rows,
         chosen=found.chosen,
         metric="mAP",

@@ -139,7 +139,7 @@ def test_a_perfect_metric_has_no_interval_that_looks_sure():
 def test_compares_two_thresholds():
     targets, scores = _scored(300)
     bootstrap = Bootstrap(targets, LABELS, resamples=200)
-    own, none = bootstrap.metrics(scores), bootstrap.metrics(scores, 1.0)
+    own, none = bootstrap.metrics(scores), bootstrap.at_thresholds(scores, 1.0)
     difference = bootstrap.interval(none["CF1"] - own["CF1"])
     assert difference.high < 0
     assert "worse" in difference.describe_difference()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kmlic.data import DatasetSpec
-from kmlic.evaluation import Report, report_scores, tune_thresholds
+from kmlic.evaluation import Report, choose_thresholds, report_scores
 from kmlic.experiments import Experiment, finish_run
 from kmlic.html_report import Section
 from kmlic.labels import Labels
@@ -44,7 +44,7 @@ def test_leaves_a_complete_run_folder(tmp_path, capsys):
     labels.require_same_names(LABELS)
     best = experiment.best_of("model")
     np.testing.assert_allclose(
-        labels.thresholds, tune_thresholds(*best.scores["validation"])
+        labels.thresholds, choose_thresholds(*best.scores["validation"]).thresholds
     )
     expected = report_scores(*best.scores["test"], labels).metrics
     assert run.tuned["test"]["model"] == expected

@@ -11,7 +11,7 @@ from tests.toys import LABELS
 
 
 def targets_of(*arguments, **options):
-    batches = load_split(*arguments, **options)
+    batches = load_split(*arguments, **options).images
     return np.concatenate([targets.numpy() for _, targets in batches])
 
 
@@ -22,7 +22,7 @@ def test_returns_every_image_of_the_split_in_order(run, split):
     size = Run.read(folder / "run.json").data["sizes"][split]
     assert first.shape == (size, len(LABELS))
     np.testing.assert_array_equal(first, again)
-    assert len(next(iter(load_split(folder, split, batch_size=3)))[0]) == 3
+    assert len(next(iter(load_split(folder, split, batch_size=3).images))[0]) == 3
 
 
 def test_refuses_labels_in_another_order(run):

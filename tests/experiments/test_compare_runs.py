@@ -1,0 +1,97 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from kmlic.experiments import compare_runs, evaluate_run
+from kmlic.labels import Labels
+from kmlic.predict import load_run
+from kmlic.run_folder import Run
+from tests.experiments.conftest import write_run
+from tests.toys import LABELS
+
+
+@pytest.fixture
+def runs(run, tmp_path):
+    """A run, and a copy of it whose model's weights are others."""
+    folder, images = run
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    model, _ = load_run(other)
+    model.set_weights([-weight for weight in model.get_weights()])
+    model.save(other / "model.keras")
+    return folder, other, images
+
+
+def test_compares_runs_with_the_first_on_the_same_images(runs, tmp_path):
+    folder, other, _ = runs
+    found = compare_runs([folder, other])
+    first, second = str(folder), str(other)
+    sizes = Run.read(folder / "run.json").data["sizes"]
+    assert found.images == sizes["test"] and found.labels == list(LABELS.names)
+    for name in (first, second):
+        expected = evaluate_run(name).metrics
+        for metric, interval in found.metrics[name].items():
+            assert interval.value == pytest.approx(expected[metric], abs=1e-6)
+    values = [found.metrics[name]["mAP"].value for name in (first, second)]
+    difference = found.differences[second]["mAP"]
+    assert difference.value == pytest.approx(values[1] - values[0])
+    assert set(found.differences) == {second}
+    text = "\n".join(found.notes())
+    assert f"{second} against {first}: mAP" in text and "95 % interval" in text
+    found.write(tmp_path / "found.json")
+    content = json.loads((tmp_path / "found.json").read_text())
+    assert content["differences"][second]["mAP"]["low"] == pytest.approx(difference.low)
+    assert content["differences"][second]["mAP"]["distinguishable"] in (True, False)
+
+
+def test_a_model_cannot_be_told_from_itself(run, tmp_path):
+    folder, images = run
+    shutil.copytree(folder, tmp_path / "same")
+    found = compare_runs(
+        [folder, tmp_path / "same"], images / "labels.csv", split="all"
+    )
+    for difference in found.differences[str(tmp_path / "same")].values():
+        assert (difference.value, difference.low, difference.high) == (0, 0, 0)
+        assert not difference.distinguishable
+
+
+def test_scores_images_that_no_model_was_trained_on(tmp_path, caplog):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    folder, images = write_run(tmp_path / "a", seeds=(0,), exported=0)
+    other, _ = write_run(tmp_path / "b", seeds=(1,), exported=1)
+    found = compare_runs([folder, other], images / "labels.csv", split="all")
+    trained_on = [np.load(each / "train_images.npy") for each in (folder, other)]
+    assert found.images == 40 - len(np.union1d(*trained_on))
+    assert "images are left out, for not all runs can be scored" in caplog.text
+
+
+def test_compares_the_labels_that_all_runs_have(runs, caplog):
+    folder, other, images = runs
+    labels = Labels.read(other / "labels.json")
+    names = (*labels.names[:2], "violet")
+    Labels(names, image_size=labels.image_size).write(other / "labels.json")
+    lines = (images / "labels.csv").read_text().splitlines()
+    kept = [lines[0]]
+    for path, own in (line.split(",") for line in lines[1:]):
+        names = [name for name in own.split("|") if name in labels.names[:2]]
+        kept.append(f"{path},{'|'.join(names)}")
+    (images / "two.csv").write_text("\n".join(kept))
+    found = compare_runs([folder, other], images / "two.csv", split="all")
+    assert found.labels == list(labels.names[:2])
+    assert f"2 labels are left out, for not all runs have them: {labels.names[2]}" in (
+        caplog.text
+    )
+
+
+def test_says_what_cannot_be_compared(runs):
+    folder, other, _ = runs
+    with pytest.raises(ValueError, match="at least two different runs"):
+        compare_runs([folder, folder])
+    groups = {"colour": LABELS.names}
+    labels = Labels(LABELS.names, groups, image_size=8, exclusive=True)
+    labels.write(other / "labels.json")
+    with pytest.raises(ValueError, match="must have the same exclusive groups"):
+        compare_runs([folder, other])
