@@ -61,6 +61,16 @@ class Features:
         return slice(0, None) if earlier else slice(before, before + 2 * last)
 
 
+def images_per_batch(image_size: int) -> int:
+    """Returns how many images of a size run at once, so that memory stays bounded.
+
+    Example:
+        >>> images_per_batch(224), images_per_batch(448)
+        (16, 4)
+    """
+    return max(min(_BATCH * _SMALLEST**2 // image_size**2, _BATCH), 1)
+
+
 def pooled_features(
     backbone: keras.Model, prefix: str = "", *, earlier: bool = True
 ) -> keras.KerasTensor:
@@ -267,7 +277,9 @@ def _compute(
         TimeRemainingColumn(),
     )
     console = budget.console
-    batches = images.batches(rows[done:], image_size=image_size, batch_size=_BATCH)
+    batches = images.batches(
+        rows[done:], image_size=image_size, batch_size=images_per_batch(image_size)
+    )
     start, since = time.monotonic(), done
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal

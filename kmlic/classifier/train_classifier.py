@@ -20,7 +20,7 @@ from kmlic.classifier.budget import Budget
 from kmlic.classifier.calibration import Calibration, calibration
 from kmlic.classifier.check import Checked, check
 from kmlic.classifier.choice import Choice, build_chosen, choice
-from kmlic.classifier.features import Features, features
+from kmlic.classifier.features import Features, features, images_per_batch
 from kmlic.classifier.fine_tuning import fine_tuning
 from kmlic.classifier.floor import FLOOR, Floor, floor
 from kmlic.classifier.heads import heads
@@ -47,7 +47,6 @@ from kmlic.training.scoring import predict_logits
 _BACKBONE = "efficientnet_lite0"
 _EXPORT_IMAGES = 8
 _EXPORT_SECONDS = 60.0
-_BATCH = 16
 _RESAMPLES = 1000
 
 
@@ -338,7 +337,9 @@ def _judge(trained: _Trained, model: keras.Model) -> tuple[dict[str, Any], str]:
             "it; there are no test images",
             is_floor=chosen.name == FLOOR,
         )
-    batches = images.batches(rows, image_size=size, batch_size=_BATCH)
+    batches = images.batches(
+        rows, image_size=size, batch_size=images_per_batch(size)
+    )
     targets, own = predict_logits(model, batches)
     targets = images.targets[rows]
     base = trained.floor
@@ -434,7 +435,7 @@ def _record(
             **settings,
             "dataset": images.source,
             "image_size": trained.features.image_size,
-            "batch_size": _BATCH,
+            "batch_size": images_per_batch(trained.features.image_size),
             "metric": trained.metric,
         },
         data={
@@ -484,7 +485,7 @@ def _describe(trained: _Trained) -> dict[str, Any]:
             labels,
             check=(),
             image_size=trained.features.image_size,
-            batch_size=_BATCH,
+            batch_size=images_per_batch(size),
             seed=trained.settings.seed,
         )
     )
