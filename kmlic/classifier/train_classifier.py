@@ -485,7 +485,7 @@ def _describe(trained: _Trained) -> dict[str, Any]:
             labels,
             check=(),
             image_size=trained.features.image_size,
-            batch_size=images_per_batch(size),
+            batch_size=images_per_batch(trained.features.image_size),
             seed=trained.settings.seed,
         )
     )
