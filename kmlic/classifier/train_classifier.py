@@ -337,9 +337,7 @@ def _judge(trained: _Trained, model: keras.Model) -> tuple[dict[str, Any], str]:
             "it; there are no test images",
             is_floor=chosen.name == FLOOR,
         )
-    batches = images.batches(
-        rows, image_size=size, batch_size=images_per_batch(size)
-    )
+    batches = images.batches(rows, image_size=size, batch_size=images_per_batch(size))
     targets, own = predict_logits(model, batches)
     targets = images.targets[rows]
     base = trained.floor
