@@ -62,6 +62,19 @@ Reading = tyro.conf.OmitArgPrefixes[ReadingOptions]
 # The names in `kmlic.export.FORMATS`, which would import TensorFlow.
 Format = Literal["saved_model", "tflite", "onnx", "openvino"]
 Quantization = Literal["float16", "dynamic", "int8"]
+# As in kmlic.classifier and kmlic.losses, which would import TensorFlow.
+Model = Literal["auto", "logistic_regression", "peaks", "fine_tuned"]
+LossName = Literal[
+    "auto",
+    "crossentropy",
+    "focal",
+    "asymmetric",
+    "two_way",
+    "hill",
+    "self_paced",
+    "ldam",
+]
+PositiveWeights = Literal["none", "frequency", "effective"]
 Runtime = Literal[
     "keras", "saved_model", "tflite", "onnx", "openvino", "openvino_float32"
 ]
@@ -142,12 +155,17 @@ def train(
     folder: Path = Path("saved_models/classifier"),
     minutes: Annotated[float, Limits(above=0)] = 15.0,
     backbone: str = "auto",
-    weights: str = "imagenet",
+    weights: str | None = "imagenet",
     image_size: Annotated[int, Limits(at_least=32)] | None = None,
+    models: tuple[Model, ...] = ("auto",),
+    loss: LossName = "auto",
+    positive_weights: PositiveWeights = "none",
     metric: Literal["mAP", "accuracy"] | None = None,
     groups: Path | None = None,
     test: str | None = None,
     reading: Reading = DEFAULT_READING,
+    on_error: Literal["stop", "skip"] = "stop",
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
     seed: Seed = 0,
 ) -> None:
     """Trains the best classifier that images and time allow, and exports it.
@@ -162,16 +180,28 @@ def train(
         folder: the run's folder, for kmlic predict, evaluate and export.
         minutes: of the training; the start and the export, under a minute, come on top.
         backbone: name of a backbone; auto is efficientnet_lite0.
-        weights: of the backbone: imagenet, or a file.
+        weights: of the backbone: imagenet, a file, or None for random ones.
         image_size: side in pixels that images are resized to; as the minutes allow
             when left out.
+        models: which models are compared with logistic regression, which always is
+            one: auto for all for which images and minutes suffice; peaks lets places
+            of the image count where a label is seen best; fine_tuned trains the upper
+            part of the backbone.
+        loss: of fine-tuning; auto is cross-entropy.
+        positive_weights: of fine-tuning, for rare labels: none, frequency (images
+            without a label over images with it) or effective (closer to 1).
         metric: what models are compared by; when left out accuracy where there are
             exclusive groups, else mAP.
         groups: JSON file of labels of which an image has exactly one: {"size":
             ["small", "large"]}.
         test: images for the test alone, in any form that DATA takes; else those of
             DATA's column split, or a fifth of its images.
-        reading: how the files are read, as in kmlic data check.
+        reading: how the files are read, as in kmlic data check; the root is the folder
+            of a dataset with a name.
+        on_error: stop names the images that cannot be read, skip leaves them out and
+            counts them.
+        precision: of features and fine-tuning; auto is bfloat16 on a GPU that has it,
+            else float32. The exported model computes in float32.
         seed: of splits, folds and trainings.
     """
     _require_paths(groups, *reading.paths)
@@ -181,7 +211,18 @@ def train(
     train_classifier(
         data,
         ClassifierSettings(
-            folder, minutes, backbone, weights, image_size, metric, seed
+            folder=folder,
+            minutes=minutes,
+            backbone=backbone,
+            weights=weights,
+            image_size=image_size,
+            models=models,
+            loss=loss,
+            positive_weights=positive_weights,
+            metric=metric,
+            on_error=on_error,
+            precision=precision,
+            seed=seed,
         ),
         test=test,
         reading=reading,

@@ -23,7 +23,6 @@ from kmlic.data.summarise_image import ImageSummary, most_unusual, summarise_ima
 from kmlic.graphs import adjacency, isolated_labels
 from kmlic.html_report import Gallery, Picture, Section, write_report
 
-UNUSABLE = "Unusable rows"
 UNUSUAL = "Unusual images"
 
 _SHOWN_ROWS = 1000
@@ -353,7 +352,7 @@ def _label_rows(rows: InspectedRows, counts: _Counts) -> list[list[str]]:
 def _unusable(rows: InspectedRows) -> Finding:
     return Finding(
         "error",
-        UNUSABLE,
+        "Unusable rows",
         len(rows.skipped),
         'They stop a training unless on_error="skip" leaves them out.',
         ("row", "image", "reason"),

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from kmlic.lazy_package import lazy_package
 
 if TYPE_CHECKING:
-    from kmlic.classifier.train_classifier import ClassifierSettings, train_classifier
+    from kmlic.classifier.classifier_settings import ClassifierSettings
+    from kmlic.classifier.train_classifier import train_classifier
 
 __all__ = ["ClassifierSettings", "train_classifier"]
 

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from kmlic.atomic_write import atomic_write
+from kmlic.classifier.classifier_settings import ClassifierSettings
 from kmlic.classifier.images import (
     TEST,
     TRAIN,
@@ -27,7 +28,7 @@ from kmlic.data.inspect_rows import InspectedRows, inspect_rows
 from kmlic.data.read_listing import read_listing
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
 from kmlic.data.storage import is_file, is_folder, join
-from kmlic.data_check import UNUSABLE, check_rows
+from kmlic.data_check import check_rows
 from kmlic.datasets import load_dataset
 from kmlic.experiments.describe_data import SPLIT_BY_TRAIN
 from kmlic.labels import Labels
@@ -37,6 +38,7 @@ from kmlic.predict.read_boxes import read_boxes
 _FEWEST_WITH_TEST = 50
 _FRACTIONS = (0.7, 0.1, 0.2)
 _SHOWN = 5
+_DEFAULTS = ClassifierSettings()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,22 +50,23 @@ class Checked:
         findings: errors and warnings of `kmlic data check` that a training survives,
             such as a label without a training image.
         dataset: what the images come from if it was no file or folder.
+        skipped: rows that were left out because they are not usable.
     """
 
     images: Images
     findings: tuple[Finding, ...]
     dataset: MultiLabelData | None = None
+    skipped: int = 0
 
 
 def check(
     data: Any,
     folder: Path,
+    settings: ClassifierSettings = _DEFAULTS,
     *,
     test: Any = None,
     reading: ReadingOptions | None = None,
     groups: Mapping[str, Sequence[str]] | None = None,
-    image_size: int | None = None,
-    seed: int = 0,
 ) -> Checked:
     """Reads the data, checks every image and label, and fixes the splits.
 
@@ -75,28 +78,27 @@ def check(
         data: a path that `kmlic data check` reads, the name of a dataset, a pandas
             DataFrame with a column path, or a `MultiLabelData`.
         folder: for what has to be kept on the disk.
+        settings: its seed makes new splits, its image size, or else 224, is that of a
+            named dataset.
         test: images for the test alone, given like `data`, with the same labels.
         reading: how paths are read, see `read_listing`; the paths in a DataFrame are
-            relative to its root, the current folder when None.
+            relative to its root, the current folder when None. For a dataset with a
+            name, the root is its folder.
         groups: group name to labels of which an image has exactly one; found when None
             if every image has exactly one label.
-        image_size: side in pixels of a named dataset's images; None for 224.
-        seed: of new splits.
 
     Raises:
         ValueError: if the data cannot be trained on; says why and what to do.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if _is_dataset(data):
-        return _check_dataset(data, folder, test, groups, image_size, seed)
-    names = None
-    if groups is not None:
-        names = [name for members in groups.values() for name in members]
     reading = reading or DEFAULT_READING
+    if _is_dataset(data):
+        return _check_dataset(data, folder, settings, test, reading, groups)
     listing = _read(data, reading, folder / "data.csv")
-    rows = _inspect(listing, names)
+    rows = _inspect(listing, _names_of(groups, listing))
+    inspected = [rows]
     if test is None:
-        split, given = _split(rows, seed)
+        split, given = _split(rows, settings.seed)
         images = _images(rows, split, groups)
         findings = list(check_rows(rows, split, splits_are_given=given).findings)
     else:
@@ -118,13 +120,19 @@ def check(
         images = _join(own, other)
         findings = [
             *check_rows(rows, split, splits_are_given=True).findings,
+            *_unusable(test_rows),
             *_shared_images(rows, test_rows),
         ]
+        inspected.append(test_rows)
     if not (split == TEST).any():
         # There are no test images among these, on purpose.
         findings = [f for f in findings if "validation or test" not in f.title]
-    _stop_on_errors(findings, images)
-    return Checked(images, tuple(f for f in findings if f.level != "note"))
+    if settings.on_error == "stop":
+        _require_usable(inspected)
+    _require_something_to_learn(images)
+    serious = tuple(finding for finding in findings if finding.level != "note")
+    skipped = sum(len(each.skipped) for each in inspected)
+    return Checked(images, serious, skipped=skipped)
 
 
 def _is_dataset(data: Any) -> bool:
@@ -138,10 +146,10 @@ def _is_dataset(data: Any) -> bool:
 def _check_dataset(
     data: Any,
     folder: Path,
+    settings: ClassifierSettings,
     test: Any,
+    reading: ReadingOptions,
     groups: Mapping[str, Sequence[str]] | None,
-    image_size: int | None,
-    seed: int,
 ) -> Checked:
     if test is not None or groups is not None:
         raise ValueError(
@@ -155,9 +163,10 @@ def _check_dataset(
             raise ValueError(f"{name} must be a file or folder; there is none.")
         data = load_dataset(
             name,
-            image_size=image_size or 224,
+            data_dir=reading.root,
+            image_size=settings.image_size or 224,
             batch_size=32,
-            seed=seed,
+            seed=settings.seed,
             augmentation="none",
             cache=False,
             pixels="uint8",
@@ -165,8 +174,8 @@ def _check_dataset(
     else:
         source = "the dataset"
     images = store_images(data, folder, source)
-    _stop_on_errors([], images)
-    spec = data.spec or DatasetSpec(SPLIT_BY_TRAIN, source, seed)
+    _require_something_to_learn(images)
+    spec = data.spec or DatasetSpec(SPLIT_BY_TRAIN, source, settings.seed)
     # Pixels are stored as whole numbers.
     spec = dataclasses.replace(spec, options={**spec.options, "pixels": "uint8"})
     return Checked(images, (), dataclasses.replace(data, spec=spec))
@@ -184,6 +193,27 @@ def _read(data: Any, reading: ReadingOptions, table: Path) -> Listing:
         data.to_csv(temporary, index=False)
     root = str(Path.cwd()) if reading.root is None else reading.root
     return read_listing(table, dataclasses.replace(reading, root=root))
+
+
+def _names_of(
+    groups: Mapping[str, Sequence[str]] | None, listing: Listing
+) -> list[str] | None:
+    """Returns the labels of groups, which must hold every label of the images."""
+    if groups is None:
+        return None
+    names = [name for members in groups.values() for name in members]
+    found = {name for row in listing.rows for name in (*row.labels, *row.unknown)}
+    if missing := sorted(found.difference(names)):
+        unused = sorted(set(names) - found)
+        also = f" No image has their labels {', '.join(unused[:_SHOWN])}." * bool(
+            unused
+        )
+        raise ValueError(
+            f"the groups must hold every label of {listing.source}; "
+            f"{', '.join(missing[:_SHOWN])} {'is' if len(missing) == 1 else 'are'} in "
+            f"none of {', '.join(groups)}.{also} Correct the file of --groups."
+        )
+    return names
 
 
 def _inspect(listing: Listing, names: Sequence[str] | None) -> InspectedRows:
@@ -347,18 +377,37 @@ def _shared_images(rows: InspectedRows, test: InspectedRows) -> list[Finding]:
     ]
 
 
-def _stop_on_errors(findings: Sequence[Finding], images: Images) -> None:
-    unusable = [finding for finding in findings if finding.title == UNUSABLE]
-    if unusable:
-        shown = unusable[0].rows[:_SHOWN]
+def _unusable(test: InspectedRows) -> list[Finding]:
+    if not test.skipped:
+        return []
+    return [
+        Finding(
+            "error",
+            "Unusable rows of the test images",
+            len(test.skipped),
+            "They are left out.",
+            ("row", "image", "reason"),
+            [[str(bad.row or "-"), bad.path, bad.reason] for bad in test.skipped],
+        )
+    ]
+
+
+def _require_usable(inspected: Sequence[InspectedRows]) -> None:
+    for rows in inspected:
+        if not rows.skipped:
+            continue
         bad = "; ".join(
-            f"row {row}, {path}: {why.rstrip('.')}" for row, path, why in shown
+            f"row {bad.row}, {bad.path}: {bad.reason.rstrip('.')}"
+            for bad in rows.skipped[:_SHOWN]
         )
         raise ValueError(
-            f"{images.source} must list usable images only; not usable: "
-            f"{unusable[0].count}. {bad}. Correct or remove them; `kmlic data check` "
-            "lists all."
+            f"{rows.listing.source} must list usable images only; not usable: "
+            f"{len(rows.skipped)}. {bad}. Correct them, or leave them out with "
+            "--on_error skip; `kmlic data check` lists all."
         )
+
+
+def _require_something_to_learn(images: Images) -> None:
     rows = images.training_rows
     if len(rows) < 4:
         raise ValueError(

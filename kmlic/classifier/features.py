@@ -161,6 +161,7 @@ def features(
     extractor = keras.Model(backbone.input, outputs)
     identity = hashlib.sha256(f"{images.fingerprint} {size}".encode())
     identity.update(_weights_of(extractor))
+    identity.update(backbone.layers[-1].compute_dtype.encode())
     arrays, seconds = compute_outputs(
         images,
         np.arange(count),
@@ -231,7 +232,8 @@ def _weights_of(model: keras.Model) -> bytes:
 def _measure(backbone: keras.Model, folder: Path) -> float:
     """Measures the seconds that an image takes, or reads what was measured before."""
     record = folder / "speed.json"
-    name = f"{backbone.name} {hashlib.sha256(_weights_of(backbone)).hexdigest()[:12]}"
+    weights = hashlib.sha256(_weights_of(backbone)).hexdigest()[:12]
+    name = f"{backbone.name} {weights} {backbone.layers[-1].compute_dtype}"
     known = json.loads(record.read_text()) if record.exists() else {}
     if name not in known:
         run = tf.function(lambda x: backbone(x, training=False))

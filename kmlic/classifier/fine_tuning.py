@@ -16,6 +16,7 @@ from kmlic.atomic_write import atomic_write
 from kmlic.backbones import freeze_batch_norm, split_backbone
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.candidate import Candidate, keep, key
+from kmlic.classifier.classifier_settings import ClassifierSettings
 from kmlic.classifier.features import Features, compute_outputs, pooled_features
 from kmlic.classifier.floor import Floor, prior_logits
 from kmlic.classifier.images import Images
@@ -24,7 +25,12 @@ from kmlic.classifier.protocol import Protocol
 from kmlic.data.keras_augmentation import mix
 from kmlic.data.training_batches import ShuffledRows, TrainingBatches
 from kmlic.evaluation.bootstrap import Bootstrap, Metric
-from kmlic.losses import GroupFocalLoss, PartialBinaryCrossentropy
+from kmlic.losses import (
+    POSITIVE_WEIGHT_BETAS,
+    GroupFocalLoss,
+    class_balanced_weights,
+    make_loss,
+)
 from kmlic.training import LayerwiseAdamW, OneCycle, fit, part_multipliers
 
 FINE_TUNED = "fine-tuned"
@@ -52,7 +58,7 @@ class _Setting:
     features: Features
     base: Floor
     build: Callable[[int], keras.Model]
-    seed: int
+    settings: ClassifierSettings
 
     def cut(self) -> tuple[keras.Model, keras.Model]:
         """Returns the backbone's lower and upper part."""
@@ -77,21 +83,43 @@ class _Setting:
         dense.set_weights([kernel, start.bias + mean @ start.kernel])
         return head
 
-    def compile(self, head: keras.Model, upper: keras.Model, steps: int) -> None:
-        """Compiles a head with its loss and its optimizer."""
+    def compile(
+        self, head: keras.Model, upper: keras.Model, steps: int, epochs: int
+    ) -> None:
+        """Compiles a head with its loss and its optimizer, for steps per epoch."""
         freeze_batch_norm(head)
-        groups = self.images.labels.exclusive_groups.values()
-        loss: keras.Loss = PartialBinaryCrossentropy()
-        if groups:
-            sizes = [own.stop - own.start for own in groups]
-            loss = GroupFocalLoss(sizes, gamma=0.0, label_smoothing=_LABEL_SMOOTHING)
         optimizer = LayerwiseAdamW(
-            OneCycle(_RATE, steps, rise=0.2),
+            OneCycle(_RATE, steps * epochs, rise=0.2),
             _WEIGHT_DECAY,
             multipliers=part_multipliers(upper, _BACKBONE_FACTOR),
             global_clipnorm=5.0,
         )
-        head.compile(optimizer, loss)
+        head.compile(optimizer, self._make_loss(optimizer, steps, epochs))
+
+    def _make_loss(
+        self, optimizer: keras.Optimizer, steps: int, epochs: int
+    ) -> keras.Loss:
+        name, weights = self.settings.loss, self.settings.positive_weights
+        targets = self.images.targets[self.images.training_rows]
+        groups = self.images.labels.exclusive_groups.values()
+        if groups:
+            sizes = [own.stop - own.start for own in groups]
+            options: dict[str, Any] = {"label_smoothing": _LABEL_SMOOTHING}
+            if weights != "none":
+                counts = np.maximum((targets == 1).sum(axis=0), 1)
+                beta = POSITIVE_WEIGHT_BETAS[weights]
+                options["label_weights"] = class_balanced_weights(
+                    counts, sizes, beta=beta
+                )
+            return GroupFocalLoss(sizes, gamma=0.0, **options)
+        return make_loss(
+            "crossentropy" if name == "auto" else name,
+            targets,
+            positive_weights=weights,
+            iterations=optimizer.iterations,
+            steps_per_epoch=steps,
+            epochs=epochs,
+        )
 
 
 def fine_tuning(
@@ -103,9 +131,9 @@ def fine_tuning(
     folder: Path,
     budget: Budget,
     *,
+    settings: ClassifierSettings,
     reserve: float,
     metric: Metric = "mAP",
-    seed: int = 0,
 ) -> list[Candidate]:
     """Trains the upper part of the backbone, starting from the logistic regression.
 
@@ -125,9 +153,9 @@ def fine_tuning(
         build: image size to the backbone.
         folder: where the result is kept.
         budget: says how many epochs there is time for.
+        settings: their loss is trained with, their seed is that of order and mixing.
         reserve: seconds that later stages need.
         metric: for the log.
-        seed: of order and mixing.
 
     Returns:
         One candidate; none where images or time do not suffice.
@@ -138,7 +166,7 @@ def fine_tuning(
         text = f"left out: {len(rows):,} training images, fewer than {_FEWEST_IMAGES}"
         budget.say(stage, text)
         return []
-    setting = _Setting(images, features, base, build, seed)
+    setting = _Setting(images, features, base, build, settings)
     try:
         lower, upper = setting.cut()
     except ValueError:
@@ -149,7 +177,15 @@ def fine_tuning(
         budget.say(stage, "left out: what it starts from would take too much room")
         return []
     folds = [np.concatenate(each) for each in protocol.folds]
-    name = key(stage, features.fingerprint, base.weights.kernel, seed, *folds)
+    name = key(
+        stage,
+        features.fingerprint,
+        base.weights.kernel,
+        settings.seed,
+        settings.loss,
+        settings.positive_weights,
+        *folds,
+    )
     place = folder / f"fine-tuning-{name}"
     plan = place / "plan.json"
     if not plan.exists():
@@ -256,7 +292,7 @@ def _plan(
 ) -> tuple[int, str]:
     """Measures some steps and returns for how many epochs there is time, and why."""
     head = setting.head(upper, setting.base.weights)
-    setting.compile(head, upper, 100)
+    setting.compile(head, upper, 100, 1)
     count = len(setting.images.training_rows)
     inputs = np.zeros((_BATCH, *upper.input_shape[1:]), "float32")
     targets = np.zeros((_BATCH, len(setting.images.labels)), "float32")
@@ -289,14 +325,14 @@ def _train(
     place: Path,
 ) -> dict[str, np.ndarray]:
     keras.backend.clear_session()
-    keras.utils.set_random_seed(setting.seed)
+    keras.utils.set_random_seed(setting.settings.seed)
     _, upper = setting.cut()
     head = setting.head(upper, start)
     size = min(_BATCH, len(fitted))
     steps = len(fitted) // size
-    setting.compile(head, upper, steps * epochs)
+    setting.compile(head, upper, steps, epochs)
     targets = setting.images.targets[setting.images.training_rows]
-    train = _batches(inputs, targets, fitted, size, setting.seed)
+    train = _batches(inputs, targets, fitted, size, setting.settings.seed)
     fit(
         head,
         train,
@@ -308,7 +344,7 @@ def _train(
         metrics=lambda model, _: {"epoch": float(model.optimizer.iterations) / steps},
         monitor="epoch",
         ema=max(0.9, 1 - 2 / max(steps, 1)),
-        seed=setting.seed,
+        seed=setting.settings.seed,
     )
     found: dict[str, np.ndarray] = {
         f"weight_{n}": weight.numpy() for n, weight in enumerate(head.weights)

@@ -14,12 +14,11 @@ import numpy as np
 from rich.console import Console
 
 from kmlic.backbones import build_backbone
-from kmlic.backbones.build_backbone import APPLICATIONS, NETWORKS
-from kmlic.check_choice import check_choice
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.calibration import Calibration, calibration
 from kmlic.classifier.check import Checked, check
 from kmlic.classifier.choice import Choice, build_chosen, choice
+from kmlic.classifier.classifier_settings import ClassifierSettings
 from kmlic.classifier.features import Features, features, images_per_batch
 from kmlic.classifier.fine_tuning import fine_tuning
 from kmlic.classifier.floor import FLOOR, Floor, floor
@@ -42,37 +41,13 @@ from kmlic.export import ExportOptions, export_checked
 from kmlic.html_report import write_report
 from kmlic.labels import Labels, to_probabilities
 from kmlic.run_folder import Run, RunFolder
+from kmlic.training.as_float32 import as_float32
 from kmlic.training.scoring import predict_logits
 
-_BACKBONE = "efficientnet_lite0"
 _EXPORT_IMAGES = 8
 _EXPORT_SECONDS = 60.0
 _RESAMPLES = 1000
-
-
-@dataclasses.dataclass(frozen=True)
-class ClassifierSettings:
-    """Holds the options of `train_classifier`; every one has a default.
-
-    Args:
-        folder: the run's folder.
-        minutes: of the training; the start and the export come on top.
-        backbone: name of a backbone; "auto" is efficientnet_lite0, whose weights come
-            with the package.
-        weights: of the backbone: "imagenet", or the path of a file.
-        image_size: side in pixels; None for the largest that the minutes allow.
-        metric: by which models are compared; None for the accuracy of exclusive groups
-            where there are any, else mAP.
-        seed: of splits, folds and trainings.
-    """
-
-    folder: Path = Path("saved_models/classifier")
-    minutes: float = 15.0
-    backbone: str = "auto"
-    weights: str | Path | None = "imagenet"
-    image_size: int | None = None
-    metric: Metric | None = None
-    seed: int = 0
+_SIDE = 224
 
 
 def train_classifier(
@@ -115,8 +90,6 @@ def train_classifier(
         ValueError: gone/labels.csv must be a file or folder; there is none.
     """
     settings = settings or ClassifierSettings()
-    if settings.backbone != "auto":
-        check_choice("backbone", settings.backbone, "auto", *NETWORKS, *APPLICATIONS)
     budget = Budget(settings.minutes, console)
     start = time.monotonic()
     run_folder = RunFolder(settings.folder)
@@ -124,17 +97,11 @@ def train_classifier(
     stages = run_folder.path.with_name(f".{run_folder.path.name}.stages")
     existed = stages.exists()
     try:
+        build = _backbone_builder(settings)
         checked = check(
-            data,
-            stages,
-            test=test,
-            reading=reading,
-            groups=groups,
-            image_size=settings.image_size,
-            seed=settings.seed,
+            data, stages, settings, test=test, reading=reading, groups=groups
         )
         metric = _metric(settings, checked.images)
-        build = _backbone_builder(settings)
     except Exception:
         if not existed:
             shutil.rmtree(stages, ignore_errors=True)
@@ -145,22 +112,24 @@ def train_classifier(
     protocol = make_protocol(images, seed=settings.seed)
     base = floor(images, found, protocol, stages, budget, metric=metric)
     labels = dataclasses.replace(images.labels, image_size=found.image_size)
-    candidates = [
-        base.candidate,
-        *heads(images, found, base, protocol, stages, budget, metric=metric),
-    ]
-    candidates += fine_tuning(
-        images,
-        found,
-        base,
-        protocol,
-        build,
-        stages,
-        budget,
-        reserve=_reserve(images, found),
-        metric=metric,
-        seed=settings.seed,
-    )
+    candidates = [base.candidate]
+    if settings.tries("peaks"):
+        candidates += heads(
+            images, found, base, protocol, stages, budget, metric=metric
+        )
+    if settings.tries("fine_tuned"):
+        candidates += fine_tuning(
+            images,
+            found,
+            base,
+            protocol,
+            build,
+            stages,
+            budget,
+            settings=settings,
+            reserve=_reserve(images, found),
+            metric=metric,
+        )
     chosen = choice(
         candidates,
         images.targets[protocol.scored],
@@ -223,6 +192,11 @@ def _reserve(images: Images, found: Features) -> float:
 
 
 def _metric(settings: ClassifierSettings, images: Images) -> Metric:
+    if images.labels.exclusive and settings.loss not in ("auto", "crossentropy"):
+        raise ValueError(
+            "`loss` must be auto or crossentropy for exclusive groups, of whose labels "
+            f"an image has exactly one; got {settings.loss}."
+        )
     if settings.metric == "accuracy" and not images.labels.exclusive:
         raise ValueError(
             "`metric` must be mAP for labels without exclusive groups; got accuracy."
@@ -231,7 +205,7 @@ def _metric(settings: ClassifierSettings, images: Images) -> Metric:
 
 
 def _backbone_builder(settings: ClassifierSettings) -> Callable[[int], keras.Model]:
-    name = _BACKBONE if settings.backbone == "auto" else settings.backbone
+    """Returns what builds the backbone, once it has been seen to build it."""
     weights = settings.weights
     if weights not in (None, "imagenet") and not Path(weights).is_file():
         raise ValueError(
@@ -241,8 +215,16 @@ def _backbone_builder(settings: ClassifierSettings) -> Callable[[int], keras.Mod
     def build(image_size: int) -> keras.Model:
         # So that weights that are not loaded are the same in every stage.
         keras.utils.set_random_seed(settings.seed)
-        return build_backbone(name, image_size=image_size, weights=settings.weights)
+        kept = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(settings.dtype_policy)
+        try:
+            return build_backbone(
+                settings.network, image_size=image_size, weights=weights
+            )
+        finally:
+            keras.config.set_dtype_policy(kept)
 
+    build(settings.image_size or _SIDE)  # weights are missing before anything is read
     return build
 
 
@@ -256,7 +238,7 @@ def _say_data(checked: Checked, budget: Budget) -> None:
         count = len(images.labels.groups or {})
         text += f" in {count} exclusive group{'s' * (count > 1)}"
     if checked.findings:
-        titles = [f"{f.title.lower()}: {f.count}" for f in checked.findings]
+        titles = [f"{f.title.lower()}: {f.count:,}" for f in checked.findings]
         text += f"; {'; '.join(titles)}"
     budget.say("check", text)
 
@@ -270,6 +252,8 @@ def _finish(
     images, chosen = trained.checked.images, trained.choice.chosen
     labels, size = trained.labels, trained.features.image_size
     model = trained.calibration.apply(build_chosen(chosen, lambda: build(size)))
+    if trained.settings.dtype_policy != "float32":
+        model = as_float32(model)
     working = trained.folder.draft
     labels.write(working / "labels.json")
     model.save(working / "model.keras")
@@ -323,8 +307,7 @@ def _judge(trained: _Trained, model: keras.Model) -> tuple[dict[str, Any], str]:
         )
     }
     unseen = {"rows": trained.protocol.scored, "logits": logits[chosen.name]}
-    name = trained.settings.backbone
-    name = _BACKBONE if name == "auto" else name
+    name = trained.settings.network
     rows = images.test_rows
     if not len(rows):
         _write_unseen(trained, **unseen)
@@ -440,6 +423,7 @@ def _record(
             "name": images.source,
             "fingerprints": {str(seed): images.fingerprint},
             "sizes": sizes,
+            "skipped": trained.checked.skipped,
             "exported": {"model": chosen.name, "seed": seed},
             "seeds": {str(seed): _describe(trained)},
             "labels": trained.labels.hash,

@@ -61,6 +61,11 @@ def test_groups_order_the_labels_and_are_checked(tmp_path):
     several = write_photos(tmp_path / "several", 12)
     with pytest.raises(ValueError, match="an image has exactly one"):
         check(several, tmp_path, groups=read_groups(groups))
+    groups.write_text(json.dumps({"colour": ["red", "gren", "blue"]}))
+    with pytest.raises(
+        ValueError, match=r"green is in none of colour\. No image has .* labels gren\."
+    ):
+        check(table, tmp_path, groups=read_groups(groups))
     groups.write_text("[1]")
     with pytest.raises(ValueError, match="must be JSON of group names"):
         read_groups(groups)

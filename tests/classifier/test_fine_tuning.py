@@ -1,6 +1,8 @@
+import keras
 import numpy as np
 import pytest
 
+from kmlic.classifier import ClassifierSettings
 from kmlic.classifier import fine_tuning as stage
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.check import check
@@ -24,10 +26,18 @@ def setting(tmp_path_factory):
     return images, found, base, protocol, place
 
 
-def _run(setting, minutes=60.0):
+def _run(setting, minutes=60.0, **changes):
     images, found, base, protocol, place = setting
     return fine_tuning(
-        images, found, base, protocol, backbone, place, Budget(minutes), reserve=0.0
+        images,
+        found,
+        base,
+        protocol,
+        backbone,
+        place,
+        Budget(minutes),
+        settings=ClassifierSettings(**changes),
+        reserve=0.0,
     )
 
 
@@ -39,7 +49,7 @@ def test_leaves_out_what_images_or_time_do_not_allow(setting, monkeypatch):
 
 def test_starts_from_the_floor(setting):
     images, found, base, *_ = setting
-    own = stage._Setting(images, found, base, backbone, 0)
+    own = stage._Setting(images, found, base, backbone, ClassifierSettings())
     lower, upper = own.cut()
     head = own.head(upper, base.weights)
     batch, _ = next(iter(images.batches(np.arange(4), image_size=SIZE, batch_size=4)))
@@ -62,3 +72,36 @@ def test_the_built_model_gives_what_training_left(setting, monkeypatch):
     (same,) = _run(setting)
     np.testing.assert_array_equal(same.logits, candidate.logits)
     assert list(place.glob("fine-tuning-*/fold-4.npz"))
+    # Another loss is another training.
+    (other,) = _run(setting, loss="asymmetric", positive_weights="frequency")
+    assert np.abs(other.logits - candidate.logits).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "expected"),
+    [
+        ("auto", "none", "partial_binary_crossentropy"),
+        ("two_way", "none", "two_way_loss"),
+        ("ldam", "effective", "label_distribution_aware_margin_loss"),
+        ("self_paced", "frequency", "self_paced_loss_correction"),
+    ],
+)
+def test_trains_with_the_loss_that_settings_name(setting, name, weights, expected):
+    images, found, base, *_ = setting
+    settings = ClassifierSettings(loss=name, positive_weights=weights)
+    own = stage._Setting(images, found, base, backbone, settings)
+    _, upper = own.cut()
+    head = own.head(upper, base.weights)
+    own.compile(head, upper, steps=2, epochs=3)
+    assert head.loss.name == expected
+    maps = np.zeros((4, *upper.input_shape[1:]))
+    assert np.isfinite(head.train_on_batch(maps, images.targets[:4].astype("float32")))
+
+
+def test_exclusive_groups_have_a_loss_of_their_own(tmp_path):
+    images = check(write_photos(tmp_path, 12, one_each=True), tmp_path).images
+    settings = ClassifierSettings(positive_weights="frequency")
+    own = stage._Setting(images, None, None, backbone, settings)
+    loss = own._make_loss(keras.optimizers.Adam(), 1, 1)
+    assert loss.name == "group_focal_loss"
+    assert len(loss.get_config()["label_weights"]) == 3

