@@ -183,7 +183,7 @@ def _check_dataset(
 
 def _read(data: Any, reading: ReadingOptions, table: Path) -> Listing:
     if isinstance(data, str | os.PathLike):
-        return read_listing(os.fspath(data), reading)
+        return read_listing(os.fspath(data), reading).require_no_errors()
     if not hasattr(data, "to_csv"):
         raise ValueError(
             "`data` must be a path, the name of a dataset, a pandas DataFrame or a "
@@ -192,7 +192,8 @@ def _read(data: Any, reading: ReadingOptions, table: Path) -> Listing:
     with atomic_write(table) as temporary:
         data.to_csv(temporary, index=False)
     root = str(Path.cwd()) if reading.root is None else reading.root
-    return read_listing(table, dataclasses.replace(reading, root=root))
+    reading = dataclasses.replace(reading, root=root)
+    return read_listing(table, reading).require_no_errors()
 
 
 def _names_of(

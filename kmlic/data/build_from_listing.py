@@ -78,6 +78,7 @@ def build_from_listing(
     """
     source, seed = listing.source, options.get("seed", 0)
     check_choice("on_error", on_error, "raise", "skip")
+    listing.require_no_errors()
     inspected = inspect_rows(
         listing,
         label_names=label_names,

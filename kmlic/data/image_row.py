@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 from kmlic.data.finding import Finding
 from kmlic.data.multi_label_data import Boxes
 
+# Rows of a finding that an error names; `kmlic data check` names all.
+_SHOWN_ROWS = 5
+
 
 class ImageRow(NamedTuple):
     """Holds one image as its dataset's file lists it.
@@ -54,3 +57,29 @@ class Listing(NamedTuple):
     name: str = ""
     options: Mapping[str, Any] = {}
     findings: Sequence[Finding] = ()
+
+    def require_no_errors(self) -> "Listing":
+        """Returns the listing, or raises an error if a finding is an error.
+
+        Raises:
+            ValueError: with what was found and the first rows of it.
+
+        Example:
+            >>> found = Finding("error", "Boxes", 1, "Export labels.", rows=[["0 1"]])
+            >>> Listing([], "a.csv", ".", findings=[found]).require_no_errors()
+            Traceback (most recent call last):
+                ...
+            ValueError: a.csv must be corrected first. Boxes: 1 (0 1). Export labels.
+        """
+        errors = [finding for finding in self.findings if finding.level == "error"]
+        if not errors:
+            return self
+        described = []
+        for error in errors:
+            shown = "; ".join(" | ".join(row) for row in error.rows[:_SHOWN_ROWS])
+            more = "; ..." if len(error.rows) > _SHOWN_ROWS else ""
+            rows = f" ({shown}{more})" if shown else ""
+            described.append(f"{error.title}: {error.count:,}{rows}. {error.text}")
+        raise ValueError(
+            f"{self.source} must be corrected first. {' '.join(described)}"
+        )

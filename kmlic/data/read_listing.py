@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kmlic.check_choice import check_choice
 from kmlic.data.image_row import Listing
+from kmlic.data.judge_labels import judge_labels
 from kmlic.data.read_coco import read_coco
 from kmlic.data.read_csv import read_csv
 from kmlic.data.read_folder import images_below, read_folder, tags_beside
@@ -14,6 +15,7 @@ from kmlic.data.read_label_names import read_label_names
 from kmlic.data.read_voc import read_voc
 from kmlic.data.reading_options import DEFAULT_READING, Layout, ReadingOptions
 from kmlic.data.storage import is_file, is_folder, join
+from kmlic.data.tidy_labels import tidy_labels
 
 # Name of such a dataset, as `kmlic.datasets.load_dataset` takes it.
 OWN_IMAGES = "own_images"
@@ -69,8 +71,10 @@ def read_listing(
     if reading.label_names is not None:
         names = read_label_names(reading.label_names)
         listing = listing._replace(label_names=names)
+    listing = tidy_labels(listing, reading)
+    findings = (*listing.findings, *judge_labels(listing))
     options = {"reading": reading.changed, **({"boxes": True} if boxes else {})}
-    return listing._replace(name=OWN_IMAGES, options=options)
+    return listing._replace(name=OWN_IMAGES, options=options, findings=findings)
 
 
 def _file_inside(path: str | Path, layout: Layout | None) -> str | Path:

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from kmlic.check_choice import check_choice
+from kmlic.check_limits import CountOrZero
+from kmlic.check_number import check_number
 
 Layout = Literal[
     "csv",
@@ -64,17 +66,35 @@ class ReadingOptions:
     """What the difficult objects of Pascal VOC count as."""
     label_names: Path | None = None
     """Text file with one label per line, in the order of the model's outputs."""
+    rename: Path | None = None
+    """CSV with the columns old and new; a label whose new name is empty is left out."""
+    merge: bool = False
+    """Makes labels that differ in case, spaces or hyphens only one label."""
+    ignore_labels: tuple[str, ...] = ()
+    """Labels to leave out; their images stay."""
+    min_positives: CountOrZero = 0
+    """Leaves out labels that fewer images have; their images stay."""
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
             check_choice(name, getattr(self, name), *choices)
+        # JSON, in which a run keeps its options, has lists and no paths.
+        object.__setattr__(self, "ignore_labels", tuple(self.ignore_labels))
+        for name in ("label_names", "rename"):
+            if (path := getattr(self, name)) is not None:
+                object.__setattr__(self, name, Path(path))
+        check_number("min_positives", self.min_positives, at_least=0)
         if self.separator == "":
             raise ValueError("`separator` must be a text or None; got separator=''.")
 
     @property
     def paths(self) -> tuple[str | Path, ...]:
         """Returns the files and folders that must exist."""
-        return tuple(path for path in (self.root, self.label_names) if path is not None)
+        return tuple(
+            path
+            for path in (self.root, self.label_names, self.rename)
+            if path is not None
+        )
 
     @property
     def changed(self) -> dict[str, Any]:

@@ -1,0 +1,151 @@
+"""What is doubtful about the names of a dataset's labels."""
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from kmlic.data.finding import Finding
+from kmlic.data.image_row import Listing
+from kmlic.data.label_keys import find_meant, find_misspelt, group_by_key
+
+# What may stand between labels in one text; a hyphen or a space mostly does not.
+_SEPARATORS = ",;|/+"
+# A box of YOLO: class, then centre and size as fractions of the image.
+_YOLO = re.compile(r"\d+(\s+-?\d*\.?\d+([eE][-+]?\d+)?){4,}")
+_LIST = re.compile(r"""\s*([\[{(].*["':\]})]|["'].*["'])\s*""", re.DOTALL)
+
+
+def judge_labels(listing: Listing) -> list[Finding]:
+    """Finds names of labels that look wrong, and the rows where they first occur.
+
+    Args:
+        listing: with the labels that a training would use.
+
+    Returns:
+        Errors where a training would learn something else than was meant: several
+        labels in one name, boxes or lists as names, names that differ in case or spaces
+        only, and misspelt names of unknown labels; warnings about other likely typos.
+
+    Example:
+        >>> from kmlic.data.image_row import ImageRow
+        >>> labels = ("cat,tie dye", "dog", "cat", "cat,dog")
+        >>> rows = [ImageRow(i, f"{i}.jpg", (name,)) for i, name in enumerate(labels)]
+        >>> [(f.level, f.title) for f in judge_labels(Listing(rows, "a.csv", "."))]
+        [('error', 'Several labels in one name')]
+    """
+    counts: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    first_unknown: dict[str, str] = {}
+    for row in listing.rows:
+        for name in row.labels:
+            if name not in counts:
+                first[name] = str(row.row or row.path)
+            counts[name] += 1
+        for name in row.unknown:
+            first_unknown.setdefault(name, str(row.row or row.path))
+    names = {*counts, *(listing.label_names or ())}
+
+    def rows_of(found: Sequence[str]) -> list[list[str]]:
+        return [[name, f"{counts[name]:,}", first.get(name, "-")] for name in found]
+
+    def finding(title: str, text: str, found: Sequence[str]) -> Finding:
+        header = ("label", "images", "first row")
+        return Finding("error", title, len(found), text, header, rows_of(found))
+
+    boxes = sorted(name for name in names if _YOLO.fullmatch(name))
+    lists = sorted(name for name in names if _LIST.fullmatch(name))
+    alike = group_by_key(names)
+    typos = find_misspelt(counts)
+    findings = [
+        finding(
+            "Boxes instead of labels",
+            "These are lines of YOLO's text files: a number of a class and a box. "
+            "Export the dataset as COCO or Pascal VOC, or with one label per line.",
+            boxes,
+        ),
+        finding(
+            "Lists that were read as one label",
+            "Write the labels of an image with a separator between them.",
+            lists,
+        ),
+        *_combinations(sorted(names - {*boxes, *lists}), finding),
+        Finding(
+            "error",
+            "Labels that differ in case, spaces or hyphens only",
+            len(alike),
+            "They would be learned as different labels. merge (--merge) makes them one "
+            "label, rename (--rename) gives each the name that you choose.",
+            ("set", "label", "images", "first row"),
+            [
+                [str(number), *cells]
+                for number, group in enumerate(alike, start=1)
+                for cells in rows_of(group)
+            ],
+        ),
+        *_unknown(names, first_unknown),
+        Finding(
+            "warning",
+            "Labels that may be misspelt",
+            len(typos),
+            "Few images have them, and many have one with nearly the same name. rename "
+            "(--rename) corrects them.",
+            ("label", "images", "first row", "like", "images"),
+            [
+                [*rows_of([name])[0], other, f"{counts[other]:,}"]
+                for name, other in typos
+            ],
+        ),
+    ]
+    return [each for each in findings if each.count]
+
+
+def _combinations(
+    names: Sequence[str], finding: Callable[[str, str, Sequence[str]], Finding]
+) -> list[Finding]:
+    for separator in _SEPARATORS:
+        joined = {
+            name: [part.strip() for part in name.split(separator)]
+            for name in names
+            if separator in name
+        }
+        # A comma may belong to a name, but then its parts are no other names.
+        times = Counter(itertools.chain(*joined.values()))
+        times.update(name for name in names if name not in joined)
+        several = [
+            name
+            for name, parts in joined.items()
+            if all(parts) and all(times[part] > 1 for part in parts)
+        ]
+        if len(several) * 2 >= len(joined) > 0:
+            text = (
+                f"They hold {separator!r} between names that occur elsewhere too. Give "
+                f"the separator: --separator {separator!r}. If each of them is one "
+                "label, rename them (--rename)."
+            )
+            return [finding("Several labels in one name", text, list(joined))]
+    return []
+
+
+def _unknown(names: set[str], first_unknown: Mapping[str, str]) -> list[Finding]:
+    missing = [name for name in sorted(first_unknown) if name not in names]
+    meant = find_meant(missing, names)
+    return [
+        Finding(
+            "error",
+            "Misspelt names of unknown labels",
+            len(meant),
+            "No image has such a label, so that the one that is meant would count as "
+            "absent there. Correct the name, or rename it (--rename).",
+            ("unknown label", "like", "first row"),
+            [[name, like, first_unknown[name]] for name, like in meant.items()],
+        ),
+        Finding(
+            "warning",
+            "Unknown labels that no image has",
+            len(missing) - len(meant),
+            "They are left out.",
+            ("unknown label", "first row"),
+            [[name, first_unknown[name]] for name in missing if name not in meant],
+        ),
+    ]
