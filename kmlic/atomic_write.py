@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import functools
 import logging
 import os
@@ -20,6 +21,8 @@ _NEW = ".new"
 # The hidden name of what is being written: host, process and the name's ending.
 _PARTIAL = re.compile(r"\..+\.([0-9a-f]{8})-(\d+)\.partial(\..*)?", re.DOTALL)
 _OLD_HOURS = 24
+_BLOCK = 4096
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # fcntl.h and linux/fs.h
 
 
@@ -116,6 +119,9 @@ def temporary_path(path: Path) -> Iterator[Path]:
 
     What processes of this machine that no longer run left in that folder is removed
     first. A warning names what one of another machine left a day ago or earlier.
+
+    Raises:
+        OSError: naming the path, if the disk is full.
     """
     with parents_of(path):
         owner = f"{zlib.crc32(socket.gethostname().encode()):08x}"
@@ -130,6 +136,14 @@ def temporary_path(path: Path) -> Iterator[Path]:
         remove(temporary)
         try:
             yield temporary
+        except Exception as error:
+            if _is_of_a_full_disk(error, path.parent):
+                raise OSError(
+                    f"{path} could not be written: there is no space left on its disk, "
+                    "or a limit of the size of files is reached. What was there is "
+                    "unchanged."
+                ) from error
+            raise
         finally:
             remove(temporary)
 
@@ -210,6 +224,15 @@ def _exchange(first: Path, second: Path) -> bool:
     names = (os.fsencode(first), os.fsencode(second))
     failed = renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE)
     return not failed
+
+
+def _is_of_a_full_disk(error: Exception, folder: Path) -> bool:
+    if getattr(error, "errno", None) in _FULL:
+        return True
+    # Libraries raise errors of their own, with the system's text or without.
+    if isinstance(error, RuntimeError) and shutil.disk_usage(folder).free < _BLOCK:
+        return True
+    return any(os.strerror(number) in str(error) for number in _FULL)
 
 
 @functools.cache  # once for each

@@ -107,7 +107,8 @@ class Claim(contextlib.AbstractContextManager["Claim"]):
             _log.warning("%s Waiting until it has ended.%s", fact, advice)
             self._lock.acquire(timeout=-1)
         if isinstance(self._lock, filelock.FileLock):
-            file.write_text(f"{os.getpid()}\n{socket.gethostname()}\n")
+            with contextlib.suppress(OSError):  # a full disk: others will not know who
+                file.write_text(f"{os.getpid()}\n{socket.gethostname()}\n")
 
 
 def _seconds_since_change(file: Path) -> float:
