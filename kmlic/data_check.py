@@ -12,9 +12,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.sparse import csr_array
 
-from kmlic.data.decoding import Limits
 from kmlic.data.finding import Finding, Level
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
+from kmlic.data.limits import Limits
 from kmlic.data.multi_label_data import SPLITS, write_splits
 from kmlic.data.near_duplicates import near_duplicates
 from kmlic.data.read_listing import read_listing
@@ -167,7 +167,7 @@ def check_data(
             them is its neighbour in the label graph.
         thumbnails: whether to keep thumbnails for `write_report`, of 20,000 images at
             most. Needs images="decode".
-        **limits: of the images, see `kmlic.data.decoding.Limits`.
+        **limits: of the images, see `kmlic.data.limits.Limits`.
 
     Raises:
         ValueError: if the dataset cannot be read, or lists nothing.

@@ -4,9 +4,12 @@ import math
 import os
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
+
+if TYPE_CHECKING:
+    import h5py
 
 # What a member of an archive may unpack to in any case, and times its stored size.
 _FREE_BYTES = 16 << 20
@@ -71,7 +74,7 @@ def check_npz(path: str | Path, *, stored: bool = False) -> None:
                 )
 
 
-def check_hdf5(file: h5py.File) -> int:
+def check_hdf5(file: "h5py.File") -> int:
     """Refuses an HDF5 file whose arrays are not in it, uncompressed and complete.
 
     Compressed, virtual and external arrays, chunks that were never written and links to
@@ -86,6 +89,8 @@ def check_hdf5(file: h5py.File) -> int:
     Raises:
         ValueError: naming the array or link.
     """
+    import h5py
+
     total, waiting, seen = 0, [file["/"]], set()
     while waiting:
         item = waiting.pop()

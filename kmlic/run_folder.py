@@ -18,8 +18,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
-import typeguard
-
 from kmlic.atomic_write import (
     atomic_write,
     flush,
@@ -398,6 +396,8 @@ def _require_fields(content: Any) -> dict[str, Any]:
 
 
 def _check_type(name: str, value: Any, hint: Any) -> None:
+    import typeguard
+
     try:
         strategy = typeguard.CollectionCheckStrategy.ALL_ITEMS
         typeguard.check_type(value, hint, collection_check_strategy=strategy)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
         decode_image,
         inspect_image,
         read_image,
-        read_resized,
         resize_images,
     )
     from kmlic.data.finding import Finding
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from kmlic.data.multi_label_data import Boxes, MultiLabelData, SkippedRow
     from kmlic.data.near_duplicates import near_duplicates, perceptual_hash
     from kmlic.data.read_listing import read_listing
+    from kmlic.data.read_resized import read_resized
     from kmlic.data.reading_options import ReadingOptions
     from kmlic.data.splits import fold_images, read_splits, split_images
     from kmlic.data.training_batches import TrainingBatches

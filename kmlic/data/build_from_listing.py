@@ -14,9 +14,10 @@ from kmlic.check_limits import MAX_BYTES, MAX_PIXELS
 from kmlic.data.build_batches import BatchOptions, build_splits, fits_in_cache
 from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.data.decode_plain import Crop, cut, decode_plain, turn_upright
-from kmlic.data.decoding import Limits, decode_image, decoded_pixels
+from kmlic.data.decoding import decode_image, decoded_pixels
 from kmlic.data.image_row import Listing
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
+from kmlic.data.limits import Limits
 from kmlic.data.multi_label_data import SPLITS, MultiLabelData, SkippedRow
 from kmlic.data.storage import join
 from kmlic.labels import Labels

@@ -11,13 +11,10 @@ from typing import Any, Literal, Unpack
 import numpy as np
 
 from kmlic.check_choice import check_choice
-from kmlic.data.decoding import (
-    EncodedImage,
-    ImageHeader,
-    Limits,
-    read_bytes,
-)
+from kmlic.data.decoding import EncodedImage, ImageHeader
+from kmlic.data.limits import Limits
 from kmlic.data.progress import with_progress
+from kmlic.data.read_resized import read_bytes
 
 _BLOCK = 512
 # Damage shows at any size; descriptions and thumbnails need twice this at most.

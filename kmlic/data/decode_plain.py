@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from kmlic.data.limits import REDUCTIONS
+
 # Computes the wanted part of an image from its sides, see `decode_plain`.
 Crop = Callable[[tf.Tensor], tf.Tensor]
 
-# A JPEG can be decoded at one over these of its size.
-REDUCTIONS = (1, 2, 4, 8)
 _TRANSFORM = "INTEGER_ACCURATE"
 
 

@@ -5,31 +5,18 @@ import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from kmlic.check_limits import MAX_BYTES, MAX_PIXELS
+from kmlic.check_limits import MAX_PIXELS
 from kmlic.data.decode_content import decode_content
-from kmlic.data.decode_plain import REDUCTIONS
+from kmlic.data.limits import REDUCTIONS, SCANS, Limits, require_bytes
 from kmlic.data.open_with_pillow import open_with_pillow, pillow_format, to_rgb
-from kmlic.data.read_header import FORMATS, MAGIC, SCANS, Header, read_header_of
-from kmlic.data.storage import read_file
-
-
-class Limits(TypedDict, total=False):
-    """Limits the images that are read, before they are decoded.
-
-    Args:
-        max_bytes: largest size of a file; `MAX_BYTES` when left out.
-        max_pixels: largest width times height; `MAX_PIXELS` when left out. A JPEG may
-            pass over that many pixels 16 times, or more often over fewer.
-    """
-
-    max_bytes: int
-    max_pixels: int
+from kmlic.data.read_header import FORMATS, MAGIC, Header, read_header_of
+from kmlic.data.read_resized import read_bytes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -171,51 +158,6 @@ def read_image(path: str | Path, **limits: Unpack[Limits]) -> np.ndarray:
     return decode_image(read_bytes(path, **limits), name=str(path), **limits)
 
 
-def read_resized(
-    path: str | Path,
-    image_size: int,
-    *,
-    box: tuple[int, int, int, int] | None = None,
-    **limits: Unpack[Limits],
-) -> np.ndarray:
-    """Reads an image file and resizes it, as in training and serving.
-
-    Shapes: file to (S, S, 3) float32, 0-255.
-
-    Args:
-        path: the file.
-        image_size: S in pixels.
-        box: left, top, right and bottom of the part to take, in pixels, as far as the
-            image goes; None for all of it.
-        **limits: see `Limits`.
-
-    Raises:
-        ValueError: naming the file and the rule it breaks.
-    """
-    data, size = read_bytes(path, **limits), None if box else image_size
-    pixels = decode_image(data, name=str(path), image_size=size, **limits)
-    if box:
-        height, width = pixels.shape[:2]
-        pixels = pixels[box[1] : box[3], box[0] : box[2]]
-        if not pixels.size:
-            raise ValueError(
-                f"{path} must hold a part of its box; it has {width} x {height} pixels,"
-                f" the box is {box}."
-            )
-    return resize_images(pixels, image_size).numpy()
-
-
-def read_bytes(path: str | Path, **limits: Unpack[Limits]) -> bytes:
-    """Reads an image file that must exist, not be empty and be within the limits.
-
-    Raises:
-        ValueError: naming the file and the rule it breaks.
-    """
-    data = read_file(path, max_bytes=limits.get("max_bytes", MAX_BYTES))
-    _require_bytes(data, str(path), limits)
-    return data
-
-
 def decoded_pixels(header: ImageHeader, image_size: int) -> int:
     """Computes the number of pixels of an image as `decode_plain` decodes it."""
     part = _reduction(header, image_size)
@@ -242,22 +184,11 @@ def resize_images(images: tf.Tensor, size: int) -> tf.Tensor:
     return tf.cast(resized, tf.float32)
 
 
-def _require_bytes(data: bytes, name: str, limits: Limits) -> None:
-    max_bytes = limits.get("max_bytes", MAX_BYTES)
-    if not data:
-        raise ValueError(f"{name} must hold an image; it is empty (0 bytes).")
-    if len(data) > max_bytes:
-        raise ValueError(
-            f"{name} must have at most max_bytes={max_bytes:,} bytes; it has "
-            f"{len(data):,}."
-        )
-
-
 def _inspect(
     data: bytes, name: str, limits: Limits
 ) -> tuple[ImageHeader, np.ndarray, Image.Image | None]:
     """Returns the header, its numbers, and the image if it is left to Pillow."""
-    _require_bytes(data, name, limits)
+    require_bytes(data, name, limits)
     known = [index for index, magic in enumerate(MAGIC) if data.startswith(magic)]
     if not known:
         format = pillow_format(data[:64])

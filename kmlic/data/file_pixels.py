@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kmlic.data.build_from_listing import FileLoader
 from kmlic.data.decode_plain import Crop, cut
-from kmlic.data.decoding import Limits
+from kmlic.data.limits import Limits
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from kmlic.data.check_images import ImageCheck, check_images, shorten
-from kmlic.data.decoding import Limits
 from kmlic.data.image_row import ImageRow, Listing
+from kmlic.data.limits import Limits
 from kmlic.data.multi_label_data import SPLITS, SkippedRow
 from kmlic.data.read_label_names import read_label_names
 from kmlic.data.splits import read_splits, split_images

@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
+from kmlic.data.limits import SCANS
 
-# Times that a JPEG of the most pixels may pass over them; photographs have 10 scans.
-SCANS = 16
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
 
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"RIFF")
 # A photograph has about 20 segments, and at most 800 of 64 kB within 50 MB.

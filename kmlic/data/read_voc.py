@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-from kmlic.data.decoding import read_bytes
 from kmlic.data.image_row import ImageRow, Listing
+from kmlic.data.read_resized import read_bytes
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.data.storage import files_below, is_folder, join
 

@@ -3,12 +3,11 @@
 import csv
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-import tensorflow as tf
-
+# TensorFlow, whose import takes seconds, is imported for stores only.
 _MAX_TEXT_BYTES = 2 * 1024**3
 
 
@@ -38,7 +37,9 @@ def is_file(path: str | Path) -> bool:
     Raises:
         ValueError: if TensorFlow does not know the store, or may not read it.
     """
-    return not is_folder(path) and _ask(tf.io.gfile.exists, path)
+    if _is_local(path):
+        return Path(path).exists() and not Path(path).is_dir()
+    return not is_folder(path) and _ask("exists", path)
 
 
 def is_folder(path: str | Path) -> bool:
@@ -47,7 +48,7 @@ def is_folder(path: str | Path) -> bool:
     Raises:
         ValueError: if TensorFlow does not know the store, or may not read it.
     """
-    return _ask(tf.io.gfile.isdir, path)
+    return Path(path).is_dir() if _is_local(path) else _ask("isdir", path)
 
 
 def files_below(folder: str | Path) -> list[str]:
@@ -65,10 +66,12 @@ def files_below(folder: str | Path) -> list[str]:
         ...     files_below(folder)
         ['a.jpg', 'b/a.jpg']
     """
-    if "://" not in os.fspath(folder):
+    if _is_local(folder):
         top = Path(folder)
         paths = (path for path in top.rglob("*") if path.is_file())
         return [path.relative_to(top).as_posix() for path in sorted(paths)]
+    import tensorflow as tf
+
     root = os.fspath(folder).rstrip("/") + "/"
     try:
         found = [
@@ -99,8 +102,10 @@ def read_file(path: str | Path, *, max_bytes: int, name: str = "") -> bytes:
         ValueError: gone.json must exist; there is no such file.
     """
     name = name or os.fspath(path)
-    if "://" not in os.fspath(path):
+    if _is_local(path):
         return _read_local(Path(path), max_bytes, name)
+    import tensorflow as tf
+
     try:
         if not tf.io.gfile.exists(path):
             raise ValueError(f"{name} must exist; there is no such file.")
@@ -139,8 +144,10 @@ def read_lines(path: str | Path, *, hint: str = "") -> list[str]:
 
 def open_text(path: str | Path) -> TextIO:
     """Opens a UTF-8 file line by line; one in a store is read at once."""
-    if "://" not in os.fspath(path):
+    if _is_local(path):
         return Path(path).open(encoding="utf-8-sig", newline="")
+    import tensorflow as tf
+
     content = io.BytesIO(tf.io.gfile.GFile(path, "rb").read())
     return io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
 
@@ -207,8 +214,14 @@ def _check_size(size: int, max_bytes: int, name: str) -> None:
         )
 
 
-def _ask(question: Callable[[str | Path], bool], path: str | Path) -> bool:
+def _is_local(path: str | Path) -> bool:
+    return "://" not in os.fspath(path)
+
+
+def _ask(question: str, path: str | Path) -> bool:
+    import tensorflow as tf
+
     try:
-        return question(path)
+        return getattr(tf.io.gfile, question)(path)
     except tf.errors.OpError as error:
         raise ValueError(f"{path} must be reachable; got {error.message}.") from error

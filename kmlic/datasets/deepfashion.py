@@ -12,7 +12,8 @@ import tensorflow_datasets as tfds
 
 from kmlic.data.build_from_listing import list_first
 from kmlic.data.check_images import ImageCheck, check_images
-from kmlic.data.decoding import decode_image, read_bytes
+from kmlic.data.decoding import decode_image
+from kmlic.data.read_resized import read_bytes
 from kmlic.data.storage import read_lines
 
 _HINT = "`data_dir` must be the challenge's folder, with img/ and split/."

@@ -6,7 +6,7 @@ from typing import Unpack
 
 import numpy as np
 
-from kmlic.data.decoding import Limits
+from kmlic.data.limits import Limits
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.evaluation.report import Report, report_scores
 from kmlic.experiments.load_split import Split, load_split

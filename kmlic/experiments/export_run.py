@@ -11,7 +11,7 @@ import tensorflow as tf
 from rich.progress import track
 
 from kmlic.data import read_resized
-from kmlic.data.decoding import Limits
+from kmlic.data.limits import Limits
 from kmlic.embedding_index import EmbeddingIndex
 from kmlic.evaluation.report import report_scores
 from kmlic.experiments.load_split import Split, load_split

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from kmlic.check_choice import check_choice
 from kmlic.data import DatasetSpec, MultiLabelData, from_path
-from kmlic.data.decoding import Limits
+from kmlic.data.limits import Limits
 from kmlic.data.multi_label_data import SPLITS
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.datasets.load_dataset import LOADERS, load_dataset

@@ -11,8 +11,8 @@ import tensorflow as tf
 from kmlic.data import DatasetSpec, MultiLabelData, check_images
 from kmlic.data.build_batches import BatchOptions, build_batches
 from kmlic.data.check_images import shorten
-from kmlic.data.decoding import Limits
 from kmlic.data.file_pixels import FilePixels
+from kmlic.data.limits import Limits
 from kmlic.data.multi_label_data import SPLITS
 from kmlic.data.storage import join
 from kmlic.experiments.describe_data import SPLIT_BY_TRAIN

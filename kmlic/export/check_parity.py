@@ -6,7 +6,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kmlic.data.decoding import read_bytes, read_resized, resize_images
+from kmlic.data.decoding import resize_images
+from kmlic.data.read_resized import read_bytes, read_resized
 from kmlic.export.format import Precision
 from kmlic.export.formats import format_of
 from kmlic.export.freeze import image_size_of

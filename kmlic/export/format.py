@@ -1,16 +1,21 @@
 """What an export format defines."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import keras
 import numpy as np
 
-from kmlic.data.decoding import Limits
-from kmlic.embedding_index import EmbeddingIndex
+from kmlic.data.limits import Limits
 from kmlic.labels import Labels
+
+if TYPE_CHECKING:
+    import keras
+
+    from kmlic.embedding_index import EmbeddingIndex
 
 Precision = Literal["float32", "bfloat16", "auto"]
 Predict = Callable[[np.ndarray], np.ndarray]

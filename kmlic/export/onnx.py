@@ -1,11 +1,13 @@
 """Models for ONNX Runtime and other programs that read ONNX."""
 
+from __future__ import annotations
+
 import contextlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from kmlic.atomic_write import atomic_write
@@ -17,8 +19,10 @@ from kmlic.export.format import (
     scores_in,
 )
 from kmlic.export.import_extra import import_extra
-from kmlic.export.plain_graph import PlainGraph
 from kmlic.labels import Labels
+
+if TYPE_CHECKING:
+    import keras
 
 _EXTRA = "onnx"
 
@@ -50,6 +54,8 @@ def export_onnx(
             ONNX lacks, naming it.
         ImportError: if the extra onnx is not installed.
     """
+    from kmlic.export.plain_graph import PlainGraph
+
     path = Path(path)
     if path.suffix != ".onnx":
         raise ValueError(f"`path` must end with .onnx; got path={str(path)!r}.")

@@ -1,10 +1,11 @@
 """Models for OpenVINO, the fastest runtime on a CPU."""
 
+from __future__ import annotations
+
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from kmlic.atomic_write import atomic_write
@@ -17,8 +18,10 @@ from kmlic.export.format import (
     scores_in,
 )
 from kmlic.export.import_extra import import_extra
-from kmlic.export.plain_graph import PlainGraph
 from kmlic.labels import Labels
+
+if TYPE_CHECKING:
+    import keras
 
 _EXTRA = "openvino"
 
@@ -47,6 +50,8 @@ def export_openvino(
         ValueError: if an argument does not fit.
         ImportError: if the extra openvino is not installed.
     """
+    from kmlic.export.plain_graph import PlainGraph
+
     core = _core()
     graph = PlainGraph(model, labels, maps=maps)
     with tempfile.TemporaryDirectory() as saved_model:

@@ -1,13 +1,13 @@
 """Models for TF Serving and everything else that runs TensorFlow graphs."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from kmlic.export.embedding_saved_model import export_embedding_model
 from kmlic.export.format import (
     LABELS_FILE,
     ExportOptions,
@@ -15,12 +15,13 @@ from kmlic.export.format import (
     Predict,
     PredictFiles,
 )
-from kmlic.export.freeze import freeze, image_size_of, require_one_label_per_logit
-from kmlic.export.image_bytes import encode_png
-from kmlic.export.servable import Answer, Servable, ServingOptions, answer_spec
-from kmlic.export.warm_up import can_warm_up
-from kmlic.export.write_servable import write_servable
 from kmlic.labels import Labels
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from kmlic.export.servable import Answer, ServingOptions
 
 _WARM_UP_IMAGES = 8
 _TOP_WORDS = 5
@@ -69,6 +70,12 @@ def export_saved_model(
         ValueError: if an argument does not fit, or the version exists.
         ImportError: if there are images to warm up with, but not the extra serving.
     """
+    import tensorflow as tf
+
+    from kmlic.export.freeze import freeze, image_size_of, require_one_label_per_logit
+    from kmlic.export.servable import Servable, ServingOptions
+    from kmlic.export.write_servable import write_servable
+
     require_one_label_per_logit(model, labels)
     size = image_size_of(model, labels.image_size)
     frozen = freeze(model, labels, maps=maps)
@@ -101,6 +108,11 @@ def _meaning(labels: Labels) -> str:
 
 
 def _answer(frozen: keras.Model, labels: Labels, size: int) -> Answer:
+    import keras
+    import tensorflow as tf
+
+    from kmlic.export.servable import answer_spec
+
     names = tf.constant(labels.names)
     thresholds = tf.constant(labels.thresholds, tf.float32)
 
@@ -134,6 +146,8 @@ def _answer(frozen: keras.Model, labels: Labels, size: int) -> Answer:
 def _present_labels(
     names: tf.Tensor, probabilities: tf.Tensor, present: tf.Tensor
 ) -> tf.Tensor:
+    import tensorflow as tf
+
     scores = tf.where(present, probabilities, -1.0)
     order = tf.argsort(scores, direction="DESCENDING", stable=True)
     present = tf.gather(present, order, batch_dims=1)
@@ -143,6 +157,10 @@ def _present_labels(
 
 
 def _write(model: keras.Model, path: Path, options: ExportOptions) -> Path:
+    from kmlic.export.embedding_saved_model import export_embedding_model
+    from kmlic.export.servable import ServingOptions
+    from kmlic.export.warm_up import can_warm_up
+
     warm_up = can_warm_up() if options.warm_up is None else options.warm_up
     files = _files(options.images[:_WARM_UP_IMAGES]) if warm_up else []
     serving = ServingOptions(version=int(path.name), warm_up=files, **options.limits)
@@ -161,11 +179,15 @@ def _write(model: keras.Model, path: Path, options: ExportOptions) -> Path:
 
 def _files(images: np.ndarray | Sequence[str | Path]) -> list[bytes]:
     if isinstance(images, np.ndarray):
+        from kmlic.export.image_bytes import encode_png
+
         return [encode_png(image) for image in images]
     return [Path(path).read_bytes() for path in images]
 
 
 def _load_server(path: Path) -> tuple[Predict, PredictFiles]:
+    import tensorflow as tf
+
     loaded = tf.saved_model.load(str(path))
     names, scores = ("serving_default", "serve_bytes"), "probabilities"
     if "embed" in loaded.signatures:

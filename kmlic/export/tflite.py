@@ -1,20 +1,19 @@
 """Models for phones and small machines: LiteRT, formerly TFLite."""
 
+from __future__ import annotations
+
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
-import tensorflow as tf
-from tensorflow.lite.python import schema_py_generated as schema
-from tensorflow.lite.python.convert_phase import ConverterError
-from tensorflow.lite.tools import flatbuffer_utils
+from ai_edge_litert import schema_py_generated as schema
 
 from kmlic.atomic_write import atomic_write
 from kmlic.check_choice import check_choice
-from kmlic.data.decoding import read_resized, resize_images
+from kmlic.data.read_resized import read_resized
+from kmlic.data.resize_pixels import resize_pixels
 from kmlic.export.format import (
     LABELS_FILE,
     ExportOptions,
@@ -23,9 +22,10 @@ from kmlic.export.format import (
     Predict,
     scores_in,
 )
-from kmlic.export.freeze import image_size_of
-from kmlic.export.plain_graph import PlainGraph
 from kmlic.labels import Labels
+
+if TYPE_CHECKING:
+    import keras
 
 # Largest difference of a score that each may cause, see `Format`.
 _QUANTIZATIONS = {"float16": 5e-2, "dynamic": 0.1, "int8": 0.2}
@@ -64,6 +64,11 @@ def export_tflite(
         ValueError: if an argument does not fit, or the model needs an operator that
             LiteRT lacks, naming it.
     """
+    import tensorflow as tf
+
+    from kmlic.export.freeze import image_size_of
+    from kmlic.export.plain_graph import PlainGraph
+
     path = Path(path)
     if path.suffix != ".tflite":
         raise ValueError(f"`path` must end with .tflite; got path={str(path)!r}.")
@@ -102,6 +107,9 @@ def _require_samples(
 
 
 def _convert(converter: Any, quantize: str | None, samples: np.ndarray | None) -> bytes:
+    import tensorflow as tf
+    from tensorflow.lite.python.convert_phase import ConverterError
+
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if quantize is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -122,6 +130,8 @@ def _convert(converter: Any, quantize: str | None, samples: np.ndarray | None) -
 
 
 def _convert_to_int8(converter: Any, samples: np.ndarray) -> bytes:
+    import tensorflow as tf
+
     converter.representative_dataset = lambda: ([image[None]] for image in samples)
     options = tf.lite.experimental.QuantizationDebugOptions(
         denylisted_ops=_FLOAT_OPERATORS
@@ -136,6 +146,8 @@ def _convert_to_int8(converter: Any, samples: np.ndarray) -> bytes:
 
 
 def _with_labels(content: bytes, labels: Labels) -> bytes:
+    from tensorflow.lite.tools import flatbuffer_utils
+
     parsed = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(labels.to_json().encode(), np.uint8)
@@ -150,9 +162,11 @@ def _with_labels(content: bytes, labels: Labels) -> bytes:
 def _write(model: keras.Model, path: Path, options: ExportOptions) -> Path:
     labels, images, samples = options.labels, options.images, None
     if options.quantize == "int8":
+        from kmlic.export.freeze import image_size_of
+
         size = image_size_of(model, labels.image_size if labels else None)
         samples = (
-            np.asarray(resize_images(images, size))
+            np.stack([resize_pixels(image, size) for image in images])
             if isinstance(images, np.ndarray)
             else np.stack([read_resized(image, size) for image in images])
         )

@@ -5,7 +5,6 @@ from pathlib import Path
 from kmlic.check_choice import check_choice
 from kmlic.export import FORMATS, Format, load_export, read_labels
 from kmlic.labels import Labels
-from kmlic.predict.load_run import load_run
 from kmlic.predict.scorer import Scorer
 from kmlic.run_folder import require_run
 
@@ -37,6 +36,8 @@ def load_scorer(run: str | Path, *, runtime: str = "keras") -> Scorer:
     check_choice("runtime", runtime, *RUNTIMES)
     run = Path(run)
     if runtime == "keras":
+        from kmlic.predict.load_run import load_run
+
         return Scorer.of_model(*load_run(run))
     format, precision = _EXPORTS[runtime]
     path = _find_export(run, format)

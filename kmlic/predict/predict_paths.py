@@ -12,8 +12,9 @@ import numpy as np
 
 from kmlic.check_choice import check_choice
 from kmlic.check_number import check_number
-from kmlic.data.decoding import Limits, read_resized
+from kmlic.data.limits import Limits
 from kmlic.data.progress import with_progress
+from kmlic.data.read_resized import read_resized
 from kmlic.labels import Labels
 from kmlic.list_images import list_images
 from kmlic.predict.load_scorer import load_scorer
@@ -72,7 +73,7 @@ def predict_paths(
         batch_size: images per batch.
         on_error: "skip" returns a broken image as a row with its error; "raise" stops.
         show_progress: whether to show a bar on standard error if it takes longer.
-        **limits: of the images, see `kmlic.data.decoding.Limits`.
+        **limits: of the images, see `kmlic.data.limits.Limits`.
 
     Raises:
         ValueError: before any work, if an argument does not fit or a path does not

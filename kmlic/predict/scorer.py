@@ -2,11 +2,14 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from kmlic.labels import Labels, to_probabilities
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Scorer:
     function: Callable[[np.ndarray], np.ndarray]
 
     @classmethod
-    def of_model(cls, model: keras.Model, labels: Labels) -> "Scorer":
+    def of_model(cls, model: "keras.Model", labels: Labels) -> "Scorer":
         """Makes the scorer of a model from images to logits: its probabilities.
 
         Args:

@@ -13,12 +13,9 @@ from typing import Any, Unpack
 import numpy as np
 import tensorflow as tf
 
-from kmlic.data.decoding import (
-    Limits,
-    decode_image,
-    read_resized,
-    resize_images,
-)
+from kmlic.data.decoding import decode_image, resize_images
+from kmlic.data.limits import Limits
+from kmlic.data.read_resized import read_resized
 from kmlic.labels import Labels
 from kmlic.list_images import SUFFIXES, list_images
 from kmlic.predict.load_scorer import load_scorer
@@ -83,7 +80,7 @@ def tag_images(
         runner: "DirectRunner" for this machine, or the name of another Beam runner.
         options: Beam's command-line options, for instance "--direct_num_workers=2" and
             "--direct_running_mode=multi_processing".
-        **limits: of the images, see `kmlic.data.decoding.Limits`.
+        **limits: of the images, see `kmlic.data.limits.Limits`.
 
     Returns:
         The number of images and how many of them were broken; zeros if the runner does

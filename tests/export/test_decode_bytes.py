@@ -6,12 +6,8 @@ import tensorflow as tf
 from PIL import Image
 
 from kmlic.data.build_from_listing import FileLoader
-from kmlic.data.decoding import (
-    decode_image,
-    inspect_image,
-    read_resized,
-    resize_images,
-)
+from kmlic.data.decoding import decode_image, inspect_image, resize_images
+from kmlic.data.read_resized import read_resized
 from kmlic.export.decode_bytes import decode_bytes
 from tests.data.fuzz import damage
 
