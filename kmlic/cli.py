@@ -36,6 +36,9 @@ from kmlic.run_folder import RECORD, require_run
 from kmlic.run_folder import Run as Record
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from kmlic.data.finding import Finding
     from kmlic.labels import Labels
     from kmlic.predict import Prediction
 
@@ -117,6 +120,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: list[str]) -> Callable[[], int | None]:
     """Returns the command that is called for, with its arguments."""
+    if arguments[:2] == ["data", "convert"]:
+        convert: Callable[[], int | None] = tyro.cli(
+            _with_limits(data_convert),
+            prog="kmlic data convert",
+            args=arguments[2:],
+            use_underscores=True,
+        )
+        return convert
     commands = (train, data, predict, evaluate, compare, export)
     command: Callable[[], int | None] = tyro.extras.subcommand_cli_from_dict(
         {command.__name__: _with_limits(command) for command in commands},
@@ -232,7 +243,7 @@ def train(
 
 
 def data(
-    action: Annotated[Literal["check"], tyro.conf.Positional],
+    action: Annotated[Literal["check", "convert"], tyro.conf.Positional],
     path: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")],
     *,
     reading: Reading = DEFAULT_READING,
@@ -251,7 +262,8 @@ def data(
     Exits with status 1 if there are errors.
 
     Args:
-        action: what to do with the dataset.
+        action: check; or convert, which writes the dataset as CSV or COCO's JSON and
+            has options of its own, see kmlic data convert --help.
         path: a CSV, TSV or Parquet file, a COCO JSON file, a Pascal VOC folder, or a
             folder of images; a file may be in a store, such as gs://.
         reading: how the files are read; what is left out is found in them.
@@ -266,13 +278,14 @@ def data(
         write_splits: CSV file to write the splits to.
         report: HTML file to write the complete report to.
     """
+    if action == "convert":
+        raise ValueError("convert must follow data: kmlic data convert IN OUT.")
     for written in (write_splits, report):
         if written is not None:
             require_writable(written, inputs=(path, reading.label_names))
     _require_paths(path, *reading.paths)
     from kmlic.data_check import check_data
 
-    del action
     check = check_data(
         path,
         reading,
@@ -298,7 +311,50 @@ def data(
     if len(check.labels) > _SHOWN_LABELS:
         more = f"... and {len(check.labels) - _SHOWN_LABELS:,} more labels"
         console.print(f"{more}: --report lists up to 1,000")
-    for finding in check.findings:
+    _print_findings(check.findings, console)
+    console.print(f"\n{check.verdict}", style="bold")
+    if write_splits is not None:
+        check.write_splits(write_splits)
+    if report is not None:
+        check.write_report(report)
+    return int(check.has_errors)
+
+
+def data_convert(
+    path: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="IN")],
+    output: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")],
+    *,
+    reading: Reading = DEFAULT_READING,
+    copy_images: Path | None = None,
+) -> None:
+    """Writes a dataset of any layout as kmlic's CSV or COCO's JSON.
+
+    Splits, groups, captions and unknown labels are kept; what is not is printed.
+
+    Args:
+        path: the dataset, as in kmlic data check.
+        output: the file to write: .csv, or .json for COCO's format, which keeps boxes.
+            Paths in it are relative to its folder if the images are below that.
+        reading: how the files are read; what is left out is found in them.
+        copy_images: new folder to copy the images to; they stay where they are when
+            left out.
+    """
+    require_writable(output, inputs=(path, reading.label_names, reading.rename))
+    _require_paths(path, *reading.paths)
+    from kmlic.data.convert_listing import convert_listing
+    from kmlic.data.read_listing import read_with_boxes
+
+    console = make_console()
+    listing = read_with_boxes(path, reading)
+    _print_findings(listing.findings, console)
+    listing.require_no_errors()
+    written, left_out = convert_listing(listing, output, copy_images=copy_images)
+    _print_findings(left_out, console)
+    console.print(f"{output}: {written:,} images.", soft_wrap=True)
+
+
+def _print_findings(findings: "Iterable[Finding]", console: "Console") -> None:
+    for finding in findings:
         console.print(
             f"{finding.level}: {finding.title}: {finding.count:,}. {finding.text}",
             style={"error": "bold red", "warning": "yellow"}.get(finding.level),
@@ -307,12 +363,6 @@ def data(
             console.print("  " + " | ".join(row), soft_wrap=True)
         if len(finding.rows) > _SHOWN:
             console.print(f"  ... and {len(finding.rows) - _SHOWN:,} more")
-    console.print(f"\n{check.verdict}", style="bold")
-    if write_splits is not None:
-        check.write_splits(write_splits)
-    if report is not None:
-        check.write_report(report)
-    return int(check.has_errors)
 
 
 def predict(

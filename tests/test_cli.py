@@ -304,6 +304,35 @@ def rename(path, name):
 NAMES = ["[artist] title.png", "broken [red].png", "[raw].png", ":cat:.png"]
 
 
+def test_converts_a_dataset_and_says_what_it_left_out(tmp_path, capsys):
+    for number in range(4):
+        folder = tmp_path / "photos" / ("dog" if number % 2 else "cat")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_image(folder / f"{number}.png", (number, 0, 0))
+    output = tmp_path / "labels.csv"
+    command = ["data", "convert", str(tmp_path / "photos"), str(output)]
+    assert cli.main([*command, "--ignore_labels", "cat"]) == 0
+    shown = capsys.readouterr().out
+    assert "note: Ignored labels: 1." in shown and "4 images." in shown
+    assert output.read_text().split() == [
+        "path,labels",
+        "photos/cat/0.png,",
+        "photos/cat/2.png,",
+        "photos/dog/1.png,dog",
+        "photos/dog/3.png,dog",
+    ]
+    assert cli.main(["data", "convert", str(tmp_path / "gone"), str(output)]) == 2
+    assert cli.main(["data", "convert", str(output), str(tmp_path)]) == 2
+    assert "it is a folder" in capsys.readouterr().err
+    (tmp_path / "photos" / "Dog").mkdir()
+    write_image(tmp_path / "photos" / "Dog" / "5.png", (5, 0, 0))
+    assert cli.main(command) == 2
+    captured = capsys.readouterr()
+    assert "error: Labels that differ in case" in captured.out
+    assert "--merge" in captured.err
+    assert cli.main([*command, "--merge"]) == 0
+
+
 def test_shows_file_names_and_labels_that_look_like_markup(
     tmp_path, monkeypatch, capsys
 ):

@@ -285,7 +285,14 @@ def test_documents_name_what_exists(document):
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_documents_name_flags_that_exist(document):
-    commands = (cli.train, cli.data, cli.predict, cli.evaluate, cli.export)
+    commands = (
+        cli.train,
+        cli.data,
+        cli.data_convert,
+        cli.predict,
+        cli.evaluate,
+        cli.export,
+    )
     known = {"help"}
     for command in commands:
         known |= set(inspect.signature(command).parameters)

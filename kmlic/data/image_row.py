@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from kmlic.data.finding import Finding
 from kmlic.data.multi_label_data import Boxes
@@ -24,6 +24,7 @@ class ImageRow(NamedTuple):
         group: images of one group stay in one split; "" is no group.
         boxes: of its labels; for all images or for none.
         problem: the rule that the line breaks, or "".
+        absent: names of the labels that are absent, where unlisted ones are unknown.
     """
 
     row: int
@@ -35,6 +36,7 @@ class ImageRow(NamedTuple):
     group: str = ""
     boxes: Boxes | None = None
     problem: str = ""
+    absent: tuple[str, ...] = ()
 
 
 class Listing(NamedTuple):
@@ -48,6 +50,8 @@ class Listing(NamedTuple):
         name: of its format, as `kmlic.datasets.load_dataset` takes it.
         options: of its reader, which decide what the rows are.
         findings: what the reader left out, merged or doubts.
+        unlisted: what a label is that a row does not list.
+        summary: how the files were read, in one line.
     """
 
     rows: Sequence[ImageRow]
@@ -57,6 +61,8 @@ class Listing(NamedTuple):
     name: str = ""
     options: Mapping[str, Any] = {}
     findings: Sequence[Finding] = ()
+    unlisted: Literal["absent", "unknown"] = "absent"
+    summary: str = ""
 
     def require_no_errors(self) -> "Listing":
         """Returns the listing, or raises an error if a finding is an error.

@@ -13,7 +13,7 @@ from kmlic.data.label_keys import find_meant, find_misspelt, group_by_key
 _SEPARATORS = ",;|/+"
 # A box of YOLO: class, then centre and size as fractions of the image.
 _YOLO = re.compile(r"\d+(\s+-?\d*\.?\d+([eE][-+]?\d+)?){4,}")
-_LIST = re.compile(r"""\s*([\[{(].*["':\]})]|["'].*["'])\s*""", re.DOTALL)
+_LIST = re.compile(r"""[\[{(].*["',:].*[\]})]|(["']).*\1""", re.DOTALL)
 
 
 def judge_labels(listing: Listing) -> list[Finding]:
@@ -44,7 +44,8 @@ def judge_labels(listing: Listing) -> list[Finding]:
             counts[name] += 1
         for name in row.unknown:
             first_unknown.setdefault(name, str(row.row or row.path))
-    names = {*counts, *(listing.label_names or ())}
+    absent = {name for row in listing.rows for name in row.absent}
+    names = {*counts, *absent, *(listing.label_names or ())}
 
     def rows_of(found: Sequence[str]) -> list[list[str]]:
         return [[name, f"{counts[name]:,}", first.get(name, "-")] for name in found]

@@ -36,6 +36,7 @@ def read_coco(
         path,
         parent(path) if reading.root is None else reading.root,
         [names[number] for number in sorted(names)],
+        unlisted="unknown" if content.get("unlisted") == "unknown" else "absent",
     )
 
 
@@ -74,7 +75,18 @@ def _read_rows(
             entry["file_name"],
             labels=tuple(dict.fromkeys(name for name, _ in marked)),
             boxes=_boxes(entry, marked) if boxes else None,
+            **_extras(entry),
         )
+
+
+def _extras(image: Entry) -> dict[str, Any]:
+    """Reads what `kmlic data convert` adds to an image."""
+    texts = {name: str(image.get(name, "")) for name in ("split", "group", "caption")}
+    lists = {name: image.get(name, ()) for name in ("unknown", "absent")}
+    return texts | {
+        name: tuple(map(str, value)) if isinstance(value, list) else ()
+        for name, value in lists.items()
+    }
 
 
 def _boxes(image: Entry, marked: list[tuple[str, Any]]) -> Boxes:

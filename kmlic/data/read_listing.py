@@ -1,5 +1,6 @@
 """The images of a dataset with their labels, in the layout that its path shows."""
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Callable
@@ -75,6 +76,15 @@ def read_listing(
     findings = (*listing.findings, *judge_labels(listing))
     options = {"reading": reading.changed, **({"boxes": True} if boxes else {})}
     return listing._replace(name=OWN_IMAGES, options=options, findings=findings)
+
+
+def read_with_boxes(path: str | Path, reading: ReadingOptions) -> Listing:
+    """Lists a dataset's images as `read_listing` does, with boxes if all have them."""
+    listing = read_listing(path, reading)
+    if listing.options["reading"].get("layout") == "coco":
+        with contextlib.suppress(ValueError):
+            return read_listing(path, reading, boxes=True)
+    return listing
 
 
 def _file_inside(path: str | Path, layout: Layout | None) -> str | Path:

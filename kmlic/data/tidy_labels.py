@@ -41,7 +41,7 @@ def tidy_labels(listing: Listing, reading: ReadingOptions) -> Listing:
     """
     findings = [*listing.findings]
     present = _count(listing.rows)
-    names = {*present, *_all_unknown(listing.rows), *(listing.label_names or ())}
+    names = {*present, *_not_present(listing.rows), *(listing.label_names or ())}
     becomes = {name: _clean(name) for name in names}
     if reading.rename is not None:
         renamed = _read_renames(reading.rename)
@@ -122,8 +122,8 @@ def _count(rows: Iterable[ImageRow]) -> Counter[str]:
     return counts
 
 
-def _all_unknown(rows: Iterable[ImageRow]) -> set[str]:
-    return {name for row in rows for name in row.unknown}
+def _not_present(rows: Iterable[ImageRow]) -> set[str]:
+    return {name for row in rows for name in (*row.unknown, *row.absent)}
 
 
 def _total(present: Mapping[str, int], becomes: Mapping[str, str]) -> Counter[str]:
@@ -171,10 +171,14 @@ def _change(row: ImageRow, becomes: Mapping[str, str], changed: set[str]) -> Ima
         names = (becomes.get(name, name) for name in boxes.names)
         boxes = Boxes(tuple(filter(None, names)), boxes.corners[np.array(kept, bool)])
         row = row._replace(boxes=boxes)
-    if changed.isdisjoint(row.labels) and changed.isdisjoint(row.unknown):
+    if changed.isdisjoint((*row.labels, *row.unknown, *row.absent)):
         return row
-    labels = tuple(dict.fromkeys(filter(None, map(becomes.__getitem__, row.labels))))
-    unknown = dict.fromkeys(filter(None, map(becomes.__getitem__, row.unknown)))
+    labels, unknown, absent = (
+        dict.fromkeys(filter(None, map(becomes.__getitem__, names)))
+        for names in (row.labels, row.unknown, row.absent)
+    )
     return row._replace(
-        labels=labels, unknown=tuple(name for name in unknown if name not in labels)
+        labels=tuple(labels),
+        unknown=tuple(name for name in unknown if name not in labels),
+        absent=tuple(n for n in absent if n not in labels and n not in unknown),
     )

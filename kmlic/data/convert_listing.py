@@ -1,0 +1,295 @@
+"""A dataset of any layout, written as kmlic's CSV or as COCO's JSON."""
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kmlic.atomic_write import atomic_write, require_writable
+from kmlic.data.decoding import inspect_image
+from kmlic.data.finding import Finding
+from kmlic.data.image_row import ImageRow, Listing
+from kmlic.data.inspect_rows import inspect_rows
+from kmlic.data.multi_label_data import Boxes, SkippedRow
+from kmlic.data.read_resized import read_bytes
+from kmlic.data.storage import join
+
+SEPARATOR = "|"
+# Labels with these are written as lists in JSON, which need no separator.
+_AMBIGUOUS = frozenset(" ,;|[]{}\"'")
+_CORNERS = ("x1", "y1", "x2", "y2")
+
+
+def convert_listing(
+    listing: Listing,
+    output: str | Path,
+    *,
+    copy_images: str | Path | None = None,
+) -> tuple[int, list[Finding]]:
+    """Writes the rows of a dataset to a file that kmlic reads to the same rows.
+
+    Images stay where they are. Paths in the file are relative to its folder, or to the
+    dataset's own folder if the images are not below the file's; then the file is read
+    with that folder as `root`.
+
+    Args:
+        listing: from `read_listing`, without errors.
+        output: the file: .csv for a table with the columns path and labels, and split,
+            group and caption where there are any; .json for COCO's format, which keeps
+            boxes and the order of the labels too.
+        copy_images: new or empty folder to copy the images to, below that of `output`.
+
+    Returns:
+        The number of images written, and what was left out and why.
+
+    Raises:
+        ValueError: if nothing can be written, or a folder is not empty.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     row = ImageRow(2, "a.jpg", ("dog", "sofa"), split="train")
+        ...     listing = Listing([row], "tags.xml", folder)
+        ...     _ = convert_listing(listing, Path(folder) / "labels.csv")
+        ...     (Path(folder) / "labels.csv").read_text().split()
+        ['path,labels,split', 'a.jpg,dog|sofa,train']
+    """
+    output = Path(output)
+    if output.suffix not in (".csv", ".json"):
+        raise ValueError(f"`output` must end with .csv or .json; got {output}.")
+    require_writable(output, inputs=(listing.source,))
+    inspected = inspect_rows(listing, check="none")
+    rows, skipped = list(inspected.images), list(inspected.skipped)
+    bare: list[ImageRow] = []
+    if output.suffix == ".csv" and listing.unlisted == "unknown":
+        bare = [row for row in rows if not (row.labels or row.absent)]
+        rows = [row for row in rows if row.labels or row.absent]
+    if not rows:
+        raise ValueError(
+            f"{listing.source} must list a usable image; {inspected.lack}."
+        )
+    root, findings = os.fspath(listing.root), []
+    if copy_images is not None:
+        rows, lost = _copy(rows, root, Path(copy_images))
+        skipped += lost
+        root = os.fspath(copy_images)
+    files = [join(root, row.path) for row in rows]
+    top = os.path.abspath(output.parent)  # noqa: PTH100 - resolve would follow links
+    below = os.path.relpath(root, top) if "://" not in root else os.pardir
+    if Path(below).parts[:1] == (os.pardir,):
+        findings.append(
+            Finding(
+                "warning",
+                "Images outside the folder of the file",
+                len(rows),
+                f"Read the file with --root {root}, write it to a folder above the "
+                "images, or copy the images with --copy_images.",
+            )
+        )
+    elif below != os.curdir:
+        prefix = Path(below).as_posix()
+        rows = [row._replace(path=f"{prefix}/{row.path}") for row in rows]
+    findings += [
+        Finding(
+            "warning",
+            "Rows that were left out",
+            len(skipped),
+            "They break a rule.",
+            ("row", "image", "reason"),
+            [[str(row.row or "-"), row.path, row.reason] for row in skipped],
+        ),
+        Finding(
+            "warning",
+            "Images without a verified label, left out",
+            len(bare),
+            "All their labels are unknown, for which a CSV has no row.",
+            ("image",),
+            [[row.path] for row in bare],
+        ),
+    ]
+    if output.suffix == ".json":
+        findings += _write_coco(listing, rows, files, output)
+    else:
+        findings += _write_csv(listing, rows, output)
+    return len(rows), [finding for finding in findings if finding.count]
+
+
+def _copy(
+    rows: Sequence[ImageRow], root: str, folder: Path
+) -> tuple[list[ImageRow], list[SkippedRow]]:
+    """Copies the images, all or none, and returns the rows with and without a file."""
+    if "://" in root:
+        raise ValueError(f"`copy_images` needs images on this machine; got {root}.")
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise ValueError(
+            f"`copy_images` must be a new or empty folder; {folder} is there already."
+        )
+    copied, lost = [], []
+    with atomic_write(folder, folder_with=".") as temporary:
+        for row in rows:
+            source = Path(join(root, row.path))
+            if source.is_file():
+                target = temporary / os.path.normpath(row.path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+                copied.append(row._replace(path=Path(row.path).as_posix()))
+            else:
+                reason = f"{source} must exist; there is no such file"
+                lost.append(SkippedRow(row.row, row.path, reason))
+        if not copied:
+            raise ValueError(f"{lost[0].reason}.")
+    return copied, lost
+
+
+def _write_csv(
+    listing: Listing, rows: Sequence[ImageRow], output: Path
+) -> Iterator[Finding]:
+    optional = [
+        name
+        for name in ("split", "group", "caption")
+        if any(getattr(row, name) for row in rows)
+    ]
+    for name in {name for row in rows for name in row.labels}:
+        if name.startswith("?") and name.strip("?"):
+            raise ValueError(
+                "labels must not begin with '?', which marks unknown ones in a CSV; "
+                f"got {name!r}. Rename it (--rename), or write a .json file."
+            )
+    corners = _read_corners(listing)
+    verified = listing.unlisted == "unknown"
+    columns = ["path", *(("LabelName", "Confidence") if verified else ("labels",))]
+    with (
+        atomic_write(output) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*columns, *optional, *(_CORNERS if corners else ())])
+        names = {name for row in rows for name in (*row.labels, *row.unknown)}
+        lists = any(not _AMBIGUOUS.isdisjoint(name) for name in names)
+        for row in rows:
+            rest = [getattr(row, name) for name in optional]
+            rest += corners.get(row.row, [""] * 4) if corners else []
+            if verified:
+                marks = [(name, 1) for name in row.labels]
+                marks += [(name, 0) for name in row.absent]
+                writer.writerows([row.path, *mark, *rest] for mark in marks)
+                continue
+            labels = [*row.labels, *(f"?{name}" for name in row.unknown)]
+            cell = SEPARATOR.join(labels)
+            if lists and labels:
+                cell = json.dumps(labels, ensure_ascii=False)
+            writer.writerow([row.path, cell, *rest])
+    boxed = sum(row.boxes is not None for row in rows)
+    unused = [name for name in listing.label_names or () if name not in names]
+    yield Finding(
+        "warning", "Images whose boxes were left out", boxed, "Only .json keeps them."
+    )
+    yield Finding(
+        "note",
+        "Labels that no image has, left out",
+        len(unused),
+        "Only .json keeps them.",
+        ("label",),
+        [[name] for name in unused],
+    )
+
+
+def _read_corners(listing: Listing) -> dict[int, list[str]]:
+    """Reads the boxes to cut out, in columns of a table, by the line of an image."""
+    source = Path(listing.source)
+    if source.suffix != ".csv" or not source.is_file():
+        return {}
+    with source.open(encoding="utf-8-sig", newline="", errors="replace") as file:
+        reader = csv.reader(file)
+        header = next(reader, [])
+        if not set(_CORNERS) <= set(header):
+            return {}
+        places = [header.index(name) for name in _CORNERS]
+        corners = {}
+        for cells in reader:
+            if len(cells) == len(header):
+                corners[reader.line_num] = [cells[place] for place in places]
+    return corners
+
+
+def _write_coco(
+    listing: Listing, rows: Sequence[ImageRow], files: Sequence[str], output: Path
+) -> Iterator[Finding]:
+    found = {
+        name
+        for row in rows
+        for name in (
+            *row.labels,
+            *row.unknown,
+            *row.absent,
+            *(row.boxes.names if row.boxes else ()),
+        )
+    }
+    own = tuple(listing.label_names or ())
+    names = [*own, *sorted(found - set(own))]
+    number_of = {name: number for number, name in enumerate(names, start=1)}
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    unsized = 0
+    for number, (row, file) in enumerate(zip(rows, files, strict=True), start=1):
+        others = {
+            "split": row.split,
+            "group": row.group,
+            "caption": row.caption,
+            "unknown": row.unknown,
+            "absent": row.absent,
+        }
+        image = {"id": number, "file_name": row.path}
+        image |= {name: value for name, value in others.items() if value}
+        marks: list[dict[str, Any]] = []
+        if row.boxes is not None:
+            size = _size(file)
+            unsized += size is None
+            if size is not None:
+                image |= {"width": size[0], "height": size[1]}
+                marks = _boxes(row.boxes, size)
+        boxed = {mark["name"] for mark in marks}
+        marks += [{"name": name} for name in row.labels if name not in boxed]
+        for mark in marks:
+            category = number_of[mark.pop("name")]
+            own_ids = {"id": len(annotations) + 1, "image_id": number}
+            annotations.append({**own_ids, "category_id": category, **mark})
+        images.append(image)
+    content = {
+        "unlisted": listing.unlisted,
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": i, "name": name} for name, i in number_of.items()],
+    }
+    with atomic_write(output) as temporary:
+        temporary.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    yield Finding(
+        "warning",
+        "Images whose boxes were left out",
+        unsized,
+        "Their files cannot be opened to read their sizes.",
+    )
+
+
+def _boxes(boxes: Boxes, size: tuple[int, int]) -> list[dict[str, Any]]:
+    width, height = size
+    corners = boxes.corners.astype(float) * np.array([height, width, height, width])
+    return [
+        {"name": name, "bbox": [left, top, right - left, bottom - top]}
+        for name, (top, left, bottom, right) in zip(
+            boxes.names, corners.tolist(), strict=True
+        )
+    ]
+
+
+def _size(file: str) -> tuple[int, int] | None:
+    try:
+        header = inspect_image(read_bytes(file), name=file)
+    except ValueError:
+        return None
+    return header.width, header.height
