@@ -170,7 +170,7 @@ def _write_csv(
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*columns, *optional, *(_CORNERS if corners else ())])
         names = {name for row in rows for name in (*row.labels, *row.unknown)}
-        lists = any(not _AMBIGUOUS.isdisjoint(name) for name in names)
+        lists = _need_lists(names, any(_number_of_marks(row) > 1 for row in rows))
         for row in rows:
             rest = [getattr(row, name) for name in optional]
             rest += corners.get(row.row, [""] * 4) if corners else []
@@ -197,6 +197,18 @@ def _write_csv(
         ("label",),
         [[name] for name in unused],
     )
+
+
+def _number_of_marks(row: ImageRow) -> int:
+    return len(row.labels) + len(row.unknown)
+
+
+def _need_lists(names: set[str], several: bool) -> bool:
+    """Returns whether a reader could take the separator or the names for others."""
+    marks = _AMBIGUOUS
+    if several:  # then the separator is in the file, and nothing else is one
+        marks = _AMBIGUOUS - frozenset(" ,;")
+    return any(not marks.isdisjoint(name) for name in names)
 
 
 def _read_corners(listing: Listing) -> dict[int, list[str]]:
@@ -261,7 +273,7 @@ def _write_coco(
             annotations.append({**own_ids, "category_id": category, **mark})
         images.append(image)
     content = {
-        "unlisted": listing.unlisted,
+        **({"unlisted": "unknown"} if listing.unlisted == "unknown" else {}),
         "images": images,
         "annotations": annotations,
         "categories": [{"id": i, "name": name} for name, i in number_of.items()],

@@ -37,7 +37,7 @@ def tidy_labels(listing: Listing, reading: ReadingOptions) -> Listing:
         ...     Listing(rows, "labels.csv", "."), ReadingOptions(merge=True)
         ... )
         >>> [row.labels for row in tidy.rows], tidy.findings[0].title
-        ([('Dog',), ('Dog',)], 'Merged labels')
+        ([('dog',), ('dog',)], 'Merged labels')
     """
     findings = [*listing.findings]
     present = _count(listing.rows)
@@ -62,7 +62,7 @@ def tidy_labels(listing: Listing, reading: ReadingOptions) -> Listing:
         counts = _total(present, becomes)
         merged: dict[str, str] = {}
         for spellings in group_by_key(filter(None, becomes.values())):
-            best = min(spellings, key=lambda name: (-counts[name], name))
+            best = min(spellings, key=lambda name: (-counts[name], name.swapcase()))
             merged |= {name: best for name in spellings if name != best}
         findings.append(_finding("Merged labels", merged, present, becomes))
         becomes = {name: merged.get(new, new) for name, new in becomes.items()}

@@ -56,7 +56,7 @@ ROWS = [
 )
 def test_reading_the_file_gives_the_same_rows(tmp_path, kind, names):
     lists_are_read = find_spec("kmlic.data.table_labels") is not None
-    if kind == "csv" and " " in names[0] and not lists_are_read:
+    if kind == "csv" and "[x]" in names and not lists_are_read:
         pytest.skip("lists in cells are not read yet")
     write_images(tmp_path / "photos" / "a")
     new = dict(zip(("dog", "sofa", "cat"), names, strict=True))
@@ -85,6 +85,14 @@ def test_the_csv_is_the_one_that_people_write(tmp_path):
         rows = list(csv.reader(file))
     assert rows[0] == ["path", "labels", "split", "group", "caption"]
     assert rows[1] == ["a/0.jpg", "dog|sofa|?cat", "train", "g1", "a dog, sitting"]
+    rows = [ROWS[2], ROWS[3]]
+    for labels, cell in (
+        (("tie dye",), '"[""tie dye""]"'),
+        (("tie dye", "x"), "tie dye|x"),
+    ):
+        rows[0] = rows[0]._replace(labels=labels)
+        convert_listing(Listing(rows, "x.xml", tmp_path), tmp_path / "out.csv")
+        assert f"a/2.jpg,{cell}," in (tmp_path / "out.csv").read_text()
 
 
 def test_json_keeps_boxes_and_the_order_of_labels(tmp_path):
