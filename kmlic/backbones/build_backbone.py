@@ -10,6 +10,7 @@ import numpy as np
 from kmlic.backbones.applications import APPLICATIONS, build_application
 from kmlic.backbones.efficientnet_lite import EFFICIENTNET_LITES, EfficientNetLite
 from kmlic.backbones.imagenet import download_imagenet_weights
+from kmlic.backbones.keras_hub import PREFIXES, build_keras_hub
 from kmlic.backbones.load_weights import load_weights
 from kmlic.backbones.packaged_weights import PACKAGES, find_packaged_weights
 from kmlic.backbones.plain_network import PLAIN_NETWORKS, PlainNetwork
@@ -48,8 +49,10 @@ def build_backbone(
     Args:
         name: a residual network (`small_resnet` is fast on a laptop), `small_cnn` for
             images of 64 pixels, `efficientnet_lite0`, whose ImageNet weights are
-            installed with kmlic, or a model of keras.applications in snake case, such
-            as `mobilenet_v2`.
+            installed with kmlic, a model of keras.applications in snake case, such as
+            `mobilenet_v2`, or a preset of keras-hub with its weights, such as
+            `keras_hub:dinov3_vit_small_lvd1689m` or `hf://timm/resnet50.a1_in1k`: see
+            `build_keras_hub`.
         image_size: side of the images in pixels; None for any.
         channels: of the images, at least 3. The first three are RGB; the others are
             passed to the first convolution unchanged.
@@ -70,6 +73,14 @@ def build_backbone(
         [(24, 24, 32), (12, 12, 64), (6, 6, 128), (3, 3, 256)]
     """
     check_number("channels", channels, at_least=3)
+    if name.startswith(PREFIXES):
+        if channels != 3 or weights is not None or include_top:
+            raise ValueError(
+                f"{name} has weights and no classifier: `channels` must be 3, "
+                f"`weights` None, `include_top` False; got channels={channels}, "
+                f"weights={weights!r} and include_top={include_top}."
+            )
+        return build_keras_hub(name, image_size=image_size)
     check_choice("name", name, *NETWORKS, *APPLICATIONS)
     check_choice("extra_channels", extra_channels, "zeros", "mean")
     options: dict[str, Any] = {

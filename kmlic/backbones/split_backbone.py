@@ -31,7 +31,13 @@ def split_backbone(backbone: keras.Model, at: str) -> tuple[keras.Model, keras.M
         ((None, 8, 8, 64), [(4, 4, 128), (2, 2, 256)])
     """
     inner, before = _find(backbone, at)
-    cut = inner.get_layer(at).output
+    # Not `layer.output`, which may be of another model that the layer is part of too.
+    (cut,) = [
+        tensor
+        for node in graph_nodes(inner)
+        if node.operation is inner.get_layer(at)
+        for tensor in node.output_tensors
+    ]
     paths = _paths(inner, cut)
     above = [x for x in inner.outputs if paths[id(x)] == {True} and x is not cut]
     around = any(len(paths[id(x)]) == 2 for x in inner.outputs)

@@ -58,18 +58,22 @@ def test_takes_a_backbone_of_keras_cv():
     assert channels[-4:] == [64, 16, 24, 32]
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_takes_a_backbone_of_keras_hub():
-    keras_hub = pytest.importorskip("keras_hub")
-    own = keras_hub.models.ResNetBackbone(
-        input_conv_filters=[64],
-        input_conv_kernel_sizes=[7],
-        stackwise_num_filters=[64, 16, 24, 32],
-        stackwise_num_blocks=[1, 1, 1, 1],
-        stackwise_num_strides=[1, 2, 2, 2],
-        block_type="basic_block",
-    )
-    pyramid = keras.Model(own.input, own.pyramid_outputs)
-    channels = [x.shape[-1] for x in resolve_backbone(pyramid).outputs]
-    assert channels == [64, 16, 24, 32]
+def build_own(*first):
+    images = keras.Input((64, 64, 3))
+    x = images
+    for layer in first:
+        x = layer(x)
+    return keras.Model(images, x, name="own")
+
+
+def test_warns_of_a_model_that_does_not_normalise():
+    layers = keras.layers
+    convolve = layers.Conv2D(4, 3)
+    with pytest.warns(UserWarning, match="'own' does not normalise"):
+        resolve_backbone(build_own(layers.ZeroPadding2D(), convolve))
+    nested = build_own(build_own(layers.Conv2D(4, 3)))
+    with pytest.warns(UserWarning, match="does not normalise"):
+        resolve_backbone(nested)
+    for first in (layers.Rescaling(1 / 255), layers.BatchNormalization()):
+        resolve_backbone(build_own(first, layers.Conv2D(4, 3)))
+    resolve_backbone(build_own(build_own(layers.Rescaling(1 / 255)), convolve))

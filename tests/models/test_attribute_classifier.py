@@ -85,6 +85,7 @@ def test_says_what_does_not_fit(arguments, message):
 
 def test_says_that_feature_maps_are_no_output_layer():
     inputs = keras.Input((64, 64, 3))
-    backbone = keras.Model(inputs, keras.layers.Conv2D(4, 3)(inputs), name="maps")
+    maps = keras.layers.Conv2D(4, 3)(keras.layers.Rescaling(1 / 255)(inputs))
+    backbone = keras.Model(inputs, maps, name="maps")
     with pytest.raises(ValueError, match=r"'maps' with outputs .*62, 62, 4"):
         _build(backbone=backbone)

@@ -8,6 +8,9 @@ from kmlic.models import build_decouplenet
 from tests.checks import check_tflite
 from tests.shared import shared_path
 
+# The reference networks take pixels that are normalised.
+pytestmark = pytest.mark.filterwarnings("ignore:.*does not normalise")
+
 IMAGES = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype("float32")
 ATTENTIONS = ("arch1", "arch2", "both", None)
 

@@ -10,6 +10,9 @@ from keras import layers
 from kmlic.models import build_msrn
 from tests.shared import shared_path
 
+# The reference networks take pixels that are normalised.
+pytestmark = pytest.mark.filterwarnings("ignore:.*does not normalise")
+
 RANDOM = np.random.default_rng(0)
 WORDS = RANDOM.normal(size=(5, 20)).astype("float32")
 GRAPH = np.eye(5) + np.eye(5, k=1)

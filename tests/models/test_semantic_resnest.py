@@ -13,6 +13,9 @@ from kmlic.layers import SemanticDeconvEmbedder
 from kmlic.losses import PartialBinaryCrossentropy
 from kmlic.models import JointModel, build_cam_generator, build_semantic_resnest
 
+# The reference networks take pixels that are normalised.
+pytestmark = pytest.mark.filterwarnings("ignore:.*does not normalise")
+
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.uniform(0, 255, (2, 64, 64, 3)).astype("float32")
 LOSS = PartialBinaryCrossentropy()
