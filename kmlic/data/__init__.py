@@ -7,10 +7,10 @@ from kmlic.lazy_package import lazy_package
 if TYPE_CHECKING:
     from kmlic.data.augmentation import Augmentation
     from kmlic.data.check_images import ImageCheck, check_images
+    from kmlic.data.convert_listing import convert_listing
     from kmlic.data.dataset_spec import DatasetSpec
     from kmlic.data.decode_plain import decode_plain
     from kmlic.data.decoding import (
-        ImageHeader,
         decode_image,
         inspect_image,
         read_image,
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kmlic.data.from_folder import from_folder
     from kmlic.data.from_path import from_path
     from kmlic.data.from_voc import from_voc
+    from kmlic.data.image_header import ImageHeader
     from kmlic.data.image_row import ImageRow, Listing
     from kmlic.data.inspect_rows import InspectedRows, inspect_rows
     from kmlic.data.keep_labels import keep_labels
@@ -48,6 +49,7 @@ __all__ = [
     "SkippedRow",
     "TrainingBatches",
     "check_images",
+    "convert_listing",
     "decode_image",
     "decode_plain",
     "fold_images",

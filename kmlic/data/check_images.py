@@ -11,7 +11,9 @@ from typing import Any, Literal, Unpack
 import numpy as np
 
 from kmlic.check_choice import check_choice
-from kmlic.data.decoding import EncodedImage, ImageHeader
+from kmlic.check_limits import MAX_PIXELS
+from kmlic.data.decode_common import open_common
+from kmlic.data.image_header import ImageHeader
 from kmlic.data.limits import Limits
 from kmlic.data.progress import with_progress
 from kmlic.data.read_resized import read_bytes
@@ -47,6 +49,8 @@ def check_images(
 ) -> list[ImageCheck]:
     """Reads every image, on all cores, and finds what is wrong with each.
 
+    TensorFlow is imported for uncommon or damaged files only.
+
     Args:
         paths: the files.
         depth: "decode" decodes every image as in training; "header" reads the file and
@@ -67,17 +71,26 @@ def check_images(
         raise ValueError(f'`describe` needs depth="decode"; got depth={depth!r}.')
     if depth == "none":
         return [ImageCheck(b"", None, "")] * len(paths)
+    decodes = depth == "decode"
 
     def check(path: str | Path) -> ImageCheck:
-        digest, header, description = b"", None, None
+        digest, header, pixels = b"", None, None
         try:
             data = read_bytes(path, **limits)
             digest = hashlib.sha256(data).digest()
-            image = EncodedImage(data, name=str(path), **limits)
-            header = image.header
-            if depth == "decode":
-                pixels = image.decode(_CHECKED_SIZE)
-                description = describe and describe(pixels)
+            common = open_common(data, max_pixels=limits.get("max_pixels", MAX_PIXELS))
+            if common is not None:
+                header = common.header
+                pixels = common.decode(_CHECKED_SIZE) if decodes else None
+            if common is None or (decodes and pixels is None):
+                from kmlic.data.decoding import EncodedImage  # imports TensorFlow
+
+                image = EncodedImage(data, name=str(path), **limits)
+                header = image.header
+                pixels = image.decode(_CHECKED_SIZE) if decodes else None
+            description = None
+            if describe is not None and pixels is not None:
+                description = describe(pixels)
         except ValueError as error:
             return ImageCheck(digest, header, str(error))
         return ImageCheck(digest, header, "", description)

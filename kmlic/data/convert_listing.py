@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from kmlic.atomic_write import atomic_write, require_writable
-from kmlic.data.decoding import inspect_image
+from kmlic.data.check_images import check_images
 from kmlic.data.finding import Finding
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.inspect_rows import inspect_rows
 from kmlic.data.multi_label_data import Boxes, SkippedRow
-from kmlic.data.read_resized import read_bytes
 from kmlic.data.storage import join
 
 SEPARATOR = "|"
@@ -247,8 +246,12 @@ def _write_coco(
     number_of = {name: number for number, name in enumerate(names, start=1)}
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
+    boxed = [
+        file for row, file in zip(rows, files, strict=True) if row.boxes is not None
+    ]
+    headers = (check.header for check in check_images(boxed, depth="header"))
     unsized = 0
-    for number, (row, file) in enumerate(zip(rows, files, strict=True), start=1):
+    for number, row in enumerate(rows, start=1):
         others = {
             "split": row.split,
             "group": row.group,
@@ -260,13 +263,13 @@ def _write_coco(
         image |= {name: value for name, value in others.items() if value}
         marks: list[dict[str, Any]] = []
         if row.boxes is not None:
-            size = _size(file)
-            unsized += size is None
-            if size is not None:
-                image |= {"width": size[0], "height": size[1]}
-                marks = _boxes(row.boxes, size)
-        boxed = {mark["name"] for mark in marks}
-        marks += [{"name": name} for name in row.labels if name not in boxed]
+            header = next(headers)
+            unsized += header is None
+            if header is not None:
+                image |= {"width": header.width, "height": header.height}
+                marks = _boxes(row.boxes, header.width, header.height)
+        named = {mark["name"] for mark in marks}
+        marks += [{"name": name} for name in row.labels if name not in named]
         for mark in marks:
             category = number_of[mark.pop("name")]
             own_ids = {"id": len(annotations) + 1, "image_id": number}
@@ -288,8 +291,7 @@ def _write_coco(
     )
 
 
-def _boxes(boxes: Boxes, size: tuple[int, int]) -> list[dict[str, Any]]:
-    width, height = size
+def _boxes(boxes: Boxes, width: int, height: int) -> list[dict[str, Any]]:
     corners = boxes.corners.astype(float) * np.array([height, width, height, width])
     return [
         {"name": name, "bbox": [left, top, right - left, bottom - top]}
@@ -297,11 +299,3 @@ def _boxes(boxes: Boxes, size: tuple[int, int]) -> list[dict[str, Any]]:
             boxes.names, corners.tolist(), strict=True
         )
     ]
-
-
-def _size(file: str) -> tuple[int, int] | None:
-    try:
-        header = inspect_image(read_bytes(file), name=file)
-    except ValueError:
-        return None
-    return header.width, header.height

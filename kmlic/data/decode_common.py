@@ -10,12 +10,14 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from kmlic.data.image_header import ImageHeader
 from kmlic.data.limits import REDUCTIONS, SCANS
 
 # As in kmlic.data.read_header, which would import TensorFlow.
 _MOST_SEGMENTS = 1000
 _JPEG = b"\xff\xd8\xff"
 _PNG = b"\x89PNG\r\n\x1a\n"
+_RGBA = 6  # the type of colour in a PNG
 _MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 # Baseline, extended and progressive JPEG with Huffman coding.
@@ -56,23 +58,66 @@ def decode_common(
         >>> decode_common(data[:-200], image_size=8, max_pixels=10_000) is None
         True
     """
+    image = open_common(data, max_pixels=max_pixels)
+    return None if image is None else image.decode(image_size)
+
+
+class CommonImage(NamedTuple):
+    """Holds a common JPEG or PNG that is not decoded yet, see `open_common`.
+
+    Args:
+        data: the complete file.
+        header: what `kmlic.data.inspect_image` says of it.
+        orientation: 1-8, as in EXIF.
+    """
+
+    data: bytes
+    header: ImageHeader
+    orientation: int
+
+    def decode(self, image_size: int | None = None) -> np.ndarray | None:
+        """Decodes the image, or returns None, as `decode_common` does."""
+        try:
+            pixels = _decode(self.data, self.header, image_size)
+        except Exception:  # Pillow's decoders raise errors of any type.
+            return None
+        return None if pixels is None else _turn_upright(pixels, self.orientation)
+
+
+def open_common(data: bytes, *, max_pixels: int) -> CommonImage | None:
+    """Reads the header of a common JPEG or PNG, or returns None.
+
+    Args:
+        data: the complete file.
+        max_pixels: see `kmlic.data.limits.Limits`.
+
+    Example:
+        >>> file = io.BytesIO()
+        >>> Image.new("RGB", (90, 70)).save(file, "JPEG")
+        >>> open_common(file.getvalue(), max_pixels=10_000).header
+        ImageHeader(format='JPEG', width=90, height=70, turn=1)
+    """
+    is_jpeg = data.startswith(_JPEG)
     try:
-        header = _read_jpeg(data) if data.startswith(_JPEG) else _read_png(data)
-        if header is None:
-            return None
-        pixels = header.width * header.height
-        warned = Image.MAX_IMAGE_PIXELS or 0
-        if not 0 < pixels <= min(max_pixels, warned):
-            return None
-        if pixels * header.scans > SCANS * max_pixels:
-            return None
-        image = _decode(data, header, image_size)
-    except Exception:  # Pillow's decoders raise errors of any type.
+        found = _read_jpeg(data) if is_jpeg else _read_png(data)
+    except Exception:  # of any type, in a damaged file
         return None
-    return None if image is None else _turn_upright(image, header.orientation)
+    if found is None:
+        return None
+    pixels = found.width * found.height
+    if not 0 < pixels <= min(max_pixels, Image.MAX_IMAGE_PIXELS or 0):
+        return None
+    if pixels * found.scans > SCANS * max_pixels:
+        return None
+    # A PNG may have transparency only where it has a fourth channel.
+    turn = found.orientation if is_jpeg else int(data[25] != _RGBA)
+    header = ImageHeader("JPEG" if is_jpeg else "PNG", found.width, found.height, turn)
+    return CommonImage(data, header, found.orientation)
 
 
-def _decode(data: bytes, header: _Header, image_size: int | None) -> np.ndarray | None:
+def _decode(
+    data: bytes, header: ImageHeader, image_size: int | None
+) -> np.ndarray | None:
     with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
         sides = header.width, header.height
         if image.format not in ("JPEG", "PNG") or image.size != sides:
@@ -92,7 +137,7 @@ def _decode(data: bytes, header: _Header, image_size: int | None) -> np.ndarray 
 
 def _read_png(data: bytes) -> _Header | None:
     depth, colour = data[24], data[25]
-    known = data.startswith(_PNG) and depth == 8 and colour in (0, 2, 6)
+    known = data.startswith(_PNG) and depth == 8 and colour in (0, 2, _RGBA)
     if not known or _PNG_EXTRAS.search(data):
         return None
     position, kind = len(_PNG), b""

@@ -1,6 +1,5 @@
 """Decoding of image files, with limits that are checked before decoding."""
 
-import dataclasses
 import functools
 import re
 from collections.abc import Callable
@@ -13,34 +12,11 @@ from PIL import Image
 
 from kmlic.check_limits import MAX_PIXELS
 from kmlic.data.decode_content import decode_content
+from kmlic.data.image_header import ImageHeader
 from kmlic.data.limits import REDUCTIONS, SCANS, Limits, require_bytes
 from kmlic.data.open_with_pillow import open_with_pillow, pillow_format, to_rgb
 from kmlic.data.read_header import FORMATS, MAGIC, Header, read_header_of
 from kmlic.data.read_resized import read_bytes
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ImageHeader:
-    """Holds the format, size and orientation of an image file.
-
-    Args:
-        format: "JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "HEIF" or "AVIF".
-        width: in pixels, as stored, before any EXIF rotation.
-        height: in pixels, as stored.
-        turn: orientation, 1-8, of an image that `decode_plain` decodes correctly apart
-            from it: a JPEG, or an 8-bit grey or RGB PNG that is upright and has no
-            transparency. 0 for other images.
-    """
-
-    format: str
-    width: int
-    height: int
-    turn: int
-
-    @property
-    def plain(self) -> bool:
-        """Returns whether `decode_plain` decodes the image correctly."""
-        return self.turn == 1
 
 
 class EncodedImage:

@@ -6,15 +6,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from kmlic.atomic_write import atomic_write
 from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.escape_text import escape_undecodable, guard_cell
 from kmlic.labels import Labels
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 SPLITS = ("train", "validation", "test")
 
@@ -83,6 +85,7 @@ class MultiLabelData:
             per image.
 
     Example:
+        >>> import tensorflow as tf
         >>> batches = tf.data.Dataset.from_tensors((tf.zeros((1, 8, 8, 3)), [[1.0]]))
         >>> one = np.ones((1, 1), "int8")
         >>> data = MultiLabelData(
@@ -93,12 +96,12 @@ class MultiLabelData:
         (1, [[1]])
     """
 
-    train: tf.data.Dataset
-    validation: tf.data.Dataset
-    test: tf.data.Dataset
+    train: "tf.data.Dataset"
+    validation: "tf.data.Dataset"
+    test: "tf.data.Dataset"
     labels: Labels
     targets: Mapping[str, np.ndarray]
-    train_in_order: tf.data.Dataset | None = None
+    train_in_order: "tf.data.Dataset | None" = None
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     captions: tuple[str, ...] = ()
     boxes: Mapping[str, tuple[Boxes, ...]] = field(default_factory=dict)

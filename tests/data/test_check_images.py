@@ -1,9 +1,12 @@
 import hashlib
+import subprocess
+import sys
 
 import pytest
+from PIL import Image
 
-from kmlic.data import check_images
-from kmlic.data.decoding import ImageHeader
+from kmlic.data import check_images, inspect_image
+from kmlic.data.image_header import ImageHeader
 from tests.data.files import encode, picture
 
 
@@ -32,3 +35,32 @@ def test_refuses_another_depth():
     with pytest.raises(ValueError, match="depth='half'"):
         check_images([], depth="half")
     assert check_images([]) == []
+
+
+def test_common_images_are_checked_without_tensorflow(tmp_path):
+    for number in range(3):
+        kind = ("JPEG", "PNG")[number % 2]
+        (tmp_path / f"{number}.jpg").write_bytes(encode(picture(60, 90), kind))
+    code = (
+        "import sys, pathlib; from kmlic.data.check_images import check_images; "
+        "checks = check_images(sorted(pathlib.Path(sys.argv[1]).iterdir()));"
+        "print([c.header.format for c in checks], 'tensorflow' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.stdout == "['JPEG', 'PNG', 'JPEG'] False\n"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P"])
+def test_the_header_is_that_of_the_decoder_of_trainings(tmp_path, kind, mode):
+    if (kind, mode) in (("JPEG", "RGBA"), ("JPEG", "P"), ("AVIF", "P")):
+        pytest.skip("this format has no such images")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {"exif": exif.tobytes()} if kind in ("JPEG", "WEBP") else {}
+    data = encode(picture(60, 90).convert(mode), kind, **options)
+    (tmp_path / "a").write_bytes(data)
+    for depth in ("decode", "header"):
+        (found,) = check_images([tmp_path / "a"], depth=depth)
+        assert found.header == inspect_image(data) and not found.problem
