@@ -1,9 +1,12 @@
 """Random command lines and changed files: one sentence each, and nothing deleted."""
 
+import importlib
+import itertools
 import json
 import random
 import shutil
 import sys
+from unittest import mock
 
 import pytest
 
@@ -19,6 +22,35 @@ FLAGS = (
     *("--data_dir", "--dataset", "--splitting", "--label_names", "--on_error"),
     *("--write_splits", "--report", "--maps", "--embeddings", "--compare"),
 )
+TRAIN_FLAGS = {
+    "--folder": ("trained",),
+    "--backbone": ("auto", "small_resnet"),
+    "--weights": ("imagenet", "None"),
+    "--image_size": ("32", "64"),
+    "--metric": ("mAP",),
+    "--loss": ("auto",),
+    "--on_error": ("stop", "skip"),
+    "--precision": ("auto", "float32"),
+    "--seed": ("0", "7"),
+    "--layout": ("csv",),
+    "--separator": ("|",),
+    "--test": ("images/labels.csv",),
+}
+# Each is an error, whatever stands beside it.
+WRONG = {
+    "--folder": ("images", "images/0.png", "images/0.png/run"),
+    "--backbone": ("small", "", "[/x]"),
+    "--weights": ("absent.weights.h5", "images/0.png", "images/labels.csv"),
+    "--image_size": ("31", "0", "x", "inf"),
+    "--metric": ("accuracy", "loss"),
+    "--minutes": ("0", "-1", "nan", "x", ""),
+    "--groups": ("absent.json", "images/labels.csv", "images/0.png", "images"),
+    "--test": ("absent.csv", "images/0.png", "\x1b[31m"),
+    "--seed": ("-1", "1.5", str(2**32)),
+    "--root": ("absent", "images/0.png"),
+    "--layout": ("coco", "voc", "x"),
+    "--epochs": ("1",),
+}
 VALUES = (
     *("0", "1", "-1", "nan", "inf", "1e9", "1000000", "", " ", "[/x]", "[red]", "$x$"),
     *(
@@ -74,7 +106,7 @@ def ends_in_a_sentence(arguments, capsys):
     return code
 
 
-def random_command(number, place):
+def random_command(number):
     choose = random.Random(number)
     paths = ("run", "images", "images/0.png", "images/labels.csv", *VALUES)
     command = choose.choice(COMMANDS)
@@ -89,20 +121,55 @@ def random_command(number, place):
     return [command, *words]
 
 
-def check_commands(numbers, place, capsys):
+def random_training(number):
+    """A command with one mistake, often in a value, else in its data."""
+    choose = random.Random(number)
+    flags = choose.sample(sorted(TRAIN_FLAGS), choose.randrange(4))
+    options = {flag: choose.choice(TRAIN_FLAGS[flag]) for flag in flags}
+    images = choose.choice(("images/labels.csv", "images"))
+    if choose.random() < 0.2:
+        images = choose.choice(("images/0.png", "run/run.json", *VALUES))
+    elif choose.random() < 0.2:
+        options[choose.choice(flags or ["--seed"])] = choose.choice(VALUES)
+    else:
+        flag = choose.choice(sorted(WRONG))
+        options[flag] = choose.choice(WRONG[flag])
+    options.setdefault("--minutes", "0.02")
+    return ["train", images, *itertools.chain(*options.items())]
+
+
+def check_commands(commands, place, capsys):
     before = files_below(place)
-    for number in numbers:
-        ends_in_a_sentence(random_command(number, place), capsys)
-        assert before <= files_below(place), random_command(number, place)
+    codes = []
+    for command in commands:
+        codes.append(ends_in_a_sentence(command, capsys))
+        assert before <= files_below(place), command
+    return codes
 
 
-def test_random_command_lines(workplace, capsys):
-    check_commands(range(20), workplace, capsys)
+@pytest.mark.parametrize("part", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_random_command_lines(part, workplace, capsys):
+    numbers = (range(20), range(20, 320))[part]
+    check_commands(map(random_command, numbers), workplace, capsys)
+
+
+@pytest.mark.parametrize("part", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_random_trainings(part, workplace, monkeypatch, capsys):
+    """All but the training itself, which the mistakes should not reach."""
+    module = importlib.import_module("kmlic.classifier.train_classifier")
+    train = mock.Mock(side_effect=ValueError("the training would begin here"))
+    monkeypatch.setattr(module, "features", train)
+    numbers = (range(20), range(20, 80))[part]
+    codes = check_commands(map(random_training, numbers), workplace, capsys)
+    assert set(codes) == {2}
+    assert train.call_count < len(numbers) / 4
 
 
 @pytest.mark.slow
-def test_300_random_command_lines(workplace, capsys):
-    check_commands(range(20, 320), workplace, capsys)
+def test_a_training_of_the_fuzz_would_succeed(workplace, capsys):
+    command = ["train", "images/labels.csv", "--minutes", "0.02"]
+    assert ends_in_a_sentence(command, capsys) == 0
+    assert (workplace / "saved_models/classifier/run.json").exists()
 
 
 @pytest.mark.parametrize("part", [0, pytest.param(1, marks=pytest.mark.slow)])

@@ -160,9 +160,7 @@ def test_a_full_disk_is_an_error_that_keeps_the_last_state(tmp_path, undisturbed
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limit[1]))
 
     try:
-        with pytest.raises(
-            OSError, match=r"step-000000005\.npz could not be .* no space"
-        ):
+        with pytest.raises(OSError, match=r"step-000000005\.npz could not be"):
             train(tmp_path, At(5, fill_disk), save_seconds=0)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
