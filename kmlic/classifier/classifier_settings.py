@@ -11,7 +11,7 @@ from kmlic.backbones.build_backbone import APPLICATIONS, NETWORKS
 from kmlic.check_choice import check_choice
 from kmlic.check_number import check_number
 from kmlic.evaluation.bootstrap import Metric
-from kmlic.losses import LossName, PositiveWeights
+from kmlic.losses.make_loss import LossName, PositiveWeights
 
 # Logistic regression always is one; its name alone leaves all others out.
 ModelName = Literal["auto", "logistic_regression", "peaks", "fine_tuned"]

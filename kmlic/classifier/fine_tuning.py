@@ -25,12 +25,8 @@ from kmlic.classifier.protocol import Protocol
 from kmlic.data.keras_augmentation import mix
 from kmlic.data.training_batches import ShuffledRows, TrainingBatches
 from kmlic.evaluation.bootstrap import Bootstrap, Metric
-from kmlic.losses import (
-    POSITIVE_WEIGHT_BETAS,
-    GroupFocalLoss,
-    class_balanced_weights,
-    make_loss,
-)
+from kmlic.losses import GroupFocalLoss, class_balanced_weights, make_loss
+from kmlic.losses.make_loss import POSITIVE_WEIGHT_BETAS
 from kmlic.training import LayerwiseAdamW, OneCycle, fit, part_multipliers
 
 FINE_TUNED = "fine-tuned"

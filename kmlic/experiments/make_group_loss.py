@@ -10,11 +10,8 @@ import numpy as np
 from kmlic.check_limits import Fraction, NonNegative
 from kmlic.data import MultiLabelData
 from kmlic.experiments.training_settings import TrainingSettings
-from kmlic.losses import (
-    POSITIVE_WEIGHT_BETAS,
-    GroupFocalLoss,
-    class_balanced_weights,
-)
+from kmlic.losses import GroupFocalLoss, class_balanced_weights
+from kmlic.losses.make_loss import POSITIVE_WEIGHT_BETAS
 
 GroupLoss = Literal["cross_entropy", "focal", "weighted_focal", "learned"]
 

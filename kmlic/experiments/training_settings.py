@@ -20,7 +20,7 @@ from kmlic.check_limits import (
     check_limits,
 )
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
-from kmlic.losses import LossName, PositiveWeights
+from kmlic.losses.make_loss import LossName, PositiveWeights
 from kmlic.training import make_strategy
 
 _ROUNDING = 1e-6  # thirds do not sum to 1 exactly

@@ -11,12 +11,7 @@ from kmlic.losses.hinge_rank import HingeRank
 from kmlic.losses.label_distribution_aware_margin_loss import (
     LabelDistributionAwareMarginLoss,
 )
-from kmlic.losses.make_loss import (
-    POSITIVE_WEIGHT_BETAS,
-    LossName,
-    PositiveWeights,
-    make_loss,
-)
+from kmlic.losses.make_loss import make_loss
 from kmlic.losses.partial_binary_crossentropy import PartialBinaryCrossentropy
 from kmlic.losses.positive_weights import positive_weights
 from kmlic.losses.self_paced_loss_correction import SelfPacedLossCorrection
@@ -24,7 +19,6 @@ from kmlic.losses.softmax_rank import SoftmaxRank
 from kmlic.losses.two_way_loss import TwoWayLoss
 
 __all__ = [
-    "POSITIVE_WEIGHT_BETAS",
     "AsymmetricLoss",
     "CosineMargin",
     "EntryLoss",
@@ -33,9 +27,7 @@ __all__ = [
     "HillLoss",
     "HingeRank",
     "LabelDistributionAwareMarginLoss",
-    "LossName",
     "PartialBinaryCrossentropy",
-    "PositiveWeights",
     "SelfPacedLossCorrection",
     "SoftmaxRank",
     "TwoWayLoss",

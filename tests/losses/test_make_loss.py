@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from kmlic import losses
-from kmlic.losses import LossName, make_loss
-from kmlic.losses.make_loss import LOSSES
+from kmlic.losses import make_loss
+from kmlic.losses.make_loss import LOSSES, LossName
 
 TARGETS = np.array([[1, 0], [1, 0], [0, 1], [-1, 0]])
 LOGITS = np.array([[1.0, -1.0], [0.5, 0.5]], "float32")
