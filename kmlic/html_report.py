@@ -293,6 +293,7 @@ thead th:first-child, tbody th { position: sticky; left: 0; z-index: 1; }
 tbody tr:nth-child(even) th {
   background: linear-gradient(var(--soft), var(--soft)) Canvas; }
 td { min-width: 3rem; }
+.facts td { overflow-wrap: anywhere; }
 .number { text-align: right; white-space: nowrap; }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem; margin-bottom: 1rem; }
 .figures img { background: #fff; border: 1px solid var(--line); padding: .5rem;
@@ -354,7 +355,7 @@ figcaption { font-size: .85rem; white-space: pre-line; padding-top: .3rem; }
 {% endif %}
 {% if section.rows %}
 <div class="table" role="region" aria-labelledby="{{ section.id }}" tabindex="0">
-<table>
+<table{% if not section.header %} class="facts"{% endif %}>
 {% if section.header %}
 <thead><tr>
 {% for cell in section.header %}
