@@ -256,10 +256,13 @@ def data(
     max_pixels: ImagePixels = MAX_PIXELS,
     write_splits: Path | None = None,
     report: Path | None = None,
+    model: Path | None = None,
+    fixes: Path | None = None,
 ) -> int:
     """Checks your own dataset before training: images, copies, labels and splits.
 
-    Exits with status 1 if there are errors.
+    With a trained model also which labels are probably missing or wrong, and which
+    images it is least sure of. Exits with status 1 if there are errors.
 
     Args:
         action: check; or convert, which writes the dataset as CSV or COCO's JSON and
@@ -277,13 +280,22 @@ def data(
         max_pixels: largest width times height of an image.
         write_splits: CSV file to write the splits to.
         report: HTML file to write the complete report to.
+        model: run folder whose scores labels are compared with; those that kmlic train
+            keeps are of images that the model was not fitted to. Needs the extra
+            label_errors.
+        fixes: CSV file to write the probable errors of the labels to; look at them,
+            remove the rows that are no errors, and give the rest to data convert.
     """
     if action == "convert":
         raise ValueError("convert must follow data: kmlic data convert IN OUT.")
-    for written in (write_splits, report):
+    for written in (write_splits, report, fixes):
         if written is not None:
             require_writable(written, inputs=(path, reading.label_names))
     _require_paths(path, *reading.paths)
+    if fixes is not None and model is None:
+        raise ValueError(f"`fixes` must come with a model; got fixes={fixes}.")
+    if model is not None:
+        require_run(model, "labels.json")
     from kmlic.data_check import check_data
 
     check = check_data(
@@ -298,6 +310,16 @@ def data(
         max_pixels=max_pixels,
         thumbnails=report is not None,
     )
+    if model is not None and check.rows is not None:
+        from kmlic.data.label_fixes import write_label_fixes
+        from kmlic.experiments import check_labels
+
+        found = check_labels(
+            model, check.rows, max_bytes=max_bytes, max_pixels=max_pixels
+        )
+        check = check.with_findings(found.findings, found.galleries)
+        if fixes is not None:
+            write_label_fixes(fixes, found.fixes)
     console = make_console()
     for name, text in check.facts.items():
         console.print(f"{name}: {text}", soft_wrap=True)
@@ -326,6 +348,7 @@ def data_convert(
     *,
     reading: Reading = DEFAULT_READING,
     copy_images: Path | None = None,
+    fixes: Path | None = None,
 ) -> None:
     """Writes a dataset of any layout as kmlic's CSV or COCO's JSON.
 
@@ -338,9 +361,11 @@ def data_convert(
         reading: how the files are read; what is left out is found in them.
         copy_images: new folder to copy the images to; they stay where they are when
             left out.
+        fixes: CSV file of corrections of labels, as kmlic data check --model writes it,
+            to apply first.
     """
-    require_writable(output, inputs=(path, reading.label_names, reading.rename))
-    _require_paths(path, *reading.paths)
+    require_writable(output, inputs=(path, reading.label_names, reading.rename, fixes))
+    _require_paths(path, *reading.paths, fixes)
     from kmlic.data.convert_listing import convert_listing
     from kmlic.data.read_listing import read_with_boxes
 
@@ -348,6 +373,11 @@ def data_convert(
     listing = read_with_boxes(path, reading)
     _print_findings(listing.findings, console)
     listing.require_no_errors()
+    if fixes is not None:
+        from kmlic.data.label_fixes import apply_label_fixes
+
+        listing, changed = apply_label_fixes(listing, fixes)
+        console.print(f"{fixes}: {changed:,} labels changed.", soft_wrap=True)
     written, left_out = convert_listing(listing, output, copy_images=copy_images)
     _print_findings(left_out, console)
     console.print(f"{output}: {written:,} images.", soft_wrap=True)
@@ -375,6 +405,7 @@ def predict(
     labels: str | None = None,
     word_vectors: str | None = None,
     boxes: Path | None = None,
+    maps: Path | None = None,
     on_error: Literal["skip", "raise"] = "skip",
     batch_size: BatchSize = 32,
     runtime: Runtime | None = None,
@@ -400,6 +431,8 @@ def predict(
             of gensim.downloader; by default words.npz of the run.
         boxes: CSV with the columns path (relative to it), x1, y1, x2 and y2: a box to
             cut out of each image first, with the margin that the run was trained with.
+        maps: folder to write heat maps to: one picture per image and predicted label,
+            and maps.csv, which lists them. Needs the runtime keras.
         on_error: whether a broken image is listed or stops the command.
         batch_size: images per batch.
         runtime: keras loads the model, all others load what kmlic export wrote;
@@ -417,11 +450,13 @@ def predict(
             a formula, because it starts with = + - @.
     """
     if runner is not None:
-        if output is None or labels is not None or boxes or on_error == "raise":
+        other = {"labels": labels, "boxes": boxes, "maps": maps, "on_error": on_error}
+        defaults = (None, "skip")
+        given = [name for name, value in other.items() if value not in defaults]
+        if output is None or given:
             raise ValueError(
-                "`runner` must come with output, and without labels, boxes and "
-                f"on_error; got output={output}, labels={labels}, boxes={boxes}, "
-                f"on_error={on_error}."
+                "`runner` must come with output, and without labels, boxes, maps and "
+                f"on_error; got output={output} and {' '.join(given) or 'no other'}."
             )
         from kmlic.predict.tag_images import tag_images
 
@@ -442,6 +477,13 @@ def predict(
         return int(0 < count == broken)  # not every runner tells how many there were
     if output is not None:
         require_writable(output, inputs=(*images, boxes, word_vectors))
+    if maps is not None:
+        if labels is not None or runtime not in (None, "keras"):
+            raise ValueError(
+                "`maps` must come without labels and with the runtime keras; got "
+                f"labels={labels} and runtime={runtime}."
+            )
+        require_writable(maps, folder_with="maps.csv", inputs=(*images, boxes))
     paths = list_images(images)
     require_run(run, "labels.json")
     _require_paths(boxes)
@@ -454,10 +496,16 @@ def predict(
         load_scorer,
         predict_paths,
         read_boxes,
+        write_maps,
         write_predictions,
     )
+    from kmlic.predict.scorer import Scorer
 
-    if labels is None:
+    model = None
+    if maps is not None:
+        model, own = load_run(run)
+        scorer = Scorer.of_model(model, own)
+    elif labels is None:
         scorer = load_scorer(run, runtime=runtime or "keras")
     else:
         if runtime not in (None, "keras"):
@@ -491,6 +539,16 @@ def predict(
         max_bytes=max_bytes,
         max_pixels=max_pixels,
     )
+    if model is not None and maps is not None:
+        rows = write_maps(
+            model,
+            scorer.labels,
+            rows,
+            maps,
+            boxes=parts,
+            max_bytes=max_bytes,
+            max_pixels=max_pixels,
+        )
     console = make_console()
     if output is None:
         table, count, broken = _prediction_table(rows, scorer.labels)
@@ -503,7 +561,21 @@ def predict(
         if escaped:
             text += f" {escaped} file names are not UTF-8 and were written escaped."
         console.print(text, soft_wrap=True)
+    if maps is not None:
+        console.print(f"{maps}: maps of the predicted labels.", soft_wrap=True)
+    if output is None and labels is None:
+        console.print(_describe_rule(scorer.labels, threshold, top_k), soft_wrap=True)
     return int(broken == count)
+
+
+def _describe_rule(labels: "Labels", threshold: float | None, top_k: int | None) -> str:
+    """Says which labels of an image were printed."""
+    if threshold is None and top_k is not None and not labels.exclusive:
+        return f"Shown are the {top_k} most probable labels."
+    rule = labels.describe_thresholds()
+    if threshold is not None:
+        rule = f"a threshold of {threshold:g} for every label"
+    return f"Labels are predicted by {rule}."
 
 
 def evaluate(

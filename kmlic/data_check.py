@@ -56,6 +56,7 @@ class DataCheck:
         paths: split to the paths of its images.
         figures: the sizes of the images, and which labels occur together.
         galleries: title of a finding, "Labels" or "Unusual images" to its thumbnails.
+        rows: what was checked; None if it was not kept.
     """
 
     facts: dict[str, str]
@@ -64,6 +65,7 @@ class DataCheck:
     paths: dict[str, tuple[str, ...]]
     figures: list[Figure] = dataclasses.field(default_factory=list)
     galleries: dict[str, list[Gallery]] = dataclasses.field(default_factory=dict)
+    rows: InspectedRows | None = None
 
     LABEL_HEADER = ("label", *SPLITS, "share, %", "unknown, %")
 
@@ -88,6 +90,16 @@ class DataCheck:
             worst = first["warning"][0]
             return f"{text} Look first at: {worst.title.lower()} ({worst.count:,})."
         return f"{text} No errors were found."
+
+    def with_findings(
+        self, findings: Sequence[Finding], galleries: Mapping[str, list[Gallery]]
+    ) -> "DataCheck":
+        """Returns the check with more findings and their thumbnails."""
+        return dataclasses.replace(
+            self,
+            findings=_in_order([*self.findings, *findings]),
+            galleries={**self.galleries, **galleries},
+        )
 
     def write_splits(self, path: str | Path) -> None:
         """Writes the split of each image to a CSV for `splitting` of the readers."""
@@ -256,6 +268,7 @@ def check_rows(
         },
         figures=_figures(rows, counts),
         galleries=_galleries(rows, findings),
+        rows=rows,
     )
 
 

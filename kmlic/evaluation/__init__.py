@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from kmlic.evaluation.choose_thresholds import ThresholdChoice, choose_thresholds
     from kmlic.evaluation.compare_curves import compare_curves
     from kmlic.evaluation.fit_calibration import Calibration, fit_calibration
+    from kmlic.evaluation.label_errors import LabelErrors, find_label_errors
     from kmlic.evaluation.linear_probe import linear_probe
     from kmlic.evaluation.mass_in_boxes import BoxMass, mass_in_boxes
     from kmlic.evaluation.pointing_game import Pointing, pointing_game
@@ -31,6 +32,7 @@ __all__ = [
     "BoxMass",
     "Calibration",
     "Interval",
+    "LabelErrors",
     "Pointing",
     "Report",
     "ThresholdChoice",
@@ -39,6 +41,7 @@ __all__ = [
     "compare_curves",
     "comparison_table",
     "evaluate",
+    "find_label_errors",
     "fit_calibration",
     "format_mean",
     "linear_probe",

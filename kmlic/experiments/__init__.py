@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         cache_features,
         load_row,
     )
+    from kmlic.experiments.check_labels import LabelCheck, check_labels
     from kmlic.experiments.choose_rows import choose_rows
     from kmlic.experiments.claims_section import claims_section
     from kmlic.experiments.compare_runs import RunComparison, compare_runs
@@ -42,6 +43,7 @@ __all__ = [
     "CachedSettings",
     "Experiment",
     "Features",
+    "LabelCheck",
     "MemberSettings",
     "RunComparison",
     "ScoredSplit",
@@ -54,6 +56,7 @@ __all__ = [
     "area_sections",
     "backbone_multipliers",
     "cache_features",
+    "check_labels",
     "choose_rows",
     "claims_section",
     "compare_runs",

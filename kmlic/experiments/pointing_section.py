@@ -15,7 +15,12 @@ from kmlic.evaluation import (
     pointing_game,
 )
 from kmlic.experiments.experiment import Experiment
-from kmlic.explain import Centers, activation_maps, receptive_field_centers
+from kmlic.explain import (
+    Centers,
+    activation_maps,
+    count_measured,
+    receptive_field_centers,
+)
 from kmlic.html_report import Section
 
 _NUM_MEASURED = 256  # validation images for measuring the centers of a map's cells
@@ -76,8 +81,11 @@ def pointing_section(
 
 def measure_centers(model: keras.Model, data: MultiLabelData) -> Centers:
     """Measures the receptive field centers of a model's maps on validation images."""
-    batches = [images for images, _ in data.validation.as_numpy_iterator()]
-    return receptive_field_centers(model, np.concatenate(batches)[:_NUM_MEASURED])
+    size = data.validation.element_spec[0].shape[1]
+    wanted = min(_NUM_MEASURED, count_measured(size))
+    images = data.validation.unbatch().take(wanted)
+    pixels = np.stack([image for image, _ in images.as_numpy_iterator()])
+    return receptive_field_centers(model, pixels, show_progress=True)
 
 
 def _count_hits(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         Centers,
         cell_centers,
         check_centers,
+        count_measured,
         receptive_field_centers,
     )
 
@@ -19,6 +20,7 @@ __all__ = [
     "activation_maps",
     "cell_centers",
     "check_centers",
+    "count_measured",
     "overlay",
     "receptive_field_centers",
 ]

@@ -1,5 +1,6 @@
 """Activation maps: one per image and label."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 from kmlic.layers.keras_internals import graph_nodes
 from kmlic.models import ACTIVATION_MAPS, ATTENTION, POOL
 
+_OF_OTHER_HEAD = re.compile(f"[a-z]_{POOL}")
 _GLOBAL_POOLS = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
 
 
@@ -33,6 +35,8 @@ def activation_maps(
        gradient of each logit, summed over the regions. If one linear layer follows an
        average or maximum pool, these are class activation maps. In a backbone with its
        own classifier, the global pooling layer serves as `pool`.
+
+    In an average of models they are the maps of the first one.
 
     Paper: Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR
     2016, equation 2, https://arxiv.org/abs/1512.04150; for non-linear heads Selvaraju
@@ -120,10 +124,17 @@ def find_explanation(
 
 
 def _of_one_view(model: keras.Model) -> keras.Model:
-    """Returns the inner model where it is applied to several views of the image."""
-    for layer in model.layers:
+    """Returns the first inner model of an average of models, or of several views."""
+    members = [
+        layer
+        for layer in model.layers
+        if isinstance(layer, keras.Model)
+        and layer.input_shape == model.input_shape
+        and layer.output_shape == model.output_shape
+    ]
+    for layer in members:
         uses = sum(node.operation is layer for node in graph_nodes(model))
-        if isinstance(layer, keras.Model) and uses > 1:
+        if uses > 1 or len(members) > 1:
             return layer
     return model
 
@@ -180,9 +191,14 @@ def _split_at_pool(
     """Splits a model into the part before the global pooling and the rest."""
     for layer in reversed(model.layers):
         if layer.name == POOL or (inside and isinstance(layer, _GLOBAL_POOLS)):
-            # Logits can depend on pools of other depths too, named pool_2 and so on.
+            # Logits can depend on pools of other depths too, named pool_2 and so on,
+            # and on those of a second head, named b_pool.
             pools = [x for x in model.layers if isinstance(x, _GLOBAL_POOLS)]
-            pools = [layer, *(x for x in pools if x.name.startswith(f"{POOL}_"))]
+            pools = [
+                layer,
+                *(x for x in pools if x.name.startswith(f"{POOL}_")),
+                *(x for x in model.layers if _OF_OTHER_HEAD.fullmatch(x.name)),
+            ]
             maps = list({id(x.input): x.input for x in pools}.values())
             return keras.Model(model.inputs, maps), keras.Model(maps, model.outputs[0])
     for layer in model.layers:

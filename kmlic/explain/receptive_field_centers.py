@@ -1,12 +1,13 @@
 """Centers of what the cells of a map see of the image."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from kmlic.data.progress import with_progress
 from kmlic.explain.activation_maps import activation_maps, find_explanation
 from kmlic.layers.keras_internals import graph_nodes
 
@@ -16,10 +17,19 @@ and (W,), or (H, L) and (W, L) if they differ between labels."""
 
 # In tests 64 images measured the same offsets.
 _IMAGES_PER_LABEL = 16
+# Below this labels share one offset, for its median would be chance.
+_FEWEST_PER_LABEL = 4
+# Of 320 x 320 pixels, as many gradients, and images that maps are computed of, take
+# less than half a minute on two cores, in batches that need less than 1 GB.
+_PIXELS = 96 * 320**2
+_PIXELS_PER_BATCH = 320**2
 
 
 def receptive_field_centers(
-    model: keras.Model, images: np.ndarray | None = None, *, batch_size: int = 32
+    model: keras.Model,
+    images: np.ndarray | None = None,
+    *,
+    show_progress: bool = False,
 ) -> Centers:
     """Computes where in the image each row and column of the maps looks.
 
@@ -35,7 +45,9 @@ def receptive_field_centers(
     label's map is highest, the gradient of the highest cell with respect to the pixels,
     squared and summed over the channels, says which pixels matter. Their center,
     weighted by the square of that map, minus the cell's center is the offset; its
-    median over the images counts.
+    median over the images counts. The time is bounded: at 320 pixels 96 gradients are
+    computed. Where that is fewer than four per label, all labels share the median of
+    all offsets.
 
     Paper: Luo et al., "Understanding the Effective Receptive Field in Deep
     Convolutional Neural Networks", NIPS 2016, https://arxiv.org/abs/1701.04128, which
@@ -48,8 +60,10 @@ def receptive_field_centers(
     Args:
         model: as for `activation_maps`, of known image size.
         images: (N, S, S, 3) of pixels 0-255 to measure offsets with, about a hundred,
-            showing all labels. Use other images than those evaluated with the centers.
-        batch_size: images per batch, and an upper limit of images measured per label.
+            showing all labels; of more, as many as the time allows are taken evenly.
+            Use other images than those evaluated with the centers.
+        show_progress: whether to show a bar on standard error while gradients are
+            computed.
 
     Raises:
         ValueError: if a layer before the maps changes their size by other means than
@@ -67,7 +81,7 @@ def receptive_field_centers(
     rows, columns = _centers_of_windows(model)
     if images is None:
         return rows, columns
-    below, right = _measure_offsets(model, images, rows, columns, batch_size).T
+    below, right = _measure_offsets(model, images, rows, columns, show_progress).T
     return (
         np.clip(rows[:, None] + below, 0.0, 1.0),
         np.clip(columns[:, None] + right, 0.0, 1.0),
@@ -202,17 +216,28 @@ def _slide(
     return _Grid(grid.step * strides, grid.first + grid.step * (reach / 2 - padding))
 
 
+def count_measured(image_size: int) -> int:
+    """Returns how many images of a size `receptive_field_centers` measures at most."""
+    return max(_PIXELS // image_size**2, 1)
+
+
 def _measure_offsets(
     model: keras.Model,
     images: np.ndarray,
     rows: np.ndarray,
     columns: np.ndarray,
-    batch_size: int,
+    show_progress: bool,
 ) -> np.ndarray:
     """Measures how far below and right of its centers each map looks: (L, 2)."""
     compute = find_explanation(model).compute
+    budget = count_measured(images.shape[1])
+    batch_size = int(np.clip(_PIXELS_PER_BATCH // images.shape[1] ** 2, 1, 32))
+    chosen = np.linspace(0, len(images) - 1, min(len(images), budget)).astype(int)
+    images = images[chosen]
     maps = activation_maps(model, images, batch_size=batch_size)
     highest = maps.max(axis=(1, 2))  # (N, L)
+    num_labels = maps.shape[-1]
+    each = min(max(budget // num_labels, 1), _IMAGES_PER_LABEL, len(images))
 
     @tf.function(reduce_retracing=True)
     def differentiate(pixels: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
@@ -221,23 +246,40 @@ def _measure_offsets(
             value = tf.reduce_sum(compute(pixels) * chosen)
         return tape.gradient(value, pixels)
 
-    offsets = []
-    for label in range(maps.shape[-1]):
-        order = np.argsort(-highest[:, label], kind="stable")
-        best = order[: min(batch_size, _IMAGES_PER_LABEL)]
-        own = maps[best, :, :, label]
+    def measure(pairs: np.ndarray) -> np.ndarray:
+        image, label = pairs.T
+        own = maps[image, :, :, label]
         top = own == own.max(axis=(1, 2), keepdims=True)
-        chosen = np.zeros((*own.shape, maps.shape[-1]), "float32")
-        chosen[..., label] = top / top.sum(axis=(1, 2), keepdims=True)
-        pixels = tf.constant(images[best], "float32")
-        gradients = differentiate(pixels, tf.constant(chosen)).numpy()
+        shares = top / top.sum(axis=(1, 2), keepdims=True)
+        marks = np.zeros((*own.shape, num_labels), "float32")
+        marks[np.arange(len(pairs)), :, :, label] = shares
+        pixels = tf.constant(images[image], "float32")
+        gradients = differentiate(pixels, tf.constant(marks)).numpy()
         weights = np.square(gradients, dtype="float64").sum(axis=-1) ** 2
         seen = _center_of_mass(weights, *map(cell_centers, weights.shape[1:]))
-        shifts = seen - _center_of_mass(chosen[..., label], rows, columns)
-        # Without a gradient there is no center, and no offset.
-        known = np.isfinite(shifts).all(axis=1)
-        offsets.append(np.median(shifts[known], axis=0) if known.any() else (0.0, 0.0))
-    return np.array(offsets)
+        return seen - _center_of_mass(shares, rows, columns)
+
+    best = np.argsort(-highest, axis=0, kind="stable")[:each]  # (each, L)
+    # More labels than the time allows: evenly over them, for the offset they share.
+    labels = np.linspace(0, num_labels - 1, min(num_labels, budget)).astype(int)
+    pairs = np.array([(image, i) for i in labels for image in best[:, i]])
+    batches: Iterable[np.ndarray] = (
+        measure(pairs[start : start + batch_size])
+        for start in range(0, len(pairs), batch_size)
+    )
+    if show_progress:
+        count = -(-len(pairs) // batch_size)
+        batches = with_progress(batches, "Measuring where maps look", count)
+    shifts = np.concatenate(list(batches))
+    if each < min(_FEWEST_PER_LABEL, len(images)):
+        return np.tile(_median(shifts), (num_labels, 1))
+    return np.array([_median(shifts[pairs[:, 1] == label]) for label in labels])
+
+
+def _median(shifts: np.ndarray) -> np.ndarray:
+    # Without a gradient there is no center, and no offset.
+    known = np.isfinite(shifts).all(axis=1)
+    return np.median(shifts[known], axis=0) if known.any() else np.zeros(2)
 
 
 def _center_of_mass(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kmlic.predict.predict_paths import Prediction, predict_paths
     from kmlic.predict.read_boxes import read_boxes
     from kmlic.predict.scorer import Scorer
+    from kmlic.predict.write_maps import write_maps
     from kmlic.predict.write_predictions import write_predictions
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "load_scorer",
     "predict_paths",
     "read_boxes",
+    "write_maps",
     "write_predictions",
 ]
 

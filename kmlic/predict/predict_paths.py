@@ -18,7 +18,7 @@ from kmlic.data.read_resized import read_resized
 from kmlic.labels import Labels
 from kmlic.list_images import list_images
 from kmlic.predict.load_scorer import load_scorer
-from kmlic.predict.read_boxes import Box
+from kmlic.predict.read_boxes import Box, find_box
 from kmlic.predict.scorer import Scorer
 
 _Decoded = tuple[Path, np.ndarray | None, str | None]
@@ -87,7 +87,7 @@ def predict_paths(
     check_choice("on_error", on_error, "skip", "raise")
     images = list_images(paths)
     if boxes is not None:
-        lacking = [path for path in images if _key(path) not in boxes]
+        lacking = [path for path in images if find_box(boxes, path) is None]
         if lacking:
             raise ValueError(
                 f"`boxes` must hold a box for every image; {len(lacking)} have none, "
@@ -140,7 +140,7 @@ def _decoded_batches(
 
     def submit() -> list[Future[_Decoded]]:
         return [
-            pool.submit(_decode, path, size, boxes.get(_key(path)), limits)
+            pool.submit(_decode, path, size, find_box(boxes, path), limits)
             for path in itertools.islice(remaining, batch_size)
         ]
 
@@ -152,10 +152,6 @@ def _decoded_batches(
             yield decoded
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _key(path: Path) -> str:
-    return os.path.abspath(path)  # noqa: PTH100
 
 
 def _decode(path: Path, size: int, box: Box | None, limits: Limits) -> _Decoded:

@@ -1,6 +1,7 @@
 """The box that is cut out of each image before a prediction."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,11 @@ from kmlic.data.widen_boxes import widen_boxes
 Box = tuple[int, int, int, int]
 
 _COLUMNS = ("path", "x1", "y1", "x2", "y2")
+
+
+def find_box(boxes: Mapping[str, Box] | None, path: str | Path) -> Box | None:
+    """Returns the box of an image among those of `read_boxes`, None without boxes."""
+    return (boxes or {}).get(os.path.abspath(path))  # noqa: PTH100
 
 
 def read_boxes(

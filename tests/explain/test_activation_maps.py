@@ -236,3 +236,30 @@ def test_explains_logits_that_depend_on_pools_of_two_depths():
     np.testing.assert_allclose(
         activation_maps(model, pixels), expected, rtol=1e-4, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("flips", [False, True])
+def test_an_average_of_models_has_the_maps_of_the_first(flips):
+    members = [build_linear(layers.GlobalAveragePooling2D) for _ in range(2)]
+    average = average_models(members, flips=flips)
+    images = RANDOM.normal(size=(2, 8, 8, 3)).astype("float32")
+    found = activation_maps(average, images)
+    np.testing.assert_allclose(found, activation_maps(members[0], images), rtol=1e-5)
+
+
+def test_two_heads_on_one_backbone_are_explained_together():
+    images = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, padding="same", name="features")(images)
+    logits = [
+        layers.Dense(5)(
+            layers.GlobalAveragePooling2D()(layers.Identity(name=f"{prefix}{POOL}")(x))
+        )
+        for prefix in ("", "b_")
+    ]
+    model = keras.Model(images, layers.Average()(logits))
+    pixels = RANDOM.normal(size=(2, 8, 8, 3)).astype("float32")
+    features = keras.Model(images, x)(pixels)
+    kernels = [layer.kernel for layer in model.layers if hasattr(layer, "units")]
+    expected = np.asarray(features) @ np.mean([np.asarray(k) for k in kernels], axis=0)
+    found = activation_maps(model, pixels)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

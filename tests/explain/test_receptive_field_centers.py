@@ -1,10 +1,14 @@
+import importlib
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
 
-from kmlic.explain import activation_maps, receptive_field_centers
+from kmlic.explain import activation_maps, count_measured, receptive_field_centers
 from kmlic.layers import GroupedConv2D
 from kmlic.models import build_classifier, build_decouplenet, build_msrn
 
@@ -118,6 +122,41 @@ def test_measures_offsets_of_each_kind_of_map(kind):
     height, width = activation_maps(model, IMAGES).shape[1:3]
     assert rows.shape == (height, 5) and columns.shape == (width, 5)
     assert np.isfinite(rows).all() and np.isfinite(columns).all()
+
+
+def test_labels_share_an_offset_where_time_allows_few_gradients(monkeypatch):
+    model = build_classifier(5, backbone="small_resnet", image_size=64)
+    own = receptive_field_centers(model, IMAGES)
+    assert np.ptp(own[0], axis=1).any()
+    module = importlib.import_module("kmlic.explain.receptive_field_centers")
+    monkeypatch.setattr(module, "_PIXELS", 3 * 64**2)
+    rows, columns = receptive_field_centers(model, IMAGES)
+    assert rows.shape[1] == columns.shape[1] == 5
+    assert not np.ptp(rows, axis=1).any() and not np.ptp(columns, axis=1).any()
+    assert count_measured(64) == 3 and count_measured(1000) == 1
+
+
+@pytest.mark.slow
+def test_eighty_labels_take_half_a_minute_and_a_gigabyte():
+    code = (
+        "import resource, time, numpy as np\n"
+        "from kmlic.explain import receptive_field_centers\n"
+        "from kmlic.models import build_classifier\n"
+        "model = build_classifier(80, backbone='resnet50', image_size=320)\n"
+        "images = np.random.default_rng(0).uniform(0, 255, (96, 320, 320, 3))\n"
+        "images = images.astype('float32')\n"
+        "model.predict_on_batch(images[:1])\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "start = time.monotonic()\n"
+        "receptive_field_centers(model, images)\n"
+        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "print(time.monotonic() - start, (peak - before) / 1e6)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    seconds, gigabytes = map(float, run.stdout.split())
+    assert seconds < 30 and gigabytes < 1
 
 
 def test_refuses_maps_it_cannot_follow():
