@@ -176,6 +176,8 @@ def train(
     test: str | None = None,
     reading: Reading = DEFAULT_READING,
     on_error: Literal["stop", "skip"] = "stop",
+    max_bytes: ImageBytes = MAX_BYTES,
+    max_pixels: ImagePixels = MAX_PIXELS,
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
     seed: Seed = 0,
 ) -> None:
@@ -211,6 +213,8 @@ def train(
             of a dataset with a name.
         on_error: stop names the images that cannot be read, skip leaves them out and
             counts them.
+        max_bytes: largest size of an image file.
+        max_pixels: largest width times height of an image.
         precision: of features and fine-tuning; auto is bfloat16 on a GPU that has it,
             else float32. The exported model computes in float32.
         seed: of splits, folds and trainings.
@@ -232,6 +236,8 @@ def train(
             positive_weights=positive_weights,
             metric=metric,
             on_error=on_error,
+            max_bytes=max_bytes,
+            max_pixels=max_pixels,
             precision=precision,
             seed=seed,
         ),
@@ -608,8 +614,8 @@ def evaluate(
         reading: how a path is read, as in kmlic data check.
         batch_size: images per batch; as in the training when left out.
         runtime: what runs the model, as in kmlic predict.
-        max_bytes: largest size of an image file; when left out 50 million, or as in
-            the training for the run's own dataset.
+        max_bytes: largest size of an image file; when left out the default of kmlic
+            data check, or as in the training for the run's own dataset.
         max_pixels: largest width times height of an image; likewise.
     """
     require_run(run, "run.json", "labels.json")

@@ -79,7 +79,7 @@ def check(
             DataFrame with a column path, or a `MultiLabelData`.
         folder: for what has to be kept on the disk.
         settings: its seed makes new splits, its image size, or else 224, is that of a
-            named dataset.
+            named dataset; its limits are those of image files.
         test: images for the test alone, given like `data`, with the same labels.
         reading: how paths are read, see `read_listing`; the paths in a DataFrame are
             relative to its root, the current folder when None. For a dataset with a
@@ -95,11 +95,11 @@ def check(
     if _is_dataset(data):
         return _check_dataset(data, folder, settings, test, reading, groups)
     listing = _read(data, reading, folder / "data.csv")
-    rows = _inspect(listing, _names_of(groups, listing))
+    rows = _inspect(listing, _names_of(groups, listing), settings)
     inspected = [rows]
     if test is None:
         split, given = _split(rows, settings.seed)
-        images = _images(rows, split, groups)
+        images = _images(rows, split, groups, settings)
         findings = list(check_rows(rows, split, splits_are_given=given).findings)
     else:
         if any(row.split == "test" for row in rows.images):
@@ -110,12 +110,15 @@ def check(
         split = np.full(len(rows.images), TRAIN, np.int8)
         if rows.splits_are_given:
             split = _named_splits(rows)
-        own = _images(rows, split, groups)
+        own = _images(rows, split, groups, settings)
         test_rows = _inspect(
-            _read(test, reading, folder / "test.csv"), own.labels.names
+            _read(test, reading, folder / "test.csv"), own.labels.names, settings
         )
         other = _images(
-            test_rows, np.full(len(test_rows.images), TEST, np.int8), own.labels.groups
+            test_rows,
+            np.full(len(test_rows.images), TEST, np.int8),
+            own.labels.groups,
+            settings,
         )
         images = _join(own, other)
         findings = [
@@ -217,8 +220,10 @@ def _names_of(
     return names
 
 
-def _inspect(listing: Listing, names: Sequence[str] | None) -> InspectedRows:
-    rows = inspect_rows(listing, label_names=names)
+def _inspect(
+    listing: Listing, names: Sequence[str] | None, settings: ClassifierSettings
+) -> InspectedRows:
+    rows = inspect_rows(listing, label_names=names, **settings.limits)
     if not rows.images or not rows.names:
         raise ValueError(
             f"{listing.source} must list a usable image with a label; {rows.lack}."
@@ -255,6 +260,7 @@ def _images(
     rows: InspectedRows,
     split: np.ndarray,
     groups: Mapping[str, Sequence[str]] | None,
+    settings: ClassifierSettings,
 ) -> Images:
     listing = rows.listing
     targets = rows.targets.toarray()
@@ -295,6 +301,7 @@ def _images(
             files,
             np.array([c.header.turn if c.header else 0 for c in rows.checks], np.int32),
             boxes,
+            settings.limits,
         ),
         fingerprint=fingerprint(rows.digests, labels, targets, split, boxes),
         digests=rows.short_digests(np.arange(len(files))),

@@ -9,7 +9,9 @@ import tensorflow as tf
 
 from kmlic.backbones.build_backbone import APPLICATIONS, NETWORKS
 from kmlic.check_choice import check_choice
+from kmlic.check_limits import MAX_BYTES, MAX_PIXELS
 from kmlic.check_number import check_number
+from kmlic.data.limits import Limits
 from kmlic.evaluation.bootstrap import Metric
 from kmlic.losses.make_loss import LossName, PositiveWeights
 
@@ -42,6 +44,8 @@ class ClassifierSettings:
             where there are any, else mAP.
         on_error: "stop" names the images that cannot be read, "skip" leaves them out
             and counts them.
+        max_bytes: largest size of an image file.
+        max_pixels: largest width times height of an image.
         precision: of features and fine-tuning; "auto" is bfloat16 on a GPU that has it,
             else float32. The exported model computes in float32.
         seed: of splits, folds and trainings.
@@ -64,6 +68,8 @@ class ClassifierSettings:
     positive_weights: PositiveWeights = "none"
     metric: Metric | None = None
     on_error: Literal["stop", "skip"] = "stop"
+    max_bytes: int = MAX_BYTES
+    max_pixels: int = MAX_PIXELS
     precision: Precision = "auto"
     seed: int = 0
 
@@ -77,6 +83,11 @@ class ClassifierSettings:
         check_choice("loss", self.loss, "auto", *typing.get_args(LossName))
         for name in self.models or ("",):
             check_choice("models", name, *typing.get_args(ModelName))
+
+    @property
+    def limits(self) -> Limits:
+        """Returns the limits of the image files."""
+        return {"max_bytes": self.max_bytes, "max_pixels": self.max_pixels}
 
     @property
     def network(self) -> str:

@@ -9,9 +9,13 @@ import tensorflow as tf
 import tyro
 
 from kmlic.check_limits import (
+    MAX_BYTES,
+    MAX_PIXELS,
     BatchSize,
     Count,
     Fraction,
+    ImageBytes,
+    ImagePixels,
     ImageSize,
     Limits,
     NonNegative,
@@ -59,6 +63,10 @@ class TrainingSettings:
     """Shares of training, validation and test images, for own images."""
     on_error: Literal["raise", "skip"] = "raise"
     """Whether a broken image or row of own images stops the run or is skipped."""
+    max_bytes: ImageBytes = MAX_BYTES
+    """Largest size of a file of own images."""
+    max_pixels: ImagePixels = MAX_PIXELS
+    """Largest width times height of own images."""
 
     backbone: str = "small_resnet"
     weights: str | None = None

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from kmlic.classifier.check import check, read_groups
+from kmlic.classifier.classifier_settings import ClassifierSettings
 from kmlic.data.reading_options import ReadingOptions
 from tests.classifier.photos import write_photos
+from tests.data.files import write_dataset
 from tests.toys import toy_data
 
 
@@ -116,3 +118,13 @@ def test_says_what_is_not_data(tmp_path, data, message):
 def test_does_not_miss_test_images_that_few_images_do_not_have(tmp_path):
     checked = check(write_photos(tmp_path / "photos", 20), tmp_path)
     assert not [f for f in checked.findings if "validation or test" in f.title]
+
+
+def test_limits_images_as_asked(tmp_path):
+    path = write_dataset(tmp_path, 60)
+    with pytest.raises(ValueError, match=r"max_pixels=700 pixels; it has 704"):
+        check(path, tmp_path / "s", ClassifierSettings(max_pixels=700))
+    kept = ClassifierSettings(max_pixels=700, on_error="skip")
+    checked = check(path, tmp_path / "s", kept)
+    assert checked.skipped == 36
+    assert checked.images.pixels.limits == kept.limits
