@@ -3,7 +3,6 @@
 import csv
 import functools
 import inspect
-import os
 import shlex
 import sys
 import typing
@@ -34,6 +33,7 @@ from kmlic.make_console import make_console
 from kmlic.on_sigterm import STOPPED, on_sigterm
 from kmlic.run_folder import RECORD, require_run
 from kmlic.run_folder import Run as Record
+from kmlic.start_tensorflow import start_tensorflow
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,8 +93,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0; 1 if no image could be read or a dataset has errors; 2 if the command failed,
         after printing the reason in one sentence; 130 after Ctrl-C; 143 after SIGTERM.
     """
-    # Before TensorFlow is imported: its start-up messages are not for users.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         with on_sigterm():
@@ -220,6 +218,10 @@ def train(
         seed: of splits, folds and trainings.
     """
     _require_paths(groups, *reading.paths)
+    for given in (data, test):
+        if given is not None and (Path(given).suffix or Path(given).is_absolute()):
+            _require_paths(given)
+    start_tensorflow()
     from kmlic.classifier import ClassifierSettings, train_classifier
     from kmlic.classifier.check import read_groups
 
@@ -302,6 +304,7 @@ def data(
         raise ValueError(f"`fixes` must come with a model; got fixes={fixes}.")
     if model is not None:
         require_run(model, "labels.json")
+    start_tensorflow()
     from kmlic.data_check import check_data
 
     check = check_data(
@@ -414,7 +417,7 @@ def predict(
     maps: Path | None = None,
     on_error: Literal["skip", "raise"] = "skip",
     batch_size: BatchSize = 32,
-    runtime: Runtime | None = None,
+    runtime: Runtime | Literal["auto"] = "auto",
     runner: str | None = None,
     runner_options: str = "",
     max_bytes: ImageBytes = MAX_BYTES,
@@ -442,8 +445,10 @@ def predict(
         on_error: whether a broken image is listed or stops the command.
         batch_size: images per batch.
         runtime: keras loads the model, all others load what kmlic export wrote;
-            openvino uses bfloat16 if the CPU has it, several times faster. The default
-            is keras, or saved_model with a runner.
+            openvino uses bfloat16 if the CPU has it and it is faster. auto takes an
+            ONNX, LiteRT or OpenVINO export whose float32 probabilities are within 1e-4
+            of the model's as run.json records, because it starts without TensorFlow,
+            else keras; with a runner saved_model.
         runner: Apache Beam runner, for any number of images: DirectRunner,
             DataflowRunner, FlinkRunner, SparkRunner. It also reads TFRecords and stores
             such as gs://, and writes .parquet or .jsonl; broken images are written to
@@ -464,13 +469,14 @@ def predict(
                 "`runner` must come with output, and without labels, boxes, maps and "
                 f"on_error; got output={output} and {' '.join(given) or 'no other'}."
             )
+        start_tensorflow()
         from kmlic.predict.tag_images import tag_images
 
         count, broken = tag_images(
             run,
             images,
             output,
-            runtime=runtime or "saved_model",
+            runtime="saved_model" if runtime == "auto" else runtime,
             threshold=threshold,
             top_k=top_k,
             batch_size=batch_size,
@@ -484,7 +490,7 @@ def predict(
     if output is not None:
         require_writable(output, inputs=(*images, boxes, word_vectors))
     if maps is not None:
-        if labels is not None or runtime not in (None, "keras"):
+        if labels is not None or runtime not in ("auto", "keras"):
             raise ValueError(
                 "`maps` must come without labels and with the runtime keras; got "
                 f"labels={labels} and runtime={runtime}."
@@ -496,29 +502,33 @@ def predict(
     if output is not None and Path(output).suffix not in _OUTPUTS:
         raise ValueError(f"`output` must end with .csv or .jsonl; got output={output}.")
     from kmlic.predict import (
-        OpenVocabulary,
-        load_run,
-        load_run_words,
+        choose_runtime,
         load_scorer,
         predict_paths,
         read_boxes,
-        write_maps,
         write_predictions,
     )
     from kmlic.predict.scorer import Scorer
 
     model = None
     if maps is not None:
+        start_tensorflow()
+        from kmlic.predict import load_run
+
         model, own = load_run(run)
         scorer = Scorer.of_model(model, own)
     elif labels is None:
-        scorer = load_scorer(run, runtime=runtime or "keras")
+        chosen = choose_runtime(run) if runtime == "auto" else runtime
+        scorer = load_scorer(run, runtime=chosen)
     else:
-        if runtime not in (None, "keras"):
+        if runtime not in ("auto", "keras"):
             raise ValueError(
                 "`runtime` must be keras to score other labels than the run's; got "
                 f"runtime={runtime!r}."
             )
+        start_tensorflow()
+        from kmlic.predict import OpenVocabulary, load_run, load_run_words
+
         names = [name.strip() for name in labels.split(",")]
         words = load_run_words(run, word_vectors)
         scorer = OpenVocabulary(*load_run(run), names, words).scorer()
@@ -546,6 +556,8 @@ def predict(
         max_pixels=max_pixels,
     )
     if model is not None and maps is not None:
+        from kmlic.predict import write_maps
+
         rows = write_maps(
             model,
             scorer.labels,
@@ -622,6 +634,7 @@ def evaluate(
     _require_paths(data_dir if dataset not in _DOWNLOADED else None, *reading.paths)
     if dataset is not None and (Path(dataset).suffix or Path(dataset).is_absolute()):
         _require_paths(dataset)
+    start_tensorflow()
     from kmlic.evaluation import comparison_table
     from kmlic.experiments import evaluate_run
 
@@ -686,6 +699,7 @@ def compare(
     _require_paths(data_dir if dataset not in _DOWNLOADED else None, *reading.paths)
     if output is not None:
         require_writable(output, inputs=(dataset,))
+    start_tensorflow()
     from kmlic.experiments import compare_runs
 
     split = split or ("all" if dataset else "test")
@@ -760,6 +774,7 @@ def export(
     else:
         require_run(run, "run.json")
         _require_paths(data_dir if dataset not in _DOWNLOADED else None)
+    start_tensorflow()
     from kmlic.experiments import export_run
 
     exports = export_run(

@@ -10,6 +10,7 @@ from kmlic.data.decode_common import decode_common
 from kmlic.data.limits import Limits, require_bytes
 from kmlic.data.resize_pixels import resize_pixels
 from kmlic.data.storage import read_file
+from kmlic.start_tensorflow import start_tensorflow
 
 
 def read_resized(
@@ -39,6 +40,7 @@ def read_resized(
     max_pixels = limits.get("max_pixels", MAX_PIXELS)
     pixels = decode_common(data, image_size=size, max_pixels=max_pixels)
     if pixels is None:
+        start_tensorflow()
         from kmlic.data.decoding import decode_image
 
         pixels = decode_image(data, name=str(path), image_size=size, **limits)

@@ -16,6 +16,7 @@ from kmlic.export.format import (
     PredictFiles,
 )
 from kmlic.labels import Labels
+from kmlic.start_tensorflow import start_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -186,6 +187,7 @@ def _files(images: np.ndarray | Sequence[str | Path]) -> list[bytes]:
 
 
 def _load_server(path: Path) -> tuple[Predict, PredictFiles]:
+    start_tensorflow()
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))

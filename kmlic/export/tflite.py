@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import warnings
 from pathlib import Path
@@ -23,6 +24,7 @@ from kmlic.export.format import (
     scores_in,
 )
 from kmlic.labels import Labels
+from kmlic.start_tensorflow import hide_known_messages
 
 if TYPE_CHECKING:
     import keras
@@ -183,7 +185,10 @@ def _write(model: keras.Model, path: Path, options: ExportOptions) -> Path:
 def _load(path: Path, precision: Precision) -> Predict:
     from ai_edge_litert.interpreter import Interpreter
 
-    signature = Interpreter(str(path)).get_signature_runner("serving_default")
+    with hide_known_messages():
+        interpreter = Interpreter(str(path), num_threads=os.cpu_count())
+        interpreter.allocate_tensors()
+    signature = interpreter.get_signature_runner("serving_default")
 
     def predict(images: np.ndarray) -> np.ndarray:
         images = np.asarray(images, "float32")

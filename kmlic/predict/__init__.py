@@ -6,6 +6,7 @@ from kmlic.lazy_package import lazy_package
 
 if TYPE_CHECKING:
     from kmlic.list_images import list_images
+    from kmlic.predict.choose_runtime import choose_runtime
     from kmlic.predict.load_run import load_run
     from kmlic.predict.load_scorer import load_scorer
     from kmlic.predict.open_vocabulary import OpenVocabulary, load_run_words
@@ -19,6 +20,7 @@ __all__ = [
     "OpenVocabulary",
     "Prediction",
     "Scorer",
+    "choose_runtime",
     "list_images",
     "load_run",
     "load_run_words",

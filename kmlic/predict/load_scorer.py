@@ -7,6 +7,7 @@ from kmlic.export import FORMATS, Format, load_export, read_labels
 from kmlic.labels import Labels
 from kmlic.predict.scorer import Scorer
 from kmlic.run_folder import require_run
+from kmlic.start_tensorflow import start_tensorflow
 
 # The format that each runtime runs, and the precision it computes in.
 _EXPORTS = {
@@ -36,6 +37,8 @@ def load_scorer(run: str | Path, *, runtime: str = "keras") -> Scorer:
     check_choice("runtime", runtime, *RUNTIMES)
     run = Path(run)
     if runtime == "keras":
+        require_run(run, "model.keras", "labels.json")
+        start_tensorflow()
         from kmlic.predict.load_run import load_run
 
         return Scorer.of_model(*load_run(run))

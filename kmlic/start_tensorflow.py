@@ -1,0 +1,95 @@
+"""TensorFlow and Keras, imported without messages that are not for users."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+# What TensorFlow 2.21 and LiteRT write whatever TF_CPP_MIN_LOG_LEVEL is. Messages of
+# drivers that are broken rather than absent are not among them.
+_KNOWN = "|".join(
+    (
+        r"^WARNING: All log messages before absl::InitializeLog\(\) is called",
+        r"^I\d{4} ",  # information, not warnings or errors
+        r"^INFO: Created TensorFlow Lite XNNPACK delegate",
+        r"^E\d{4} .* failed call to cuInit: .*UNKNOWN ERROR \(303\)",
+        r"^E\d{4} .* oneDNN supports DT_UINT8 only on platforms with AVX-512",
+    )
+)
+# A process of its own passes all other lines on, also if this one crashes.
+_FILTER = """
+import re, sys
+known = re.compile(sys.argv[1].encode())
+for line in sys.stdin.buffer:
+    if not known.search(line):
+        sys.stderr.buffer.write(line)
+        sys.stderr.buffer.flush()
+"""
+_STDERR = 2
+_LONGEST_WAIT = 2.0  # if a process that was started meanwhile keeps the pipe open
+
+_lock = threading.Lock()
+_started = False
+
+
+def start_tensorflow(configure: Callable[[], None] = lambda: None) -> None:
+    """Imports TensorFlow and Keras once, and finds the devices of this machine.
+
+    Args:
+        configure: called before TensorFlow computes anything.
+
+    Example:
+        >>> start_tensorflow()
+        >>> "tensorflow" in sys.modules
+        True
+    """
+    global _started
+    with _lock:
+        if _started:
+            configure()
+            return
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        with hide_known_messages():
+            import keras  # noqa: F401
+            import tensorflow as tf
+
+            configure()
+            with tf.device("CPU"):  # oneDNN reports at its first bytes
+                tf.transpose(tf.zeros((1, 1, 1), tf.uint8), (2, 1, 0))
+        _started = True
+
+
+@contextlib.contextmanager
+def hide_known_messages() -> Iterator[None]:
+    """Hides the known messages that C++ code writes to standard error meanwhile.
+
+    Example:
+        >>> with hide_known_messages():
+        ...     _ = os.write(2, b"I0000 oneDNN custom operations are on.")
+    """
+    sys.stderr.flush()
+    try:
+        original = os.dup(_STDERR)
+    except OSError:  # there is no standard error
+        yield
+        return
+    command = [sys.executable, "-I", "-S", "-c", _FILTER, _KNOWN]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for this process alone
+    ) as passing:
+        if passing.stdin is not None:
+            os.dup2(passing.stdin.fileno(), _STDERR)
+            passing.stdin.close()
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(original, _STDERR)
+            os.close(original)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                passing.wait(_LONGEST_WAIT)

@@ -1,0 +1,79 @@
+"""What commands import before they know that they must."""
+
+import subprocess
+import sys
+
+import pytest
+
+from kmlic.export import export_onnx, export_openvino, export_tflite
+from tests.predict.toys import LABELS, colour_model, write_image, write_run
+
+# Any import of these fails.
+BLOCKED = """
+import sys
+sys.modules |= dict.fromkeys(("tensorflow", "keras"))
+"""
+
+
+def run(code, *arguments):
+    """Runs Python without TensorFlow and Keras."""
+    command = [sys.executable, "-c", BLOCKED + code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def kmlic(*arguments):
+    return run("from kmlic.cli import main; sys.exit(main())", *arguments)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a run, its exports and an image."""
+    folder = tmp_path_factory.mktemp("start_up")
+    model, run = colour_model(), write_run(folder / "run")
+    export_tflite(model, run / "model.tflite", labels=LABELS)
+    export_onnx(model, run / "model.onnx", labels=LABELS)
+    export_openvino(model, run / "openvino", labels=LABELS)
+    write_image(folder / "yellow.jpg", (255, 255, 0), "JPEG")
+    write_image(folder / "yellow.png", (255, 255, 0))
+    return folder
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "tflite", "openvino", "openvino_float32"])
+def test_predicts_from_an_export_without_tensorflow(folder, runtime):
+    images = folder / "yellow.jpg", folder / "yellow.png"
+    result = kmlic("predict", folder / "run", *images, "--runtime", runtime)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("red 0.95, green 0.95") == 2
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "text"),
+    [
+        ("--help", 0, "Multi-label image classification"),
+        ("train --help", 0, "--minutes"),
+        ("data --help", 0, "check"),
+        ("predict --help", 0, "--runtime"),
+        ("evaluate --help", 0, "--split"),
+        ("export --help", 0, "--formats"),
+        ("train {absent}/labels.csv", 2, "labels.csv"),
+        ("train {folder}/yellow.jpg --minuts 1", 2, "--minuts"),
+        ("train {folder}/yellow.jpg --minutes 0", 2, "minutes=0"),
+        ("data check {absent}/labels.csv", 2, "labels.csv"),
+        ("predict {absent} {folder}/yellow.jpg", 2, "must be a run folder"),
+        ("predict {folder}/run {absent}/a.jpg", 2, "a.jpg"),
+        ("predict {folder}/run {folder}/yellow.jpg --top_k 0", 2, "top_k=0"),
+        ("predict {folder}/run {folder}/yellow.jpg --runtime torch", 2, "torch"),
+        ("predict {folder}/run {folder}/yellow.jpg --runtime saved_model", 2, "export"),
+        ("evaluate {absent}", 2, "must be a run folder"),
+        ("evaluate {folder}/run", 2, "run.json"),
+        ("export {absent}", 2, "must be a run folder"),
+        ("export {folder}/run --images {absent}/a.jpg", 2, "a.jpg"),
+    ],
+)
+def test_answers_help_and_mistakes_without_tensorflow(folder, command, code, text):
+    words = command.format(folder=folder, absent=folder / "absent").split()
+    result = kmlic(*words)
+    assert result.returncode == code, result.stdout + result.stderr
+    assert text in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
