@@ -6,7 +6,8 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -64,8 +65,12 @@ def export_onnx(
     predict = PlainGraph(model, labels, maps=maps).predict
     with _quiet():
         content, _ = tf2onnx.convert.from_function(
-            predict, input_signature=predict.input_signature, opset=_OPSET
+            predict,
+            input_signature=predict.input_signature,
+            opset=_OPSET,
+            custom_op_handlers={"Erfc": (_write_erfc, [])},
         )
+    _write_constants(content, predict.get_concrete_function(), onnx)
     foreign = sorted({node.op_type for node in content.graph.node if node.domain})
     if foreign:
         raise ValueError(
@@ -77,6 +82,30 @@ def export_onnx(
     with atomic_write(path) as temporary:
         onnx.save(content, temporary)
     return path
+
+
+def _write_constants(content: Any, function: Any, onnx: ModuleType) -> None:
+    """Writes the arrays of layers as constants; TensorFlow makes them inputs."""
+    for array, placeholder in function.graph.captures:
+        if array.dtype.name == "resource":  # a variable, which tf2onnx has written
+            continue
+        names = [each.name for each in content.graph.input]
+        if placeholder.name in names:
+            del content.graph.input[names.index(placeholder.name)]
+            constant = onnx.numpy_helper.from_array(array.numpy(), placeholder.name)
+            if any(placeholder.name in node.input for node in content.graph.node):
+                content.graph.initializer.append(constant)
+
+
+def _write_erfc(graph: Any, node: Any, name: str, _arguments: Any) -> None:
+    """Writes erfc(x), of the exact GELU, as 1 - erf(x); ONNX has only the latter."""
+    dtype = graph.get_dtype(node.output[0])
+    one = graph.make_const(f"{name}/one", np.ones((), "float32"))
+    outputs, shapes = node.output, node.output_shapes
+    graph.remove_node(node.name)
+    erf = graph.make_node("Erf", node.input, dtypes=[dtype], shapes=shapes)
+    inputs = [one.output[0], erf.output[0]]
+    graph.make_node("Sub", inputs, outputs=outputs, dtypes=[dtype], shapes=shapes)
 
 
 @contextlib.contextmanager
