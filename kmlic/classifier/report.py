@@ -27,6 +27,7 @@ def report_sections(
     metric: str,
     scored: str,
     findings: Sequence[Finding],
+    maps: Section,
 ) -> list[Section]:
     """Lays out a trained classifier, the verdict first.
 
@@ -38,6 +39,7 @@ def report_sections(
         chosen: the one that was exported.
         metric: by which they were compared.
         scored: which scores they were compared on.
+        maps: where the model looks; may be empty.
         findings: what was found wrong with the data.
     """
     return [
@@ -46,6 +48,7 @@ def report_sections(
         _metrics(run, labels),
         interval_section(run, labels, chosen.name),
         _labels(run, labels, chosen.name),
+        maps,
         Section(
             "Data",
             "Errors and warnings of `kmlic data check`." if findings else "",

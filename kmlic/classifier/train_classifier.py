@@ -35,10 +35,11 @@ from kmlic.experiments.describe_data import (
     TRAIN_RECIPE,
     describe_data,
 )
+from kmlic.experiments.map_examples import map_examples
 from kmlic.experiments.run_images import load_run_images, write_run_images
 from kmlic.experiments.unseen_scores import write_unseen_scores
 from kmlic.export import ExportOptions, export_checked
-from kmlic.html_report import write_report
+from kmlic.html_report import Section, write_report
 from kmlic.labels import Labels, to_probabilities
 from kmlic.run_folder import Run, RunFolder
 from kmlic.training.as_float32 import as_float32
@@ -266,8 +267,10 @@ def _finish(
         *export_checked(model, working, "tflite", options),
     ]
     budget.say("export", ", ".join(each.name_in(working) for each in exports))
-    reports, verdict = _judge(trained, model)
-    run = _record(trained, reports, model, start)
+    judged = _judge(trained, model)
+    verdict = judged.verdict
+    _write_unseen(trained, judged)
+    run = _record(trained, judged.reports, model, start)
     differences = {each.name_in(working): each.difference for each in exports}
     run = dataclasses.replace(run, exports=differences)
     run.write(working / "run.json")
@@ -282,6 +285,7 @@ def _finish(
         metric=trained.metric,
         scored=trained.protocol.name,
         findings=trained.checked.findings,
+        maps=_draw_maps(trained, judged, model),
     )
     write_report(working / "report.html", f"Classifier of {images.source}", sections)
     trained.folder.finish()
@@ -289,7 +293,17 @@ def _finish(
     return run
 
 
-def _judge(trained: _Trained, model: keras.Model) -> tuple[dict[str, Any], str]:
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Judged:
+    """Scores of images by models that were not fitted to them; test images last."""
+
+    reports: dict[str, dict[str, Report]]
+    verdict: str
+    rows: np.ndarray
+    logits: np.ndarray
+
+
+def _judge(trained: _Trained, model: keras.Model) -> _Judged:
     """Scores the test images with the exported model and with the floor."""
     images, chosen = trained.checked.images, trained.choice.chosen
     labels, size = trained.labels, trained.features.image_size
@@ -306,12 +320,10 @@ def _judge(trained: _Trained, model: keras.Model) -> tuple[dict[str, Any], str]:
             images.groups_of(trained.protocol.scored),
         )
     }
-    unseen = {"rows": trained.protocol.scored, "logits": logits[chosen.name]}
     name = trained.settings.network
     rows = images.test_rows
     if not len(rows):
-        _write_unseen(trained, **unseen)
-        return reports, _verdict(
+        text = _verdict(
             f"{chosen.name} on {name}",
             trained.metric,
             chosen.interval,
@@ -320,27 +332,24 @@ def _judge(trained: _Trained, model: keras.Model) -> tuple[dict[str, Any], str]:
             "it; there are no test images",
             is_floor=chosen.name == FLOOR,
         )
+        return _Judged(reports, text, trained.protocol.scored, logits[chosen.name])
     batches = images.batches(rows, image_size=size, batch_size=images_per_batch(size))
     targets, own = predict_logits(model, batches)
     targets = images.targets[rows]
     base = trained.floor
     plain = base.weights(trained.features.pooled[0, rows, base.columns])
     plain = trained.calibrations[FLOOR](plain)
+    out_of_fold = logits[chosen.name]
     # In this order, the exported model's own scores stay where it is the floor.
     logits = {FLOOR: plain, chosen.name: own}
     reports["test"] = _reports(
         targets, logits, trained.calibrations, images.groups_of(rows)
     )
-    _write_unseen(
-        trained,
-        rows=np.concatenate([unseen["rows"], rows]),
-        logits=np.concatenate([unseen["logits"], own]),
-    )
     bootstrap = Bootstrap(
         targets, labels, metric=trained.metric, groups=images.groups_of(rows)
     )
     values, floor_values = bootstrap.values(own), bootstrap.values(plain)
-    return reports, _verdict(
+    text = _verdict(
         f"{chosen.name} on {name}",
         trained.metric,
         bootstrap.interval(values),
@@ -348,18 +357,47 @@ def _judge(trained: _Trained, model: keras.Model) -> tuple[dict[str, Any], str]:
         f"{len(rows):,} test images",
         is_floor=chosen.name == FLOOR,
     )
+    return _Judged(
+        reports,
+        text,
+        np.concatenate([trained.protocol.scored, rows]),
+        np.concatenate([out_of_fold, own]),
+    )
 
 
-def _write_unseen(trained: _Trained, *, rows: np.ndarray, logits: np.ndarray) -> None:
-    """Writes the scores of images by models that were not fitted to them."""
+def _write_unseen(trained: _Trained, judged: _Judged) -> None:
     images = trained.checked.images
     if images.digests is not None:
         write_unseen_scores(
             trained.folder.draft,
             trained.labels,
-            digests=images.digests[rows],
-            probabilities=to_probabilities(logits, trained.labels),
+            digests=images.digests[judged.rows],
+            probabilities=to_probabilities(judged.logits, trained.labels),
         )
+
+
+def _draw_maps(trained: _Trained, judged: _Judged, model: keras.Model) -> Section:
+    """Draws where the exported model looks on test images."""
+    images, size = trained.checked.images, trained.features.image_size
+    count = len(images.test_rows)
+    if not count:
+        return Section("Maps")
+
+    def load(rows: np.ndarray) -> np.ndarray:
+        chosen = images.test_rows[rows]
+        batches = images.batches(
+            chosen, image_size=size, batch_size=images_per_batch(size)
+        )
+        return np.concatenate([pixels for pixels, _ in batches.as_numpy_iterator()])
+
+    return map_examples(
+        model,
+        trained.labels,
+        images.targets[images.test_rows],
+        to_probabilities(judged.logits[-count:], trained.labels),
+        load,
+        shown="test images",
+    )
 
 
 def _verdict(

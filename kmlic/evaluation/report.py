@@ -230,7 +230,7 @@ def average_reports(reports: Sequence[Report]) -> tuple[Report, Report]:
             }
             for parts in ([r.metrics for r in reports], [r.per_label for r in reports])
         )
-        return Report(metrics, per_label, reports[0].images)
+        return Report(metrics, per_label, reports[0].images, reports[0].thresholds)
 
     def deviate(values: np.ndarray) -> np.ndarray:
         return np.std(values, ddof=1) if len(values) > 1 else np.array(np.nan)

@@ -305,6 +305,8 @@ class Experiment(Generic[S]):
         means = {name: mean for name, (mean, _) in averages.items()}
         spreads = {name: spread for name, (_, spread) in averages.items()}
         self.console.print(comparison_table(means, spreads))
+        if rule := next(iter(means.values())).thresholds:
+            self.say(f"Labels are predicted by {rule}.")
 
     def best_of(self, name: str) -> Trained:
         """Returns the training of a row whose seed is best on the validation split.

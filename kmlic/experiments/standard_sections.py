@@ -22,6 +22,7 @@ from kmlic.experiments.interval_section import (
     interval_section,
     label_interval_cells,
 )
+from kmlic.experiments.map_examples import map_examples
 from kmlic.experiments.trained import Trained
 from kmlic.export.measure_exports import size_of
 from kmlic.html_report import COLOURS, Picture, Section
@@ -62,8 +63,8 @@ def standard_sections(
         extra: further sections, shown after the comparison.
     """
     sections = [
-        _comparison(run, "test"),
-        _comparison(run, "validation"),
+        _comparison(run, "test", data.labels),
+        _comparison(run, "validation", data.labels),
         *([interval_section(run, labels, best.name)] if best else []),
         *extra,
         _per_label(run, data, labels),
@@ -76,6 +77,7 @@ def standard_sections(
             _calibration(best),
             _precision_recall(best, labels),
             _largest_errors(best, labels, data),
+            _map_examples(best, labels, data),
         ]
     return [
         *sections,
@@ -86,7 +88,7 @@ def standard_sections(
     ]
 
 
-def _comparison(run: Run, split: str) -> Section:
+def _comparison(run: Run, split: str, labels: Labels) -> Section:
     results, spreads = run.results[split], run.deviations.get(split, {})
     metrics = list(dict.fromkeys(name for row in results.values() for name in row))
     columns = [
@@ -103,6 +105,8 @@ def _comparison(run: Run, split: str) -> Section:
     images = run.data["sizes"][split]
     seeds = len(run.seeds)
     text = f"{images:,} images; in percent, with the best of each column in bold."
+    if "exact" in metrics:
+        text += f" Labels are predicted by {labels.describe_thresholds()}."
     if seeds > 1:
         text += f" Means and standard deviations of {seeds} seeds."
     if split == "validation":
@@ -192,7 +196,8 @@ def _thresholds(best: Trained, labels: Labels) -> Section:
         above = len(targets) + 1
         common = tune_thresholds(targets, probabilities, min_positives=above)[0]
         kinds[f"{common:.2f}, the best for all"] = common
-    kinds["each label's own"] = labels.thresholds
+    if set(labels.thresholds) != {0.5}:
+        kinds["each label's own"] = labels.thresholds
     rows = []
     for kind, thresholds in kinds.items():
         own = dataclasses.replace(
@@ -203,8 +208,9 @@ def _thresholds(best: Trained, labels: Labels) -> Section:
             values = [f"{100 * metrics[name]:.2f}" for name in _AT_THRESHOLDS]
             rows.append([kind, split, *values])
     text = (
-        f"{best.name} with one threshold for all labels, and with the thresholds of "
-        "labels.json, which predictions and exports use. All but 0.5 were tuned on the "
+        f"{best.name} at several thresholds. Predictions and exports use "
+        f"{labels.describe_thresholds()}, as labels.json says: tuned ones only if they "
+        "help images that they were not tuned on. All but 0.5 were tuned on the "
         "validation split, so that its metrics are too high."
     )
     return Section("Thresholds", text, ["threshold", "split", *_AT_THRESHOLDS], rows)
@@ -302,6 +308,25 @@ def _largest_errors(best: Trained, labels: Labels, data: MultiLabelData) -> Sect
         "on it."
     )
     return Section("Largest errors", text, pictures=pictures)
+
+
+def _map_examples(best: Trained, labels: Labels, data: MultiLabelData) -> Section:
+    if best.model_path is None:
+        return Section("Maps")
+    targets, probabilities = best.scores["validation"]
+
+    def load(rows: np.ndarray) -> np.ndarray:
+        found = images_at(data.validation, rows)
+        return np.stack([found[int(row)] for row in rows])
+
+    return map_examples(
+        best.load_model(),
+        labels,
+        targets,
+        probabilities,
+        load,
+        shown="validation images",
+    )
 
 
 def _names(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         cell_centers,
         check_centers,
         count_measured,
+        find_centers,
         receptive_field_centers,
     )
 
@@ -21,6 +22,7 @@ __all__ = [
     "cell_centers",
     "check_centers",
     "count_measured",
+    "find_centers",
     "overlay",
     "receptive_field_centers",
 ]

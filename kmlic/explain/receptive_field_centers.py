@@ -88,6 +88,34 @@ def receptive_field_centers(
     )
 
 
+def find_centers(model: keras.Model, image_size: int) -> Centers | None:
+    """Returns the centers that windows give, None for maps of equal cells.
+
+    Maps of transformers, whose tokens are equal parts of the image, have no windows.
+
+    Args:
+        model: as for `activation_maps`; without known image size equal cells are
+            assumed.
+        image_size: side of its images in pixels.
+
+    Raises:
+        ValueError: if the model has no maps.
+
+    Example:
+        >>> from kmlic.models import build_classifier
+        >>> model = build_classifier(5, backbone="small_resnet", image_size=64)
+        >>> [len(side) for side in find_centers(model, 64)]
+        [2, 2]
+    """
+    images = np.zeros((1, image_size, image_size, 3), "float32")
+    shape = activation_maps(model, images).shape[1:3]
+    try:
+        centers = receptive_field_centers(model)
+    except ValueError:
+        return None
+    return centers if tuple(map(len, centers)) == shape else None
+
+
 def cell_centers(count: int) -> np.ndarray:
     """Computes the centers of equal cells along a side, in shares of the side."""
     return (np.arange(count) + 0.5) / count

@@ -13,7 +13,7 @@ from PIL import Image
 from kmlic.atomic_write import atomic_write
 from kmlic.data.decoding import Limits, read_image, resize_images
 from kmlic.escape_text import escape_undecodable, guard_cell
-from kmlic.explain import Centers, activation_maps, overlay, receptive_field_centers
+from kmlic.explain import activation_maps, find_centers, overlay
 from kmlic.labels import Labels
 from kmlic.predict.predict_paths import Prediction
 from kmlic.predict.read_boxes import Box, find_box
@@ -37,10 +37,10 @@ def write_maps(
 ) -> Iterator[Prediction]:
     """Draws where the model sees each predicted label, and passes predictions on.
 
-    Each map is scaled from its median to its maximum, so that maps of attention, which
-    are small everywhere, are seen as well as class activation maps. The median gets no
-    colour. The folder appears, with all maps and maps.csv, which lists them, when the
-    last prediction has been passed on.
+    Images are drawn grey. Each map is scaled from its median, which gets no colour, to
+    its maximum, so that maps of attention, which are small everywhere, are seen as well
+    as class activation maps. The folder appears, with all maps and maps.csv, which
+    lists them, when the last prediction has been passed on.
 
     Args:
         model: from images to logits, with maps: see `activation_maps`.
@@ -58,7 +58,7 @@ def write_maps(
         raise ValueError(
             "`labels` must have the image size of a model that takes any; got None."
         )
-    centers = _find_centers(model, np.zeros((1, size, size, 3), "float32"))
+    centers = find_centers(model, size)
     with atomic_write(folder, folder_with=LISTING) as temporary:
         temporary.mkdir()
         with (temporary / LISTING).open("w", encoding="utf-8", newline="") as file:
@@ -94,19 +94,11 @@ def write_maps(
                     )
 
 
-def _find_centers(model: keras.Model, image: np.ndarray) -> Centers | None:
-    """Returns the centers of a map's cells, None where windows do not say them."""
-    activation_maps(model, image)  # an error if there are none
-    try:
-        return receptive_field_centers(model)
-    except ValueError:  # such as for transformers, whose cells are equal
-        return None
-
-
 def _shrink(image: np.ndarray) -> np.ndarray:
-    picture = Image.fromarray(np.asarray(image, np.uint8))
+    """Returns a grey copy, on which the colours of a map are seen, of limited size."""
+    picture = Image.fromarray(np.asarray(image, np.uint8)).convert("L")
     picture.thumbnail((_MOST_SIDE, _MOST_SIDE))
-    return np.asarray(picture)
+    return np.asarray(picture.convert("RGB"))
 
 
 def _safe(text: str) -> str:

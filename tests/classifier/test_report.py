@@ -5,6 +5,7 @@ from kmlic.classifier.candidate import Candidate
 from kmlic.classifier.choice import choice
 from kmlic.classifier.report import report_sections
 from kmlic.data.finding import Finding
+from kmlic.html_report import Section
 from kmlic.labels import Labels
 from kmlic.run_folder import Run
 
@@ -37,6 +38,7 @@ def test_lays_out_verdict_candidates_and_findings():
         metric="mAP",
         scored="out of fold",
         findings=[Finding("warning", "Few", 2, "", ("x",), [["y"]])],
+        maps=Section("Where the model looks", "Here."),
     )
     by_title = {section.title: section for section in sections}
     assert sections[0].title == "Verdict"
