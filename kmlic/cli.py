@@ -256,7 +256,7 @@ def data(
     *,
     reading: Reading = DEFAULT_READING,
     images: Literal["decode", "header", "none"] = "decode",
-    near: Annotated[int, Limits(at_least=0, at_most=64)] | None = 4,
+    near: Annotated[int, Limits(at_least=0, at_most=16)] | None = 4,
     splitting: str = "stratified",
     fractions: tuple[Fraction, Fraction, Fraction] = (0.7, 0.1, 0.2),
     seed: Seed = 0,
@@ -280,7 +280,7 @@ def data(
         reading: how the files are read; what is left out is found in them.
         images: whether images are decoded, only their headers are read, or neither.
         near: number of bits, of 64, in which near-duplicate images may differ; None
-            turns the search off. Needs the extra data.
+            turns the search off.
         splitting: stratified, random, or a CSV with the columns path and split.
         fractions: fractions of training, validation and test images.
         seed: seed of new splits.

@@ -38,7 +38,7 @@ def summarise_image(
 
     Args:
         pixels: 0-255.
-        hashed: whether to compute the perceptual hash, which needs the extra data.
+        hashed: whether to compute the perceptual hash.
         thumbnail: whether to keep a thumbnail.
 
     Example:

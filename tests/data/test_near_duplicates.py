@@ -18,6 +18,15 @@ def distance(one, other):
     return (perceptual_hash(one) ^ perceptual_hash(other)).bit_count()
 
 
+def test_the_hash_is_that_of_imagehash():
+    imagehash = pytest.importorskip("imagehash")
+    for seed in range(5):
+        image = picture(120, 160, seed=seed, cells=12)
+        bits = imagehash.phash(image).hash
+        own = int.from_bytes(np.packbits(bits).tobytes())
+        assert perceptual_hash(pixels(image)) == own
+
+
 def test_scaling_saving_and_brightening_turn_few_bits():
     image = picture(120, 160, seed=1, cells=12)
     saved = Image.open(io.BytesIO(encode(image, "JPEG", quality=40)))
