@@ -12,8 +12,9 @@ from kmlic.data.label_keys import find_meant, find_misspelt, group_by_key
 # What may stand between labels in one text; a hyphen or a space mostly does not.
 _SEPARATORS = ",;|/+"
 # A box of YOLO: class, then centre and size as fractions of the image.
-_YOLO = re.compile(r"\d+(\s+-?\d*\.?\d+([eE][-+]?\d+)?){4,}")
-_LIST = re.compile(r"""[\[{(].*["',:].*[\]})]|(["']).*\1""", re.DOTALL)
+_NUMBER = r"-?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?"
+_YOLO = re.compile(rf"\d+(\s+{_NUMBER}){{4,}}")
+_BRACKETS = {"[": "]", "{": "}", "(": ")"}
 
 
 def judge_labels(listing: Listing) -> list[Finding]:
@@ -55,7 +56,7 @@ def judge_labels(listing: Listing) -> list[Finding]:
         return Finding("error", title, len(found), text, header, rows_of(found))
 
     boxes = sorted(name for name in names if _YOLO.fullmatch(name))
-    lists = sorted(name for name in names if _LIST.fullmatch(name))
+    lists = sorted(filter(_is_list, names))
     alike = group_by_key(names)
     typos = find_misspelt(counts)
     findings = [
@@ -99,6 +100,14 @@ def judge_labels(listing: Listing) -> list[Finding]:
         ),
     ]
     return [each for each in findings if each.count]
+
+
+def _is_list(name: str) -> bool:
+    """Returns whether a name looks like a list or text as programs write them."""
+    first, last = name[:1], name[-1:]
+    if first and _BRACKETS.get(first) == last:
+        return any(mark in name for mark in "\"',:")
+    return len(name) > 1 and first == last and first in "\"'"
 
 
 def _combinations(

@@ -128,3 +128,11 @@ def test_limits_images_as_asked(tmp_path):
     checked = check(path, tmp_path / "s", kept)
     assert checked.skipped == 36
     assert checked.images.pixels.limits == kept.limits
+
+
+def test_stops_on_names_that_would_be_learned_wrong(tmp_path):
+    path = write_dataset(tmp_path, 60, names=["dog", "cat", "DOG"])
+    with pytest.raises(ValueError, match=r"must be corrected first\. .* \(--merge\)"):
+        check(path, tmp_path / "s")
+    checked = check(path, tmp_path / "s", reading=ReadingOptions(merge=True))
+    assert checked.images.labels.names == ("cat", "dog")

@@ -1,3 +1,5 @@
+import time
+
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.judge_labels import judge_labels
 
@@ -64,3 +66,14 @@ def test_a_misspelt_name_that_is_a_label_too_is_no_unknown_typo():
     assert "Misspelt names of unknown labels" not in judge(
         ("sofa",), names=["sofa", "soffa"], unknown=["soffa"]
     )
+
+
+def test_long_names_take_linear_time():
+    names = (
+        "0 " + "1" * 300 + " " + "11111 " * 60 + "x",
+        "[" + "'" * 300_000,
+        "a," * 1000,
+    )
+    began = time.process_time()
+    judge(*[(name,) for name in names])
+    assert time.process_time() - began < 5

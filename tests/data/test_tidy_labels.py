@@ -1,10 +1,15 @@
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 
-from kmlic.data import Boxes
+from kmlic.data import Boxes, DatasetSpec, from_path
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.data.tidy_labels import tidy_labels
+from kmlic.datasets import load_dataset
+from tests.data.files import encode, picture, write_csv
 
 
 def tidy(*labels, names=None, boxes=None, **options):
@@ -107,3 +112,33 @@ def test_boxes_change_with_their_labels():
     own = listing.rows[0].boxes
     assert own.names == ("dog", "dog")
     assert own.corners.tolist() == [[0, 1, 2, 3], [8, 9, 10, 11]]
+
+
+def test_a_run_can_load_the_same_labels_again(tmp_path):
+    lines = ["path,labels"]
+    names = ("dog", "DOG", "puppy", "junk", "cat|rare", "cat")
+    for number in range(30):
+        (tmp_path / f"{number}.png").write_bytes(encode(picture(seed=number), "PNG"))
+        lines.append(f"{number}.png,{names[number % 6 if number > 5 else 5]}")
+    lines[6] = "5.png,cat|rare"
+    path = write_csv(tmp_path, [line.replace("|rare", "") for line in lines[:-1]])
+    path.write_text(path.read_text() + "29.png,cat|rare\n")
+    (tmp_path / "renames.csv").write_text("old,new\npuppy,dog\n")
+    reading = ReadingOptions(
+        rename=tmp_path / "renames.csv",
+        merge=True,
+        ignore_labels=("junk",),
+        min_positives=2,
+    )
+    data = from_path(path, reading, image_size=8, batch_size=2)
+    assert data.labels.names == ("cat", "dog")
+    spec = DatasetSpec(**json.loads(json.dumps(dataclasses.asdict(data.spec))))
+    again = load_dataset(
+        spec.name,
+        data_dir=spec.path,
+        seed=spec.seed,
+        image_size=8,
+        batch_size=2,
+        **spec.options,
+    )
+    assert again.fingerprint == data.fingerprint and again.paths == data.paths
