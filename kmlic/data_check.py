@@ -246,7 +246,7 @@ def check_rows(
     """
     if not rows.images or not rows.names:
         return _nothing_usable(rows, splits_are_given)
-    counts = _Counts(rows.targets, split)
+    counts = _Counts(rows, split)
     findings = [
         *rows.listing.findings,
         _unusable(rows),
@@ -290,21 +290,29 @@ def _in_order(findings: Sequence[Finding]) -> list[Finding]:
 class _Counts:
     """Counts labels by split, and the pairs of the most frequent labels."""
 
-    def __init__(self, targets: csr_array, split: np.ndarray):
+    def __init__(self, rows: InspectedRows, split: np.ndarray):
+        targets = rows.targets
         present = (targets == 1).astype(np.int64)
-        unknown = (targets == -1).astype(np.int64)
+        # What is listed is what is known, or else what is not.
+        others = (targets == -1) if not rows.unlisted_unknown else (targets != 0)
+        others = others.astype(np.int64)
         self.images = targets.shape[0]
         members = (np.arange(len(SPLITS))[:, None] == split).astype(np.int64)  # (3, N)
         self.present = members @ present
-        self.known = members.sum(axis=1, keepdims=True) - members @ unknown
-        self.unknown = unknown.sum(axis=0)
+        counted = members @ others
+        self.known = members.sum(axis=1, keepdims=True) - counted
+        self.unknown = others.sum(axis=0)
+        if rows.unlisted_unknown:
+            self.known, self.unknown = counted, self.images - self.unknown
         self.totals = self.present.sum(axis=0)
         self.compared = _most_frequent(self.totals, _MOST_COMPARED)
-        own, own_unknown = present[:, self.compared], unknown[:, self.compared]
+        own, own_others = present[:, self.compared], others[:, self.compared]
         self.pairs = (own.T @ own).toarray()
         # Images with i where it is known whether they have j.
         totals = self.totals[self.compared]
-        self.pairs_known = totals[:, None] - (own.T @ own_unknown).toarray()
+        self.pairs_known = (own.T @ own_others).toarray()
+        if not rows.unlisted_unknown:
+            self.pairs_known = totals[:, None] - self.pairs_known
         np.fill_diagonal(self.pairs, 0)
 
 
@@ -330,6 +338,7 @@ def _facts(rows: InspectedRows, split: np.ndarray, given: bool) -> dict[str, str
     sizes = np.bincount(split, minlength=len(SPLITS))
     facts = {
         "source": str(rows.listing.source),
+        **({"read as": rows.listing.summary} if rows.listing.summary else {}),
         "rows": f"{len(rows.listing.rows):,}",
         "usable images": f"{len(rows.images):,}",
         "labels": f"{len(rows.names):,}",

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from kmlic.atomic_write import atomic_write
 from kmlic.classifier.classifier_settings import ClassifierSettings
@@ -263,9 +262,9 @@ def _images(
     settings: ClassifierSettings,
 ) -> Images:
     listing = rows.listing
-    targets = rows.targets.toarray()
+    targets = rows.dense_targets()
     files = np.array([os.fsencode(join(listing.root, r.path)) for r in rows.images])
-    if groups is None and _one_label_each(rows.targets, rows.names):
+    if groups is None and _one_label_each(rows):
         groups = {"label": rows.names}
     labels = Labels(rows.names)
     if groups is not None:
@@ -308,9 +307,11 @@ def _images(
     )
 
 
-def _one_label_each(targets: csr_array, names: Sequence[str]) -> bool:
-    present = np.asarray((targets == 1).sum(axis=1)).ravel()
-    return len(names) > 1 and bool((present == 1).all()) and not (targets == -1).nnz
+def _one_label_each(rows: InspectedRows) -> bool:
+    if rows.unlisted_unknown or len(rows.names) < 2:
+        return False
+    present = np.asarray((rows.targets == 1).sum(axis=1)).ravel()
+    return bool((present == 1).all()) and not (rows.targets == -1).nnz
 
 
 def _boxes(rows: InspectedRows) -> np.ndarray | None:

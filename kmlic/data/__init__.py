@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kmlic.data.finding import Finding
     from kmlic.data.from_coco import from_coco
     from kmlic.data.from_csv import from_csv
+    from kmlic.data.from_dataframe import from_dataframe
     from kmlic.data.from_folder import from_folder
     from kmlic.data.from_path import from_path
     from kmlic.data.from_voc import from_voc
@@ -55,6 +56,7 @@ __all__ = [
     "fold_images",
     "from_coco",
     "from_csv",
+    "from_dataframe",
     "from_folder",
     "from_path",
     "from_voc",

@@ -108,7 +108,7 @@ def build_from_listing(
     members = {name: np.flatnonzero(split == i) for i, name in enumerate(SPLITS)}
     rows = {name: [images[i] for i in own] for name, own in members.items()}
     paths = {name: tuple(row.path for row in own) for name, own in rows.items()}
-    targets = {name: inspected.targets[own].toarray() for name, own in members.items()}
+    targets = {name: inspected.dense_targets(own) for name, own in members.items()}
     elements = {}
     for name, own in members.items():
         # Bytes, because a file name need not be UTF-8.

@@ -276,7 +276,7 @@ def _write_coco(
             annotations.append({**own_ids, "category_id": category, **mark})
         images.append(image)
     content = {
-        **({"unlisted": "unknown"} if listing.unlisted == "unknown" else {}),
+        "unlisted": listing.unlisted,
         "images": images,
         "annotations": annotations,
         "categories": [{"id": i, "name": name} for name, i in number_of.items()],

@@ -39,7 +39,7 @@ def from_coco(
         >>> from_coco("instances.json", image_size=64, batch_size=8)
         Traceback (most recent call last):
             ...
-        ValueError: instances.json must be a JSON file; there is no such file.
+        ValueError: instances.json must be a file or folder; there is none.
     """
     reading = dataclasses.replace(reading or DEFAULT_READING, layout="coco")
     return from_path(path, reading, boxes=boxes, **options)

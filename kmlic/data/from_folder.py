@@ -37,7 +37,7 @@ def from_folder(
         >>> from_folder("gone", image_size=64, batch_size=8)
         Traceback (most recent call last):
             ...
-        ValueError: gone must be a folder; there is no such folder.
+        ValueError: gone must be a file or folder; there is none.
     """
     reading = reading or DEFAULT_READING
     layout = reading.layout or "folders"

@@ -34,7 +34,7 @@ def from_voc(
         >>> from_voc("VOC2007", image_size=64, batch_size=8)
         Traceback (most recent call last):
             ...
-        ValueError: VOC2007 must hold the folder Annotations; it does not.
+        ValueError: VOC2007 must be a file or folder; there is none.
     """
     reading = dataclasses.replace(reading or DEFAULT_READING, layout="voc")
     return from_path(path, reading, **options)

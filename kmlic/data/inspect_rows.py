@@ -18,6 +18,9 @@ from kmlic.data.read_label_names import read_label_names
 from kmlic.data.splits import read_splits, split_images
 from kmlic.data.storage import join
 
+# Value in the sparse targets of rows that list what is absent.
+LISTED_ABSENT = 2
+
 
 @dataclass(frozen=True, eq=False)
 class InspectedRows:
@@ -28,7 +31,8 @@ class InspectedRows:
         names: the labels, in order.
         images: the usable rows.
         checks: what is known of the file of each image.
-        targets: (N, L) int8, sparse: 1 present, -1 unknown, absent elsewhere.
+        targets: (N, L) int8, sparse: 1 present, -1 unknown, absent elsewhere; with
+            `unlisted_unknown` 1 present, LISTED_ABSENT absent, unknown elsewhere.
         skipped: the rows that are not usable, and why.
     """
 
@@ -60,7 +64,7 @@ class InspectedRows:
 
         Raises:
             ValueError: naming the first image without a split where others have one, or
-                if a split has no image.
+                if a new split gets no image.
         """
         if splitting == "none":
             return np.full(len(self.images), SPLITS.index("test"), np.int8)
@@ -90,14 +94,27 @@ class InspectedRows:
                 f"{source} row {first.row}: every row must name its split, or none; "
                 f"{first.path!r} has none."
             )
-        numbers = np.array([SPLITS.index(name) for name in given], np.int8)
-        counts = np.bincount(numbers, minlength=len(SPLITS))
-        if not counts.all():
-            raise ValueError(
-                f"{source} must put at least one image in each of {SPLITS}; got "
-                f"{dict(zip(SPLITS, counts.tolist(), strict=True))}."
-            )
-        return numbers
+        return np.array([SPLITS.index(name) for name in given], np.int8)
+
+    @property
+    def unlisted_unknown(self) -> bool:
+        """Returns whether labels that a row does not list are unknown."""
+        return self.listing.unlisted == "unknown"
+
+    def dense_targets(self, members: np.ndarray | None = None) -> np.ndarray:
+        """Returns the targets of images as an array: 1 present, 0 absent, -1 unknown.
+
+        Shapes: (len(members), L) int8.
+
+        Args:
+            members: indices of the images; all of them when None.
+        """
+        targets = self.targets if members is None else self.targets[members]
+        dense = targets.toarray()
+        if self.unlisted_unknown:
+            dense -= 1  # 0 for present, 1 for absent, -1 for unknown
+            dense[dense >= 0] ^= 1
+        return dense
 
     @property
     def lack(self) -> str:
@@ -196,7 +213,7 @@ def inspect_rows(
         names,
         images,
         tuple(result for result in checks if not result.problem),
-        _targets(images, names),
+        _targets(images, names, listing.unlisted == "unknown"),
         tuple(
             SkippedRow(row.row, row.path, problem)
             for row, problem in zip(rows, problems, strict=True)
@@ -244,13 +261,17 @@ def _absolute(root: str | Path) -> str:
     return os.path.abspath(root)  # noqa: PTH100 - resolve would follow links
 
 
-def _targets(images: Sequence[ImageRow], names: Sequence[str]) -> csr_array:
+def _targets(
+    images: Sequence[ImageRow], names: Sequence[str], unlisted_unknown: bool
+) -> csr_array:
     column = {name: index for index, name in enumerate(names)}
     starts: list[int] = [0]
     columns: list[int] = []
     values: list[int] = []
     for row in images:
-        marks = {column[name]: -1 for name in row.unknown if name in column}
+        other = LISTED_ABSENT if unlisted_unknown else -1
+        others = row.absent if unlisted_unknown else row.unknown
+        marks = {column[name]: other for name in others if name in column}
         marks |= {column[name]: 1 for name in row.labels}
         columns.extend(marks)
         values.extend(marks.values())

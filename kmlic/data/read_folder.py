@@ -1,61 +1,286 @@
-"""A dataset of a folder of images, labelled by subfolders or text files."""
+"""The images of a folder, labelled by subfolders or by text files."""
 
+import hashlib
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from kmlic.data.find_images import has_image_suffix
+from kmlic.data.finding import Finding
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.data.storage import files_below, is_file, is_folder, join, read_file
-from kmlic.list_images import SUFFIXES
+from kmlic.data.split_name import split_name
+from kmlic.data.storage import Files, files_below, is_folder, join, read_file
 
 _MAX_TAGS_BYTES = 1_000_000
+_MAX_IMAGE_BYTES = 2**31 - 1
+# Images, and what holds them, of kinds that are not decoded.
+_OTHER_KINDS = (
+    *(".arw", ".cr2", ".cr3", ".dcm", ".dng", ".eps", ".exr", ".ico", ".j2k", ".jp2"),
+    *(".jxl", ".nef", ".orf", ".pbm", ".pcx", ".pdf", ".pgm", ".pnm", ".ppm", ".psd"),
+    *(".raf", ".raw", ".rw2", ".svg", ".tga", ".xcf"),
+)
+# A line of YOLO's files: the number of a class, and coordinates.
+_BOX = re.compile(r"\d+(\s+-?\d*\.?\d+(e-?\d+)?){4,}")
+_CLASSES = ("classes.txt", "obj.names")
+# Underscores within words; emoticons such as ^_^ and x_x keep theirs.
+_SPACE = re.compile(r"(?<=[\w)])_(?=[\w(])")
+_SHORTEST_WORDS = 4
+_SHOWN = 1000
 
 
 def read_folder(path: str | Path, reading: ReadingOptions) -> Listing:
-    """Lists the images of a folder with their labels, see `from_folder`."""
-    separator = reading.separator
+    """Reads images in folders named after their labels, or beside files of tags.
+
+    Args:
+        path: the folder, see `from_folder`.
+        reading: its layout is "folders" unless it is "tags".
+
+    Raises:
+        ValueError: if there is no such folder, or text files hold boxes.
+    """
     if not is_folder(path):
         raise ValueError(f"{path} must be a folder; there is no such folder.")
-    read = _by_tags if reading.layout == "tags" else _by_folder
+    files = files_below(path)
+    images = [name for name in files.names if has_image_suffix(name)]
+    if not images:
+        kinds = Counter(Path(name).suffix or "without a suffix" for name in files.names)
+        held = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5))
+        raise ValueError(
+            f"{path} must list at least one image; it lists none. It holds "
+            f"{held or 'no file'}; {files.hidden} hidden files and "
+            f"{len(files.broken)} broken links are not looked at."
+        )
+    splits = _splits(images, 2 if reading.layout == "tags" else 3)
+    if reading.layout == "tags":
+        rows, findings = _read_tags(path, files, images, splits, reading.separator)
+        summary = "images with a text file of labels beside each"
+    else:
+        rows = _read_folders(images, splits, reading.separator)
+        findings = []
+        if reading.separator is None:  # else each folder names all labels
+            rows, findings = _join_copies(path, rows)
+        summary = "images in a folder for each label"
+    if splits:
+        summary += ", below a folder for each split"
+    return Listing(
+        rows, path, path, findings=[*findings, *_left_out(files)], summary=summary
+    )
+
+
+def tags_of(image: str, names: set[str]) -> str | None:
+    """Returns the text file among names that is beside an image.
+
+    Example:
+        >>> tags_of("a/1.jpg", {"a/1.txt"}), tags_of("1.jpg", {"1.jpg.txt"})
+        ('a/1.txt', '1.jpg.txt')
+    """
+    beside = (f"{image.rpartition('.')[0]}.txt", f"{image}.txt")
+    return next((name for name in beside if name in names), None)
+
+
+def _splits(images: Sequence[str], depth: int) -> dict[str, str]:
+    """Returns folder to split, if all images are below folders named after splits."""
+    parts = [image.split("/") for image in images]
+    if not parts or any(len(each) < depth for each in parts):
+        return {}
+    found = {each[0]: split_name(each[0]) or "" for each in parts}
+    return found if all(found.values()) else {}
+
+
+def _read_folders(
+    images: Sequence[str], splits: dict[str, str], separator: str | None
+) -> list[ImageRow]:
     rows = []
-    for image in images_below(path):
+    for image in images:
+        top, *_, folder, _ = ["", "", *image.split("/")][-3:]
+        top = image.partition("/")[0]
+        names = folder.split(separator) if separator else [folder]
+        labels = tuple(name.strip() for name in names)
+        problem = ""
+        if not folder:
+            problem = "an image must be in the folder of a label"
+        elif not all(labels):
+            problem = f"labels must not be empty; got {list(labels)}"
+        split = splits.get(top, "")
+        rows.append(
+            ImageRow(0, image, () if problem else labels, split=split, problem=problem)
+        )
+    return rows
+
+
+def _join_copies(
+    path: str | Path, rows: list[ImageRow]
+) -> tuple[list[ImageRow], list[Finding]]:
+    """Joins the rows of files that are copies of each other in several folders."""
+    if "://" in os.fspath(path):
+        return rows, []
+    by_size: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for index, row in enumerate(rows):
+        if not row.problem:
+            size = os.stat(join(path, row.path)).st_size  # noqa: PTH116 - a million files
+            by_size[size, row.split].append(index)
+    joined: list[list[int]] = []
+    for (size, _), members in by_size.items():
+        if size and len({rows[index].labels for index in members}) > 1:
+            copies: dict[bytes, list[int]] = defaultdict(list)
+            for index in members:
+                copies[_digest(path, rows[index].path)].append(index)
+            joined += [own for own in copies.values() if len(own) > 1]
+    joined = [own for own in joined if len({rows[i].labels for i in own}) > 1]
+    if not joined:
+        return rows, []
+    dropped: set[int] = set()
+    rows = list(rows)
+    shown = []
+    for first, *others in joined:
+        labels = dict.fromkeys(n for i in (first, *others) for n in rows[i].labels)
+        shown.append([rows[first].path, ", ".join(rows[i].path for i in others)])
+        rows[first] = rows[first]._replace(labels=tuple(labels))
+        dropped.update(others)
+    note = Finding(
+        "note",
+        "Images in the folders of several labels",
+        len(joined),
+        "Files with the same content are one image with all these labels.",
+        ("image", "copies"),
+        shown[:_SHOWN],
+    )
+    return [row for i, row in enumerate(rows) if i not in dropped], [note]
+
+
+def _digest(path: str | Path, image: str) -> bytes:
+    content = read_file(join(path, image), max_bytes=_MAX_IMAGE_BYTES)
+    return hashlib.sha256(content).digest()
+
+
+def _read_tags(
+    path: str | Path,
+    files: Files,
+    images: Sequence[str],
+    splits: dict[str, str],
+    separator: str | None,
+) -> tuple[list[ImageRow], list[Finding]]:
+    names = set(files.names)
+    texts: dict[str, list[str]] = {}
+    problems: dict[str, str] = {}
+    for image in images:
         try:
-            labels = tuple(label.strip() for label in read(image, path, separator))
-            problem = (
-                "" if all(labels) else f"labels must not be empty; got {list(labels)}"
-            )
+            texts[image] = _lines(path, image, names)
         except ValueError as error:
-            labels, problem = (), str(error)
-        rows.append(ImageRow(0, image, labels, problem=problem))
-    return Listing(rows, path, path)
+            problems[image] = str(error)
+    lines = [line for own in texts.values() for line in own]
+    boxes = lines and all(map(_BOX.fullmatch, lines))
+    findings = []
+    if boxes:
+        classes = _read_classes(path, names)
+        findings.append(
+            Finding(
+                "note",
+                "Text files that hold boxes",
+                sum(map(bool, texts.values())),
+                "A label is present where a box has its class.",
+            )
+        )
+    elif separator is None:
+        tags = "," in "".join(lines) or any("_" not in line for line in lines)
+        separator = "," if tags else " "
+    rows = []
+    for image in images:
+        labels: Iterable[str] = ()
+        problem = problems.get(image, "")
+        try:
+            if boxes and not problem:
+                labels = [classes[int(line.split()[0])] for line in texts[image]]
+            elif not problem:
+                labels = _tags(texts[image], separator or ",")
+        except IndexError:
+            problem = f"classes must be in {_CLASSES[0]}; got {texts[image]}"
+        split = splits.get(image.partition("/")[0], "")
+        own = tuple(dict.fromkeys(labels))
+        rows.append(ImageRow(0, image, own, split=split, problem=problem))
+    return rows, findings
 
 
-def images_below(path: str | Path) -> list[str]:
-    """Lists the image files at all levels below a folder, relative to it, in order."""
-    return [name for name in files_below(path) if name.lower().endswith(SUFFIXES)]
-
-
-def tags_beside(image: str) -> str:
-    """Returns the name of the text file beside an image."""
-    return f"{image.rpartition('.')[0]}.txt"
-
-
-def _by_folder(image: str, root: str | Path, separator: str | None) -> list[str]:
-    del root
-    *_, folder, _ = ["", *image.split("/")]
-    if not folder:
-        raise ValueError("an image must be in the folder of a label")
-    return folder.split(separator) if separator else [folder]
-
-
-def _by_tags(image: str, root: str | Path, separator: str | None) -> list[str]:
-    tags = tags_beside(image)
-    name = tags.rpartition("/")[2]
-    if not is_file(join(root, tags)):
+def _lines(path: str | Path, image: str, names: set[str]) -> list[str]:
+    beside = tags_of(image, names)
+    if beside is None:
+        name = f"{image.rpartition('.')[0]}.txt".rpartition("/")[2]
         raise ValueError(f"{name} with its labels must be beside it")
     try:
-        content = read_file(join(root, tags), max_bytes=_MAX_TAGS_BYTES)
+        content = read_file(join(path, beside), max_bytes=_MAX_TAGS_BYTES)
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{name} must be UTF-8 text") from error
-    lines = text.replace(separator or ",", "\n").splitlines()
-    return [line for line in lines if line.strip()]
+        raise ValueError(f"{beside.rpartition('/')[2]} must be UTF-8 text") from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _read_classes(path: str | Path, names: set[str]) -> list[str]:
+    """Returns the names of the classes whose numbers YOLO's files hold."""
+    found = next((name for name in _CLASSES if name in names), None)
+    if found is None:
+        raise ValueError(
+            f"{path} must hold labels; the text files beside its images hold boxes, a "
+            "number of a class and coordinates, as YOLO writes them. Put the names of "
+            f"the classes, one per line, into {join(path, _CLASSES[0])}, or convert "
+            "the boxes to COCO's JSON."
+        )
+    content = read_file(join(path, found), max_bytes=_MAX_TAGS_BYTES)
+    return [line.strip() for line in content.decode("utf-8", "replace").splitlines()]
+
+
+def _tags(lines: Sequence[str], separator: str) -> list[str]:
+    tags = "\n".join(lines).replace(separator, "\n").splitlines()
+    return [tag for tag in map(_tag, tags) if tag]
+
+
+def _tag(text: str) -> str:
+    r"""Returns a tag without escapes, with spaces for underscores.
+
+    Example:
+        >>> _tag(r"miku_\(vocaloid\)"), _tag("^_^")
+        ('miku (vocaloid)', '^_^')
+    """
+    text = re.sub(r"\\(.)", r"\1", text.strip())
+    return text if len(text) < _SHORTEST_WORDS else _SPACE.sub(" ", text)
+
+
+def _left_out(files: Files) -> list[Finding]:
+    kinds = Counter(Path(name).suffix.lower() for name in files.names)
+    others = {kind: kinds[kind] for kind in _OTHER_KINDS if kinds[kind]}
+    held = {name.rpartition("/")[0] for name in files.names if has_image_suffix(name)}
+    lost = {
+        name.rpartition("/")[0]
+        for name in files.names
+        if Path(name).suffix.lower() in others
+    } - held
+    text = ", ".join(f"{count} {kind}" for kind, count in others.items())
+    text += " are left out; they cannot be decoded. Convert them to JPEG or PNG."
+    if lost:
+        text += f" Nothing else is in: {', '.join(sorted(lost))}."
+    return [
+        Finding(
+            "warning",
+            "Images of kinds that are not read",
+            sum(others.values()),
+            text,
+            ("kind", "files"),
+            [[kind, str(count)] for kind, count in others.items()],
+        ),
+        Finding(
+            "warning",
+            "Links that lead nowhere",
+            len(files.broken),
+            "What they should hold is left out.",
+            ("link",),
+            [[name] for name in files.broken[:_SHOWN]],
+        ),
+        Finding(
+            "note",
+            "Hidden files that are left out",
+            files.hidden,
+            "Their names, or those of folders above them, begin with a dot.",
+        ),
+    ]

@@ -67,7 +67,8 @@ class ReadingOptions:
     label_names: Path | None = None
     """Text file with one label per line, in the order of the model's outputs."""
     rename: Path | None = None
-    """CSV with the columns old and new; a label whose new name is empty is left out."""
+    """CSV with the columns old and new, or else two columns without a header; a label
+    whose new name is empty is left out."""
     merge: bool = False
     """Makes labels that differ in case, spaces or hyphens only one label."""
     ignore_labels: tuple[str, ...] = ()

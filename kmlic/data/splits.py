@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 
 from kmlic.check_choice import check_choice
 from kmlic.data.multi_label_data import SPLITS
+from kmlic.data.split_name import split_name
 from kmlic.data.storage import read_columns
 from kmlic.data.stratify import stratify
 from kmlic.escape_text import unguard_cell
@@ -31,7 +32,8 @@ def split_images(
 
     Args:
         targets: (N, L), 1 present; anything else counts as absent. May be sparse.
-        fractions: of training, validation and test; positive, summing to 1.
+        fractions: of training, validation and test, summing to 1; a split of 0 gets no
+            image.
         groups: any number of groupings, each with one key per image; images that share
             a key, other than None, stay in one split.
         method: "stratified" or "random".
@@ -49,14 +51,17 @@ def split_images(
         >>> [targets[split == i].sum(axis=0).tolist() for i in range(3)]
         [[5, 5], [2, 2], [3, 3]]
     """
-    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+    shares = np.asarray(fractions, np.float64)
+    if len(shares) != 3 or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-6:
         raise ValueError(
-            "`fractions` must be three positive numbers that sum to 1 (training, "
+            "`fractions` must be three numbers, 0 or more, that sum to 1 (training, "
             f"validation, test); got fractions={tuple(fractions)}."
         )
-    split, num_groups = _deal(targets, fractions, groups, method, seed)
+    wanted = np.flatnonzero(shares)
+    dealt, num_groups = _deal(targets, shares[wanted], groups, method, seed)
+    split = wanted.astype(np.int8)[dealt]
     count, counts = len(split), np.bincount(split, minlength=3)
-    if not counts.all():
+    if not counts[wanted].all():
         raise ValueError(
             f"`fractions` must leave at least one image in each split; got "
             f"fractions={tuple(fractions)} for {count} images in "
@@ -116,10 +121,11 @@ def read_splits(path: str | Path) -> dict[str, str]:
     """
     splits: dict[str, str] = {}
     for line, row in read_columns(path, ("path", "split")):
-        image, split = unguard_cell(row["path"]), row["split"]
-        if split not in SPLITS:
+        image, split = unguard_cell(row["path"]), split_name(row["split"])
+        if not split:
             raise ValueError(
-                f"{path} row {line}: split must be one of {SPLITS}; got {split!r}."
+                f"{path} row {line}: split must be one of {SPLITS}; got "
+                f"{row['split']!r}."
             )
         if image in splits:
             raise ValueError(
@@ -132,7 +138,7 @@ def read_splits(path: str | Path) -> dict[str, str]:
 
 def _deal(
     targets: np.ndarray | csr_array,
-    fractions: Sequence[float],
+    fractions: Sequence[float] | np.ndarray,
     groups: Sequence[Sequence[Hashable]],
     method: str,
     seed: int,

@@ -1,11 +1,12 @@
 """Files on a disk, or in a store such as gs:// or s3://, as TensorFlow reads them."""
 
+import codecs
 import csv
 import io
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, NamedTuple, TextIO
 
 # TensorFlow, whose import takes seconds, is imported for stores only.
 _MAX_TEXT_BYTES = 2 * 1024**3
@@ -51,8 +52,24 @@ def is_folder(path: str | Path) -> bool:
     return Path(path).is_dir() if _is_local(path) else _ask("isdir", path)
 
 
-def files_below(folder: str | Path) -> list[str]:
-    """Lists the files at all levels below a folder, relative to it, in order.
+class Files(NamedTuple):
+    """Holds the files at all levels below a folder.
+
+    Args:
+        names: relative to the folder, in order.
+        hidden: number of files left out because they or a folder above them is hidden.
+        broken: links that lead to no file or folder.
+    """
+
+    names: list[str]
+    hidden: int = 0
+    broken: tuple[str, ...] = ()
+
+
+def files_below(folder: str | Path) -> Files:
+    """Lists the files at all levels below a folder that are not hidden.
+
+    Links to folders are followed, but never back to a folder above them.
 
     Raises:
         ValueError: if the folder cannot be listed.
@@ -60,28 +77,55 @@ def files_below(folder: str | Path) -> list[str]:
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     for name in ("b/a.jpg", "a.jpg"):
+        ...     for name in ("b/a.jpg", "a.jpg", ".cache/a.jpg"):
         ...         (Path(folder) / name).parent.mkdir(exist_ok=True)
         ...         (Path(folder) / name).touch()
         ...     files_below(folder)
-        ['a.jpg', 'b/a.jpg']
+        Files(names=['a.jpg', 'b/a.jpg'], hidden=1, broken=())
     """
-    if _is_local(folder):
-        top = Path(folder)
-        paths = (path for path in top.rglob("*") if path.is_file())
-        return [path.relative_to(top).as_posix() for path in sorted(paths)]
-    import tensorflow as tf
-
     root = os.fspath(folder).rstrip("/") + "/"
-    try:
-        found = [
-            join(below, name).removeprefix(root)
-            for below, _, names in tf.io.gfile.walk(root)
-            for name in names
-        ]
-    except tf.errors.OpError as error:
-        raise ValueError(f"{folder} must be readable; got {error.message}.") from error
-    return sorted(found, key=lambda path: path.split("/"))
+    broken: list[str] = []
+    if not _is_local(folder):
+        import tensorflow as tf
+
+        try:
+            found = [
+                join(below, name).removeprefix(root)
+                for below, _, names in tf.io.gfile.walk(root)
+                for name in names
+            ]
+        except tf.errors.OpError as error:
+            raise ValueError(
+                f"{folder} must be readable; got {error.message}."
+            ) from error
+    else:
+        found = [path.removeprefix(root) for path in _walk(root, frozenset(), broken)]
+    split = [(name.split("/"), name) for name in found]
+    shown = [pair for pair in split if not any(map(_is_hidden, pair[0]))]
+    return Files(
+        [name for _, name in sorted(shown)],
+        len(found) - len(shown),
+        tuple(sorted(path.removeprefix(root) for path in broken)),
+    )
+
+
+def _walk(folder: str, above: frozenset[str], broken: list[str]) -> Iterator[str]:
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    with os.scandir(folder) as entries:
+        found = list(entries)
+    for entry in found:
+        if entry.is_dir():
+            yield from _walk(f"{entry.path}/", above | {real}, broken)
+        elif entry.is_file():
+            yield entry.path
+        elif entry.is_symlink():
+            broken.append(entry.path)
+
+
+def _is_hidden(part: str) -> bool:
+    return part.startswith(".") or part == "__MACOSX"
 
 
 def read_file(path: str | Path, *, max_bytes: int, name: str = "") -> bytes:
@@ -143,13 +187,16 @@ def read_lines(path: str | Path, *, hint: str = "") -> list[str]:
 
 
 def open_text(path: str | Path) -> TextIO:
-    """Opens a UTF-8 file line by line; one in a store is read at once."""
-    if _is_local(path):
-        return Path(path).open(encoding="utf-8-sig", newline="")
-    import tensorflow as tf
+    """Opens a UTF-8 file line by line, or a UTF-16 one that begins with its mark.
 
-    content = io.BytesIO(tf.io.gfile.GFile(path, "rb").read())
-    return io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
+    One in a store is read at once.
+    """
+    file = _open_bytes(path)
+    start = file.read(2)
+    file.seek(0)
+    utf16 = start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    encoding = "utf-16" if utf16 else "utf-8-sig"
+    return io.TextIOWrapper(file, encoding=encoding, newline="")
 
 
 def read_columns(
@@ -179,17 +226,35 @@ def read_columns(
                 f"{path} line {reader.reader.line_num}: must be CSV; got {error}."
             ) from error
         except UnicodeDecodeError as error:
+            line, position = find_undecodable(path)
             raise ValueError(
-                f"{path} line {_first_undecodable(path)}: must be UTF-8; got {error}."
+                f"{path} line {line}: must be UTF-8; byte {position} is not."
             ) from error
 
 
-def _first_undecodable(path: str | Path) -> int:
-    with Path(path).open("rb") as file:
+def find_undecodable(path: str | Path) -> tuple[int, int]:
+    """Returns the line and the position of the first byte that is not UTF-8.
+
+    Args:
+        path: a file that is not UTF-8.
+    """
+    position = 0
+    with _open_bytes(path) as file:
         for number, line in enumerate(file, start=1):
-            if b"\xef\xbf\xbd" in line.decode("utf-8", "replace").encode():
-                return number
-    return 0
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                return number, position + error.start
+            position += len(line)
+    return 0, position
+
+
+def _open_bytes(path: str | Path) -> BinaryIO:
+    if _is_local(path):
+        return Path(path).open("rb")
+    import tensorflow as tf
+
+    return io.BytesIO(tf.io.gfile.GFile(path, "rb").read())
 
 
 def _read_local(path: Path, max_bytes: int, name: str) -> bytes:

@@ -9,7 +9,9 @@ from kmlic.data.progress import with_progress
 
 
 def stratify(
-    present: csr_array, fractions: Sequence[float], random: np.random.RandomState
+    present: csr_array,
+    fractions: Sequence[float] | np.ndarray,
+    random: np.random.RandomState,
 ) -> np.ndarray:
     """Assigns images to splits, those with the rarest remaining label first.
 

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -151,8 +151,8 @@ def _finding(
 
 def _read_renames(path: Path) -> dict[str, str]:
     renamed: dict[str, str] = {}
-    for line, row in read_columns(path, ("old", "new")):
-        old, new = _clean(row["old"]), _clean(row["new"])
+    for line, old, new in _read_pairs(path):
+        old, new = _clean(old), _clean(new)
         if not old or renamed.get(old, new) != new:
             raise ValueError(
                 f"{path} line {line}: old must be a label that is renamed once; got "
@@ -162,6 +162,19 @@ def _read_renames(path: Path) -> dict[str, str]:
     if not renamed:
         raise ValueError(f"{path} must rename at least one label; it is empty.")
     return renamed
+
+
+def _read_pairs(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Yields the cells of the columns old and new, or else of the first two."""
+    for line, row in read_columns(path, ()):
+        columns = ("old", "new") if {"old", "new"} <= row.keys() else tuple(row)[:2]
+        if len(columns) < 2:
+            raise ValueError(
+                f"{path} line 1: must have the columns old and new; got {list(row)}."
+            )
+        if line == 2 and columns != ("old", "new"):
+            yield 1, columns[0], columns[1]  # there may be no header
+        yield line, row[columns[0]], row[columns[1]]
 
 
 def _change(row: ImageRow, becomes: Mapping[str, str], changed: set[str]) -> ImageRow:

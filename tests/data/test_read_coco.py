@@ -82,6 +82,7 @@ def test_says_which_box_is_none(path):
 
 
 def test_names_missing_images_by_their_number(path):
+    (path.parent / "images/0.jpg").unlink()
     with pytest.raises(ValueError, match=r"json row 1: .*0\.jpg must exist"):
         from_coco(path, **SIZES)
 
@@ -91,18 +92,17 @@ def test_names_missing_images_by_their_number(path):
     [
         (lambda c: c.pop("images"), 'must hold a list "images"'),
         (lambda c: c.update(images=[], annotations=[]), "must list at least one image"),
-        (lambda c: c["images"][2].pop("id"), '3 of "images": id must be of type int'),
+        (
+            lambda c: c["images"][2].pop("id"),
+            '3 of "images": id must be of type int or str; got None',
+        ),
         (
             lambda c: c["categories"][0].update(name=1),
             'entry 1 of "categories": name must be of type str',
         ),
         (
-            lambda c: c["annotations"][4].update(image_id=1),
-            "annotation 5: .*; got 1 and 7",
-        ),
-        (
             lambda c: c["annotations"][0].update(category_id=1),
-            "annotation 1: .*; got 100 and 1",
+            "category of annotation 1 must be listed; got 1",
         ),
     ],
 )

@@ -85,7 +85,7 @@ def test_names_every_image_without_labels_or_pixels(tmp_path):
 def test_refuses_wrong_arguments_and_empty_folders(tmp_path, wrong, rule):
     with pytest.raises(ValueError, match=rule):
         from_folder(tmp_path, ReadingOptions(**wrong), **SIZES)
-    with pytest.raises(ValueError, match="there is no such folder"):
+    with pytest.raises(ValueError, match="must be a file or folder; there is none"):
         from_folder(tmp_path / "gone", **SIZES)
 
 

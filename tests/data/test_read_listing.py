@@ -28,7 +28,10 @@ def test_tells_coco_by_its_suffix(tmp_path):
     path.write_text(json.dumps(content))
     listing = read_listing(path, ReadingOptions(root=str(tmp_path / "images")))
     assert listing.rows[0].labels == ("dog",)
-    assert listing.label_names == ["cat", "dog"]
+    assert list(listing.label_names) == ["dog"]
+    unused = listing.findings[0]
+    assert unused.title == "Categories that no annotation has"
+    assert unused.rows == [["cat"]]
 
 
 def test_tells_voc_by_its_folder(tmp_path):
@@ -59,5 +62,5 @@ def test_says_what_does_not_fit(tmp_path):
         read_listing(tmp_path, ReadingOptions(layout="xml"))
     with pytest.raises(ValueError, match="root='images' for the layout 'folders'"):
         read_listing(tmp_path, ReadingOptions(root="images"))
-    with pytest.raises(ValueError, match="there is no such file"):
+    with pytest.raises(ValueError, match="must be a file or folder; there is none"):
         read_listing(tmp_path / "gone.csv")

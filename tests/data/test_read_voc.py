@@ -75,7 +75,7 @@ def test_entities_that_grow_are_refused_at_once(folder):
 def test_refuses_wrong_arguments_and_other_folders(folder):
     with pytest.raises(ValueError, match="difficult='ignore'"):
         from_voc(folder, ReadingOptions(difficult="ignore"), **SIZES)
-    with pytest.raises(ValueError, match="must hold the folder Annotations"):
+    with pytest.raises(ValueError, match="must hold XML files"):
         from_voc(folder / "JPEGImages", **SIZES)
 
 

@@ -88,11 +88,26 @@ def test_unknown_and_missing_labels_do_not_count_as_present():
     assert np.bincount(split_images(targets)).tolist() == [14, 2, 4]
 
 
+@pytest.mark.parametrize("method", ["stratified", "random"])
+@pytest.mark.parametrize(
+    ("fractions", "counts"),
+    [
+        ((0.9, 0.1, 0), [18, 2, 0]),
+        ((0, 0, 1), [0, 0, 20]),
+        ((0.5, 0, 0.5), [10, 0, 10]),
+    ],
+)
+def test_a_split_may_stay_empty(method, fractions, counts):
+    targets = np.random.default_rng(0).integers(0, 2, (20, 3))
+    split = split_images(targets, fractions=fractions, method=method)
+    assert np.bincount(split, minlength=3).tolist() == counts
+
+
 @pytest.mark.parametrize(
     ("wrong", "rule"),
     [
         ({"fractions": (0.5, 0.5)}, r"fractions=\(0\.5, 0\.5\)"),
-        ({"fractions": (0.8, 0.2, 0.0)}, "three positive numbers"),
+        ({"fractions": (0.8, 0.4, -0.2)}, "three numbers, 0 or more"),
         ({"fractions": (0.8, 0.2, 0.2)}, "sum to 1"),
         ({"method": "sorted"}, "method='sorted'"),
         ({"groups": ([1],)}, "got 1 for 9 images"),
@@ -112,7 +127,7 @@ def test_refuses_splits_that_cannot_be_made(wrong, rule):
             r"columns path, split; got \['path', 'part'\]",
         ),
         ("", "got None"),
-        ("path,split\na.png,train\nb.png,val\n", "row 3: .* got 'val'"),
+        ("path,split\na.png,train\nb.png,part\n", "row 3: .* got 'part'"),
         ("path,split\na.png,train\na.png,test\n", "row 3: .*'a.png' is listed twice"),
     ],
 )

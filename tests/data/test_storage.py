@@ -60,8 +60,8 @@ def test_folders_and_annotations_may_lie_in_a_store():
         rows = inspect_rows(read_listing(f"{root}/{kind}"))
         assert rows.names == expected and len(rows.images) == 12
         assert not rows.skipped
-    assert files_below(f"{root}/labels")[:2] == ["cat/1.jpg", "cat/11.jpg"]
-    with pytest.raises(ValueError, match="there is no such folder"):
+    assert files_below(f"{root}/labels").names[:2] == ["cat/1.jpg", "cat/11.jpg"]
+    with pytest.raises(ValueError, match="must be a file or folder; there is none"):
         read_listing(f"{root}/gone", ReadingOptions(layout="folders"))
 
 

@@ -54,10 +54,18 @@ def test_renames_by_a_file(tmp_path):
     assert absent.level == "warning" and absent.rows == [["horse"]]
 
 
+@pytest.mark.parametrize("header", ["", "attribute_id,attribute_name\n"])
+def test_two_columns_may_have_no_header_or_another_one(tmp_path, header):
+    path = tmp_path / "names.csv"
+    path.write_text(f"{header}/m/1,Dog\n/m/2,Cat\n", encoding="utf-8")
+    listing = tidy(("/m/1",), ("/m/2", "/m/1"), rename=path)
+    assert labels_of(listing) == [("Dog",), ("Cat", "Dog")]
+
+
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("a,b\nx,y\n", r"renames.csv line 1: must have the columns old, new"),
+        ("a\nx\n", r"renames.csv line 1: must have the columns old and new"),
         ("old,new\nx,y\nx,z\n", r"renames.csv line 3: old must be .* once; got 'x'"),
         ("old,new\n,z\n", r"renames.csv line 2: old must be"),
         ("old,new\n", r"renames.csv must rename at least one label"),

@@ -1,0 +1,165 @@
+"""The image files that the names in a dataset's file mean."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from kmlic.data.finding import Finding
+from kmlic.data.storage import files_below, is_folder, join
+from kmlic.list_images import SUFFIXES
+
+# Names that are looked up before the whole folder is listed; fewer in a store.
+_PROBES, _STORE_PROBES = 64, 4
+_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://[^/]*/|[a-zA-Z]:/")
+_SHOWN = 1000
+
+
+class FoundImages(NamedTuple):
+    """Holds where the images of a dataset are.
+
+    Args:
+        paths: one per name, relative to the root; the name where there is no file.
+        problems: index of a name to the rule that it breaks.
+        findings: a note about the names that are not paths themselves.
+    """
+
+    paths: list[str]
+    problems: dict[int, str]
+    findings: tuple[Finding, ...]
+
+
+def find_images(
+    names: Sequence[str], root: str | Path, *, suffix: str = ""
+) -> FoundImages:
+    r"""Finds the image files below a folder that names mean.
+
+    A name may lack its suffix or the folders above it, have a bucket or the folders of
+    another machine in front, or be written with backslashes. A name whose folders are
+    others than those of every file is not found.
+
+    Args:
+        names: of the images.
+        root: the folder; may be in a store.
+        suffix: added to names that have no image's suffix.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     (Path(folder) / "train").mkdir()
+        ...     (Path(folder) / "train" / "7.jpg").touch()
+        ...     find_images(["7", r"C:\photos\train\7.jpg"], folder).paths
+        ['train/7.jpg', 'train/7.jpg']
+    """
+    plain = [_plain(name, root, suffix) for name in names]
+    if _all_exist(plain, root) or not is_folder(root):
+        return FoundImages(plain, {}, ())
+    files = _Files(root)
+    paths, problems, changed = [], {}, []
+    names_of: dict[str, str] = {}
+    for index, (name, given) in enumerate(zip(plain, names, strict=True)):
+        found = files.find(name)
+        paths.append(found[0] if found else name)
+        other = names_of.setdefault(paths[-1], given)
+        if len(found) > 1:
+            problems[index] = (
+                f"an image must be named by one path; {given!r} may be {found[0]} or "
+                f"{found[1]}"
+            )
+        elif other != given:
+            problems[index] = (
+                f"an image must have one name; {given!r} and {other!r} are {paths[-1]}"
+            )
+        elif found and found[0] != given:
+            changed.append([given, found[0]])
+    if not changed:
+        return FoundImages(paths, problems, ())
+    note = Finding(
+        "note",
+        "Image names completed to paths",
+        len(changed),
+        "The files were found below the root; --root and --suffix say it otherwise.",
+        ("name", "path"),
+        changed[:_SHOWN],
+    )
+    return FoundImages(paths, problems, (note,))
+
+
+def has_image_suffix(name: str) -> bool:
+    """Returns whether a name ends as image files do.
+
+    Example:
+        >>> has_image_suffix("a.JPG"), has_image_suffix("v1.2")
+        (True, False)
+    """
+    return name.lower().endswith(SUFFIXES)
+
+
+def _plain(name: str, root: str | Path, suffix: str) -> str:
+    """Returns a name with slashes, without a store or drive other than the root's."""
+    name = name.replace("\\", "/")
+    top = f"{root}".rstrip("/") + "/"
+    if "://" in top and name.startswith(top):
+        name = name.removeprefix(top)
+    elif match := _SCHEME.match(name):
+        name = "/" + name[match.end() :]
+        if "%" in name:
+            name = unquote(name)
+    if suffix and name and not has_image_suffix(name):
+        name += suffix
+    return name
+
+
+def _all_exist(names: Sequence[str], root: str | Path) -> bool:
+    store = "://" in f"{root}"
+    step = max(1, len(names) // (_STORE_PROBES if store else _PROBES))
+    for name in names[::step]:
+        if "\0" in name or not has_image_suffix(name):
+            return False
+        if not store and not os.path.isfile(join(root, name)):  # noqa: PTH113 - never fails
+            return False
+    return True
+
+
+class _Files:
+    """Looks up image files by the ends of their paths."""
+
+    def __init__(self, root: str | Path):
+        self._top = f"{Path(root).absolute()}/"
+        names = files_below(root).names
+        self._paths = {name for name in names if has_image_suffix(name)}
+        self._by_end: dict[str, list[str]] = {}
+        for path in sorted(self._paths):
+            end = path.rpartition("/")[2].lower()
+            for key in (end, end.rpartition(".")[0]):
+                self._by_end.setdefault(key, []).append(path)
+
+    def find(self, name: str) -> list[str]:
+        """Returns the paths that a name may mean, those with most folders in common."""
+        name = name.removeprefix(self._top)
+        if name in self._paths:
+            return [name]
+        parts = [part for part in name.lower().split("/") if part not in ("", ".")]
+        if not parts or ".." in parts:
+            return []
+        anywhere = name.startswith("/")  # a path of another machine
+        found = {}
+        for path in self._by_end.get(parts[-1], []):
+            folders = path.lower().split("/")[:-1]
+            shared = _shared(folders, parts[:-1])
+            if shared == len(parts) - 1 or (anywhere and shared == len(folders)):
+                found[path] = shared
+        most = max(found.values(), default=0)
+        return [path for path, shared in found.items() if shared == most]
+
+
+def _shared(one: list[str], other: list[str]) -> int:
+    """Returns how many items at the end of both lists are the same."""
+    count = 0
+    for mine, theirs in zip(reversed(one), reversed(other), strict=False):
+        if mine != theirs:
+            break
+        count += 1
+    return count

@@ -1,0 +1,65 @@
+"""The images of an XML file of CVAT, version 1.1 for images."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+from kmlic.data.find_images import find_images
+from kmlic.data.image_row import ImageRow, Listing
+from kmlic.data.reading_options import ReadingOptions
+from kmlic.data.split_name import split_name
+from kmlic.data.storage import is_file, parent, read_file
+
+_MAX_XML_BYTES = 2**30
+
+
+def read_cvat(path: str | Path, reading: ReadingOptions) -> Listing:
+    """Reads the images of CVAT's file, with the labels of their tags and shapes.
+
+    A row is the number of the image in the file, from 1.
+
+    Args:
+        path: the XML file.
+        reading: see `ReadingOptions`.
+
+    Raises:
+        ValueError: naming the file, if it is missing or not such XML.
+    """
+    if not is_file(path):
+        raise ValueError(f"{path} must be an XML file; there is no such file.")
+    root = parent(path) if reading.root is None else reading.root
+    try:
+        # Expat limits the growth of entities; ElementTree loads nothing from outside.
+        tree = ElementTree.fromstring(read_file(path, max_bytes=_MAX_XML_BYTES))
+    except (LookupError, ElementTree.ParseError) as error:
+        raise ValueError(f"{path} must be CVAT's XML; got {error}.") from error
+    images = tree.findall("image")
+    if tree.tag != "annotations":
+        raise ValueError(
+            f"{path} must be CVAT's XML for images, with the element annotations; got "
+            f"{tree.tag}."
+        )
+    found = find_images(
+        [image.get("name", "") for image in images], root, suffix=reading.suffix
+    )
+    rows = []
+    for index, image in enumerate(images):
+        labels = dict.fromkeys(shape.get("label", "").strip() for shape in image)
+        problem = found.problems.get(index, "")
+        if "" in labels:
+            problem = "a tag and a shape must have a label"
+        rows.append(
+            ImageRow(
+                index + 1,
+                found.paths[index],
+                tuple(labels),
+                split=split_name(image.get("subset", "")) or "",
+                problem=problem,
+            )
+        )
+    return Listing(
+        rows,
+        path,
+        root,
+        findings=found.findings,
+        summary="CVAT for images: the labels of tags and shapes",
+    )

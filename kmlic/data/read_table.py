@@ -1,0 +1,181 @@
+"""The images and labels in the rows of a table."""
+
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+
+from kmlic.data.find_images import find_images, has_image_suffix
+from kmlic.data.finding import Finding
+from kmlic.data.image_row import ImageRow, Listing
+from kmlic.data.reading_options import ReadingOptions
+from kmlic.data.split_name import split_name
+from kmlic.data.table_cells import ABSENT, MARKS, PRESENT, cell_text
+from kmlic.data.table_columns import (
+    Cells,
+    TableColumns,
+    choose_columns,
+    headerless_columns,
+    shorten_header,
+)
+from kmlic.data.table_labels import LabelReader, make_label_reader
+
+_LOOKED_AT = 1000
+_SHOWN = 1000
+
+
+def read_table(
+    source: str | Path,
+    root: str | Path,
+    rows: Iterable[tuple[int, Cells]],
+    reading: ReadingOptions,
+) -> Listing:
+    """Reads the rows of a table; an image that several rows list has all their labels.
+
+    Args:
+        source: where the table comes from, for errors.
+        root: folder that its paths are relative to.
+        rows: line number and cells of each row. The first is the header, unless one of
+            its cells ends as image files do: then it is a row of a split, a path and
+            labels, or of a path and labels.
+        reading: see `ReadingOptions`.
+
+    Raises:
+        ValueError: naming the source, if no column holds images or labels.
+    """
+    rows = iter(rows)
+    line, first = next(rows, (1, ()))
+    header = [cell_text(cell) for cell in first]
+    if any(map(has_image_suffix, header)):
+        columns = headerless_columns(header)
+        rows = itertools.chain([(line, first)], rows)
+    else:
+        looked_at = list(itertools.islice(rows, _LOOKED_AT))
+        columns = choose_columns(source, header, looked_at, reading)
+        rows = itertools.chain(looked_at, rows)
+    images = _Images(columns)
+    labels = make_label_reader(source, columns, reading)
+    for line, cells in rows:
+        images.add(line, cells, labels)
+    given = labels.finish()
+    found = find_images(images.names, root, suffix=reading.suffix)
+    listed = [
+        ImageRow(
+            images.lines[i],
+            found.paths[i],
+            given.present[i],
+            given.unknown[i],
+            images.splits.get(i, ""),
+            images.captions.get(i, ""),
+            images.groups.get(i, ""),
+            problem=images.problems.get(i)
+            or given.problems.get(i)
+            or found.problems.get(i, ""),
+            absent=given.absent[i] if given.absent else (),
+        )
+        for i in range(len(images.names))
+    ]
+    findings = [*columns.findings, *images.findings(), *given.findings]
+    return Listing(
+        listed,
+        source,
+        root,
+        given.label_names,
+        findings=[*findings, *found.findings],
+        unlisted="unknown" if given.absent else "absent",
+        summary=f"{columns.summary}{given.summary}",
+    )
+
+
+class _Images:
+    """Collects what rows say about their images, apart from labels."""
+
+    def __init__(self, columns: TableColumns):
+        self._columns = columns
+        self._index: dict[str, int] = {}
+        self._again = bytearray()  # 1 for an image in several rows
+        self._lines: dict[int, list[int]] = {}
+        self.names: list[str] = []
+        self.lines: list[int] = []
+        self.splits: dict[int, str] = {}
+        self.captions: dict[int, str] = {}
+        self.groups: dict[int, str] = {}
+        self.problems: dict[int, str] = {}
+
+    def add(self, line: int, cells: Cells, labels: LabelReader) -> None:
+        columns = self._columns
+        name = cell_text(cells[columns.path]) if columns.path < len(cells) else ""
+        index = len(self.names)
+        if name:
+            index = self._index.setdefault(name, index)
+        if index < len(self.names):
+            self._again[index] = 1
+            if index in self._lines or len(self._lines) < _SHOWN:
+                own = self._lines.setdefault(index, [self.lines[index]])
+                own.append(line)
+        else:
+            self.names.append(name)
+            self.lines.append(line)
+            self._again.append(0)
+        try:
+            if len(cells) != len(columns.header) and columns.header:
+                cells = self._fitting(cells)
+            self._add_split(index, cells)
+            for column, texts in (
+                (columns.caption, self.captions),
+                (columns.group, self.groups),
+            ):
+                if column is not None and (text := cell_text(cells[column])):
+                    texts.setdefault(index, text)
+        except ValueError as error:
+            self.problems.setdefault(index, str(error))
+            cells = ()
+        labels.add(index, cells)
+
+    def findings(self) -> list[Finding]:
+        count = self._again.count(1)
+        if not count:
+            return []
+        return [
+            Finding(
+                "note",
+                "Images in several rows",
+                count,
+                "An image has the labels of all its rows.",
+                ("image", "rows"),
+                [
+                    [self.names[index], ", ".join(map(str, lines))]
+                    for index, lines in self._lines.items()
+                ],
+            )
+        ]
+
+    def _fitting(self, cells: Cells) -> Cells:
+        header = self._columns.header
+        if len(cells) > len(header) and not any(map(cell_text, cells[len(header) :])):
+            return cells[: len(header)]
+        raise ValueError(
+            f"a row must have {len(header)} cells {shorten_header(header)}; got "
+            f"{len(cells)}. Put quotes around a cell with a comma"
+        )
+
+    def _add_split(self, index: int, cells: Cells) -> None:
+        columns = self._columns
+        split: str | None = ""
+        if columns.split is not None and columns.split < len(cells):
+            split = split_name(cell_text(cells[columns.split]))
+            if split is None:
+                raise ValueError(
+                    "split must be one of train, validation and test; got "
+                    f"{cell_text(cells[columns.split])!r}"
+                )
+        elif columns.is_valid is not None:
+            mark = MARKS.get(cell_text(cells[columns.is_valid]))
+            if mark not in (PRESENT, ABSENT):
+                raise ValueError(
+                    f"is_valid must be True or False; got {cells[columns.is_valid]!r}"
+                )
+            split = "validation" if mark == PRESENT else "train"
+        if split and self.splits.setdefault(index, split) != split:
+            raise ValueError(
+                f"an image must be in one split; got {self.splits[index]} and {split}"
+            )

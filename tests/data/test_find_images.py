@@ -1,0 +1,74 @@
+import pytest
+
+from kmlic.data.find_images import find_images, has_image_suffix
+
+
+def touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("7", "train/7.JPG"),
+        ("7.jpg", "train/7.JPG"),
+        ("train/7.JPG", "train/7.JPG"),
+        ("train\\7.jpg", "train/7.JPG"),
+        ("gs://bucket/photos/train/7.jpg", "train/7.JPG"),
+        ("https://host/train/7.jpg", "train/7.JPG"),
+        ("/home/me/train/7.jpg", "train/7.JPG"),
+        ("C:\\photos\\train\\7.jpg", "train/7.JPG"),
+        ("a b.png", "a b.png"),
+        # No other folder, and nothing above the root, is taken instead.
+        ("test/7.jpg", "test/7.jpg"),
+        ("../7.jpg", "../7.jpg"),
+        ("gone.jpg", "gone.jpg"),
+    ],
+)
+def test_finds_the_file_that_a_name_means(tmp_path, name, path):
+    touch(tmp_path, "train/7.JPG", "a b.png", ".hidden/8.jpg")
+    found = find_images([name], tmp_path)
+    assert found.paths == [path] and not found.problems
+    changed = [[name, path]] if path != name else []
+    assert [row for note in found.findings for row in note.rows] == changed
+
+
+def test_a_name_that_may_be_two_files_is_a_problem(tmp_path):
+    touch(tmp_path, "a/1.jpg", "b/1.jpg")
+    found = find_images(["1.jpg", "b/1.jpg"], tmp_path)
+    assert "may be a/1.jpg or b/1.jpg" in found.problems[0]
+    assert 1 not in found.problems
+
+
+def test_two_names_of_one_file_are_a_problem(tmp_path):
+    touch(tmp_path, "a/1.jpg")
+    found = find_images(["1", "a/1.jpg"], tmp_path)
+    assert "'a/1.jpg' and '1' are a/1.jpg" in found.problems[1]
+
+
+def test_adds_a_suffix_where_there_is_none(tmp_path):
+    touch(tmp_path, "1.jpg", "2.png")
+    assert find_images(["1", "2.png"], tmp_path, suffix=".jpg").paths == [
+        "1.jpg",
+        "2.png",
+    ]
+
+
+def test_names_that_no_system_allows_are_left_to_the_reader(tmp_path):
+    names = ["a\0.jpg", "x" * 5000 + ".jpg", "", "\udcff.jpg"]
+    assert find_images(names, tmp_path).paths == names
+
+
+def test_does_not_list_a_folder_whose_paths_are_right(tmp_path, monkeypatch):
+    touch(tmp_path, "1.jpg", "2.jpg")
+    module = __import__("kmlic.data.find_images", fromlist=["files_below"])
+    monkeypatch.setattr(module, "files_below", None)
+    assert find_images(["1.jpg", "2.jpg"], tmp_path).paths == ["1.jpg", "2.jpg"]
+
+
+def test_suffixes_of_images():
+    assert has_image_suffix("a.HEIC") and not has_image_suffix("jpg")

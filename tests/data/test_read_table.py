@@ -1,0 +1,75 @@
+import pytest
+
+from kmlic.data import ReadingOptions
+from kmlic.data.read_table import read_table
+
+
+def read(tmp_path, *rows, **options):
+    numbered = enumerate(rows, start=1)
+    return read_table("a.csv", tmp_path, numbered, ReadingOptions(**options))
+
+
+def test_an_image_in_several_rows_has_all_their_labels(tmp_path):
+    listing = read(
+        tmp_path,
+        ("path", "labels", "split", "caption", "group"),
+        ("1.jpg", "dog", "train", "a dog", "anna"),
+        ("2.jpg", "", "val", "", ""),
+        ("1.jpg", "cat", "", "", ""),
+    )
+    first, second = listing.rows
+    assert (first.row, first.labels, first.split) == (2, ("dog", "cat"), "train")
+    assert (first.caption, first.group) == ("a dog", "anna")
+    assert (second.split, second.labels) == ("validation", ())
+    (note,) = listing.findings
+    assert (note.title, note.count) == ("Images in several rows", 1)
+    assert note.rows == [["1.jpg", "2, 4"]]
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        (("1.jpg", "dog", "part"), "split must be one of train, .* got 'part'"),
+        (("1.jpg",), r"a row must have 3 cells \[path, labels, split\]; got 1"),
+        (("1.jpg", "a", "test", "b"), "got 4. Put quotes around"),
+        (("1.jpg", "dog||cat", ""), "labels must not be empty"),
+    ],
+)
+def test_a_row_that_breaks_a_rule_is_kept_with_it(tmp_path, row, rule):
+    listing = read(tmp_path, ("path", "labels", "split"), ("2.jpg", "cat|dog", ""), row)
+    assert listing.rows[0].problem == ""
+    with pytest.raises(ValueError, match=rule):
+        raise ValueError(listing.rows[1].problem)
+
+
+def test_an_image_cannot_be_in_two_splits(tmp_path):
+    header = ("path", "labels", "split")
+    rows = ("1.jpg", "dog", "train"), ("1.jpg", "cat", "test")
+    (row,) = read(tmp_path, header, *rows).rows
+    assert row.problem == "an image must be in one split; got train and test"
+
+
+def test_is_valid_is_true_or_false(tmp_path):
+    header = ("fname", "labels", "is_valid")
+    rows = ("1.jpg", "dog", "True"), ("2.jpg", "cat", False), ("3.jpg", "", "x")
+    first, second, third = read(tmp_path, header, *rows).rows
+    assert (first.split, second.split) == ("validation", "train")
+    assert third.problem == "is_valid must be True or False; got 'x'"
+
+
+def test_rows_without_a_path_are_not_joined(tmp_path):
+    listing = read(tmp_path, ("path", "labels"), ("", "dog"), ("", "cat"))
+    assert len(listing.rows) == 2
+
+
+def test_a_table_may_have_no_header(tmp_path):
+    listing = read(
+        tmp_path,
+        ("TRAINING", "gs://b/1.jpg", "dog", "sofa"),
+        ("UNASSIGNED", "gs://b/2.jpg"),
+    )
+    first, second = listing.rows
+    assert (first.row, first.labels, first.split) == (1, ("dog", "sofa"), "train")
+    assert (second.labels, second.split) == ((), "")
+    (row,) = read(tmp_path, ("1.jpg", "dog|cat")).rows
+    assert row.labels == ("dog", "cat")

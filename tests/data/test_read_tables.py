@@ -1,0 +1,31 @@
+import pytest
+
+from kmlic.data import ReadingOptions
+from kmlic.data.read_tables import read_tables, table_names
+
+
+def test_splits_are_the_folders_of_all_tables(tmp_path):
+    tables = {"train": "filename,dog\n1.jpg,1", "valid": "filename,dog,cat\n1.jpg,0,1"}
+    for name, text in tables.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "_classes.csv").write_text(text)
+    listing = read_tables(tmp_path, ReadingOptions())
+    first, second = listing.rows
+    assert (first.path, first.split, first.labels) == ("train/1.jpg", "train", ("dog",))
+    assert (second.split, second.labels) == ("validation", ("cat",))
+    assert list(listing.label_names) == ["dog", "cat"] and first.unknown == ("cat",)
+    assert listing.findings[-1].text == (
+        "They are unknown for the images of train/_classes.csv."
+    )
+    (tmp_path / "metadata.csv").write_text("file_name,dog,cat\n1.jpg,1,1")
+    assert {row.split for row in read_tables(tmp_path, ReadingOptions()).rows} == {""}
+
+
+def test_says_what_is_missing(tmp_path):
+    with pytest.raises(ValueError, match=r"must hold _classes\.csv or metadata"):
+        read_tables(tmp_path, ReadingOptions())
+    with pytest.raises(ValueError, match="there is no such folder"):
+        read_tables(tmp_path / "gone", ReadingOptions())
+    assert table_names(["a/b/c/metadata.csv", "a/b/metadata.csv"]) == [
+        "a/b/metadata.csv"
+    ]
