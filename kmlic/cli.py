@@ -31,6 +31,7 @@ from kmlic.escape_text import escape_text, parse_escaped_first
 from kmlic.list_images import list_images
 from kmlic.make_console import make_console
 from kmlic.on_sigterm import STOPPED, on_sigterm
+from kmlic.require_paths import require_paths
 from kmlic.run_folder import RECORD, require_run
 from kmlic.run_folder import Run as Record
 from kmlic.start_tensorflow import start_tensorflow
@@ -152,12 +153,6 @@ def _with_limits(
     return bind
 
 
-def _require_paths(*paths: str | Path | None) -> None:
-    for path in paths:
-        if path and "://" not in str(path) and not Path(path).exists():
-            raise ValueError(f"{path} must exist; there is no such file or folder.")
-
-
 def train(
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")],
     *,
@@ -217,10 +212,10 @@ def train(
             else float32. The exported model computes in float32.
         seed: of splits, folds and trainings.
     """
-    _require_paths(groups, *reading.paths)
+    require_paths(groups, *reading.paths)
     for given in (data, test):
         if given is not None and (Path(given).suffix or Path(given).is_absolute()):
-            _require_paths(given)
+            require_paths(given)
     start_tensorflow()
     from kmlic.classifier import ClassifierSettings, train_classifier
     from kmlic.classifier.check import read_groups
@@ -299,7 +294,7 @@ def data(
     for written in (write_splits, report, fixes):
         if written is not None:
             require_writable(written, inputs=(path, reading.label_names))
-    _require_paths(path, *reading.paths)
+    require_paths(path, *reading.paths)
     if fixes is not None and model is None:
         raise ValueError(f"`fixes` must come with a model; got fixes={fixes}.")
     if model is not None:
@@ -374,7 +369,7 @@ def data_convert(
             to apply first.
     """
     require_writable(output, inputs=(path, reading.label_names, reading.rename, fixes))
-    _require_paths(path, *reading.paths, fixes)
+    require_paths(path, *reading.paths, fixes)
     from kmlic.data.convert_listing import convert_listing
     from kmlic.data.read_listing import read_with_boxes
 
@@ -498,7 +493,7 @@ def predict(
         require_writable(maps, folder_with="maps.csv", inputs=(*images, boxes))
     paths = list_images(images)
     require_run(run, "labels.json")
-    _require_paths(boxes)
+    require_paths(boxes)
     if output is not None and Path(output).suffix not in _OUTPUTS:
         raise ValueError(f"`output` must end with .csv or .jsonl; got output={output}.")
     from kmlic.predict import (
@@ -631,9 +626,9 @@ def evaluate(
         max_pixels: largest width times height of an image; likewise.
     """
     require_run(run, "run.json", "labels.json")
-    _require_paths(data_dir if dataset not in _DOWNLOADED else None, *reading.paths)
+    require_paths(data_dir if dataset not in _DOWNLOADED else None, *reading.paths)
     if dataset is not None and (Path(dataset).suffix or Path(dataset).is_absolute()):
-        _require_paths(dataset)
+        require_paths(dataset)
     start_tensorflow()
     from kmlic.evaluation import comparison_table
     from kmlic.experiments import evaluate_run
@@ -695,8 +690,8 @@ def compare(
     for folder in folders:
         require_run(folder, RECORD, "labels.json")
     if dataset and (Path(dataset).suffix or Path(dataset).is_absolute()):
-        _require_paths(dataset)
-    _require_paths(data_dir if dataset not in _DOWNLOADED else None, *reading.paths)
+        require_paths(dataset)
+    require_paths(data_dir if dataset not in _DOWNLOADED else None, *reading.paths)
     if output is not None:
         require_writable(output, inputs=(dataset,))
     start_tensorflow()
@@ -773,7 +768,7 @@ def export(
         list_images(images)
     else:
         require_run(run, "run.json")
-        _require_paths(data_dir if dataset not in _DOWNLOADED else None)
+        require_paths(data_dir if dataset not in _DOWNLOADED else None)
     start_tensorflow()
     from kmlic.experiments import export_run
 

@@ -15,31 +15,16 @@ import dataclasses
 import functools
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import keras
-
+from kmlic import experiments
 from kmlic.check_limits import Count, Dropout, ImageSize, NonNegative, Positive
-from kmlic.data import MultiLabelData
-from kmlic.experiments import (
-    CachedSettings,
-    Experiment,
-    Features,
-    add_linear_probes,
-    backbone_multipliers,
-    cache_features,
-    choose_rows,
-    claims_section,
-    compile_model,
-    finish_run,
-    make_backbone,
-    map_sections,
-    run_recipe,
-    train_rows,
-)
-from kmlic.models import build_classifier, build_decouplenet
 from kmlic.run_folder import Run
-from kmlic.training import initialise_label_maps, part_multipliers
+
+if TYPE_CHECKING:  # functions import what needs Keras, so that --help is immediate
+    from keras import Model
+
+    from kmlic.data import MultiLabelData
 
 # The rows of the paper's tables, and what each changes in the settings.
 ROWS: dict[str, dict[str, Any]] = {
@@ -71,7 +56,7 @@ CLAIMS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(CachedSettings):
+class Settings(experiments.CachedSettings):
     """Holds the settings of DecoupleNet; the defaults fit two CPU cores."""
 
     head: Literal["avg", "max", "wildcat", "decouplenet"] = "decouplenet"
@@ -147,50 +132,61 @@ PRESETS = {
 
 def main(settings: Settings) -> Run:
     """Trains the rows alike, compares them and their maps, and exports the last one."""
-    rows = choose_rows(settings, ROWS, ("baseline", "decouplenet"))
+    rows = experiments.choose_rows(settings, ROWS, ("baseline", "decouplenet"))
     exported = "both" if settings.ablations else list(rows)[-1]
-    experiment = Experiment("decouplenet", settings)
-    backbone = functools.partial(make_backbone, stage=settings.stage)
-    features = cache_features(settings, backbone)
+    experiment = experiments.Experiment("decouplenet", settings)
+    backbone = functools.partial(experiments.make_backbone, stage=settings.stage)
+    features = experiments.cache_features(settings, backbone)
     build_row = functools.partial(build, features=features)
-    train_rows(experiment, rows, build_row, features=features)
-    add_linear_probes(experiment, backbone, features=features)
+    experiments.train_rows(experiment, rows, build_row, features=features)
+    experiments.add_linear_probes(experiment, backbone, features=features)
     for seed in settings.seeds:
         experiment.add_average("arch1+arch2", ("arch1", "arch2"), seed)
-    sections = map_sections(experiment, ("baseline", exported))
+    sections = experiments.map_sections(experiment, ("baseline", exported))
     experiment.show()
-    sections.insert(0, claims_section(experiment, CLAIMS))
-    return finish_run(experiment, exported, sections=sections)
+    sections.insert(0, experiments.claims_section(experiment, CLAIMS))
+    return experiments.finish_run(experiment, exported, sections=sections)
 
 
 def build(
-    settings: Settings, data: MultiLabelData, seed: int, features: Features = None
-) -> keras.Model:
+    settings: Settings,
+    data: "MultiLabelData",
+    seed: int,
+    features: "experiments.Features" = None,
+) -> "Model":
     """Builds a row's compiled model, or its part above cached features."""
+    import keras
+
+    from kmlic import models, training
+
     shared = ("maps_per_label", "kmax", "alpha", "dropout", "image_size")
     options: dict[str, Any] = {name: getattr(settings, name) for name in shared}
     frozen = features[seed].extractor if features else None
-    options["backbone"] = frozen or make_backbone(settings, stage=settings.stage)
+    options["backbone"] = frozen or experiments.make_backbone(
+        settings, stage=settings.stage
+    )
     if settings.head == "decouplenet":
         own = ("attention", "upsampling", "stride", "attention_maps", "max_gradient")
         options |= {name: getattr(settings, name) for name in own}
-        model = build_decouplenet(len(data.labels), **options)
+        model = models.build_decouplenet(len(data.labels), **options)
     else:
-        model = build_classifier(len(data.labels), pooling=settings.head, **options)
-    initialise_label_maps(
+        model = models.build_classifier(
+            len(data.labels), pooling=settings.head, **options
+        )
+    training.initialise_label_maps(
         model, data.train_targets, settings.first_bias, settings.first_kernel
     )
     if frozen is not None:
         # The output of the nested model belongs to its own graph, not to this one.
         above = model.layers[model.layers.index(frozen) + 1]
         model = keras.Model(above.input, model.output, name=model.name)
-    multipliers = backbone_multipliers(model, settings.backbone_multiplier)
+    multipliers = experiments.backbone_multipliers(model, settings.backbone_multiplier)
     if settings.head == "decouplenet" and settings.upsampling == "transposed":
         expand = model.get_layer("space_to_depth").expand
-        multipliers |= part_multipliers(expand, settings.upsampling_multiplier)
-    compile_model(model, settings, data, multipliers=multipliers)
+        multipliers |= training.part_multipliers(expand, settings.upsampling_multiplier)
+    experiments.compile_model(model, settings, data, multipliers=multipliers)
     return model
 
 
 if __name__ == "__main__":
-    sys.exit(run_recipe(main, PRESETS, description=__doc__))
+    sys.exit(experiments.run_recipe(main, PRESETS, description=__doc__))

@@ -13,18 +13,18 @@ import dataclasses
 import itertools
 import sys
 from pathlib import Path
-from typing import Any, Literal
-
-import keras
+from typing import TYPE_CHECKING, Any, Literal
 
 from kmlic import check_limits, experiments
-from kmlic.data import MultiLabelData
-from kmlic.models import build_attribute_classifier
 from kmlic.run_folder import Run
 
+if TYPE_CHECKING:  # functions import what needs Keras, so that --help is immediate
+    from keras import Model
+
+    from kmlic.data import MultiLabelData
+
 NAME = "deepfashion_attributes"
-# Weights of the groups in the report's equation 7.
-GROUP_WEIGHTS = (0.95, 0.85, 0.85, 0.9, 1.0, 0.9)
+GROUP_WEIGHTS = (0.95, 0.85, 0.85, 0.9, 1.0, 0.9)  # of the report's equation 7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,7 +168,7 @@ def make_table(settings: Settings) -> dict[str, dict[str, Any]]:
     return {"attributes": {}, "anchor": anchor, **ablations}
 
 
-def load(settings: Settings, seed: int) -> MultiLabelData:
+def load(settings: Settings, seed: int) -> "MultiLabelData":
     """Loads the dataset, which must have exclusive groups of labels."""
     options: dict[str, Any] = {"cache": not settings.cache_frozen}
     if settings.source == NAME:
@@ -180,19 +180,19 @@ def load(settings: Settings, seed: int) -> MultiLabelData:
 
 
 def build_member(
-    settings: Settings, data: MultiLabelData, backbone: keras.Model
-) -> keras.Model:
+    settings: Settings, data: "MultiLabelData", backbone: "Model"
+) -> "Model":
     """Builds a member from its backbone."""
-    return build_attribute_classifier(
+    from kmlic import models
+
+    return models.build_attribute_classifier(
         data.labels.groups or {},
         backbone=backbone,
         hidden_units=(settings.fc_units,) * settings.fc_layers,
         image_size=None,
         feature="output" if settings.include_top else "pooled",
-        pooling=settings.pooling,
-        maps=settings.maps,
-        dropout=settings.dropout,
         learned_weights=settings.loss == "learned",
+        **{name: getattr(settings, name) for name in ("pooling", "maps", "dropout")},
     )
 
 

@@ -18,26 +18,16 @@ import functools
 import sys
 import typing
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import keras
-
-from kmlic import experiments
+from kmlic import evaluation, experiments
 from kmlic.check_limits import Count, Dropout, ImageSize, NonNegative, Positive
-from kmlic.data import MultiLabelData
-from kmlic.evaluation import report_hits
-from kmlic.experiments import Experiment, ZeroShotStudy, compile_model, make_backbone
-from kmlic.losses import CosineMargin, HingeRank, PartialBinaryCrossentropy, SoftmaxRank
-from kmlic.metrics import HitAtK
-from kmlic.models import (
-    LOGITS,
-    build_classifier,
-    build_devise,
-    part_above_pool,
-    score_labels,
-)
 from kmlic.run_folder import Run
-from kmlic.training import transfer_weights
+
+if TYPE_CHECKING:  # functions import what needs Keras, so that --help is immediate
+    from keras import Loss, Metric, Model
+
+    from kmlic.data import MultiLabelData
 
 # From each group of labels of street_fashion.
 HELD_OUT = ("check", "dot", "blouse", "coat", "shorts", "grey", "pink")
@@ -120,12 +110,12 @@ def main(settings: Settings) -> Run:
     rows = experiments.choose_rows(settings, table, ("softmax", "devise"))
     softmax = {name: row for name, row in rows.items() if row.head == "softmax"}
     embedding = {name: row for name, row in rows.items() if name not in softmax}
-    experiment = Experiment(
-        "devise", settings, make_report=report_hits, monitor="hit@5"
+    experiment = experiments.Experiment(
+        "devise", settings, make_report=evaluation.report_hits, monitor="hit@5"
     )
     street = settings.source in ("street_fashion", "street_fashion/tiny")
     held_out = HELD_OUT if street and settings.zero_shot is None else ()
-    study = ZeroShotStudy(
+    study = experiments.ZeroShotStudy(
         experiment, held_out if settings.held_out is None else settings.held_out
     )
     study.train(softmax, embedding, functools.partial(build, study=study))
@@ -136,35 +126,40 @@ def main(settings: Settings) -> Run:
 
 
 def build(
-    settings: Settings, data: MultiLabelData, seed: int, study: ZeroShotStudy[Settings]
-) -> keras.Model:
+    settings: Settings,
+    data: "MultiLabelData",
+    seed: int,
+    study: "experiments.ZeroShotStudy[Settings]",
+) -> "Model":
     """Builds a row's compiled model, or its part above cached features."""
+    import keras
+
+    from kmlic import losses, models, training
+
     if settings.weights is not None:
         settings = dataclasses.replace(settings, batch_norm="freeze")
-    backbone = make_backbone(settings)
+    backbone = experiments.make_backbone(settings)
     shared = ("image_size", "dropout")
     options: dict[str, Any] = {name: getattr(settings, name) for name in shared}
     if settings.head == "softmax":
-        model = build_classifier(len(data.labels), backbone=backbone, **options)
+        model = models.build_classifier(len(data.labels), backbone=backbone, **options)
         if data.source is not None:
-            model = part_above_pool(model)
-        loss: keras.Loss = PartialBinaryCrossentropy()
+            model = models.part_above_pool(model)
+        loss: Loss = losses.PartialBinaryCrossentropy()
         if (data.train_targets.sum(axis=1) == 1).all():
             loss = keras.losses.CategoricalCrossentropy(from_logits=True)
-        hits = make_hits()
-        compile_model(
-            model, settings, data, loss, multipliers={}, bias_layer=LOGITS, metrics=hits
-        )
+        own: dict[str, Any] = {"bias_layer": models.LOGITS, "metrics": make_hits()}
+        experiments.compile_model(model, settings, data, loss, multipliers={}, **own)
         return model
     words, hidden = study.words[seed], settings.hidden_units
     size = words.vectors.shape[1]
-    model = build_devise(size, backbone=backbone, hidden_units=hidden, **options)
+    model = models.build_devise(size, backbone=backbone, hidden_units=hidden, **options)
     if data.source is not None:
-        model = part_above_pool(model)
-    model = score_labels(model, words.vectors)
+        model = models.part_above_pool(model)
+    model = models.score_labels(model, words.vectors)
     if settings.warm_start and not study.features:
         source = study.experiment.trained["softmax"][seed].load_model()
-        copied, fresh = transfer_weights(source, model)
+        copied, fresh = training.transfer_weights(source, model)
         study.experiment.say(f"{len(copied)} weights from softmax; not {fresh}.")
     compile_scorer(settings, model, data, words.shared)
     return model
@@ -172,26 +167,30 @@ def build(
 
 def compile_scorer(
     settings: Settings,
-    model: keras.Model,
-    data: MultiLabelData,
+    model: "Model",
+    data: "MultiLabelData",
     shared: list[list[int]],
 ) -> None:
     """Compiles an embedding model that ends in similarities to labels."""
-    loss: keras.Loss
+    from kmlic import losses
+
+    loss: Loss
     if settings.loss == "hinge_rank":
-        loss = HingeRank(settings.margin, shared_labels=shared)
+        loss = losses.HingeRank(settings.margin, shared_labels=shared)
     elif settings.loss == "softmax_rank":
-        loss = SoftmaxRank(settings.temperature, shared_labels=shared)
+        loss = losses.SoftmaxRank(settings.temperature, shared_labels=shared)
     else:
         margin = None if settings.loss == "cosine" else settings.margin
-        loss = CosineMargin(margin, shared_labels=shared)
+        loss = losses.CosineMargin(margin, shared_labels=shared)
     settings = dataclasses.replace(settings, epochs=settings.embedding_epochs)
-    compile_model(model, settings, data, loss, metrics=make_hits())
+    experiments.compile_model(model, settings, data, loss, metrics=make_hits())
 
 
-def make_hits() -> list[keras.Metric]:
+def make_hits() -> "list[Metric]":
     """Makes the metrics of training batches."""
-    return [HitAtK(k, name=f"hit@{k}") for k in (1, 5)]
+    from kmlic import metrics
+
+    return [metrics.HitAtK(k, name=f"hit@{k}") for k in (1, 5)]
 
 
 if __name__ == "__main__":

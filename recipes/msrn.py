@@ -14,40 +14,27 @@ import functools
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import keras
 import numpy as np
 
+from kmlic import experiments, predict, words
 from kmlic.check_limits import Count, Fraction, NonNegative
-from kmlic.data import MultiLabelData
-from kmlic.experiments import (
-    Experiment,
-    TrainingSettings,
-    add_linear_probes,
-    choose_rows,
-    compile_model,
-    find_word_vectors,
-    finish_run,
-    load_data,
-    make_backbone,
-    run_recipe,
-    train_rows,
-)
 from kmlic.graphs import adjacency, cooccurrence, isolated_labels, normalised_adjacency
-from kmlic.models import LOGITS, build_classifier, build_msrn
-from kmlic.predict import load_run
 from kmlic.run_folder import Run
-from kmlic.training import transfer_weights
-from kmlic.words import embed_labels
+
+if TYPE_CHECKING:  # functions import what needs Keras, so that --help is immediate
+    from keras import Model
+
+    from kmlic.data import MultiLabelData
 
 # Layers whose weights depend on the number or the meaning of the labels.
-LABEL_LAYERS = ("word_vectors", "adjacency", "hidden", LOGITS)
+LABEL_LAYERS = ("word_vectors", "adjacency", "hidden", "logits")
 Semantics = tuple[np.ndarray, np.ndarray]  # word vectors (L, D), adjacency (L, L)
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(TrainingSettings):
+class Settings(experiments.TrainingSettings):
     """Holds the settings of MSRN; the defaults fit two CPU cores."""
 
     head: Literal["max", "msrn"] = "msrn"
@@ -119,29 +106,33 @@ ROWS: dict[str, dict[str, Any]] = {
 
 def main(settings: Settings) -> Run:
     """Trains the baseline and MSRN alike, compares and exports them."""
-    rows = choose_rows(settings, ROWS, ("baseline", "msrn"))
-    experiment = Experiment("msrn", settings)
+    rows = experiments.choose_rows(settings, ROWS, ("baseline", "msrn"))
+    experiment = experiments.Experiment("msrn", settings)
     vocabularies: dict[int, Mapping[str, np.ndarray]] = {}
     semantics: dict[int, Semantics] = {}
     for seed in settings.seeds:
-        data = load_data(settings, seed)
+        data = experiments.load_data(settings, seed)
         if settings.word_vectors == "learn":
             vocabularies[seed] = {}
         else:
-            vocabularies[seed] = find_word_vectors(settings.word_vectors, data, seed)
+            vocabularies[seed] = experiments.find_word_vectors(
+                settings.word_vectors, data, seed
+            )
         semantics[seed] = find_semantics(experiment, data, vocabularies[seed], seed)
-    train_rows(experiment, rows, functools.partial(build, semantics=semantics))
-    add_linear_probes(experiment)
+    experiments.train_rows(
+        experiment, rows, functools.partial(build, semantics=semantics)
+    )
+    experiments.add_linear_probes(experiment)
     experiment.show()
     exported = "msrn" if "msrn" in rows else list(rows)[-1]
     # Word vectors trained on captions differ between seeds.
     vocabulary = vocabularies[experiment.best_of(exported).seed]
-    return finish_run(experiment, exported, words=vocabulary)
+    return experiments.finish_run(experiment, exported, words=vocabulary)
 
 
 def find_semantics(
-    experiment: Experiment[Settings],
-    data: MultiLabelData,
+    experiment: "experiments.Experiment[Settings]",
+    data: "MultiLabelData",
     vocabulary: Mapping[str, np.ndarray],
     seed: int,
 ) -> Semantics:
@@ -151,28 +142,33 @@ def find_semantics(
     graph = adjacency(*counts, threshold=settings.graph_threshold)
     learn = "learn" in (settings.word_vectors, settings.missing_words)
     missing: Literal["learn", "raise"] = "learn" if learn else "raise"
-    words, report = embed_labels(names, vocabulary, missing=missing, seed=seed)
+    vectors, report = words.embed_labels(names, vocabulary, missing=missing, seed=seed)
     experiment.say(f"{isolated_labels(graph, names)}\n{report}")
-    return words, normalised_adjacency(graph)
+    return vectors, normalised_adjacency(graph)
 
 
 def build(
     settings: Settings,
-    data: MultiLabelData,
+    data: "MultiLabelData",
     seed: int,
     semantics: Mapping[int, Semantics],
-) -> keras.Model:
+) -> "Model":
     """Builds a row's compiled model, with weights of `init_from` if given."""
-    backbone, words = make_backbone(settings), semantics[seed][0]
+    from kmlic import models, training
+
+    backbone, vectors = experiments.make_backbone(settings), semantics[seed][0]
     if settings.head == "max":
-        model = build_classifier(
-            len(words), backbone=backbone, pooling="max", image_size=settings.image_size
+        model = models.build_classifier(
+            len(vectors),
+            backbone=backbone,
+            pooling="max",
+            image_size=settings.image_size,
         )
     else:
-        model = build_msrn(
+        model = models.build_msrn(
             *semantics[seed],
             backbone=backbone,
-            num_groups=min(settings.num_groups, len(words)),
+            num_groups=min(settings.num_groups, len(vectors)),
             embedding_size=settings.embedding_size,
             hidden_units=settings.hidden_units,
             branches=settings.branches,
@@ -183,12 +179,14 @@ def build(
             trainable_words="learn" in (settings.word_vectors, settings.missing_words),
         )
         if settings.init_from:
-            source, labels = load_run(settings.init_from)
+            source, labels = predict.load_run(settings.init_from)
             same = labels.names == data.labels.names
-            transfer_weights(source, model, skip_layers=() if same else LABEL_LAYERS)
-    compile_model(model, settings, data, bias_layer=LOGITS)
+            training.transfer_weights(
+                source, model, skip_layers=() if same else LABEL_LAYERS
+            )
+    experiments.compile_model(model, settings, data, bias_layer=models.LOGITS)
     return model
 
 
 if __name__ == "__main__":
-    sys.exit(run_recipe(main, PRESETS, description=__doc__))
+    sys.exit(experiments.run_recipe(main, PRESETS, description=__doc__))

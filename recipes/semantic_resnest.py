@@ -16,15 +16,15 @@ import functools
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import keras
-
-from kmlic import check_limits, experiments, models
-from kmlic.data import MultiLabelData
-from kmlic.experiments import Experiment, TrainingSettings, compile_model, make_backbone
-from kmlic.predict import load_run
+from kmlic import check_limits, experiments, predict
 from kmlic.run_folder import Run
+
+if TYPE_CHECKING:  # functions import what needs Keras, so that --help is immediate
+    from keras import Model
+
+    from kmlic.data import MultiLabelData
 
 MAIN = "semantic_resnest"
 # Settings that are arguments of `build_semantic_resnest`.
@@ -33,11 +33,10 @@ GENERATOR = ("generator", "generator_loss_weight", "share")
 
 
 @dataclasses.dataclass(frozen=True)
-class GeneratorSettings(TrainingSettings):
+class GeneratorSettings(experiments.TrainingSettings):
     """Holds the settings of stage one, the generator of activation maps."""
 
-    feature_map: int = -2
-    """The feature map that the generator classifies: -1 the last, -2 the one before."""
+    feature_map: int = -2  # that the generator classifies; -1 is the last
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,8 +58,7 @@ class Settings(GeneratorSettings):
     generator_loss_weight: check_limits.NonNegative = 1.0
     share: Literal["nothing", "stem"] = "nothing"
     start: Literal["weights", "baseline"] = "weights"
-    stage_one: Path | None = None
-    """Folder of an earlier run's generators; `folder`_generator when left out."""
+    stage_one: Path | None = None  # of an earlier run; else `folder`_generator
     folder: Path = Path("saved_models/semantic_resnest")
 
 
@@ -109,13 +107,13 @@ PRESETS = {
 def main(settings: Settings) -> Run:
     """Trains generator, baseline and guided classifiers, compares and exports them."""
     rows = experiments.choose_rows(settings, make_table(settings), ("baseline", MAIN))
-    experiment = Experiment(MAIN, settings)
+    experiment = experiments.Experiment(MAIN, settings)
     stages = {seed: find_generator(settings, seed) for seed in settings.seeds}
     build_row = functools.partial(build, stages=stages, experiment=experiment)
     experiments.train_rows(experiment, rows, build_row)
     experiments.add_linear_probes(experiment)
     for seed, stage in stages.items():
-        experiment.add_model("generator", seed, load_run(stage)[0])
+        experiment.add_model("generator", seed, predict.load_run(stage)[0])
     experiments.add_map_mass(experiment)
     sections = experiments.area_sections(experiment, MAIN, "baseline")
     experiment.show()
@@ -152,47 +150,49 @@ def find_generator(settings: Settings, seed: int) -> Path:
     return experiments.train_or_reuse("generator", stage, build_generator, check=check)
 
 
-def build_generator(settings: GeneratorSettings, data: MultiLabelData) -> keras.Model:
+def build_generator(settings: GeneratorSettings, data: "MultiLabelData") -> "Model":
     """Builds the generator of activation maps, compiled."""
+    from kmlic import models
+
     model = models.build_cam_generator(
         len(data.labels),
-        backbone=make_backbone(settings),
+        backbone=experiments.make_backbone(settings),
         feature_map=settings.feature_map,
         image_size=settings.image_size,
     )
-    compile_model(model, settings, data, bias_layer=models.ACTIVATION_MAPS)
+    experiments.compile_model(model, settings, data, bias_layer=models.ACTIVATION_MAPS)
     return model
 
 
 def build(
     settings: Settings,
-    data: MultiLabelData,
+    data: "MultiLabelData",
     seed: int,
     stages: Mapping[int, Path] | None = None,
-    experiment: Experiment | None = None,
-) -> keras.Model:
+    experiment: "experiments.Experiment | None" = None,
+) -> "Model":
     """Builds the baseline, or a classifier around the generator of stage one."""
+    from kmlic import models
+
     if settings.start == "baseline" and experiment:
         weights = experiment.write_backbone("baseline", seed, settings.backbone)
         settings = dataclasses.replace(settings, weights=weights)
-        keras.utils.set_random_seed(seed)  # loading the baseline drew random numbers
     options: dict[str, Any] = {"image_size": settings.image_size}
-    layer = models.LOGITS
     if settings.generator == "none":
-        backbone = make_backbone(settings)
+        backbone = experiments.make_backbone(settings)
         model = models.build_classifier(len(data.labels), backbone=backbone, **options)
     else:
         if settings.generator == "joint":
-            layer = "classifier_logits"
             own = dataclasses.replace(settings, backbone=settings.generator_backbone)
             options["cam_generator"] = build_generator(own, data)
         else:
-            options["cam_generator"], _ = load_run((stages or {})[seed])
+            options["cam_generator"], _ = predict.load_run((stages or {})[seed])
         extra = settings.embedding_channels if settings.share == "nothing" else 0
-        options["backbone"] = make_backbone(settings, channels=3 + extra)
+        options["backbone"] = experiments.make_backbone(settings, channels=3 + extra)
         options |= {name: getattr(settings, name) for name in EMBEDDING + GENERATOR}
         model = models.build_semantic_resnest(len(data.labels), **options)
-    compile_model(model, settings, data, bias_layer=layer)
+    layer = "classifier_logits" if settings.generator == "joint" else models.LOGITS
+    experiments.compile_model(model, settings, data, bias_layer=layer)
     return model
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,11 @@ BLOCKED = """
 import sys
 sys.modules |= dict.fromkeys(("tensorflow", "keras"))
 """
+
+
+RECIPES = sorted(
+    path.stem for path in Path(__file__).parents[1].glob("recipes/[!_]*.py")
+)
 
 
 def run(code, *arguments):
@@ -76,4 +82,28 @@ def test_answers_help_and_mistakes_without_tensorflow(folder, command, code, tex
     result = kmlic(*words)
     assert result.returncode == code, result.stdout + result.stderr
     assert text in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize(
+    ("flags", "code", "text"),
+    [
+        ("--help", 0, "--learning_rate"),
+        ("--epochs 0", 2, "epochs=0"),
+        ("--epoch 3", 2, "--epoch"),
+        ("--paper --trial", 2, "use one preset"),
+        ("--data {absent}/labels.csv", 2, "labels.csv must exist"),
+        ("--data {folder} --root {absent}", 2, "absent must exist"),
+    ],
+)
+def test_recipes_answer_without_tensorflow(folder, recipe, flags, code, text):
+    start = f"""
+import runpy
+sys.exit(runpy.run_module("recipes.{recipe}", run_name="__main__", alter_sys=True))
+"""
+    words = flags.format(folder=folder, absent=folder / "absent").split()
+    result = run(start, *words)
+    assert result.returncode == code, result.stdout + result.stderr
+    assert text in " ".join((result.stdout + result.stderr).split())
     assert "Traceback" not in result.stderr

@@ -13,7 +13,7 @@ from kmlic.check_limits import MAX_BYTES, MAX_PIXELS
 from kmlic.check_number import check_number
 from kmlic.data.limits import Limits
 from kmlic.evaluation.bootstrap import Metric
-from kmlic.losses.make_loss import LossName, PositiveWeights
+from kmlic.loss_names import LossName, PositiveWeights
 
 # Logistic regression always is one; its name alone leaves all others out.
 ModelName = Literal["auto", "logistic_regression", "peaks", "fine_tuned"]

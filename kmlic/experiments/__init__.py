@@ -8,12 +8,8 @@ if TYPE_CHECKING:
     from kmlic.experiments.add_linear_probes import add_linear_probes
     from kmlic.experiments.add_map_mass import add_map_mass
     from kmlic.experiments.area_sections import area_sections
-    from kmlic.experiments.cache_features import (
-        CachedSettings,
-        Features,
-        cache_features,
-        load_row,
-    )
+    from kmlic.experiments.cache_features import Features, cache_features, load_row
+    from kmlic.experiments.cached_settings import CachedSettings
     from kmlic.experiments.check_labels import LabelCheck, check_labels
     from kmlic.experiments.choose_rows import choose_rows
     from kmlic.experiments.claims_section import claims_section
@@ -22,7 +18,6 @@ if TYPE_CHECKING:
     from kmlic.experiments.evaluate_run import ScoredSplit, evaluate_run, score_run
     from kmlic.experiments.experiment import Experiment
     from kmlic.experiments.export_run import export_run
-    from kmlic.experiments.find_label_words import ZeroShotSettings
     from kmlic.experiments.find_word_vectors import find_word_vectors
     from kmlic.experiments.finish_run import finish_run
     from kmlic.experiments.group_sections import group_sections
@@ -30,13 +25,15 @@ if TYPE_CHECKING:
     from kmlic.experiments.load_data import has_boxes, load_data
     from kmlic.experiments.make_backbone import make_backbone
     from kmlic.experiments.map_sections import map_sections
+    from kmlic.experiments.member_settings import MemberSettings
     from kmlic.experiments.run_recipe import parse_settings, run_recipe
-    from kmlic.experiments.train_members import MemberSettings, train_members
+    from kmlic.experiments.train_members import train_members
     from kmlic.experiments.train_or_reuse import train_or_reuse
     from kmlic.experiments.train_rows import train_rows
     from kmlic.experiments.trained import Trained
     from kmlic.experiments.training_settings import TrainingSettings
     from kmlic.experiments.write_submission import write_submission
+    from kmlic.experiments.zero_shot_settings import ZeroShotSettings
     from kmlic.experiments.zero_shot_study import ZeroShotStudy
 
 __all__ = [

@@ -1,31 +1,20 @@
 """Features of a frozen backbone that several rows are trained on."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TypeVar
 
 import keras
 
 from kmlic.data import MultiLabelData
+from kmlic.experiments.cached_settings import CachedSettings
 from kmlic.experiments.load_data import load_data
 from kmlic.experiments.make_backbone import make_backbone
 from kmlic.experiments.training_settings import TrainingSettings
 from kmlic.training import CachedFeatures
 
 S = TypeVar("S", bound=TrainingSettings)
-C = TypeVar("C", bound="CachedSettings")
+C = TypeVar("C", bound=CachedSettings)
 Features = Mapping[int, CachedFeatures] | None  # by seed
-
-
-@dataclasses.dataclass(frozen=True)
-class CachedSettings(TrainingSettings):
-    """Holds the settings of models that can be trained on a backbone's features."""
-
-    cache_features: bool = False
-    """Freezes the backbone and computes its features once for all rows."""
-    cache_dir: Path = Path(".kmlic/features")
-    """Folder of those features."""
 
 
 def cache_features(

@@ -203,6 +203,8 @@ class Experiment(Generic[S]):
     def write_backbone(self, name: str, seed: int, backbone: str) -> str:
         """Writes the weights of a trained row's backbone and returns their file.
 
+        Random numbers continue from the seed, though loading the row drew some.
+
         Args:
             name: of the row.
             seed: of its training.
@@ -214,6 +216,7 @@ class Experiment(Generic[S]):
         model = self.trained[name][seed].load_model()
         path = self.folder.trainings / f"{name}-{seed}.weights.h5"
         model.get_layer(backbone).save_weights(path)
+        keras.utils.set_random_seed(seed)
         return str(path)
 
     def add_scores(self, name: str, seed: int, scores: Scores) -> None:

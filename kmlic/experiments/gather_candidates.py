@@ -6,7 +6,8 @@ import numpy as np
 
 from kmlic.data import MultiLabelData
 from kmlic.embedding_index import EmbeddingIndex
-from kmlic.experiments.find_label_words import LabelWords, ZeroShotSettings, look_up
+from kmlic.experiments.find_label_words import LabelWords, look_up
+from kmlic.experiments.zero_shot_settings import ZeroShotSettings
 from kmlic.words import WordReport, unit_vectors
 
 

@@ -11,9 +11,10 @@ from kmlic.data import MultiLabelData
 from kmlic.embedding_index import EmbeddingIndex, conse
 from kmlic.evaluation import Report
 from kmlic.experiments.experiment import Experiment
-from kmlic.experiments.find_label_words import LabelWords, ZeroShotSettings
+from kmlic.experiments.find_label_words import LabelWords
 from kmlic.experiments.gather_candidates import Candidates
 from kmlic.experiments.trained import Trained
+from kmlic.experiments.zero_shot_settings import ZeroShotSettings
 from kmlic.metrics import (
     choose_seen_bias,
     random_similarity,

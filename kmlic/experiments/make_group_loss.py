@@ -1,35 +1,15 @@
 """Loss of exclusive groups that settings name."""
 
-import dataclasses
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 
-from kmlic.check_limits import Fraction, NonNegative
 from kmlic.data import MultiLabelData
-from kmlic.experiments.training_settings import TrainingSettings
+from kmlic.experiments.group_loss_settings import GroupLossSettings
 from kmlic.losses import GroupFocalLoss, class_balanced_weights
 from kmlic.losses.make_loss import POSITIVE_WEIGHT_BETAS
-
-GroupLoss = Literal["cross_entropy", "focal", "weighted_focal", "learned"]
-
-
-@dataclasses.dataclass(frozen=True)
-class GroupLossSettings(TrainingSettings):
-    """Holds the settings of a loss over exclusive groups of labels."""
-
-    # Exclusive groups have losses of their own.
-    loss: GroupLoss = "weighted_focal"  # type: ignore[assignment]
-    """weighted_focal: the paper's weights of groups; learned: weights by uncertainty.
-    With `positive_weights`, the weights of a group's labels have a mean of 1."""
-    gamma: NonNegative = 2.0
-    """Focusing parameter of all losses but cross_entropy."""
-    label_smoothing: Fraction = 0.0
-    prior_strength: NonNegative = 0.0
-    """Share of the labels' log frequency added to the logits in training, which makes
-    rare labels more probable."""
 
 
 def make_group_loss(

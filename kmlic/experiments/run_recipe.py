@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import tensorflow as tf
 import tyro
 
 from kmlic.escape_text import escape_text, parse_escaped_first
 from kmlic.experiments.training_settings import TrainingSettings
 from kmlic.on_sigterm import STOPPED, on_sigterm
+from kmlic.start_tensorflow import start_tensorflow
 
 S = TypeVar("S", bound=TrainingSettings)
 
@@ -56,7 +56,8 @@ def run_recipe(
     settings = parse_settings(presets, arguments, description=description)
     try:
         with on_sigterm():
-            settings.begin()
+            settings.require_files()
+            start_tensorflow(settings.begin)
             main(settings)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted: run the same command to resume\n")
@@ -65,10 +66,14 @@ def run_recipe(
         if stopped.code == STOPPED:
             sys.stderr.write("stopped: run the same command to resume\n")
         raise
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        sys.stderr.write(f"error: memory or disk is full: {_sentence(error)}\n")
-        return 2
-    except (ValueError, RuntimeError, OSError, ImportError) as error:
+    except Exception as error:
+        # An error type of TensorFlow, which may not have been imported.
+        exhausted = type(error).__name__ == "ResourceExhaustedError"
+        if exhausted or isinstance(error, MemoryError):
+            sys.stderr.write(f"error: memory or disk is full: {_sentence(error)}\n")
+            return 2
+        if not isinstance(error, ValueError | RuntimeError | OSError | ImportError):
+            raise
         raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
         recipe = Path(sys.modules[main.__module__].__file__ or "").parent
         ours = {_PACKAGE, recipe} & set(raised_in.parents)

@@ -4,44 +4,20 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 import keras
 import numpy as np
 
 from kmlic.backbones import freeze_batch_norm, split_backbone
-from kmlic.check_limits import Count, CountOrZero, Positive
 from kmlic.data import MultiLabelData
 from kmlic.experiments.compile_model import compile_model
 from kmlic.experiments.experiment import Experiment
 from kmlic.experiments.make_backbone import make_backbone
-from kmlic.experiments.make_group_loss import GroupLossSettings, make_group_loss
+from kmlic.experiments.make_group_loss import make_group_loss
+from kmlic.experiments.member_settings import MemberSettings
 from kmlic.models import average_models
 from kmlic.training import CachedFeatures, fit, make_strategy
-
-
-@dataclasses.dataclass(frozen=True)
-class MemberSettings(GroupLossSettings):
-    """Holds the settings of members that are trained in stages."""
-
-    first_bias: Literal["frequency", "zero"] = "zero"
-
-    members: Count = 1
-    """Models trained one after the other, whose logits are averaged."""
-    zooms: tuple[Positive, ...] = (1.0,)
-    """Shares of the image's sides, around its center, that members see in turn."""
-    average_flips: bool = False
-    """Whether the model averages the logits of the image and its mirror image."""
-    frozen_until: str | None = None
-    """Last layer of the backbone that is not trained; None trains all of it."""
-    cache_frozen: bool = False
-    """Computes the output of the frozen part once and keeps it on disk."""
-    include_top: bool = False
-    """Whether members take the backbone's 1000 logits instead of its feature maps."""
-    head_epochs: CountOrZero = 0
-    """Epochs that train only what follows the backbone, before those that train all."""
-    head_learning_rate: Positive = 2e-3
-
 
 S = TypeVar("S", bound=MemberSettings)
 BuildMember = Callable[[S, MultiLabelData, keras.Model], keras.Model]

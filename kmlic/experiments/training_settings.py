@@ -5,7 +5,6 @@ import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import tensorflow as tf
 import tyro
 
 from kmlic.check_limits import (
@@ -24,8 +23,8 @@ from kmlic.check_limits import (
     check_limits,
 )
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
-from kmlic.losses.make_loss import LossName, PositiveWeights
-from kmlic.training import make_strategy
+from kmlic.loss_names import LossName, PositiveWeights
+from kmlic.require_paths import require_paths
 
 _ROUNDING = 1e-6  # thirds do not sum to 1 exactly
 
@@ -165,8 +164,20 @@ class TrainingSettings:
         kept = {name: getattr(self, name) for name in names if name not in table}
         return settings(**{**kept, **changes})
 
+    def require_files(self) -> None:
+        """Refuses own images whose files do not exist.
+
+        Raises:
+            ValueError: naming the path.
+        """
+        require_paths(self.data, *self.reading.paths)
+
     def begin(self) -> None:
         """Configures TensorFlow; call it before any other operation."""
+        import tensorflow as tf
+
+        from kmlic.training import make_strategy
+
         if self.deterministic:
             tf.config.experimental.enable_op_determinism()
         if self.strategy == "multi_worker":

@@ -8,10 +8,11 @@ from matplotlib.figure import Figure
 from kmlic.data import MultiLabelData
 from kmlic.evaluation import format_mean
 from kmlic.experiments.experiment import Experiment
-from kmlic.experiments.find_label_words import LabelWords, ZeroShotSettings
+from kmlic.experiments.find_label_words import LabelWords
 from kmlic.experiments.gather_candidates import Candidates
 from kmlic.experiments.images_at import images_at
 from kmlic.experiments.judge_zero_shot import zero_shot_images
+from kmlic.experiments.zero_shot_settings import ZeroShotSettings
 from kmlic.html_report import Picture, Section
 from kmlic.metrics import hit_at_k
 

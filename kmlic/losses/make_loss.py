@@ -1,12 +1,13 @@
 """The losses and weights of labels that a training command can name."""
 
 import typing
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 
 from kmlic.check_choice import check_choice
+from kmlic.loss_names import LossName, PositiveWeights
 from kmlic.losses.asymmetric_loss import AsymmetricLoss
 from kmlic.losses.entry_loss import EntryLoss
 from kmlic.losses.focal_loss import FocalLoss
@@ -18,11 +19,6 @@ from kmlic.losses.partial_binary_crossentropy import PartialBinaryCrossentropy
 from kmlic.losses.positive_weights import positive_weights as balance
 from kmlic.losses.self_paced_loss_correction import SelfPacedLossCorrection
 from kmlic.losses.two_way_loss import TwoWayLoss
-
-LossName = Literal[
-    "crossentropy", "focal", "asymmetric", "two_way", "hill", "self_paced", "ldam"
-]
-PositiveWeights = Literal["none", "frequency", "effective"]
 
 LOSSES: dict[str, type[keras.Loss]] = {
     "crossentropy": PartialBinaryCrossentropy,

@@ -5,7 +5,7 @@ import pytest
 from kmlic import cli
 from kmlic.classifier import ClassifierSettings
 from kmlic.classifier.classifier_settings import ModelName
-from kmlic.losses.make_loss import LossName, PositiveWeights
+from kmlic.loss_names import LossName, PositiveWeights
 
 
 def test_the_command_takes_the_same_names():

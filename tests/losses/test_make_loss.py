@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from kmlic import losses
+from kmlic.loss_names import LossName
 from kmlic.losses import make_loss
-from kmlic.losses.make_loss import LOSSES, LossName
+from kmlic.losses.make_loss import LOSSES
 
 TARGETS = np.array([[1, 0], [1, 0], [0, 1], [-1, 0]])
 LOGITS = np.array([[1.0, -1.0], [0.5, 0.5]], "float32")
