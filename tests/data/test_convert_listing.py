@@ -1,6 +1,5 @@
 import csv
 import json
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -8,9 +7,12 @@ import pytest
 from kmlic.data import Boxes
 from kmlic.data.convert_listing import convert_listing
 from kmlic.data.image_row import ImageRow, Listing
+from kmlic.data.inspect_rows import inspect_rows
 from kmlic.data.read_listing import read_listing, read_with_boxes
 from kmlic.data.reading_options import ReadingOptions
+from kmlic.data.storage import join
 from tests.data.files import encode, picture
+from tests.data.test_formats import FORMATS, chexpert, open_images
 
 
 def write_images(folder, count=12):
@@ -55,9 +57,6 @@ ROWS = [
     ],
 )
 def test_reading_the_file_gives_the_same_rows(tmp_path, kind, names):
-    lists_are_read = find_spec("kmlic.data.table_labels") is not None
-    if kind == "csv" and "[x]" in names and not lists_are_read:
-        pytest.skip("lists in cells are not read yet")
     write_images(tmp_path / "photos" / "a")
     new = dict(zip(("dog", "sofa", "cat"), names, strict=True))
     rows = [
@@ -206,3 +205,27 @@ def test_refuses_what_it_cannot_write(tmp_path):
     (tmp_path / "in.csv").write_text("path,labels\na/0.jpg,dog\n")
     with pytest.raises(ValueError, match="must not be a file that is read"):
         convert_listing(read_listing(tmp_path / "in.csv"), tmp_path / "in.csv")
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+@pytest.mark.parametrize("name", [*FORMATS, "Open Images", "CheXpert"])
+def test_every_format_gives_the_same_rows(tmp_path, name, kind):
+    others = {"Open Images": open_images, "CheXpert": chexpert}
+    write = others[name] if name in others else FORMATS[name][0]
+    written = write(tmp_path)
+    path, options = written if isinstance(written, tuple) else (written, {})
+    listing = read_with_boxes(path, ReadingOptions(**options))
+    output = tmp_path / f"converted.{kind}"
+    convert_listing(listing, output)
+    rows = inspect_rows(listing)
+    again = inspect_rows(read_listing(output))
+    assert not again.skipped and len(again.images) == len(rows.images)
+    order = {join(again.listing.root, r.path): i for i, r in enumerate(again.images)}
+    same = [order[join(listing.root, row.path)] for row in rows.images]
+    assert [again.images[i].split for i in same] == [r.split for r in rows.images]
+    assert [again.images[i].group for i in same] == [r.group for r in rows.images]
+    labels = [rows.names.index(name) for name in again.names]
+    assert not np.delete(rows.dense_targets() == 1, labels, axis=1).any()
+    np.testing.assert_array_equal(
+        again.dense_targets()[same], rows.dense_targets()[:, labels]
+    )
