@@ -3,11 +3,13 @@
 import base64
 import dataclasses
 import functools
+import hashlib
 import io
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import markupsafe
@@ -23,7 +25,18 @@ from kmlic.escape_text import escape_lines
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _PICTURE_SIDE = 256
+_JPEG_QUALITY = 82
+# What a page shows of images, all together, so that it stays below 5 MB.
+_PICTURE_BYTES = 2_000_000
 _DPI = 144
+# An image may have thousands of labels, and is named by them.
+_NAME_CHARACTERS = 200
+_CELL_CHARACTERS = 1000
+# Rows from which a table can be filtered.
+_MANY_ROWS = 10
+# To estimate below which width of the page a table does not fit.
+_CHARACTER_REM, _PADDING_REM, _LONGEST_COLUMN = 0.5, 1.4, 28
+_CHART = (320, 150)  # pixels
 # A number may have a sign, a unit and a deviation.
 _NUMBER = re.compile(r"[-+±]?[\d.,]+(e[-+]?\d+)?( ?(%|s|MB|GB|ms))?( ± [\d.,]+)?")
 _EMPTY = ("", "-")
@@ -58,11 +71,62 @@ class Gallery:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Chart:
+    """Holds curves over a number 0-1, which are drawn without matplotlib.
+
+    Args:
+        title: what is read out instead of the chart.
+        across: what the number is.
+        curves: name to points (x, y), both 0-1; at most seven.
+        mark: the number where a line is drawn; None for no line.
+    """
+
+    title: str
+    across: str
+    curves: Mapping[str, Sequence[tuple[float, float]]]
+    mark: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Detail:
+    """Holds what is shown on demand, below the table of a section.
+
+    Args:
+        title: the heading; a row of the table that begins with it links to it.
+        text: a sentence.
+        charts: drawn above the galleries.
+        galleries: sets of thumbnails; empty ones are left out.
+    """
+
+    title: str
+    text: str = ""
+    charts: Sequence[Chart] = ()
+    galleries: Sequence[Gallery] = ()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Summary:
+    """Holds what a report says first: a verdict, its figures, and what to do.
+
+    Args:
+        text: the verdict, in one or two sentences.
+        facts: name, value, and a note on it: the few figures that matter.
+        lists: title to its points, such as what limits a model; empty ones are left
+            out. Text between backquotes is shown as code.
+    """
+
+    text: str
+    facts: Sequence[tuple[str, str, str]] = ()
+    lists: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Section:
     """Holds one part of a report: text, galleries, table, figures and pictures.
 
     All texts and cells are escaped, except for `markupsafe.Markup`; control characters
-    are shown as escapes. Texts of figures are never read as mathematics.
+    are shown as escapes. Texts of figures are never read as mathematics. Tables are
+    sorted by a click on a header, and long ones can be filtered.
 
     Args:
         title: the heading.
@@ -72,6 +136,7 @@ class Section:
         figures: made with `matplotlib.figure.Figure`, not with pyplot; drawn on white.
         pictures: images shown side by side.
         galleries: sets of thumbnails, each with a heading.
+        details: shown on demand.
 
     Raises:
         ValueError: if the rows differ in their number of cells.
@@ -88,6 +153,7 @@ class Section:
     figures: Sequence[Figure] = ()
     pictures: Sequence[Picture] = ()
     galleries: Sequence[Gallery] = ()
+    details: Sequence[Detail] = ()
 
     def __post_init__(self) -> None:
         width = len(self.header or (self.rows[0] if self.rows else ()))
@@ -99,16 +165,24 @@ class Section:
                 )
 
 
-def write_report(path: str | Path, title: str, sections: Sequence[Section]) -> None:
+def write_report(
+    path: str | Path,
+    title: str,
+    sections: Sequence[Section],
+    summary: Summary | None = None,
+) -> None:
     """Writes a page of sections atomically.
 
-    Style, figures and pictures are inside the file, and its content security policy
-    forbids browsers to load anything else.
+    Style, script, figures and pictures are inside the file, and its content security
+    policy forbids browsers to load or run anything else. All that the script does is
+    sort and filter tables. Each image is kept once, however often it is shown; images
+    beyond 2 MB are left out and counted.
 
     Args:
         path: the HTML file.
         title: title of the page.
         sections: the sections in order; empty ones are left out.
+        summary: what is shown first.
 
     Example:
         >>> import tempfile
@@ -118,31 +192,164 @@ def write_report(path: str | Path, title: str, sections: Sequence[Section]) -> N
         ...     "dog, sofa" in page.read_text(encoding="utf-8")
         True
     """
+    album = _Album()
     shown = [
-        {
-            "id": f"section-{number}",
-            "title": section.title,
-            "paragraphs": [part for part in section.text.split("\n\n") if part.strip()],
-            "header": section.header,
-            "rows": section.rows,
-            "numeric": _numeric_columns(section.rows),
-            "figures": [_figure(figure, section.title) for figure in section.figures],
-            "pictures": _pictures(section.pictures),
-            "galleries": [
-                {"title": gallery.title, "pictures": _pictures(gallery.pictures)}
-                for gallery in section.galleries
-            ],
-        }
+        _section(section, f"section-{number}", album)
         for number, section in enumerate(sections, start=1)
         if section.text
         or section.rows
         or section.figures
         or section.pictures
         or section.galleries
+        or section.details
     ]
-    page = _TEMPLATE.render(title=title, sections=shown)
+    style = markupsafe.Markup(_STYLE + "".join(part["style"] for part in shown))
+    page = _TEMPLATE.render(
+        title=title,
+        summary=summary,
+        sections=shown,
+        images=album.images,
+        left_out=album.left_out,
+        style=style,
+        style_hash=_hash(style),
+        script=markupsafe.Markup(_SCRIPT),
+        script_hash=_hash(_SCRIPT),
+        chart=_CHART,
+        colours=COLOURS,
+    )
     with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+def _hash(text: str) -> markupsafe.Markup:
+    digest = hashlib.sha256(text.encode()).digest()
+    return markupsafe.Markup(f"'sha256-{base64.b64encode(digest).decode()}'")
+
+
+class _Album:
+    """Keeps each image of a page once, as many as the page may hold."""
+
+    def __init__(self) -> None:
+        self.images: list[dict[str, object]] = []
+        self.left_out = 0
+        self._number: dict[bytes, int] = {}
+        self._bytes = 0
+
+    def add(self, pictures: Sequence[Picture]) -> list[dict[str, object]]:
+        return [entry for each in pictures if (entry := self._add(each))]
+
+    def _add(self, picture: Picture) -> dict[str, object] | None:
+        content = _jpeg(picture.image)
+        if content not in self._number:
+            if self._bytes + len(content) > _PICTURE_BYTES:
+                self.left_out += 1
+                return None
+            self._bytes += len(content)
+            self._number[content] = len(self.images)
+            width, height = Image.open(io.BytesIO(content)).size
+            source = _data_url(content, "image/jpeg")
+            self.images.append({"source": source, "width": width, "height": height})
+        number = self._number[content]
+        return {
+            **self.images[number],
+            "number": number,
+            "caption": _shorten(picture.caption, _NAME_CHARACTERS),
+            "name": _shorten(picture.name or picture.caption, _NAME_CHARACTERS),
+        }
+
+
+def _section(section: Section, name: str, album: _Album) -> dict[str, Any]:
+    rows = [
+        [
+            cell
+            if isinstance(cell, markupsafe.Markup)
+            else _shorten(cell, _CELL_CHARACTERS)
+            for cell in row
+        ]
+        for row in section.rows
+    ]
+    return {
+        "id": name,
+        "title": section.title,
+        "paragraphs": [part for part in section.text.split("\n\n") if part.strip()],
+        "header": section.header,
+        "rows": rows,
+        "style": _as_cards(name, section.header, rows),
+        "filtered": len(rows) >= _MANY_ROWS and bool(section.header),
+        "numeric": _numeric_columns(rows),
+        "figures": [_figure(figure, section.title) for figure in section.figures],
+        "pictures": album.add(section.pictures),
+        "galleries": _galleries(section.galleries, album),
+        "details": [
+            {
+                "id": f"{name}-{number}",
+                "title": detail.title,
+                "text": detail.text,
+                "charts": [_chart(each) for each in detail.charts],
+                "galleries": _galleries(detail.galleries, album),
+            }
+            for number, detail in enumerate(section.details)
+        ],
+        "details_of": {
+            detail.title: f"{name}-{number}"
+            for number, detail in enumerate(section.details)
+        },
+    }
+
+
+def _galleries(galleries: Sequence[Gallery], album: _Album) -> list[dict[str, object]]:
+    shown: list[dict[str, object]] = [
+        {"title": each.title, "pictures": album.add(each.pictures)}
+        for each in galleries
+    ]
+    return [each for each in shown if each["pictures"]]
+
+
+def _chart(chart: Chart) -> dict[str, object]:
+    width, height = _CHART
+    return {
+        "title": chart.title,
+        "across": chart.across,
+        "mark": None if chart.mark is None else round(chart.mark * width, 1),
+        "curves": {
+            name: " ".join(f"{x * width:.1f},{(1 - y) * height:.1f}" for x, y in points)
+            for name, points in chart.curves.items()
+        },
+    }
+
+
+def _shorten(text: str, characters: int) -> str:
+    return text if len(text) <= characters else f"{text[: characters - 1]}…"
+
+
+def _as_cards(name: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns the style that shows a table's rows as cards where it does not fit."""
+    if not header:
+        return ""
+    columns = zip(header, *rows, strict=True)
+    widths = [min(max(map(_widest, column)), _LONGEST_COLUMN) for column in columns]
+    least = sum(_CHARACTER_REM * width + _PADDING_REM for width in widths) + 3
+    names = "".join(
+        f"#{name}-table td:nth-child({number})::before"
+        f"{{content:'{_css_text(cell)} '}}\n"
+        for number, cell in enumerate(header, start=1)
+        if number > 1 and cell
+    )
+    cards = _CARDS.replace("TABLE", f"#{name}-table")
+    return f"@media (max-width:{least:.0f}rem){{\n{cards}{names}}}\n"
+
+
+def _widest(cell: str) -> int:
+    text = str(markupsafe.Markup(cell).striptags())
+    numeric = _NUMBER.fullmatch(text)
+    return len(text) if numeric else max(map(len, [*text.split(), text[:16]]))
+
+
+def _css_text(text: str) -> str:
+    return "".join(
+        character if character.isalnum() else f"\\{ord(character):x} "
+        for character in text
+    )
 
 
 def _numeric_columns(rows: Sequence[Sequence[str]]) -> list[bool]:
@@ -228,179 +435,39 @@ def _finalize(value: object) -> object:
     return escape_lines(value) if isinstance(value, str) else value
 
 
-def _pictures(pictures: Sequence[Picture]) -> list[dict[str, str]]:
-    return [
-        {"source": _picture(each.image), "caption": each.caption, "name": each.name}
-        for each in pictures
-    ]
-
-
-def _picture(pixels: np.ndarray | bytes) -> str:
+def _jpeg(pixels: np.ndarray | bytes) -> bytes:
     if isinstance(pixels, bytes):
-        return _data_url(pixels, "image/jpeg")
+        return pixels
     image = Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8))
     image.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
     file = io.BytesIO()
-    image.save(file, "JPEG", quality=88)
-    return _data_url(file.getvalue(), "image/jpeg")
+    image.save(file, "JPEG", quality=_JPEG_QUALITY)
+    return file.getvalue()
 
 
 def _data_url(content: bytes, media: str) -> str:
     return f"data:{media};base64,{base64.b64encode(content).decode()}"
 
 
-_TEMPLATE = jinja2.Environment(
+def _code(text: str) -> markupsafe.Markup:
+    """Shows what stands between backquotes as code."""
+    parts = text.split("`")
+    return markupsafe.Markup("").join(
+        markupsafe.Markup("<code>{}</code>").format(part) if number % 2 else part
+        for number, part in enumerate(map(escape_lines, parts))
+    )
+
+
+_PAGE = Path(__file__).with_name("report_page")
+_STYLE, _CARDS, _SCRIPT = (
+    (_PAGE / name).read_text() for name in ("page.css", "cards.css", "page.js")
+)
+_ENVIRONMENT = jinja2.Environment(
     autoescape=True,
     trim_blocks=True,
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
     finalize=_finalize,
-).from_string("""\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>{{ title }}</title>
-<style>
-:root { --line: #8885; --soft: #8881; --link: #2563c9; }
-@media (prefers-color-scheme: dark) { :root { --link: #8ab4f8; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 72rem; padding: 1rem; line-height: 1.5;
-  font-family: system-ui, sans-serif; overflow-wrap: break-word; }
-h1 { font-size: 1.6rem; line-height: 1.2; margin: .5rem 0 1rem; }
-h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; padding-top: .5rem;
-  border-top: 1px solid var(--line); }
-a { color: var(--link); }
-p { max-width: 46rem; margin: .5rem 0 1rem; }
-nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none;
-  margin: 0; padding: 0; }
-.table { overflow: auto; max-height: 80vh; border: 1px solid var(--line);
-  border-radius: .4rem; width: fit-content; max-width: 100%; margin-bottom: 1rem; }
-table { border-collapse: separate; border-spacing: 0; font-size: .9rem;
-  font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .7rem; text-align: left; vertical-align: top;
-  border-bottom: 1px solid var(--soft); }
-tbody tr:last-child > * { border-bottom: 0; }
-tbody tr:nth-child(even) { background: var(--soft); }
-thead th { position: sticky; top: 0; background: Canvas; white-space: nowrap;
-  border-bottom: 1px solid var(--line); }
-tbody th { font-weight: 500; min-width: 6rem; background: Canvas; }
-thead th:first-child, tbody th { position: sticky; left: 0; z-index: 1; }
-tbody tr:nth-child(even) th {
-  background: linear-gradient(var(--soft), var(--soft)) Canvas; }
-td { min-width: 3rem; }
-.facts td { overflow-wrap: anywhere; }
-.number { text-align: right; white-space: nowrap; }
-.figures { display: flex; flex-wrap: wrap; gap: 1rem; margin-bottom: 1rem; }
-.figures img { background: #fff; border: 1px solid var(--line); padding: .5rem;
-  border-radius: .4rem; max-width: 100%; height: auto; }
-.pictures { display: grid; gap: 1rem; margin-bottom: 1rem;
-  grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); }
-figure { margin: 0; }
-figure img { width: 100%; border-radius: .4rem; display: block; }
-.galleries { display: grid; gap: .25rem 1.5rem; margin-bottom: 1rem;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); }
-h3 { font-size: .95rem; font-weight: 500; margin: .75rem 0 .4rem;
-  overflow-wrap: anywhere; }
-.thumbnails { display: flex; flex-wrap: wrap; gap: .5rem; }
-.thumbnails figure { width: 6rem; }
-.thumbnails img { width: auto; max-width: 100%; border-radius: .25rem; }
-.thumbnails figcaption { font-size: .75rem; line-height: 1.3;
-  overflow-wrap: anywhere; }
-figcaption { font-size: .85rem; white-space: pre-line; padding-top: .3rem; }
-@media print { .table { max-height: none; overflow: visible; } }
-</style>
-</head>
-<body>
-<header>
-<h1>{{ title }}</h1>
-<nav aria-label="Sections">
-<ul>
-{% for section in sections %}
-<li><a href="#{{ section.id }}">{{ section.title }}</a></li>
-{% endfor %}
-</ul>
-</nav>
-</header>
-<main>
-{% for section in sections %}
-<section aria-labelledby="{{ section.id }}">
-<h2 id="{{ section.id }}">{{ section.title }}</h2>
-{% for paragraph in section.paragraphs %}
-<p>{{ paragraph }}</p>
-{% endfor %}
-{% if section.galleries %}
-<div class="galleries">
-{% for gallery in section.galleries %}
-<div>
-<h3>{{ gallery.title }}</h3>
-<div class="thumbnails">
-{% for picture in gallery.pictures %}
-<figure>
-<img src="{{ picture.source }}" alt="{{ picture.name }}" title="{{ picture.name }}"\
- loading="lazy">
-{% if picture.caption %}
-<figcaption>{{ picture.caption }}</figcaption>
-{% endif %}
-</figure>
-{% endfor %}
-</div>
-</div>
-{% endfor %}
-</div>
-{% endif %}
-{% if section.rows %}
-<div class="table" role="region" aria-labelledby="{{ section.id }}" tabindex="0">
-<table{% if not section.header %} class="facts"{% endif %}>
-{% if section.header %}
-<thead><tr>
-{% for cell in section.header %}
-<th scope="col"{% if section.numeric[loop.index0] %} class="number"{% endif %}>\
-{{ cell }}</th>
-{% endfor %}
-</tr></thead>
-{% endif %}
-<tbody>
-{% for row in section.rows %}
-<tr>
-{% for cell in row %}
-{% if loop.first %}
-<th scope="row"{% if section.numeric[0] %} class="number"{% endif %}>{{ cell }}</th>
-{% else %}
-<td{% if section.numeric[loop.index0] %} class="number"{% endif %}>{{ cell }}</td>
-{% endif %}
-{% endfor %}
-</tr>
-{% endfor %}
-</tbody>
-</table>
-</div>
-{% endif %}
-{% if section.figures %}
-<div class="figures">
-{% for figure in section.figures %}
-<img src="{{ figure.source }}" alt="{{ figure.text }}"\
-{% if figure.width %} width="{{ figure.width }}"{% endif %}>
-{% endfor %}
-</div>
-{% endif %}
-{% if section.pictures %}
-<div class="pictures">
-{% for picture in section.pictures %}
-<figure>
-<img src="{{ picture.source }}" alt="">
-<figcaption>{{ picture.caption }}</figcaption>
-</figure>
-{% endfor %}
-</div>
-{% endif %}
-</section>
-{% endfor %}
-</main>
-</body>
-</html>
-""")
+)
+_ENVIRONMENT.filters["code"] = _code
+_TEMPLATE = _ENVIRONMENT.from_string((_PAGE / "page.html").read_text())

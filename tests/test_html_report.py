@@ -1,6 +1,8 @@
 import base64
+import hashlib
 import html.parser
 import io
+import re
 
 import markupsafe
 import numpy as np
@@ -8,7 +10,15 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from kmlic.html_report import Gallery, Picture, Section, write_report
+from kmlic.html_report import (
+    Chart,
+    Detail,
+    Gallery,
+    Picture,
+    Section,
+    Summary,
+    write_report,
+)
 
 
 class Page(html.parser.HTMLParser):
@@ -18,7 +28,7 @@ class Page(html.parser.HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.elements, self.open, self.texts = [], [], []
+        self.elements, self.open, self.texts, self.contents = [], [], [], []
         self.feed(text)
         assert not self.open
 
@@ -31,10 +41,17 @@ class Page(html.parser.HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
+        self.contents.append((self.open[-1] if self.open else None, data))
         self.texts.append((self.open[-1] if self.open else None, data.strip()))
 
     def of(self, tag):
         return [attributes for name, attributes in self.elements if name == tag]
+
+
+def digest(read, tag):
+    content = "".join(text for name, text in read.contents if name == tag)
+    digest = hashlib.sha256(content.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def page(folder, *sections):
@@ -66,12 +83,21 @@ def test_the_page_asks_for_nothing_outside_itself(tmp_path):
     figure.add_subplot(title="curve").plot([1, 2])
     picture = Picture(np.zeros((4, 4, 3)), "black")
     _, read = page(tmp_path, Section("x", figures=[figure], pictures=[picture]))
-    policy = [m["content"] for m in read.of("meta") if "http-equiv" in m]
-    assert policy == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
-    assert not read.of("script") and not read.of("link")
+    assert len(read.of("style")) == len(read.of("script")) == 1
+    policy = next(m["content"] for m in read.of("meta") if "http-equiv" in m)
+    assert re.split(r";\s+", policy) == [
+        "default-src 'none'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "img-src data:",
+        f"style-src {digest(read, 'style')}",
+        f"script-src {digest(read, 'script')}",
+    ]
+    assert not read.of("link")
     sources = [image["src"] for image in read.of("img")]
     assert sources[0].startswith("data:image/svg+xml;base64,")
-    assert sources[1].startswith("data:image/jpeg;base64,")
+    (image,) = read.of("image")
+    assert image["href"].startswith("data:image/jpeg;base64,")
     assert read.of("img")[0]["alt"] == "curve"
 
 
@@ -116,7 +142,7 @@ def test_what_looks_like_html_is_shown_as_it_is(tmp_path):
     picture = Picture(np.zeros((4, 4, 3)), nasty)
     sections = Section(nasty, nasty, [nasty], [[nasty]], pictures=[picture])
     _, read = page(tmp_path, sections)
-    assert not read.of("script")
+    assert read.of("script") == [{}]  # the page's own
     assert [text for tag, text in read.texts if tag == "h2" and text] == [nasty]
 
 
@@ -184,7 +210,7 @@ def test_control_characters_are_shown_escaped(tmp_path):
     cell = markupsafe.Markup("<code>{}</code>").format(name)
     text, read = page(tmp_path, Section(name, name, rows=[[cell]], figures=[figure]))
     shown = [text for _, text in read.texts if text.startswith("a")]
-    assert set(shown) == {r"a\x07\u202e\xe9"} and len(shown) == 4
+    assert set(shown) == {r"a\x07\u202e\xe9"} and len(shown) == 5
     assert _texts_of(figure)[:2] == [r"a\x07\u202e\xe9"] * 2
     assert not {"\x07", "\u202e"} & set(text)
 
@@ -202,3 +228,84 @@ def test_galleries_hold_thumbnails_as_they_are(tmp_path):
     assert base64.b64encode(file.getvalue()).decode() in text
     assert "&lt;i&gt;set&lt;/i&gt;" in text and "<b onload" not in text
     assert text.count("<figcaption>") == 1 and text.count("<figure>") == 2
+
+
+def noise(seed, side=256):
+    return np.random.default_rng(seed).integers(0, 256, (side, side, 3))
+
+
+def test_keeps_an_image_once_however_often_it_is_shown(tmp_path):
+    picture = Picture(noise(0), "", "x.jpg")
+    galleries = [Gallery(str(number), [picture]) for number in range(400)]
+    text, read = page(tmp_path, Section("Labels", galleries=galleries))
+    assert len(read.of("image")) == 1 and len(read.of("use")) == 400
+    assert {use["href"] for use in read.of("use")} == {"#image-0"}
+    assert len(text) < 300_000
+
+
+def test_leaves_out_images_beyond_the_size_of_a_page_and_counts_them(tmp_path):
+    pictures = [Picture(noise(seed), "") for seed in range(60)]
+    text, read = page(tmp_path, Section("Many", pictures=pictures))
+    kept = len(read.of("image"))
+    assert 10 < kept < 60 and 1_500_000 < len(text) < 3_500_000
+    assert f"{60 - kept} more images are left out" in text
+
+
+def test_shortens_the_name_of_an_image_with_thousands_of_labels(tmp_path):
+    labels = ", ".join(f"label {number}" for number in range(4000))
+    pictures = [Picture(noise(0), labels, f"x.jpg: {labels}")] * 400
+    section = Section("x", rows=[["x.jpg", labels]] * 400, pictures=pictures)
+    text, read = page(tmp_path, section)
+    assert len(text) < 1_500_000
+    assert "x.jpg: label 0" in text and "label 3999" not in text
+
+
+def test_the_summary_comes_first_with_commands_as_code(tmp_path):
+    write_report(
+        tmp_path / "report.html",
+        "Title",
+        [Section("One", "First.")],
+        Summary(
+            "The verdict.",
+            [("mAP", "50.0", "95 % interval 40.0 to 60.0")],
+            {"What to do next": ["run `kmlic demo <run>`"], "Nothing": []},
+        ),
+    )
+    read = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    texts = [(tag, text) for tag, text in read.texts if text and tag != "style"]
+    assert texts[1:9] == [
+        ("h1", "Title"),
+        ("p", "The verdict."),
+        ("dt", "mAP"),
+        ("dd", "50.0"),
+        ("dd", "95 % interval 40.0 to 60.0"),
+        ("h2", "What to do next"),
+        ("li", "run"),
+        ("code", "kmlic demo <run>"),
+    ]
+    assert ("h2", "Nothing") not in texts
+
+
+def test_rows_link_to_what_is_shown_on_demand(tmp_path):
+    chart = Chart("Precision of dog", "threshold", {"precision": [(0, 0.5), (1, 1)]})
+    section = Section(
+        "Labels",
+        header=["label", "images"],
+        rows=[["dog", "2"], ["cat", "1"]],
+        details=[Detail("dog", charts=[chart])],
+    )
+    _, read = page(tmp_path, section)
+    (detail,) = read.of("details")
+    assert f"#{detail['id']}" in [link["href"] for link in read.of("a")]
+    assert read.of("polyline") == [{"class": "c0", "points": "0.0,75.0 320.0,0.0"}]
+
+
+def test_long_tables_can_be_filtered(tmp_path):
+    rows = [["dog", "2"]] * 10
+    _, read = page(
+        tmp_path,
+        Section("Long", header=["label", "images"], rows=rows),
+        Section("Short", header=["label", "images"], rows=rows[:9]),
+    )
+    tables = [each for each in read.of("div") if each.get("class") == "table"]
+    assert ["data-filter" in each for each in tables] == [True, False]
