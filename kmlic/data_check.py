@@ -21,7 +21,7 @@ from kmlic.data.read_listing import read_listing
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.data.summarise_image import ImageSummary, most_unusual, summarise_image
 from kmlic.graphs import adjacency, isolated_labels
-from kmlic.html_report import Gallery, Picture, Section, write_report
+from kmlic.html_report import Gallery, Picture, Section, Summary, write_report
 
 UNUSUAL = "Unusual images"
 
@@ -109,7 +109,6 @@ class DataCheck:
         """Writes facts, findings, labels and figures as one HTML file."""
         found = [[f.level, f"{f.count:,}", f.title] for f in self.findings]
         sections = [
-            Section("Verdict", self.verdict),
             Section("Dataset", rows=[[k, v] for k, v in self.facts.items()]),
             Section(
                 "Findings",
@@ -144,7 +143,14 @@ class DataCheck:
             else Section(UNUSUAL),
             Section("Figures", figures=self.figures),
         ]
-        write_report(path, f"Check of {self.facts['source']}", sections)
+        summary = Summary(
+            self.verdict,
+            [
+                (name, self.facts[name], "")
+                for name in ("usable images", "labels", "labels per image", "splits")
+            ],
+        )
+        write_report(path, f"Check of {self.facts['source']}", sections, summary)
 
 
 def check_data(

@@ -234,7 +234,8 @@ def test_the_page_shows_copies_examples_and_unusual_images(tmp_path):
     assert unusual.pictures[0].name.startswith("030.jpeg")
     check.write_report(tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
-    assert text.count("<img") == 2 + 2 + 18 + 18 and "<img src=x>" not in text
+    assert text.count("<img") == 2 and text.count("<use") == 2 + 18 + 18
+    assert "<img src=x>" not in text
     assert not re.search(r'(src|href)="(?!data:|#)', text)
 
 

@@ -255,7 +255,7 @@ def test_shortens_the_name_of_an_image_with_thousands_of_labels(tmp_path):
     labels = ", ".join(f"label {number}" for number in range(4000))
     pictures = [Picture(noise(0), labels, f"x.jpg: {labels}")] * 400
     section = Section("x", rows=[["x.jpg", labels]] * 400, pictures=pictures)
-    text, read = page(tmp_path, section)
+    text, _ = page(tmp_path, section)
     assert len(text) < 1_500_000
     assert "x.jpg: label 0" in text and "label 3999" not in text
 
