@@ -83,7 +83,7 @@ def calibration(
     }
     if not labels.exclusive:
         fits["Platt's scaling"] = _platt
-    before = _log_loss(logits, targets, labels)
+    before = log_loss(logits, targets, labels)
     after = {"none": before}
     for name, fit in fits.items() if len(targets) >= _FEWEST else ():
         try:
@@ -93,7 +93,7 @@ def calibration(
         calibrated = np.empty(logits.shape)
         for n, (scale, shift) in zip(set(parts), lines, strict=True):
             calibrated[parts == n] = logits[parts == n] * scale + shift
-        after[name] = _log_loss(calibrated, targets, labels)
+        after[name] = log_loss(calibrated, targets, labels)
     best = min(after, key=lambda name: after[name])
     found = Calibration(labels, None, None, "")
     text = f"none, log loss {before:.4f}"
@@ -115,7 +115,7 @@ def _parts(protocol: Protocol, count: int) -> np.ndarray:
     return np.random.default_rng(0).permutation(count) % _NUM_PARTS
 
 
-def _log_loss(logits: np.ndarray, targets: np.ndarray, labels: Labels) -> float:
+def log_loss(logits: np.ndarray, targets: np.ndarray, labels: Labels) -> float:
     """Returns the mean over known entries, or over groups with a known label."""
     if labels.exclusive:
         losses = []
@@ -133,7 +133,7 @@ def _log_loss(logits: np.ndarray, targets: np.ndarray, labels: Labels) -> float:
 def _temperature(logits: np.ndarray, targets: np.ndarray, labels: Labels) -> Line:
     highest = np.log(_MOST_SCALED)
     found = minimize_scalar(
-        lambda power: _log_loss(logits * np.exp(power), targets, labels),
+        lambda power: log_loss(logits * np.exp(power), targets, labels),
         bounds=(-highest, highest),
         method="bounded",
     )

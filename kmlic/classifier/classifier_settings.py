@@ -16,7 +16,9 @@ from kmlic.evaluation.bootstrap import Metric
 from kmlic.loss_names import LossName, PositiveWeights
 
 # Logistic regression always is one; its name alone leaves all others out.
-ModelName = Literal["auto", "logistic_regression", "peaks", "fine_tuned"]
+ModelName = Literal[
+    "auto", "logistic_regression", "peaks", "discriminant", "fine_tuned"
+]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 _BACKBONE = "efficientnet_lite0"

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -21,6 +21,7 @@ from rich.progress import (
 from kmlic.atomic_write import atomic_write
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.images import Images
+from kmlic.classifier.protocol import FEW
 from kmlic.models import POOL
 
 SIZES = (128, 160, 192, 224, 256, 288, 320, 384, 448)
@@ -32,6 +33,10 @@ _BATCH = 16
 _CHUNK = 64
 _MOST_MAP_BYTES = 1.5e9
 _TIMED_BATCHES = 3
+_SMALLER = 0.714
+_LEAST_PROBABILITY = 1e-3
+
+Classifier = tuple[np.ndarray, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,6 +48,8 @@ class Features:
         widths: channels of the last feature map and of the one before it.
         maps: (2, N, H, W, C) float16, the last feature map; None where all of them
             would take too much room.
+        views: (2, N, D) float32 arrays of other views, see `views_features`; none of
+            many images.
         image_size: side in pixels of the images that the backbone saw.
         seconds: time per image, both ways round.
         fingerprint: identifies backbone, images and size.
@@ -51,6 +58,7 @@ class Features:
     pooled: np.ndarray
     widths: tuple[int, int]
     maps: np.ndarray | None
+    views: tuple[np.ndarray, ...]
     image_size: int
     seconds: float
     fingerprint: str
@@ -72,20 +80,20 @@ def images_per_batch(image_size: int) -> int:
 
 
 def pooled_features(
-    backbone: keras.Model, prefix: str = "", *, earlier: bool = True
+    maps: Sequence[keras.KerasTensor], prefix: str = "", *, earlier: bool = True
 ) -> keras.KerasTensor:
-    """Returns a backbone's pooled features (B, D).
+    """Returns the pooled features (B, D) of a backbone's feature maps.
 
     They are, in this order: averages of the earlier feature map, averages of the last
     one, maxima of the last one, maxima of the earlier one. The maps pass a layer named
     "pool", through which `activation_maps` explains what stands on the features.
 
     Args:
-        backbone: with two or more feature maps.
+        maps: two or more, the last one last.
         prefix: of the names of layers.
         earlier: whether the map before the last one takes part.
     """
-    before, last = backbone.outputs[-2:]
+    before, last = maps[-2:]
     channels = int(last.shape[-1])
     joined, around = last, 0
     if earlier:
@@ -115,12 +123,56 @@ def pooled_features(
     return keras.layers.Concatenate(dtype="float32", name=f"{prefix}features")(pooled)
 
 
+def views_features(
+    images: keras.KerasTensor,
+    maps: Sequence[keras.KerasTensor],
+    backbone: keras.Model,
+    classifier: Classifier | None,
+) -> list[keras.KerasTensor]:
+    """Returns what else a backbone sees in images, each (B, D).
+
+    It is, first, the pooled features of the images at seven tenths of their size,
+    unless that is too small. Second, where the backbone's own classifier is known, the
+    logarithm of the highest probability of each of its classes in any window of half
+    the image's side.
+
+    Args:
+        images: (B, S, S, 3).
+        maps: feature maps of the images.
+        backbone: takes images of any size.
+        classifier: kernel (C, K) and bias (K,) on averages of the last feature map.
+    """
+    found = []
+    size = round(_SMALLER * images.shape[1])
+    if size >= _SMALLEST:
+        # Not `keras.layers.Resizing`: a SavedModel computes something else with it.
+        smaller = keras.ops.image.resize(
+            images, (size, size), data_format="channels_last"
+        )
+        found.append(pooled_features(backbone(smaller), "smaller_"))
+    if classifier is not None:
+        kernel, bias = classifier
+        last = maps[-1]
+        windows = keras.layers.AveragePooling2D(
+            -(-last.shape[1] // 2), 1, dtype="float32", name="windows"
+        )
+        dense = keras.layers.Dense(
+            len(bias), "softmax", dtype="float32", name="classes"
+        )
+        highest = keras.layers.GlobalMaxPooling2D(dtype="float32", name="highest")
+        probabilities = highest(dense(windows(last)))
+        dense.set_weights([kernel, bias])
+        found.append(keras.ops.log(probabilities + _LEAST_PROBABILITY))
+    return found
+
+
 def features(
     images: Images,
-    build: Callable[[int], keras.Model],
+    build: Callable[[int | None], keras.Model],
     folder: Path,
     budget: Budget,
     *,
+    classifier: Classifier | None = None,
     image_size: int | None = None,
 ) -> Features:
     """Runs a frozen backbone over all images and their mirror images, or finds that.
@@ -131,9 +183,11 @@ def features(
 
     Args:
         images: of all splits.
-        build: side in pixels to a backbone with two or more feature maps.
+        build: side in pixels, None for any, to a backbone with two or more feature
+            maps.
         folder: where features are kept.
         budget: of which features may take three tenths.
+        classifier: see `views_features`.
         image_size: side in pixels; None for the largest that the budget allows.
 
     Raises:
@@ -142,8 +196,10 @@ def features(
     folder.mkdir(parents=True, exist_ok=True)
     size = image_size or images.image_size
     count = len(images.targets)
+    few = len(images.training_rows) < FEW
     if size is None:
         seconds = _measure(build(_SMALLEST), folder) / _SMALLEST**2
+        seconds *= 1 + few * _SMALLER**2
         allowed = _SHARE_OF_BUDGET * budget.seconds
         largest = max(_SMALLEST, _MOST_ENLARGED * images.side)
         fitting = [
@@ -153,13 +209,17 @@ def features(
         ]
         size = max(fitting, default=SIZES[0])
     keras.backend.clear_session()
-    backbone = build(size)
-    outputs = [pooled_features(backbone), backbone.outputs[-1]]
-    places = np.prod(outputs[1].shape[1:])
-    if 4 * count * places > _MOST_MAP_BYTES:
-        outputs.pop()
-    extractor = keras.Model(backbone.input, outputs)
-    identity = hashlib.sha256(f"{images.fingerprint} {size}".encode())
+    backbone = build(None)
+    pixels = keras.Input((size, size, 3), name="images")
+    maps = backbone(pixels)
+    outputs = [pooled_features(maps)]
+    if few:
+        outputs += views_features(pixels, maps, backbone, classifier)
+    vectors = len(outputs)
+    if 4 * count * np.prod(maps[-1].shape[1:]) <= _MOST_MAP_BYTES:
+        outputs.append(maps[-1])
+    extractor = keras.Model(pixels, outputs)
+    identity = hashlib.sha256(f"{images.fingerprint} {size} {len(outputs)}".encode())
     identity.update(_weights_of(extractor))
     identity.update(backbone.layers[-1].compute_dtype.encode())
     arrays, seconds = compute_outputs(
@@ -170,13 +230,13 @@ def features(
         folder / f"features-{identity.hexdigest()[:24]}",
         budget,
     )
-    widths = (int(backbone.outputs[-1].shape[-1]), int(backbone.outputs[-2].shape[-1]))
     text = f"{count:,} images and their mirror images at {size} pixels"
     budget.say("features", text + f" in {seconds:.0f} s")
     return Features(
         pooled=arrays[0],
-        widths=widths,
-        maps=arrays[1] if len(arrays) > 1 else None,
+        widths=(int(maps[-1].shape[-1]), int(maps[-2].shape[-1])),
+        maps=arrays[vectors] if len(arrays) > vectors else None,
+        views=tuple(arrays[1:vectors]),
         image_size=size,
         seconds=seconds / count,
         fingerprint=identity.hexdigest(),

@@ -53,7 +53,7 @@ class _Setting:
     images: Images
     features: Features
     base: Floor
-    build: Callable[[int], keras.Model]
+    build: Callable[[int | None], keras.Model]
     settings: ClassifierSettings
 
     def cut(self) -> tuple[keras.Model, keras.Model]:
@@ -66,7 +66,7 @@ class _Setting:
         own = self.features.pooled[:, self.images.training_rows, self.base.columns]
         flat = own.reshape(-1, own.shape[-1])
         mean, deviation = flat.mean(axis=0), np.maximum(flat.std(axis=0), 1e-6)
-        pooled = pooled_features(upper, earlier=self.base.columns.start == 0)
+        pooled = pooled_features(upper.outputs, earlier=self.base.columns.start == 0)
         standardise = keras.layers.Rescaling(
             (1 / deviation).tolist(),
             (-mean / deviation).tolist(),
@@ -123,7 +123,7 @@ def fine_tuning(
     features: Features,
     base: Floor,
     protocol: Protocol,
-    build: Callable[[int], keras.Model],
+    build: Callable[[int | None], keras.Model],
     folder: Path,
     budget: Budget,
     *,

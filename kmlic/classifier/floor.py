@@ -83,7 +83,7 @@ def floor(
     earlier = bool(known["scale"])
 
     def attach(backbone: keras.Model, prefix: str) -> keras.KerasTensor:
-        pooled = pooled_features(backbone, prefix, earlier=earlier)
+        pooled = pooled_features(backbone.outputs, prefix, earlier=earlier)
         dense = keras.layers.Dense(
             len(weights.bias), dtype="float32", name=f"{prefix}logits"
         )

@@ -89,7 +89,7 @@ def heads(
 
     def attach(backbone: keras.Model, prefix: str) -> keras.KerasTensor:
         earlier = base.columns.start == 0
-        pooled = pooled_features(backbone, prefix, earlier=earlier)
+        pooled = pooled_features(backbone.outputs, prefix, earlier=earlier)
         dense = keras.layers.Dense(
             len(bias), dtype="float32", name=f"{prefix}averages_logits"
         )

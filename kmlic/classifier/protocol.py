@@ -10,7 +10,7 @@ from kmlic.data import fold_images
 
 # Below this a validation split would choose badly, so that every image is scored once
 # by a model that was fitted without it.
-_FEW = 2000
+FEW = 2000
 _NUM_FOLDS = 5
 _VALIDATION_FOLDS = 10
 
@@ -50,15 +50,15 @@ def make_protocol(images: Images, *, seed: int = 0) -> Protocol:
     """
     rows = images.training_rows
     given = np.flatnonzero(images.split == VALIDATION)
-    if len(rows) >= _FEW and len(given):
+    if len(rows) >= FEW and len(given):
         fit = np.setdiff1d(rows, given)
         return Protocol(((fit, given),), given)
     groups = [[keys[row] for row in rows] for keys in images.together]
-    wanted = _NUM_FOLDS if len(rows) < _FEW else _VALIDATION_FOLDS
+    wanted = _NUM_FOLDS if len(rows) < FEW else _VALIDATION_FOLDS
     distinct = min(len({*keys} - {None}) + list(keys).count(None) for keys in groups)
     number = _deal(images.targets[rows], min(wanted, distinct), groups, seed)
     folds = [(rows[number != fold], rows[number == fold]) for fold in np.unique(number)]
-    if len(rows) >= _FEW:
+    if len(rows) >= FEW:
         folds = folds[:1]
     return Protocol(tuple(folds), np.concatenate([scored for _, scored in folds]))
 

@@ -14,12 +14,19 @@ import numpy as np
 from rich.console import Console
 
 from kmlic.backbones import build_backbone
+from kmlic.backbones.packaged_weights import PACKAGES
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.calibration import Calibration, calibration
 from kmlic.classifier.check import Checked, check
 from kmlic.classifier.choice import Choice, build_chosen, choice
 from kmlic.classifier.classifier_settings import ClassifierSettings
-from kmlic.classifier.features import Features, features, images_per_batch
+from kmlic.classifier.discriminant import discriminant
+from kmlic.classifier.features import (
+    Classifier,
+    Features,
+    features,
+    images_per_batch,
+)
 from kmlic.classifier.fine_tuning import fine_tuning
 from kmlic.classifier.floor import FLOOR, Floor, floor
 from kmlic.classifier.heads import heads
@@ -109,7 +116,15 @@ def train_classifier(
         raise
     images = checked.images
     _say_data(checked, budget)
-    found = features(images, build, stages, budget, image_size=settings.image_size)
+    classifier = _classifier(settings)
+    found = features(
+        images,
+        build,
+        stages,
+        budget,
+        classifier=classifier,
+        image_size=settings.image_size,
+    )
     protocol = make_protocol(images, seed=settings.seed)
     base = floor(images, found, protocol, stages, budget, metric=metric)
     labels = dataclasses.replace(images.labels, image_size=found.image_size)
@@ -117,6 +132,17 @@ def train_classifier(
     if settings.tries("peaks"):
         candidates += heads(
             images, found, base, protocol, stages, budget, metric=metric
+        )
+    if settings.tries("discriminant"):
+        candidates += discriminant(
+            images,
+            found,
+            protocol,
+            build,
+            stages,
+            budget,
+            classifier=classifier,
+            metric=metric,
         )
     if settings.tries("fine_tuned"):
         candidates += fine_tuning(
@@ -205,7 +231,18 @@ def _metric(settings: ClassifierSettings, images: Images) -> Metric:
     return settings.metric or ("accuracy" if images.labels.exclusive else "mAP")
 
 
-def _backbone_builder(settings: ClassifierSettings) -> Callable[[int], keras.Model]:
+def _classifier(settings: ClassifierSettings) -> Classifier | None:
+    """Returns the classifier of a backbone whose ImageNet weights come with kmlic."""
+    if settings.weights != "imagenet" or settings.network not in PACKAGES:
+        return None
+    complete = build_backbone(settings.network, weights="imagenet", include_top=True)
+    kernel, bias = complete.layers[-1].get_weights()
+    return kernel, bias
+
+
+def _backbone_builder(
+    settings: ClassifierSettings,
+) -> Callable[[int | None], keras.Model]:
     """Returns what builds the backbone, once it has been seen to build it."""
     weights = settings.weights
     if weights not in (None, "imagenet") and not Path(weights).is_file():
@@ -213,7 +250,7 @@ def _backbone_builder(settings: ClassifierSettings) -> Callable[[int], keras.Mod
             f'`weights` must be "imagenet" or a file; there is none at {weights}.'
         )
 
-    def build(image_size: int) -> keras.Model:
+    def build(image_size: int | None) -> keras.Model:
         # So that weights that are not loaded are the same in every stage.
         keras.utils.set_random_seed(settings.seed)
         kept = keras.config.dtype_policy()
@@ -246,7 +283,7 @@ def _say_data(checked: Checked, budget: Budget) -> None:
 
 def _finish(
     trained: _Trained,
-    build: Callable[[int], keras.Model],
+    build: Callable[[int | None], keras.Model],
     budget: Budget,
     start: float,
 ) -> Run:

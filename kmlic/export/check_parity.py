@@ -16,7 +16,7 @@ from kmlic.export.load_export import load_export
 from kmlic.export.read_labels import find_labels
 from kmlic.labels import to_probabilities
 
-_BATCH = 4
+_BATCH = 2
 
 
 def check_parity(
