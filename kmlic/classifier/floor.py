@@ -19,6 +19,9 @@ from kmlic.metrics import average_precision
 FLOOR = "logistic regression"
 
 _STRENGTHS = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+_FIRST_STRENGTH = 1e-2
+# Loss of the metric after which no better strength is expected.
+_NOISE = 1e-3
 # Images that the strength shared by all labels counts as, against a label's own.
 _PRIOR_POSITIVES = 50.0
 # How much the earlier feature map counts beside the last one.
@@ -56,11 +59,12 @@ def floor(
 ) -> Floor:
     """Fits one logistic regression per label, and chooses how strongly by its scores.
 
-    Features are standardised. The strength is the best one of eight for all labels
-    together. Whether the earlier feature map takes part, whether each label moves from
-    that strength as far as its number of positives supports, and whether rare labels
-    count more, is tried too, and taken where it is better in nine of ten draws of the
-    images. Every score is of an image that was not fitted to.
+    Features are standardised. The strength is the best one for all labels together,
+    sought upwards and downwards as long as scores gain. Whether the earlier feature map
+    takes part, whether each label moves from that strength as far as its number of
+    positives supports, and whether rare labels count more, is tried too, and taken
+    where it is better in nine of ten draws of the images. Every score is of an image
+    that was not fitted to.
 
     Args:
         images: of all splits.
@@ -155,7 +159,8 @@ def _fit(
         problems = []
         for scale in _SCALES:
             problem = _Problem(images, features, protocol, scale, mirrors)
-            problem.choose(bootstrap)
+            near = problems[0].strengths[0] if problems else _FIRST_STRENGTH
+            problem.choose(bootstrap, near)
             problems.append(problem)
         best = problems[0]
         for problem in problems[1:]:
@@ -210,22 +215,26 @@ class _Problem:
         self.weighted = False
         self._fitted: list[LinearWeights] = []
         self.scores = np.empty((2, 0, 0))
-        self._tried: list[list[LinearWeights]] = []
-        self._tried_scores: list[np.ndarray] = []
+        self._tried: dict[float, list[LinearWeights]] = {}
+        self._tried_scores: dict[float, np.ndarray] = {}
 
-    def choose(self, bootstrap: Bootstrap) -> None:
-        """Tries all strengths for all labels together."""
-        values: list[float] = []
-        for strength in _STRENGTHS:
-            own = np.full(len(self._labels), strength)
-            start = self._tried[-1] if self._tried else None
-            self._tried.append(self._fit_folds(own, False, start))
-            self._tried_scores.append(self._score(self._tried[-1]))
-            values.append(bootstrap.value(self._tried_scores[-1][0]))
-            if len(values) > 2 and values[-1] < values[-2] < values[-3]:
-                break  # ever less penalty takes ever longer
-        best = int(np.argmax(values))
-        self.strengths = np.full(len(self._labels), _STRENGTHS[best])
+    def choose(self, bootstrap: Bootstrap, near: float) -> None:
+        """Tries strengths for all labels together, from one on as long as they gain."""
+        values: dict[int, float] = {}
+        for way in (1, -1):
+            place = _STRENGTHS.index(near) + (way if values else 0)
+            while 0 <= place < len(_STRENGTHS):
+                strength = _STRENGTHS[place]
+                own = np.full(len(self._labels), strength)
+                start = self._tried.get(_STRENGTHS[max(place - way, 0)])
+                self._tried[strength] = self._fit_folds(own, False, start)
+                self._tried_scores[strength] = self._score(self._tried[strength])
+                values[place] = bootstrap.value(self._tried_scores[strength][0])
+                if values[place] < max(values.values()) - _NOISE:
+                    break
+                place += way
+        best = _STRENGTHS[max(values, key=lambda each: values[each])]
+        self.strengths = np.full(len(self._labels), best)
         self._fitted, self.scores = self._tried[best], self._tried_scores[best]
 
     def try_strengths_per_label(self, bootstrap: Bootstrap) -> None:
@@ -233,9 +242,12 @@ class _Problem:
         if self._groups:
             return
         truth = self._targets[self._protocol.scored]
-        tried = np.array([average_precision(truth, s[0]) for s in self._tried_scores])
-        shared = _STRENGTHS.index(self.strengths[0])
-        common = np.array([bootstrap.value(s[0]) for s in self._tried_scores])[:, None]
+        strengths = sorted(self._tried)
+        fits = [self._tried[strength] for strength in strengths]
+        scored = [self._tried_scores[strength][0] for strength in strengths]
+        tried = np.array([average_precision(truth, own) for own in scored])
+        shared = strengths.index(self.strengths[0])
+        common = np.array([bootstrap.value(own) for own in scored])[:, None]
         count = (truth == 1).sum(axis=0)
         gained = count * (tried - tried[shared]) + _PRIOR_POSITIVES * (
             common - common[shared]
@@ -244,16 +256,14 @@ class _Problem:
         columns = np.arange(len(chosen))
         fitted = [
             LinearWeights(
-                np.array([own[fold].kernel for own in self._tried])[
-                    chosen, :, columns
-                ].T,
-                np.array([own[fold].bias for own in self._tried])[chosen, columns],
+                np.array([own[fold].kernel for own in fits])[chosen, :, columns].T,
+                np.array([own[fold].bias for own in fits])[chosen, columns],
             )
             for fold in range(len(self._protocol.folds))
         ]
         scores = self._score(fitted)
         if surely_better(bootstrap, scores, self.scores):
-            self.strengths = np.array(_STRENGTHS)[chosen]
+            self.strengths = np.array(strengths)[chosen]
             self._fitted, self.scores = fitted, scores
 
     def try_class_weights(self, bootstrap: Bootstrap) -> None:
