@@ -67,7 +67,7 @@ Reading = tyro.conf.OmitArgPrefixes[ReadingOptions]
 Format = Literal["saved_model", "tflite", "onnx", "openvino"]
 Quantization = Literal["float16", "dynamic", "int8"]
 # As in kmlic.classifier and kmlic.losses, which would import TensorFlow.
-Model = Literal["auto", "logistic_regression", "peaks", "fine_tuned"]
+Model = Literal["auto", "logistic_regression", "peaks", "discriminant", "fine_tuned"]
 LossName = Literal[
     "auto",
     "crossentropy",

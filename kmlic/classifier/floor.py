@@ -156,7 +156,7 @@ def _fit(
     )
     # Threads that wait for one another lose more than they win on small matrices.
     with threadpool_limits(1 if len(rows) <= _MOST_ROTATED // 2 else None):
-        problems = []
+        problems: list[_Problem] = []
         for scale in _SCALES:
             problem = _Problem(images, features, protocol, scale, mirrors)
             near = problems[0].strengths[0] if problems else _FIRST_STRENGTH
