@@ -177,7 +177,9 @@ def train(
     """Trains the best classifier that images and time allow, and exports it.
 
     It is never below logistic regression on the backbone's features. An interrupted
-    training goes on when the same command is given again.
+    training goes on when the same command is given again, from the hidden folder
+    .NAME.stages beside the run's. That is removed at the end, unless more minutes
+    would be used: then the same command with more of them goes on from it.
 
     Args:
         data: a CSV, TSV or Parquet file, COCO's JSON, Pascal VOC's folder, a folder of
@@ -216,6 +218,9 @@ def train(
     for given in (data, test):
         if given is not None and (Path(given).suffix or Path(given).is_absolute()):
             require_paths(given)
+    console = make_console()
+    name = escape_text(data)
+    console.print(f"{name}: {minutes:g} minutes; starting", markup=False)
     start_tensorflow()
     from kmlic.classifier import ClassifierSettings, train_classifier
     from kmlic.classifier.check import read_groups
@@ -241,7 +246,7 @@ def train(
         test=test,
         reading=reading,
         groups=None if groups is None else read_groups(groups),
-        console=make_console(),
+        console=console,
     )
 
 

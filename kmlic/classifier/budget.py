@@ -1,12 +1,18 @@
 """How much time a training may take, and what it says on the way."""
 
+import contextlib
+import threading
 import time
+from collections.abc import Iterator
 
 from rich.console import Console
 
+# Seconds after which a stage that has said nothing says what it does.
+_SILENCE = 8.0
+
 
 class Budget:
-    """Counts the time that is left, and prints one line per stage.
+    """Counts the time that is left, and prints what each stage does.
 
     Args:
         minutes: for everything, the work of interrupted runs of the same command
@@ -28,8 +34,11 @@ class Budget:
             raise ValueError(f"`minutes` must be above 0; got minutes={minutes}.")
         self.seconds = 60.0 * minutes
         self.console = console or Console(highlight=False, quiet=True)
+        self.wishes: list[str] = []
         self._start = time.monotonic()
         self._earlier = 0.0
+        self._said = self._start
+        self._now = ("start", "reading the data")
 
     @property
     def left(self) -> float:
@@ -40,8 +49,35 @@ class Budget:
         """Counts work that an interrupted run did and this one does not repeat."""
         self._earlier += seconds
 
+    def wish(self, what: str) -> None:
+        """Notes what more minutes would be used for."""
+        self.wishes.append(what)
+
     def say(self, stage: str, text: str) -> None:
         """Prints what a stage did, and the time left."""
+        self._said = time.monotonic()
         left = max(self.left, 0)
         clock = f"{int(left // 60)}:{int(left % 60):02d} left"
         self.console.print(f"[{clock}] {stage}: {text}", soft_wrap=True, markup=False)
+
+    def do(self, stage: str, text: str) -> None:
+        """Notes what is being done, to be printed if that takes long."""
+        self._now = (stage, text)
+
+    @contextlib.contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Prints what is being done, and the time left, at least every ten seconds."""
+        ended = threading.Event()
+
+        def report() -> None:
+            while not ended.wait(0.5):
+                if time.monotonic() - self._said > _SILENCE:
+                    self.say(*self._now)
+
+        reporter = threading.Thread(target=report, daemon=True)
+        reporter.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            reporter.join()

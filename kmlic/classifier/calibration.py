@@ -13,7 +13,7 @@ from kmlic.evaluation.fit_calibration import fit_calibration
 from kmlic.labels import Labels, to_probabilities
 
 _NUM_PARTS = 5  # of the scores of one validation split
-_FEWEST = 50  # images below which even one number would be luck
+_FEWEST = 20  # images below which even one number would be luck
 _MOST_SCALED = 20.0  # by which logits are divided or multiplied at most
 
 Line = tuple[np.ndarray, np.ndarray]
@@ -61,7 +61,7 @@ def calibration(
 
     Tried are one scale for all logits (temperature), and one scale and shift for each
     label that has 20 positives and negatives (Platt's); for exclusive groups the
-    former alone, and for fewer than 50 images neither. Each is judged by the log loss
+    former alone, and for fewer than 20 images neither. Each is judged by the log loss
     of images that it was not fitted to, and the best is taken if it is lower than
     without. The order of a label's scores stays. An isotonic calibration is not tried:
     its steps make ties, and no layer exports it.

@@ -110,9 +110,10 @@ def check(
         if rows.splits_are_given:
             split = _named_splits(rows)
         own = _images(rows, split, groups, settings)
-        test_rows = _inspect(
-            _read(test, reading, folder / "test.csv"), own.labels.names, settings
-        )
+        test_listing = _read(test, reading, folder / "test.csv")
+        if settings.on_error == "stop":
+            _require_known(test_listing, own)
+        test_rows = _inspect(test_listing, own.labels.names, settings)
         other = _images(
             test_rows,
             np.full(len(test_rows.images), TEST, np.int8),
@@ -132,6 +133,7 @@ def check(
     if settings.on_error == "stop":
         _require_usable(inspected)
     _require_something_to_learn(images)
+    findings += _unused(groups, listing)
     serious = tuple(finding for finding in findings if finding.level != "note")
     skipped = sum(len(each.skipped) for each in inspected)
     return Checked(images, serious, skipped=skipped)
@@ -205,7 +207,7 @@ def _names_of(
     if groups is None:
         return None
     names = [name for members in groups.values() for name in members]
-    found = {name for row in listing.rows for name in (*row.labels, *row.unknown)}
+    found = _found(listing)
     if missing := sorted(found.difference(names)):
         unused = sorted(set(names) - found)
         also = f" No image has their labels {', '.join(unused[:_SHOWN])}." * bool(
@@ -217,6 +219,43 @@ def _names_of(
             f"none of {', '.join(groups)}.{also} Correct the file of --groups."
         )
     return names
+
+
+def _unused(
+    groups: Mapping[str, Sequence[str]] | None, listing: Listing
+) -> list[Finding]:
+    found = _found(listing)
+    rows = [
+        [group, name]
+        for group, names in (groups or {}).items()
+        for name in names
+        if name not in found
+    ]
+    if not rows:
+        return []
+    return [
+        Finding(
+            "warning",
+            "Labels of the groups that no image has",
+            len(rows),
+            "Correct the file of --groups if they are misspelt.",
+            ("group", "label"),
+            rows,
+        )
+    ]
+
+
+def _found(listing: Listing) -> set[str]:
+    return {name for row in listing.rows for name in (*row.labels, *row.unknown)}
+
+
+def _require_known(test: Listing, own: Images) -> None:
+    if others := sorted(_found(test).difference(own.labels.names)):
+        raise ValueError(
+            f"{test.source} must have labels of {own.source} only; "
+            f"{', '.join(others[:_SHOWN])} {'is' if len(others) == 1 else 'are'} not. "
+            "Correct them, or leave out images that have them with --on_error skip."
+        )
 
 
 def _inspect(

@@ -208,6 +208,8 @@ def features(
             if each <= largest and 2 * count * seconds * each**2 <= allowed
         ]
         size = max(fitting, default=SIZES[0])
+        if size < max(each for each in SIZES if each <= largest):
+            budget.wish("larger images")
     keras.backend.clear_session()
     backbone = build(None)
     pixels = keras.Input((size, size, 3), name="images")
@@ -361,6 +363,7 @@ def _compute(
                     limits = np.finfo(array.dtype)
                     array[view, block] = np.clip(values, limits.min, limits.max)
             done = block.stop
+            budget.do("features", f"{done:,} of {len(rows):,} images")
             bar.advance(task, len(batch))
             if done - since >= _CHUNK or done == len(rows):
                 for array in arrays:

@@ -184,15 +184,22 @@ def fine_tuning(
     )
     place = folder / f"fine-tuning-{name}"
     plan = place / "plan.json"
-    if not plan.exists():
-        epochs, text = _plan(setting, upper, protocol, budget, reserve)
+    known = json.loads(plan.read_text()) if plan.exists() else {}
+    epochs = known.get("epochs", 0)
+    if budget.seconds > known.get("budget", 0.0):
+        possible, text = _plan(setting, upper, protocol, budget, reserve)
+        epochs = max(epochs, possible)
         if epochs < _FEWEST_EPOCHS:
             budget.say(stage, f"left out: {text}")
+            budget.wish("fine-tuning")
             return []
         with atomic_write(plan) as temporary:
-            temporary.write_text(json.dumps({"epochs": epochs}))
+            temporary.write_text(
+                json.dumps({"epochs": epochs, "budget": budget.seconds})
+            )
         budget.say(stage, text)
-    epochs = json.loads(plan.read_text())["epochs"]
+    if epochs < _MOST_EPOCHS:
+        budget.wish("more epochs of fine-tuning")
     size = features.image_size
     (inputs,), seconds = compute_outputs(
         images, rows, lower, size, place / "inputs", budget
@@ -201,8 +208,10 @@ def fine_tuning(
     position[rows] = np.arange(len(rows))
     logits = []
     for fold, (fitted, scored) in enumerate(protocol.folds):
+        text = f"fold {fold + 1} of {len(protocol.folds)}, {epochs} epochs"
+        budget.do(stage, text)
         own = keep(
-            place / f"fold-{fold}.npz",
+            place / f"fold-{fold}-{epochs}.npz",
             lambda fold=fold, fitted=fitted, scored=scored: _train(  # type: ignore[misc]
                 setting,
                 base.fold_weights[fold],
@@ -210,7 +219,7 @@ def fine_tuning(
                 position[fitted],
                 position[scored],
                 epochs,
-                place / f"fold-{fold}",
+                place / f"fold-{fold}-{epochs}",
             ),
             budget,
         )
@@ -218,9 +227,10 @@ def fine_tuning(
         seconds += float(own["seconds"])
 
     def model() -> keras.Model:
-        path = place / "fold-0.npz"
+        budget.do(stage, f"all training images, {epochs} epochs")
+        path = place / f"fold-0-{epochs}.npz"
         if protocol.cross_validated:
-            path = place / "final.npz"
+            path = place / f"final-{epochs}.npz"
             keep(
                 path,
                 lambda: _train(
@@ -230,7 +240,7 @@ def fine_tuning(
                     np.arange(len(rows)),
                     np.arange(0),
                     epochs,
-                    place / "final",
+                    place / f"final-{epochs}",
                 ),
                 budget,
             )

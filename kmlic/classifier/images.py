@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from kmlic.atomic_write import atomic_write
+from kmlic.classifier.candidate import key
 from kmlic.data import MultiLabelData
 from kmlic.data.build_batches import build_batches
 from kmlic.data.decode_plain import Crop, cut
@@ -147,9 +148,11 @@ def store_images(data: MultiLabelData, folder: Path, source: str) -> Images:
     parts = (data.train_in_order, data.validation, data.test)
     sizes = list(data.sizes.values())
     side = int(tf.nest.flatten(data.validation.element_spec)[0].shape[1])
-    path = folder / f"pixels-{data.fingerprint[:16]}-{side}.npy"
+    identity = key(data.fingerprint, data.spec, side, *data.digests.values())
+    path = folder / f"pixels-{identity}.npy"
     digests_path = path.with_suffix(".txt")
-    if not (path.exists() and digests_path.exists()):
+    # Without a spec nothing says that the pixels are the same.
+    if data.spec is None or not (path.exists() and digests_path.exists()):
         digests: list[str] = []
         with atomic_write(path) as temporary:
             pixels = np.lib.format.open_memmap(

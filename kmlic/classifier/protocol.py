@@ -47,6 +47,9 @@ def make_protocol(images: Images, *, seed: int = 0) -> Protocol:
     Args:
         images: the test images among them take part in nothing.
         seed: of the folds.
+
+    Raises:
+        ValueError: if the training images cannot be divided.
     """
     rows = images.training_rows
     given = np.flatnonzero(images.split == VALIDATION)
@@ -56,6 +59,12 @@ def make_protocol(images: Images, *, seed: int = 0) -> Protocol:
     groups = [[keys[row] for row in rows] for keys in images.together]
     wanted = _NUM_FOLDS if len(rows) < FEW else _VALIDATION_FOLDS
     distinct = min(len({*keys} - {None}) + list(keys).count(None) for keys in groups)
+    if distinct < 2:
+        raise ValueError(
+            f"{images.source} must have training images that can be divided in two, to "
+            f"fit models to one part and compare them on the other; all {len(rows)} "
+            "are copies of one image, or of one group."
+        )
     number = _deal(images.targets[rows], min(wanted, distinct), groups, seed)
     folds = [(rows[number != fold], rows[number == fold]) for fold in np.unique(number)]
     if len(rows) >= FEW:

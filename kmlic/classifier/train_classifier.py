@@ -70,9 +70,10 @@ def train_classifier(
     """Trains the best classifier that the images and the minutes allow.
 
     Everything that takes long is kept beside the run's folder, in the hidden folder
-    `.<name>.stages`: the same call goes on where it was interrupted, and with more
-    minutes takes up what is there. The run's folder is written at the end, completely
-    or not at all.
+    `.<name>.stages`: the same call goes on where it was interrupted. It is removed at
+    the end, unless more minutes would be used, for larger images or longer training:
+    then the same call with more of them takes up what is there. The run's folder is
+    written at the end, completely or not at all.
 
     Args:
         data: a path that `kmlic data check` reads, the name of a dataset, a pandas
@@ -104,19 +105,44 @@ def train_classifier(
     run_folder.begin({})
     stages = run_folder.path.with_name(f".{run_folder.path.name}.stages")
     existed = stages.exists()
-    try:
-        build = _backbone_builder(settings)
-        checked = check(
-            data, stages, settings, test=test, reading=reading, groups=groups
-        )
-        metric = _metric(settings, checked.images)
-    except Exception:
-        if not existed:
-            shutil.rmtree(stages, ignore_errors=True)
-        raise
+    with budget.reporting():
+        try:
+            build = _backbone_builder(settings)
+            checked = check(
+                data, stages, settings, test=test, reading=reading, groups=groups
+            )
+            metric = _metric(settings, checked.images)
+            protocol = make_protocol(checked.images, seed=settings.seed)
+        except Exception:
+            if not existed:
+                shutil.rmtree(stages, ignore_errors=True)
+            raise
+        try:
+            trained = _train(
+                checked, protocol, build, metric, settings, stages, budget, run_folder
+            )
+            run = _finish(trained, build, budget, start)
+        except (KeyboardInterrupt, SystemExit):
+            budget.say("interrupted", "the same command goes on where it was")
+            raise
+    _say_next(run_folder.path, stages, budget)
+    return run
+
+
+def _train(
+    checked: Checked,
+    protocol: Protocol,
+    build: Callable[[int], keras.Model],
+    metric: Metric,
+    settings: ClassifierSettings,
+    stages: Path,
+    budget: Budget,
+    run_folder: RunFolder,
+) -> "_Trained":
     images = checked.images
     _say_data(checked, budget)
     classifier = _classifier(settings)
+    budget.do("features", "measuring how long an image takes")
     found = features(
         images,
         build,
@@ -125,15 +151,17 @@ def train_classifier(
         classifier=classifier,
         image_size=settings.image_size,
     )
-    protocol = make_protocol(images, seed=settings.seed)
+    budget.do("floor", f"{FLOOR} with several penalties")
     base = floor(images, found, protocol, stages, budget, metric=metric)
     labels = dataclasses.replace(images.labels, image_size=found.image_size)
     candidates = [base.candidate]
     if settings.tries("peaks"):
+        budget.do("heads", "peaks of the feature map")
         candidates += heads(
             images, found, base, protocol, stages, budget, metric=metric
         )
     if settings.tries("discriminant"):
+        budget.do("discriminant", "discriminant analysis on several views")
         candidates += discriminant(
             images,
             found,
@@ -145,6 +173,7 @@ def train_classifier(
             metric=metric,
         )
     if settings.tries("fine_tuned"):
+        budget.do("fine-tuning", "measuring its speed")
         candidates += fine_tuning(
             images,
             found,
@@ -157,6 +186,7 @@ def train_classifier(
             reserve=_reserve(images, found),
             metric=metric,
         )
+    budget.do("choice", f"{len(candidates)} models and their averages")
     chosen = choice(
         candidates,
         images.targets[protocol.scored],
@@ -172,22 +202,30 @@ def train_classifier(
         for row in (chosen.rows[0], chosen.chosen)
     }
     budget.say("calibration", calibrations[chosen.chosen.name].text)
-    return _finish(
-        _Trained(
-            settings,
-            checked,
-            found,
-            protocol,
-            metric,
-            base,
-            chosen,
-            calibrations,
-            run_folder,
-        ),
-        build,
-        budget,
-        start,
+    return _Trained(
+        settings,
+        checked,
+        found,
+        protocol,
+        metric,
+        base,
+        chosen,
+        calibrations,
+        run_folder,
     )
+
+
+def _say_next(folder: Path, stages: Path, budget: Budget) -> None:
+    """Says which command is next, and removes what no longer training would use."""
+    text = f"kmlic predict {shlex.quote(str(folder))} IMAGES; {folder / 'report.html'}"
+    if budget.wishes:
+        text += (
+            f". More --minutes allow {' and '.join(budget.wishes)}: the same command "
+            f"goes on from {stages}, which can be removed"
+        )
+    else:
+        shutil.rmtree(stages, ignore_errors=True)
+    budget.say("next", text)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -270,7 +308,7 @@ def _say_data(checked: Checked, budget: Budget) -> None:
     images = checked.images
     text = (
         f"{len(images.training_rows):,} training and {len(images.test_rows):,} test "
-        f"images, {len(images.labels)} labels"
+        f"images, {len(images.labels)} label{'s' * (len(images.labels) > 1)}"
     )
     if images.labels.exclusive:
         count = len(images.labels.groups or {})
@@ -289,6 +327,7 @@ def _finish(
 ) -> Run:
     images, chosen = trained.checked.images, trained.choice.chosen
     labels, size = trained.labels, trained.features.image_size
+    budget.do("export", "building the model and converting it")
     model = trained.calibration.apply(build_chosen(chosen, lambda: build(size)))
     if trained.settings.dtype_policy != "float32":
         model = as_float32(model)
@@ -304,6 +343,7 @@ def _finish(
         *export_checked(model, working, "tflite", options),
     ]
     budget.say("export", ", ".join(each.name_in(working) for each in exports))
+    budget.do("test", f"{len(images.test_rows):,} images")
     judged = _judge(trained, model)
     verdict = judged.verdict
     _write_unseen(trained, judged)

@@ -52,6 +52,10 @@ def compile_model(
         "multipliers": multipliers,
         "global_clipnorm": settings.clip_norm,
     }
+    head_steps = steps * settings.num_head_epochs
+    if head_steps:
+        frozen = backbone_multipliers(model, 0.0)
+        options["first_steps"] = dict.fromkeys(frozen, head_steps)
     rate = _make_schedule(settings, steps, steps if warm_up is None else warm_up)
     if settings.optimizer == "sgd":
         optimizer = CoupledSGD(rate, 0.9, l2=settings.weight_decay, **options)
@@ -99,7 +103,8 @@ def _innermost_models(model: keras.Model) -> Iterator[keras.Model]:
 
 
 def _make_schedule(settings: TrainingSettings, steps: int, warm_up: int) -> Any:
-    highest, last = settings.learning_rate, steps * settings.epochs
+    epochs = settings.num_head_epochs + settings.epochs
+    highest, last = settings.learning_rate, steps * epochs
     schedules = keras.optimizers.schedules
     if settings.schedule == "cosine":
         return schedules.CosineDecay(

@@ -150,7 +150,7 @@ class Experiment(Generic[S]):
                     model,
                     data.train,
                     data.validation,
-                    epochs=settings.epochs,
+                    epochs=settings.num_head_epochs + settings.epochs,
                     folder=folder / "state",
                     title=f"{name} (seed {seed})",
                     callbacks=[PlateauDecay()] * (settings.schedule == "plateau"),

@@ -105,6 +105,12 @@ def load_split(
             path = data_dir or spec.path
             data = _load(spec.name, path, {**spec.options, **options, **limits})
         _require_same_splits(run, trained_on, describe_data(data), splits)
+        if not any(data.sizes[part] for part in splits):
+            raise ValueError(
+                f"the {split} split of {run} must hold an image; it has none. Name a "
+                "dataset and the split all: images that the model was trained on are "
+                "left out."
+            )
     elif str(dataset) in LOADERS:
         if LOADERS[str(dataset)][0] is LOADERS.get(spec.name, (None,))[0]:
             options |= {k: v for k, v in spec.options.items() if k in _READING}

@@ -32,7 +32,7 @@ def make_backbone(
         weights=settings.weights,
         include_top=include_top,
     )
-    if settings.batch_norm == "freeze":
+    if settings.freezes_batch_norm:
         freeze_batch_norm(backbone)
     if stage is None:
         return backbone

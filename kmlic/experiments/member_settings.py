@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from kmlic.check_limits import Count, CountOrZero, Positive
+from kmlic.check_limits import Count, Positive
 from kmlic.experiments.group_loss_settings import GroupLossSettings
 
 
@@ -25,6 +25,4 @@ class MemberSettings(GroupLossSettings):
     """Computes the output of the frozen part once and keeps it on disk."""
     include_top: bool = False
     """Whether members take the backbone's 1000 logits instead of its feature maps."""
-    head_epochs: CountOrZero = 0
-    """Epochs that train only what follows the backbone, before those that train all."""
     head_learning_rate: Positive = 2e-3

@@ -136,21 +136,23 @@ class _Members(Generic[S]):
             data = self.data
             with make_strategy(settings.strategy).scope():
                 model = average_models([member], trunk=self.trunk, zooms=[zoom])
-        head = dataclasses.replace(
+        # Each stage is a training of its own.
+        settings = dataclasses.replace(settings, head_epochs=0)
+        head = self.settings.num_head_epochs and dataclasses.replace(
             settings,
-            epochs=settings.head_epochs,
+            epochs=self.settings.num_head_epochs,
             learning_rate=settings.head_learning_rate,
         )
         values: list[dict[str, float]] = []
         for stage, own in {"head": head, "all": settings}.items():
-            if not own.epochs:
+            if not own:
                 continue
             backbone.trainable = stage == "all"
-            if settings.batch_norm == "freeze":
+            if settings.freezes_batch_norm:
                 freeze_batch_norm(backbone)
             steps = data.sizes["train"] // settings.batch_size
             # New weights above trained ones warm up in a stage of their own.
-            warm_up = 0 if head.epochs else min(steps, steps * own.epochs // 2)
+            warm_up = 0 if head else min(steps, steps * own.epochs // 2)
             with make_strategy(settings.strategy).scope():
                 loss = make_group_loss(settings, data, member, self.group_weights)
                 compile_model(model, own, data, loss, warm_up=warm_up)

@@ -12,6 +12,7 @@ from kmlic.check_limits import (
     MAX_PIXELS,
     BatchSize,
     Count,
+    CountOrZero,
     Fraction,
     ImageBytes,
     ImagePixels,
@@ -70,8 +71,12 @@ class TrainingSettings:
     backbone: str = "small_resnet"
     weights: str | None = None
     """Of the backbone: imagenet, or a file; random when left out."""
-    batch_norm: Literal["train", "freeze"] = "train"
-    """freeze: keeps the backbone's batch statistics, for small datasets."""
+    batch_norm: Literal["auto", "train", "freeze"] = "auto"
+    """freeze: keeps the backbone's batch statistics, for small datasets; auto: freeze
+    for own images with `weights`, else train."""
+    head_epochs: CountOrZero | None = None
+    """Epochs that train only what follows the backbone, before those that train all;
+    when left out a fifth of them for own images with `weights`, else none."""
     image_size: ImageSize = 96
     """Side in pixels."""
     first_bias: Literal["frequency", "zero"] = "frequency"
@@ -112,8 +117,9 @@ class TrainingSettings:
     """Rows of the recipe's table to train; the default ones when left out."""
     ablations: bool = False
     """Trains all rows of the table."""
-    linear_probe: bool = False
-    """Adds logistic regression on the backbone's features to the table."""
+    linear_probe: bool | None = None
+    """Adds logistic regression on the backbone's features to the table; when left out
+    for own images with `weights`."""
     export_maps: bool = False
     """Adds a map for every label to the exports, as a second output."""
 
@@ -149,6 +155,30 @@ class TrainingSettings:
     def source(self) -> str:
         """Returns the path of own images, or else the name of the dataset."""
         return self.dataset if self.data is None else self.data
+
+    @property
+    def transfers(self) -> bool:
+        """Returns whether trained weights meet own images, mostly few of them."""
+        return self.data is not None and self.weights is not None
+
+    @property
+    def freezes_batch_norm(self) -> bool:
+        """Returns whether the backbone keeps its batch statistics."""
+        if self.batch_norm == "auto":
+            return self.transfers
+        return self.batch_norm == "freeze"
+
+    @property
+    def num_head_epochs(self) -> int:
+        """Returns the epochs that keep the backbone, which come before `epochs`."""
+        if self.head_epochs is None:
+            return max(1, self.epochs // 5) if self.transfers else 0
+        return self.head_epochs
+
+    @property
+    def has_linear_probe(self) -> bool:
+        """Returns whether logistic regression is a row of the table."""
+        return self.transfers if self.linear_probe is None else self.linear_probe
 
     def narrow(self, settings: type[B], **changes: Any) -> B:
         """Returns these settings as a base class, with changes.

@@ -17,26 +17,34 @@ class _PartRates(SummedClipping):
     """Multiplies the learning rate of each weight by the factor of its part."""
 
     multipliers: dict[str, float]
+    first_steps: dict[str, int]
 
     def rate(self, learning_rate, variable):
         path = variable_path(self, variable)
-        return learning_rate * learning_rate_multiplier(path, self.multipliers)
+        rate = learning_rate * learning_rate_multiplier(path, self.multipliers)
+        first = _longest_match(path, self.first_steps, 0)
+        return tf.where(self.iterations < first, 0.0, rate) if first else rate
 
     def build(self, variables):
         paths = [variable.path for variable in variables]
-        for prefix in self.multipliers:
+        for prefix in (*self.multipliers, *self.first_steps):
             if not any(
                 path == prefix or path.startswith(f"{prefix}/") for path in paths
             ):
                 raise ValueError(
-                    "`multipliers` must be prefixes of weight paths; got "
-                    f"{prefix!r}, which matches none of {paths[:2] + paths[-2:]} and "
-                    "the others. Use `part_multipliers` for a model inside the model."
+                    "`multipliers` and `first_steps` must have prefixes of weight "
+                    f"paths; got {prefix!r}, which matches none of "
+                    f"{paths[:2] + paths[-2:]} and the others. Use `part_multipliers` "
+                    "for a model inside the model."
                 )
         super().build(variables)
 
     def get_config(self):
-        return {**super().get_config(), "multipliers": self.multipliers}
+        return {
+            **super().get_config(),
+            "multipliers": self.multipliers,
+            "first_steps": self.first_steps,
+        }
 
 
 @keras.saving.register_keras_serializable(package="kmlic")
@@ -56,6 +64,8 @@ class CoupledSGD(_PartRates, keras.optimizers.SGD):
         multipliers: prefix of weight paths (`"logits"`) to the factor of their learning
             rate; the longest matching prefix counts. For a backbone, whose name is not
             part of the paths of its weights, use `part_multipliers`.
+        first_steps: prefix of weight paths to the first step that changes them, 0 for
+            all others.
         name: name of the optimizer.
         **kwargs: of `keras.optimizers.SGD`; `global_clipnorm` clips before the penalty
             is added.
@@ -79,6 +89,7 @@ class CoupledSGD(_PartRates, keras.optimizers.SGD):
         *,
         l2: float = 0.0,
         multipliers: Mapping[str, float] | None = None,
+        first_steps: Mapping[str, int] | None = None,
         name: str = "coupled_sgd",
         **kwargs,
     ):
@@ -87,6 +98,7 @@ class CoupledSGD(_PartRates, keras.optimizers.SGD):
             raise ValueError(f"`l2` must be at least 0; got l2={l2}.")
         self.l2 = l2
         self.multipliers = _check(multipliers)
+        self.first_steps = dict(first_steps or {})
 
     def update_step(self, gradient, variable, learning_rate):
         if self.l2:
@@ -123,6 +135,7 @@ class LayerwiseAdamW(_PartRates, KernelDecay, keras.optimizers.AdamW):
         learning_rate: step size, a number or a schedule.
         weight_decay: decay per unit of learning rate, of kernels only.
         multipliers: as in `CoupledSGD`.
+        first_steps: as in `CoupledSGD`.
         name: name of the optimizer.
         **kwargs: of `keras.optimizers.AdamW`.
 
@@ -141,11 +154,13 @@ class LayerwiseAdamW(_PartRates, KernelDecay, keras.optimizers.AdamW):
         weight_decay: float = 0.004,
         *,
         multipliers: Mapping[str, float] | None = None,
+        first_steps: Mapping[str, int] | None = None,
         name: str = "layerwise_adamw",
         **kwargs,
     ):
         super().__init__(learning_rate, weight_decay=weight_decay, name=name, **kwargs)
         self.multipliers = _check(multipliers)
+        self.first_steps = dict(first_steps or {})
 
     def update_step(self, gradient, variable, learning_rate):
         rate = self.rate(learning_rate, variable)
@@ -164,8 +179,7 @@ def learning_rate_multiplier(path: str, multipliers: Mapping[str, float]) -> flo
         >>> learning_rate_multiplier("resnet501/stem/kernel", {"resnet50": 0.1})
         1.0
     """
-    matching = [p for p in multipliers if path == p or path.startswith(f"{p}/")]
-    return float(multipliers[max(matching, key=len)]) if matching else 1.0
+    return float(_longest_match(path, multipliers, 1.0))
 
 
 def part_multipliers(part: keras.Layer, factor: float) -> dict[str, float]:
@@ -182,6 +196,11 @@ def part_multipliers(part: keras.Layer, factor: float) -> dict[str, float]:
         0.1
     """
     return {weight.path: factor for weight in part.trainable_variables}
+
+
+def _longest_match(path, values, default):
+    matching = [p for p in values if path == p or path.startswith(f"{p}/")]
+    return values[max(matching, key=len)] if matching else default
 
 
 def _check(multipliers: Mapping[str, float] | None) -> dict[str, float]:

@@ -1,4 +1,6 @@
+import importlib
 import io
+import time
 
 import pytest
 from rich.console import Console
@@ -21,3 +23,20 @@ def test_says_what_is_left_with_each_stage():
 def test_refuses_no_time():
     with pytest.raises(ValueError, match="above 0; got minutes=0"):
         Budget(0)
+
+
+def test_says_what_takes_long(monkeypatch):
+    monkeypatch.setattr(
+        importlib.import_module("kmlic.classifier.budget"), "_SILENCE", 0.1
+    )
+    text = io.StringIO()
+    budget = Budget(2, Console(file=text))
+    with budget.reporting():
+        budget.do("features", "16 of 60 images")
+        end = time.monotonic() + 20
+        while "features" not in text.getvalue() and time.monotonic() < end:
+            time.sleep(0.05)
+    assert "left] features: 16 of 60 images" in text.getvalue()
+    written = text.getvalue()
+    time.sleep(0.7)
+    assert text.getvalue() == written  # nothing after the end

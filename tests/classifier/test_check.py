@@ -63,6 +63,10 @@ def test_groups_order_the_labels_and_are_checked(tmp_path):
     several = write_photos(tmp_path / "several", 12)
     with pytest.raises(ValueError, match="an image has exactly one"):
         check(several, tmp_path, groups=read_groups(groups))
+    groups.write_text(json.dumps({"colour": ["red", "green", "blue", "black"]}))
+    findings = check(table, tmp_path, groups=read_groups(groups)).findings
+    (unused,) = [f for f in findings if f.title.startswith("Labels of the groups")]
+    assert unused.rows == [["colour", "black"]]
     groups.write_text(json.dumps({"colour": ["red", "gren", "blue"]}))
     with pytest.raises(
         ValueError, match=r"green is in none of colour\. No image has .* labels gren\."
@@ -100,6 +104,20 @@ def test_test_images_are_checked_for_copies(tmp_path):
     assert len(checked.images.test_rows) == 12
     titles = [finding.title for finding in checked.findings]
     assert "Test images that are exact copies of training images" in titles
+
+
+def test_test_images_have_no_labels_of_their_own(tmp_path):
+    table = write_photos(tmp_path / "photos", 20)
+    test = write_photos(tmp_path / "test", 12)
+    test.write_text(test.read_text().replace("blue", "navy"))
+    with pytest.raises(
+        ValueError, match=r"test/labels.csv must have labels of .*photos.*; navy is not"
+    ):
+        check(table, tmp_path, test=test)
+    settings = ClassifierSettings(on_error="skip")
+    checked = check(table, tmp_path, settings, test=test)
+    assert 0 < len(checked.images.test_rows) < 12
+    assert checked.skipped == 12 - len(checked.images.test_rows)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
+import dataclasses
+
 import numpy as np
 
 from kmlic.classifier.check import check
-from kmlic.classifier.images import fingerprint
+from kmlic.classifier.images import fingerprint, store_images
 from tests.classifier.photos import write_photos
+from tests.toys import toy_data
 
 
 def test_batches_come_in_the_order_of_the_rows(tmp_path):
@@ -37,3 +40,15 @@ def test_fingerprints_follow_from_pixels_targets_splits_and_boxes(tmp_path):
         fingerprint(*arguments, boxes),
     ]
     assert len({same, *others}) == 5
+
+
+def test_a_dataset_with_other_pixels_is_not_taken_for_the_one_that_was_stored(tmp_path):
+    data = toy_data()
+    first = store_images(data, tmp_path, "toys")
+    darker = {
+        name: getattr(data, name).map(lambda images, own: (images / 2, own))
+        for name in ("train_in_order", "validation", "test")
+    }
+    second = store_images(dataclasses.replace(data, **darker), tmp_path, "toys")
+    assert second.fingerprint != first.fingerprint
+    assert store_images(data, tmp_path, "toys").fingerprint == first.fingerprint

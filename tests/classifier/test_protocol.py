@@ -55,3 +55,12 @@ def test_takes_fewer_folds_where_one_would_be_empty(images):
     protocol = make_protocol(few)
     assert 2 <= len(protocol.folds) < 5
     np.testing.assert_array_equal(np.sort(protocol.scored), np.arange(5))
+
+
+def test_says_which_images_cannot_be_divided(images):
+    rows = len(images.targets)
+    alike = dataclasses.replace(images, together=(["a"] * rows, [None] * rows))
+    with pytest.raises(
+        ValueError, match=r"photos/labels.csv must .* are copies of one"
+    ):
+        make_protocol(alike)

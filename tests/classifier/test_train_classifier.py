@@ -2,6 +2,8 @@ import dataclasses
 import importlib.metadata
 import io
 import json
+import signal
+import subprocess
 import sys
 from unittest import mock
 
@@ -135,14 +137,71 @@ def test_the_report_begins_with_the_verdict(trained):
     assert "logistic regression" in page
 
 
-def test_takes_up_what_is_there(trained, without_exports):
-    place, table, run = trained
-    kept = {path: path.stat().st_mtime_ns for path in place.glob(".run.stages/*/*.npy")}
+def test_takes_up_what_is_there_with_more_minutes(
+    tmp_path, without_exports, monkeypatch
+):
+    stage = importlib.import_module("kmlic.classifier.fine_tuning")
+    monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
+    table = write_photos(tmp_path / "photos", 24)
+    log = io.StringIO()
+    console = Console(file=log, width=500)
+    monkeypatch.setattr(stage, "_plan", lambda *_: (0, "no time"))
+    train_classifier(table, _settings(tmp_path / "run"), console=console)
+    assert "fine-tuning: left out: no time" in log.getvalue()
+    assert "More --minutes allow fine-tuning: the same comm" in log.getvalue()
+    kept = {p: p.stat().st_mtime_ns for p in tmp_path.glob(".run.stages/*/*.npy")}
     assert kept
-    again = train_classifier(table, _settings(place / "run", minutes=6.0))
-    assert again.results == run.results
+    monkeypatch.setattr(stage, "_plan", lambda *_: (3, "time for 3 epochs"))
+    train_classifier(table, _settings(tmp_path / "run", minutes=6.0), console=console)
+    assert "more epochs of fine-tuning: the same command" in log.getvalue()
     for path, time in kept.items():
         assert path.stat().st_mtime_ns == time
+    folds = list(tmp_path.glob(".run.stages/fine-tuning-*/fold-*-3.npz"))
+    assert folds
+    # No more minutes: nothing is planned or trained again.
+    monkeypatch.setattr(stage, "_plan", None)
+    train_classifier(table, _settings(tmp_path / "run", minutes=6.0), console=console)
+    monkeypatch.setattr(stage, "_MOST_EPOCHS", 4)
+    monkeypatch.setattr(stage, "_plan", lambda *_: (4, "enough"))
+    train_classifier(table, _settings(tmp_path / "run", minutes=7.0), console=console)
+    assert not (tmp_path / ".run.stages").exists()  # nothing is left to be done
+    assert log.getvalue().splitlines()[-1].endswith("report.html")
+
+
+def test_ctrl_c_leaves_what_was_done(tmp_path, without_exports, monkeypatch):
+    table = write_photos(tmp_path / "photos", 24)
+    module = sys.modules["kmlic.classifier.train_classifier"]
+    log = io.StringIO()
+    console = Console(file=log, width=500)
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "choice", mock.Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train_classifier(table, _settings(tmp_path / "run"), console=console)
+    assert "interrupted: the same command goes on where it was" in log.getvalue()
+    kept = [p.stat().st_mtime_ns for p in tmp_path.glob(".run.stages/features-*/*.npy")]
+    assert kept
+    with monkeypatch.context() as patched:
+        features = importlib.import_module("kmlic.classifier.features")
+        patched.setattr(features, "_compute", None)  # nothing is computed again
+        train_classifier(table, _settings(tmp_path / "run"), console=console)
+    assert not (tmp_path / ".run.stages").exists()
+
+
+def test_other_images_or_labels_are_noticed(tmp_path, without_exports):
+    table = write_photos(tmp_path / "photos", 24)
+    module = sys.modules["kmlic.classifier.train_classifier"]
+    with mock.patch.object(module, "choice", mock.Mock(side_effect=KeyboardInterrupt)):
+        with pytest.raises(KeyboardInterrupt):
+            train_classifier(table, _settings(tmp_path / "run"))
+        draw(["red"], 77).save(table.parent / "005.png")
+        with pytest.raises(KeyboardInterrupt):
+            train_classifier(table, _settings(tmp_path / "run"))
+        assert len(list(tmp_path.glob(".run.stages/features-*"))) == 2
+        text = table.read_text().replace("005.png,", "005.png,green|")
+        table.write_text(text)
+        with pytest.raises(KeyboardInterrupt):
+            train_classifier(table, _settings(tmp_path / "run"))
+    assert len(list(tmp_path.glob(".run.stages/features-*"))) == 3
 
 
 def test_uses_splits_boxes_and_exclusive_groups(tmp_path, without_exports):
@@ -222,11 +281,24 @@ def test_images_that_cannot_be_read_stop_it_or_are_left_out(tmp_path, without_ex
         train_classifier(table, _settings(tmp_path / "run"), test=test)
 
 
+def test_a_label_that_is_unknown_everywhere_hurts_no_other(tmp_path, without_exports):
+    data = toy_data()
+    for targets in data.targets.values():
+        targets[:, 1] = -1
+    run = train_classifier(data, _settings(tmp_path / "run", image_size=None))
+    (name,) = run.parameters
+    values = run.per_label["test"][name]
+    assert values["green"] is None
+    assert values["red"] == pytest.approx(1.0)
+
+
 def test_few_images_have_no_test(tmp_path, without_exports):
     table = write_photos(tmp_path / "photos", 12)
     run = train_classifier(table, _settings(tmp_path / "run"))
     assert run.data["sizes"]["test"] == 0
     assert "test" not in run.results
+    with pytest.raises(ValueError, match=r"test split of .*run must hold an image"):
+        evaluate_run(tmp_path / "run")
 
 
 @pytest.mark.parametrize(
@@ -281,8 +353,6 @@ def test_a_model_in_bfloat16_is_exported_in_float32(tmp_path, without_exports):
     layers = [layer for layer in model.layers if hasattr(layer, "compute_dtype")]
     assert {layer.compute_dtype for layer in layers} == {"float32"}
     again = train_classifier(table, _settings(tmp_path / "run", precision="float32"))
-    kept = [path.name for path in tmp_path.glob(".run.stages/features-*")]
-    assert len(kept) == 2  # one per precision
     values = [
         each.results["validation"]["logistic regression"] for each in (run, again)
     ]
@@ -298,3 +368,41 @@ def test_refuses_losses_that_exclusive_groups_do_not_have(tmp_path):
 def test_refuses_a_seed_below_zero(tmp_path, capsys):
     assert cli.main(["train", str(tmp_path), "--seed", "-1"]) == 2
     assert "`seed` must be at least 0" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_again_and_again_ends_like_one_that_is_not(tmp_path):
+    table = write_photos(tmp_path / "photos", 60)
+    random = np.random.default_rng(0)
+
+    def train(name, steps=0, seconds=0.0):
+        command = [table, tmp_path / name, steps, seconds]
+        return subprocess.run(
+            [sys.executable, "-m", "tests.classifier.killed", *map(str, command)],
+            check=False,
+        ).returncode
+
+    assert train("whole") == 0
+    kills = 0
+    for attempt in range(40):
+        # Each attempt is allowed more steps than the last one, so that there is a
+        # death in every stage.
+        killed = train("killed", 1 + 3 * attempt, random.uniform(0, 1.5))
+        if killed == 0:
+            break
+        assert killed == -signal.SIGKILL
+        assert not (tmp_path / "killed").exists()  # completely or not at all
+        kills += 1
+    assert kills >= 8
+    whole, other = (
+        json.loads((tmp_path / name / "run.json").read_text())
+        for name in ("whole", "killed")
+    )
+    assert other["data"]["exported"] == whole["data"]["exported"]
+    for split, models in whole["results"].items():
+        for model, metrics in models.items():
+            assert other["results"][split][model] == pytest.approx(
+                metrics, abs=1e-6, nan_ok=True
+            )
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left - {".whole.lock", ".killed.lock"} == {"photos", "whole", "killed"}

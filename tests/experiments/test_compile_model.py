@@ -87,3 +87,30 @@ def test_the_loss_is_the_one_the_settings_name():
     loss = (model := compiled(loss="self_paced")).loss
     assert isinstance(loss, SelfPacedLossCorrection)
     assert loss.step is model.optimizer.iterations and loss.start == 2
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_the_backbone_stays_as_it_is_in_the_head_epochs(optimizer):
+    # 2 steps per epoch.
+    model = compiled(optimizer=optimizer, head_epochs=1, schedule="constant")
+    before = [weight.numpy() for weight in model.trainable_weights]
+    names = [weight.path for weight in model.trainable_weights]
+    backbone = set(backbone_multipliers(model, 1.0))
+    images = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3))
+
+    def changed():
+        model.train_on_batch(images, TARGETS.astype("float32"))
+        return {
+            name
+            for name, old, weight in zip(
+                names, before, model.trainable_weights, strict=True
+            )
+            if (old != weight.numpy()).any()
+        }
+
+    changed()
+    assert changed() == set(names) - backbone
+    assert backbone & changed()
+    # They come on top of the epochs of the schedule.
+    longer = compiled(schedule="one_cycle", head_epochs=3).optimizer._learning_rate
+    assert longer.steps == 2 * (3 + 5)

@@ -59,3 +59,18 @@ def test_every_number_of_a_recipe_has_limits(name):
         and "Limits" not in str(hint)
     }
     assert names <= {"feature_map"}  # an index, which may be negative
+
+
+def test_trained_weights_and_own_images_start_with_the_head():
+    few = TrainingSettings(data="labels.csv", weights="imagenet", epochs=20)
+    assert few.freezes_batch_norm and few.has_linear_probe
+    assert few.num_head_epochs == 4
+    for changes in ({"weights": None}, {"data": None}):
+        plain = dataclasses.replace(few, **changes)
+        assert not plain.freezes_batch_norm and not plain.has_linear_probe
+        assert plain.num_head_epochs == 0
+    asked = dataclasses.replace(
+        few, batch_norm="train", head_epochs=0, linear_probe=False
+    )
+    assert not asked.freezes_batch_norm and not asked.has_linear_probe
+    assert asked.num_head_epochs == 0
