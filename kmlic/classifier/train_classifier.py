@@ -132,7 +132,7 @@ def train_classifier(
 def _train(
     checked: Checked,
     protocol: Protocol,
-    build: Callable[[int], keras.Model],
+    build: Callable[[int | None], keras.Model],
     metric: Metric,
     settings: ClassifierSettings,
     stages: Path,
