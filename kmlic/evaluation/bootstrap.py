@@ -38,7 +38,9 @@ class Interval:
     high: float
 
     def __str__(self) -> str:
-        return f"{100 * self.value:.1f} [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+        return (
+            f"{100 * self.value:z.1f} [{100 * self.low:z.1f}, {100 * self.high:z.1f}]"
+        )
 
     @property
     def distinguishable(self) -> bool:
@@ -55,7 +57,7 @@ class Interval:
         direction = "worse" if self.value < 0 else "better"
         text = (
             f"{100 * abs(self.value):.1f} {direction}, 95 % interval "
-            f"{100 * self.low:.1f} to {100 * self.high:.1f}"
+            f"{100 * self.low:z.1f} to {100 * self.high:z.1f}"
         )
         return text if self.distinguishable else f"{text}: not distinguishable"
 
