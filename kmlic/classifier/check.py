@@ -11,6 +11,7 @@ import numpy as np
 
 from kmlic.atomic_write import atomic_write
 from kmlic.classifier.classifier_settings import ClassifierSettings
+from kmlic.classifier.find_groups import find_groups
 from kmlic.classifier.images import (
     TEST,
     TRAIN,
@@ -94,6 +95,10 @@ def check(
     if _is_dataset(data):
         return _check_dataset(data, folder, settings, test, reading, groups)
     listing = _read(data, reading, folder / "data.csv")
+    if groups is None and listing.unlisted != "unknown":
+        known = [row for row in listing.rows if row.labels and not row.unknown]
+        if len(known) == len(listing.rows):
+            groups = find_groups([row.labels for row in known])
     rows = _inspect(listing, _names_of(groups, listing), settings)
     inspected = [rows]
     if test is None:
