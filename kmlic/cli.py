@@ -420,6 +420,7 @@ def predict(
     runtime: Runtime | Literal["auto"] = "auto",
     runner: str | None = None,
     runner_options: str = "",
+    reading: Reading = DEFAULT_READING,
     max_bytes: ImageBytes = MAX_BYTES,
     max_pixels: ImagePixels = MAX_PIXELS,
     guard: bool = True,
@@ -428,7 +429,8 @@ def predict(
 
     Args:
         run: run folder with model.keras and labels.json.
-        images: image files, and folders that are searched with their subfolders.
+        images: image files, folders that are searched with their subfolders, and files
+            that kmlic data check reads, for the images that they list.
         output: file to write instead of printing a table: .csv or .jsonl.
         threshold: probability from which a label counts as present; by default each
             label's own.
@@ -455,11 +457,17 @@ def predict(
             separate files.
         runner_options: Beam options without their dashes: "direct_num_workers=2
             direct_running_mode=multi_processing".
+        reading: how files that list images are read, as in kmlic data check.
         max_bytes: largest size of an image file.
         max_pixels: largest width times height of an image.
         guard: puts an apostrophe before a name in a CSV that a spreadsheet would run as
             a formula, because it starts with = + - @.
     """
+    require_paths(*reading.paths)
+    if any(Path(path).suffix for path in images):
+        from kmlic.predict.listed_images import listed_images
+
+        images = tuple(listed_images(images, reading))
     if runner is not None:
         other = {"labels": labels, "boxes": boxes, "maps": maps, "on_error": on_error}
         defaults = (None, "skip")

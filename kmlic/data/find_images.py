@@ -61,7 +61,8 @@ def find_images(
     names_of: dict[str, str] = {}
     for index, (name, given) in enumerate(zip(plain, names, strict=True)):
         found = files.find(name)
-        paths.append(found[0] if found else name)
+        added = name.startswith("/") and not given.startswith("/")
+        paths.append(found[0] if found else given if added else name)
         other = names_of.setdefault(paths[-1], given)
         if len(found) > 1:
             problems[index] = (

@@ -10,12 +10,33 @@ from pathlib import Path
 
 import numpy as np
 
-from kmlic.data import from_csv, inspect_rows, read_image, read_listing
+from kmlic.data import (
+    ReadingOptions,
+    from_csv,
+    inspect_rows,
+    read_image,
+    read_listing,
+)
 from kmlic.run_folder import peak_memory_gb
 from tests.data.files import encode, picture
 
 IMAGES = ("JPEG", "PNG", "GIF", "WEBP")
-TABLES = ("labels.csv", "labels.tsv", "instances.json", "Annotations/a.xml")
+# File to its layout; those in a folder are read with their folder.
+TABLES = {
+    "labels.csv": "csv",
+    "labels.tsv": "csv",
+    "open_images.csv": "csv",
+    "vertex.csv": "csv",
+    "rows.jsonl": "json_lines",
+    "instances.json": "coco",
+    "tasks.json": "label_studio",
+    "minimal.json": "label_studio",
+    "samples.json": "fiftyone",
+    "images.xml": "cvat",
+    "Annotations/a.xml": "voc",
+    "train/_classes.csv": "tables",
+    "tags/a.txt": "tags",
+}
 # What breaks parsers rather than pixels.
 _STRANGE = (
     b'"',
@@ -71,6 +92,48 @@ def whole_files(number):
             "annotations": [{"image_id": i, "category_id": 1} for i in range(12)],
         }
     ).encode()
+    names = [(path, labels.split("|")) for path, labels in rows]
+    verified = [f"{path},v,{name},1" for path, own in names for name in own]
+    files["open_images.csv"] = "\n".join(
+        ["ImageID,Source,LabelName,Confidence", *verified]
+    ).encode()
+    files["vertex.csv"] = "\n".join(
+        f"TRAINING,gs://b/{path},{','.join(own)}" for path, own in names
+    ).encode()
+    files["train/_classes.csv"] = "\n".join(
+        ["filename, dog, cat", *(f"{path}, 1, {len(own) - 1}" for path, own in names)]
+    ).encode()
+    files["rows.jsonl"] = "\n".join(
+        json.dumps({"file_name": path, "labels": own}) for path, own in names
+    ).encode()
+    files["tasks.json"] = json.dumps(
+        [
+            {
+                "data": {"image": f"/data/upload/1/{path}"},
+                "annotations": [{"result": [{"value": {"choices": own}}]}],
+            }
+            for path, own in names
+        ]
+    ).encode()
+    files["minimal.json"] = json.dumps(
+        [{"image": path, "choice": {"choices": own}} for path, own in names]
+    ).encode()
+    files["samples.json"] = json.dumps(
+        {
+            "samples": [
+                {
+                    "filepath": path,
+                    "ground_truth": {"classifications": [{"label": n} for n in own]},
+                }
+                for path, own in names
+            ]
+        }
+    ).encode()
+    tags = "".join(
+        f'<image name="{path}"><tag label="{own[0]}"/></image>' for path, own in names
+    )
+    files["images.xml"] = f"<annotations>{tags}</annotations>".encode()
+    files["tags/a.txt"] = rb"1girl, long_hair, miku_\(vocaloid\)"
     files["Annotations/a.xml"] = (
         b"<annotation><filename>a.jpg</filename><object><name>dog</name>"
         b"<difficult>0</difficult></object></annotation>"
@@ -117,13 +180,16 @@ def read_damaged_tables(folder, count, random):
     """Damages lists of images, and gives how many are refused, whole or in a row."""
     refused = 0
     for number in range(count):
-        name = TABLES[number % len(TABLES)]
+        name, layout = list(TABLES.items())[number % len(TABLES)]
         path = folder / str(number) / name
         path.parent.mkdir(parents=True)
         path.write_bytes(damage(whole_files(number)[name], random))
-        source = path.parents[1] if name.startswith("Annotations") else path
+        if layout == "tags":
+            path.with_suffix(".jpg").write_bytes(encode(picture(), "JPEG"))
+        source = path.parents[1] if "/" in name else path
+        reading = ReadingOptions(layout=layout if random.integers(0, 2) else None)
         try:
-            rows = inspect_rows(read_listing(source), check="none")
+            rows = inspect_rows(read_listing(source, reading), check="none")
             refused += bool(rows.skipped)
             assert all(bad.reason for bad in rows.skipped)
         except ValueError as error:
