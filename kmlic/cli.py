@@ -5,6 +5,7 @@ import functools
 import inspect
 import shlex
 import sys
+import time
 import typing
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -447,7 +448,7 @@ def predict(
         on_error: whether a broken image is listed or stops the command.
         batch_size: images per batch.
         runtime: keras loads the model, all others load what kmlic export wrote;
-            openvino uses bfloat16 if the CPU has it and it is faster. auto takes an
+            openvino computes in bfloat16 or float32, whichever is faster. auto takes an
             ONNX, LiteRT or OpenVINO export whose float32 probabilities are within 1e-4
             of the model's as run.json records, because it starts without TensorFlow,
             else keras; with a runner saved_model.
@@ -551,6 +552,7 @@ def predict(
         if not isinstance(margin, int | float):
             raise ValueError(f"{record} must record a margin; got {margin!r}.")
         parts = read_boxes(boxes, margin=margin)
+    started = time.monotonic()
     rows = predict_paths(
         scorer,
         paths,
@@ -587,6 +589,9 @@ def predict(
         if escaped:
             text += f" {escaped} file names are not UTF-8 and were written escaped."
         console.print(text, soft_wrap=True)
+    if count > batch_size:
+        rate = count / (time.monotonic() - started)
+        console.print(f"{count:,} images, {rate:.0f} per second.")
     if maps is not None:
         console.print(f"{maps}: maps of the predicted labels.", soft_wrap=True)
     if output is None and labels is None:

@@ -1,4 +1,4 @@
-"""Progress bars on the terminal."""
+"""Progress bars on the terminal, and lines elsewhere."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -18,6 +18,7 @@ from kmlic.make_console import make_console
 
 _PATIENCE = 3.0
 _REFRESH = 0.1
+_BETWEEN_LINES = 10.0
 
 _Item = TypeVar("_Item")
 
@@ -25,9 +26,10 @@ _Item = TypeVar("_Item")
 def with_progress(
     items: Iterable[_Item], title: str, total: int | None = None
 ) -> Iterator[_Item]:
-    """Yields items and shows their number in a bar if they take some seconds.
+    """Yields items and shows their number and rate if they take some seconds.
 
-    The bar is written to standard error, and only if that is a terminal.
+    They are shown on standard error: in a bar on a terminal, elsewhere in a line every
+    ten seconds, with the time left.
 
     Args:
         items: any items.
@@ -40,9 +42,9 @@ def with_progress(
     """
     console = make_console(stderr=True)
     if not console.is_terminal:
-        yield from items
+        yield from _with_lines(items, title, total, console)
         return
-    shown = time.monotonic()
+    started = shown = time.monotonic()
     with make_bar(console) as bar:
         task = None
         for number, item in enumerate(items):
@@ -51,8 +53,25 @@ def with_progress(
                 shown = now
                 if task is None:
                     task = bar.add_task(title, total=total)
-                bar.update(task, completed=number)
+                rate = f"{number / (now - started):.0f}/s"
+                bar.update(task, completed=number, description=f"{title}, {rate}")
             yield item
+
+
+def _with_lines(
+    items: Iterable[_Item], title: str, total: int | None, console: Console
+) -> Iterator[_Item]:
+    started = shown = time.monotonic()
+    for number, item in enumerate(items):
+        now = time.monotonic()
+        if now - shown > _BETWEEN_LINES:
+            shown, rate = now, number / (now - started)
+            text = f"{title}: {number:,}, {rate:.0f}/s"
+            if total is not None and rate:
+                left = f"{(total - number) / rate:.0f} seconds left"
+                text = f"{title}: {number:,} of {total:,}, {rate:.0f}/s, {left}"
+            console.print(text, soft_wrap=True)
+        yield item
 
 
 def make_bar(console: Console) -> Progress:

@@ -57,6 +57,8 @@ def run_recipe(
     try:
         with on_sigterm():
             settings.require_files()
+            if sys.stderr.isatty():
+                sys.stderr.write("starting TensorFlow\n")
             start_tensorflow(settings.begin)
             main(settings)
     except KeyboardInterrupt:

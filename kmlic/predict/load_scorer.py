@@ -27,8 +27,8 @@ def load_scorer(run: str | Path, *, runtime: str = "keras") -> Scorer:
     Args:
         run: a run folder, for instance saved_models/msrn.
         runtime: "keras" for model.keras; "saved_model" for the newest version below
-            export/; "tflite"; "onnx"; "openvino" for bfloat16 if the CPU has it;
-            "openvino_float32".
+            export/; "tflite"; "onnx"; "openvino" in the precision that
+            is faster on this CPU; "openvino_float32".
 
     Raises:
         ValueError: naming what is missing, or if the export has other labels.

@@ -18,6 +18,22 @@ def test_a_terminal_shows_how_far_it_is(monkeypatch):
     assert "counting" in text.getvalue() and "/2000" in text.getvalue()
 
 
+def test_a_file_gets_a_line_with_rate_and_time_left(monkeypatch):
+    text = io.StringIO()
+    console = Console(file=text, width=20)
+    monkeypatch.setattr(progress, "make_console", lambda stderr: console)
+    seconds = iter(range(0, 100, 6))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(seconds))
+    assert list(progress.with_progress("abcde", "spelling", 5)) == list("abcde")
+    assert text.getvalue().splitlines() == [
+        "spelling: 1 of 5, 0/s, 48 seconds left",
+        "spelling: 3 of 5, 0/s, 16 seconds left",
+    ]
+    text.truncate(0)
+    list(progress.with_progress("abcde", "spelling"))
+    assert "spelling: 1, 0/s" in text.getvalue()
+
+
 def test_what_is_quick_is_not_shown(monkeypatch):
     text = io.StringIO()
     terminal = Console(file=text, force_terminal=True, width=100)

@@ -1,7 +1,13 @@
-import openvino
+import sys
 
-from kmlic.export import export_openvino, read_labels
+import numpy as np
+import openvino
+import pytest
+
+from kmlic.export import export_openvino, load_export, read_labels
 from tests.export.toys import LABELS
+
+export_file = sys.modules["kmlic.export.openvino"]
 
 
 def test_holds_its_labels_and_weights_of_32_bits(openvino_folder):
@@ -25,3 +31,33 @@ def test_replaces_an_earlier_export_and_leaves_nothing_else(model, tmp_path):
     export_openvino(model, folder, labels=LABELS)
     assert {file.name for file in folder.iterdir()} == {"model.bin", "model.xml"}
     assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize(("seconds", "chosen"), [(0.2, "float32"), (0.05, "bfloat16")])
+def test_chooses_the_faster_precision_and_says_so(
+    openvino_folder, monkeypatch, capsys, seconds, chosen
+):
+    now, compiled = [0.0], []
+
+    class Compiled:
+        def __init__(self, precision):
+            self.model = openvino.Core().compile_model(openvino_folder / "model.xml")
+            self.precision, self.input = precision, self.model.input
+
+        def __call__(self, inputs):
+            now[0] += seconds if self.precision == "bfloat16" else 0.1
+            compiled.append(self.precision)
+            return self.model(inputs)
+
+    monkeypatch.setattr(export_file, "has_bfloat16", lambda: True)
+    monkeypatch.setattr(export_file, "_compile", lambda _, name: Compiled(name))
+    monkeypatch.setattr(export_file.time, "perf_counter", lambda: now[0])
+    load_export(openvino_folder, precision="auto")(np.zeros((1, 16, 16, 3)))
+    assert compiled[-1] == chosen
+    assert f"OpenVINO computes in {chosen}: " in capsys.readouterr().err
+
+
+def test_measures_nothing_without_bfloat16(openvino_folder, monkeypatch, capsys):
+    monkeypatch.setattr(export_file, "has_bfloat16", lambda: False)
+    load_export(openvino_folder, precision="auto")
+    assert capsys.readouterr().err == ""
