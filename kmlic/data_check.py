@@ -81,6 +81,8 @@ class DataCheck:
             level: [f for f in self.findings if f.level == level]
             for level in ("error", "warning")
         }
+        if first["error"] and not self.labels:
+            return f"There is nothing to train on. {first['error'][-1].text}"
         if first["error"]:
             named = [f"{f.title.lower()} ({f.count:,})" for f in first["error"]]
             rest = f", then {', '.join(named[1:])}" if len(named) > 1 else ""
@@ -279,7 +281,10 @@ def check_rows(
 
 
 def _nothing_usable(rows: InspectedRows, given: bool) -> DataCheck:
-    lack = Finding("error", "Nothing to train on", 1, f"{rows.lack}.".capitalize())
+    reason = rows.lack or "it lists no image"
+    lack = Finding(
+        "error", "Nothing to train on", 1, f"{reason[0].upper()}{reason[1:]}."
+    )
     return DataCheck(
         facts=_facts(rows, np.zeros(len(rows.images), np.int8), given),
         labels=[],
@@ -382,7 +387,7 @@ def _unusable(rows: InspectedRows) -> Finding:
         "error",
         "Unusable rows",
         len(rows.skipped),
-        'They stop a training unless on_error="skip" leaves them out.',
+        "They stop a training unless on_error (--on_error skip) leaves them out.",
         ("row", "image", "reason"),
         [[str(bad.row or "-"), bad.path, bad.reason] for bad in rows.skipped],
     )

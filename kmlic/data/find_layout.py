@@ -20,6 +20,7 @@ _FILES = (
     "labels.parquet",
     "labels.jsonl",
 )
+_TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".json")
 _HEAD = 65_536
 _KEY = re.compile(r'"(\w+)"\s*:')
 
@@ -58,7 +59,16 @@ def find_layout(path: str | Path) -> FoundLayout:
         return FoundLayout(_layout_of_file(inner), inner)
     if table_names(names):
         return FoundLayout("tables", path)
+    tables = [n for n in names if "/" not in n and n.lower().endswith(_TABLES)]
+    folders = {name.split("/")[-2] for name in names if _is_below(name)}
+    if len(tables) == 1 and len(folders) == 1:  # which is no label
+        inner = join(path, tables[0])
+        return FoundLayout(_layout_of_file(inner), inner)
     return FoundLayout(_layout_of_folder(path, names), path)
+
+
+def _is_below(name: str) -> bool:
+    return "/" in name and has_image_suffix(name)
 
 
 def _layout_of_folder(path: str | Path, names: list[str]) -> Layout:

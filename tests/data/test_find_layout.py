@@ -46,7 +46,8 @@ def draw(folder, *names):
         (["1.png", "2.png", "2.txt", "3.png", "3.txt"], "tags"),
         (["1.png", "2.png", "3.png", "3.txt"], "tags"),
         (["a/1.png", "a/1.txt", "b/2.png", "b/3.png"], "folders"),
-        (["a/1.png", "notes.txt", "a.csv"], "folders"),
+        (["a/1.png", "b/1.png", "notes.txt", "a.csv"], "folders"),
+        (["a/1.png", "a.csv", "b.csv"], "folders"),
         (["1.png", "2.png", "2.xml", "3.png", "3.xml"], "voc"),
         (["images/1.png", "Annotations/1.xml"], "voc"),
         (["train/1.png", "train/_classes.csv"], "tables"),
@@ -65,6 +66,13 @@ def test_a_file_of_the_usual_name_stands_for_its_folder(tmp_path):
     (tmp_path / "labels.json").write_text(json.dumps(content))
     found = find_layout(tmp_path)
     assert found.layout == "coco" and found.path == str(tmp_path / "labels.json")
+
+
+def test_the_only_table_beside_one_folder_of_images_stands_for_both(tmp_path):
+    draw(tmp_path, "images/1.png", "images/2.png")
+    (tmp_path / "comma.csv").write_text("path,labels\nimages/1.png,dog\n")
+    found = find_layout(tmp_path)
+    assert found.layout == "csv" and found.path == str(tmp_path / "comma.csv")
 
 
 def test_says_when_nothing_labels_the_images(tmp_path):
