@@ -51,12 +51,14 @@ class Checked:
             such as a label without a training image.
         dataset: what the images come from if it was no file or folder.
         skipped: rows that were left out because they are not usable.
+        summary: how the files were read, in one line.
     """
 
     images: Images
     findings: tuple[Finding, ...]
     dataset: MultiLabelData | None = None
     skipped: int = 0
+    summary: str = ""
 
 
 def check(
@@ -141,7 +143,8 @@ def check(
     findings += _unused(groups, listing)
     serious = tuple(finding for finding in findings if finding.level != "note")
     skipped = sum(len(each.skipped) for each in inspected)
-    return Checked(images, serious, skipped=skipped)
+    summary = rows.listing.summary
+    return Checked(images, serious, skipped=skipped, summary=summary)
 
 
 def _is_dataset(data: Any) -> bool:

@@ -316,6 +316,8 @@ def _say_data(checked: Checked, budget: Budget) -> None:
     if checked.findings:
         titles = [f"{f.title.lower()}: {f.count:,}" for f in checked.findings]
         text += f"; {'; '.join(titles)}"
+    if checked.summary:
+        budget.say("read", checked.summary)
     budget.say("check", text)
 
 

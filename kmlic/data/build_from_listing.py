@@ -80,6 +80,8 @@ def build_from_listing(
     source, seed = listing.source, options.get("seed", 0)
     check_choice("on_error", on_error, "raise", "skip")
     listing.require_no_errors()
+    if listing.summary:
+        _log.info("%s is read as %s", source, listing.summary)
     inspected = inspect_rows(
         listing,
         label_names=label_names,

@@ -34,7 +34,7 @@ def load_data(settings: TrainingSettings, seed: int, **options: Any) -> MultiLab
             "max_pixels": settings.max_pixels,
         }
         options = {**own, **options}
-    return load_dataset(
+    data = load_dataset(
         name,
         data_dir=path,
         image_size=settings.image_size,
@@ -44,6 +44,14 @@ def load_data(settings: TrainingSettings, seed: int, **options: Any) -> MultiLab
         augment_on=settings.augment_on,
         **options,
     )
+    empty = [split for split, size in data.sizes.items() if not size]
+    if empty and settings.data is not None:
+        raise ValueError(
+            f"{path} must have images in every split for a recipe; it has none in "
+            f"{' and '.join(empty)}. Give some images this split, leave out the splits "
+            "and use --fractions, or use kmlic train, which needs no test images."
+        )
+    return data
 
 
 def has_boxes(settings: TrainingSettings) -> bool:

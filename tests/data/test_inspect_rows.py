@@ -73,3 +73,30 @@ def test_an_absolute_path_below_the_root_is_inside_it(listing, tmp_path):
 def test_says_when_there_is_nothing(tmp_path):
     with pytest.raises(ValueError, match="list must list at least one image"):
         inspect_rows(Listing([], "list", tmp_path))
+
+
+def test_what_is_not_listed_may_be_unknown(tmp_path):
+    rows = [
+        ImageRow(1, "1.png", ("dog",), absent=("cat",)),
+        ImageRow(2, "2.png", ("cat",), absent=("owl",)),
+    ]
+    listing = Listing(rows, "list", tmp_path, unlisted="unknown")
+    found = inspect_rows(listing, check="none")
+    assert found.names == ("cat", "dog") and found.unlisted_unknown
+    np.testing.assert_array_equal(found.dense_targets(), [[0, 1], [1, -1]])
+    np.testing.assert_array_equal(found.dense_targets(np.array([1])), [[1, -1]])
+    assert found.targets.nnz == 3
+    plain = inspect_rows(listing._replace(unlisted="absent"), check="none")
+    np.testing.assert_array_equal(plain.dense_targets(), [[0, 1], [1, 0]])
+
+
+@pytest.mark.parametrize("splits", ["train validation", "test", "train"])
+def test_given_splits_need_not_be_three(tmp_path, splits):
+    names = splits.split()
+    rows = [
+        ImageRow(i, f"{i}.png", ("dog",), split=names[i % len(names)]) for i in range(6)
+    ]
+    found = inspect_rows(Listing(rows, "list", tmp_path), check="none")
+    counts = np.bincount(found.split(), minlength=3)
+    expected = [6 // len(names) * (n in names) for n in ("train", "validation", "test")]
+    assert counts.tolist() == expected

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from kmlic.data import ReadingOptions, from_coco
+from kmlic.data.read_coco import read_coco
 from tests.data.files import encode, picture
 
 SIZES = {"image_size": 8, "batch_size": 2}
@@ -123,3 +124,41 @@ def test_refuses_what_is_not_json(path, text):
     path.write_bytes(text)
     with pytest.raises(ValueError, match=r"instances\.json must"):
         from_coco(path, **SIZES)
+
+
+def test_an_id_belongs_to_one_image_and_one_name(path):
+    content = copy.deepcopy(CONTENT)
+    content["images"].append({"id": 103, "file_name": "task2/3.jpg"})
+    rule = (
+        r"entry 13 of \"images\": .* 103 is that of '3\.jpg', entry 4, and of 'task2/3"
+    )
+    with pytest.raises(ValueError, match=rule):
+        read_coco(write(path.parent, content), images(path))
+    content = copy.deepcopy(CONTENT)
+    name = content["categories"][0]
+    content["categories"] += [dict(name), {**name, "name": "owl"}]
+    with pytest.raises(
+        ValueError, match='of "categories": an id must have one name; got'
+    ):
+        read_coco(write(path.parent, content), images(path))
+    content["categories"].pop()
+    assert read_coco(write(path.parent, content), images(path)).rows
+
+
+def test_annotations_of_other_images_are_left_out_and_counted(path):
+    content = copy.deepcopy(CONTENT)
+    content["annotations"][0]["image_id"] = 999
+    listing = read_coco(write(path.parent, content), images(path))
+    assert listing.findings[0].rows == [["1", "999"]]
+
+
+def test_ids_that_are_texts_are_in_the_order_of_their_numbers(path):
+    content = {
+        "images": [{"id": "a", "file_name": "1.jpg"}],
+        "categories": [
+            {"id": i, "name": n} for i, n in (("10", "x"), ("9", "y"), ("b", "z"))
+        ],
+        "annotations": [{"image_id": "a", "category_id": i} for i in ("9", "10", "b")],
+    }
+    listing = read_coco(write(path.parent, content), images(path))
+    assert list(listing.label_names) == ["y", "x", "z"]

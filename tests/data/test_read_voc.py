@@ -85,3 +85,29 @@ def test_an_unknown_encoding_is_the_fault_of_its_file(tmp_path):
     (folder / "a.xml").write_text('<?xml version="1.0" encoding="foo"?><annotation/>')
     (row,) = read_voc(tmp_path, ReadingOptions()).rows
     assert row.path == "Annotations/a.xml" and "unknown encoding" in row.problem
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "shift_jis", "utf-16", "iso-8859-1"])
+def test_reads_the_encoding_that_a_file_declares(tmp_path, encoding):
+    name = "caf\xe9" if encoding == "iso-8859-1" else "\u72ac"
+    name = "dog" if encoding == "utf-16" else name
+    text = (
+        f'<?xml version="1.0" encoding="{encoding}"?><annotation><filename>1.jpg'
+        f"</filename><object><name>{name}</name></object></annotation>"
+    )
+    (tmp_path / "1.xml").write_bytes(text.encode(encoding))
+    (row,) = read_voc(tmp_path, ReadingOptions()).rows
+    assert (row.labels, row.problem) == ((name,), "")
+
+
+@pytest.mark.parametrize(
+    "place", ["JPEGImages/1.png", "images/1.png", "1.png", "a/1.png"]
+)
+def test_finds_an_image_without_its_suffix(tmp_path, place):
+    for name in (place, "SegmentationClass/1.txt", "Annotations/1.xml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    text = "<annotation><filename>1</filename></annotation>"
+    (tmp_path / "Annotations/1.xml").write_text(text)
+    (row,) = read_voc(tmp_path, ReadingOptions()).rows
+    assert row.path == place

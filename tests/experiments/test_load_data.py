@@ -1,15 +1,21 @@
+from types import SimpleNamespace
+
 import pytest
 
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.experiments import TrainingSettings, has_boxes, load_data
+from tests.data.files import write_dataset
 
 
 def test_own_images_are_split_and_checked_as_the_settings_say(monkeypatch):
     asked = {}
     module = __import__("kmlic.experiments.load_data", fromlist=["load_data"])
-    monkeypatch.setattr(
-        module, "load_dataset", lambda name, **options: asked.update(options, name=name)
-    )
+
+    def load_dataset(name, **options):
+        asked.update(options, name=name)
+        return SimpleNamespace(sizes={"train": 9, "validation": 1, "test": 1})
+
+    monkeypatch.setattr(module, "load_dataset", load_dataset)
     own = TrainingSettings(
         data="labels.csv",
         reading=ReadingOptions(separator=","),
@@ -26,6 +32,17 @@ def test_own_images_are_split_and_checked_as_the_settings_say(monkeypatch):
     load_data(TrainingSettings(), 0, boxes=True)
     assert asked["boxes"] is True
     assert not {"fractions", "on_error"} & set(asked)
+
+
+def test_a_recipe_needs_images_in_every_split(tmp_path):
+    path = write_dataset(tmp_path)
+    for fractions, rule in (
+        ((0.9, 0.1, 0), "none in test"),
+        ((0.5, 0, 0.5), "none in"),
+    ):
+        settings = TrainingSettings(data=str(path), fractions=fractions, batch_size=4)
+        with pytest.raises(ValueError, match=f"every split for a recipe; .* {rule}"):
+            load_data(settings, 0)
 
 
 @pytest.mark.parametrize(
