@@ -731,7 +731,8 @@ def compare(
         "intervals",
         soft_wrap=True,
     )
-    table = Table("run")
+    table = Table()
+    table.add_column("run", overflow="fold")
     names = list(found.metrics[folders[0]])
     for name in names:
         table.add_column(name, justify="right")

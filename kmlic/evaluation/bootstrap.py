@@ -344,12 +344,13 @@ def describe_few_positives(names: Sequence[str]) -> str:
 
     Example:
         >>> describe_few_positives(["bear"])
-        'Few positives, under 5, which makes intervals of means too narrow: bear.'
+        '1 label has fewer than 5 positives, which makes intervals too narrow: bear.'
     """
     shown = ", ".join(names[:_SHOWN])
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    count = "1 label has" if len(names) == 1 else f"{len(names):,} labels have"
     return (
-        f"Few positives, under {FEW_POSITIVES}, which makes intervals of means too "
+        f"{count} fewer than {FEW_POSITIVES} positives, which makes intervals too "
         f"narrow: {shown}{more}."
     )
 

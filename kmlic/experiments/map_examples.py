@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
-from PIL import Image
 
-from kmlic.explain import activation_maps, find_centers, overlay
+from kmlic.explain import activation_maps, draw_map, find_centers
 from kmlic.html_report import Gallery, Picture, Section
 from kmlic.labels import Labels
 from kmlic.metrics import average_precision
@@ -30,8 +29,8 @@ def map_examples(
 
     For each label up to three images: the most certain one of those that have the label
     and are predicted to have it, the most certain wrong prediction, and the least
-    certain of those where the label is missed. Of more than 24 labels those with the
-    lowest average precision are shown.
+    certain of those where the label is missed. Of more than 24 labels the 12 with the
+    lowest average precision are shown, and the 12 with the highest.
 
     Shapes: (N, L) and (N, L).
 
@@ -45,10 +44,15 @@ def map_examples(
     """
     title = "Where the model looks"
     called = _called(probabilities, labels)
-    order = np.argsort(average_precision(targets, probabilities), kind="stable")
+    precisions = average_precision(targets, probabilities)
+    order = np.argsort(precisions, kind="stable")[: (~np.isnan(precisions)).sum()]
+    shown_labels = order
+    if len(order) > _MOST_LABELS:
+        half = _MOST_LABELS // 2
+        shown_labels = np.concatenate([order[:half], order[len(order) - half :]])
     chosen = [
         (int(label), kind, int(row))
-        for label in order[:_MOST_LABELS]
+        for label in shown_labels
         for kind, row in _examples(targets, probabilities, called, label)
     ]
     if not chosen:
@@ -72,8 +76,8 @@ def map_examples(
         return Section(title)
     galleries: dict[int, list[Picture]] = {}
     for label, kind, row in chosen:
-        drawn = overlay(
-            _grey(images[row]), maps[row][..., label], centers=centers, lowest=None
+        drawn = draw_map(
+            images[row], maps[row][..., label], centers=centers, side=_SIDE
         )
         probability = probabilities[row, label]
         name = f"{kind}: {labels.names[label]} {probability:.2f}"
@@ -81,15 +85,16 @@ def map_examples(
             Picture(drawn, f"{kind}\n{probability:.2f}", name)
         )
     text = (
-        f"The map of each label over {shown}, which are drawn grey, from the map's "
-        "lowest to its highest value: the most certain right and wrong predictions, "
-        "and the least probable of the missed labels. Labels are predicted by "
+        f"The map of each label over {shown}, which are drawn grey, labels with the "
+        "lowest average precision first. Shown are the most certain right and wrong "
+        "predictions, and the least probable of the missed labels. Labels are "
+        "predicted by "
         f"{labels.describe_thresholds()}."
     )
     if len(order) > _MOST_LABELS:
         text += (
-            f" The {_MOST_LABELS} of {len(order)} labels with the lowest average "
-            "precision."
+            f" Of {len(order)} labels the {half} with the lowest average precision and "
+            f"the {half} with the highest."
         )
     return Section(
         title,
@@ -127,9 +132,3 @@ def _called(probabilities: np.ndarray, labels: Labels) -> np.ndarray:
         best = probabilities[:, columns].argmax(axis=1)
         called[np.arange(len(called)), columns.start + best] = True
     return called
-
-
-def _grey(image: np.ndarray) -> np.ndarray:
-    picture = Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)).convert("L")
-    picture.thumbnail((_SIDE, _SIDE))
-    return np.asarray(picture.convert("RGB"))

@@ -6,6 +6,7 @@ from kmlic.lazy_package import lazy_package
 
 if TYPE_CHECKING:
     from kmlic.explain.activation_maps import activation_maps
+    from kmlic.explain.draw_map import draw_map
     from kmlic.explain.overlay import overlay
     from kmlic.explain.receptive_field_centers import (
         Centers,
@@ -22,6 +23,7 @@ __all__ = [
     "cell_centers",
     "check_centers",
     "count_measured",
+    "draw_map",
     "find_centers",
     "overlay",
     "receptive_field_centers",

@@ -7,20 +7,18 @@ from pathlib import Path
 from typing import Unpack
 
 import keras
-import numpy as np
 from PIL import Image
 
 from kmlic.atomic_write import atomic_write
 from kmlic.data.decoding import Limits, read_image, resize_images
 from kmlic.escape_text import escape_undecodable, guard_cell
-from kmlic.explain import activation_maps, find_centers, overlay
+from kmlic.explain import activation_maps, draw_map, find_centers
 from kmlic.labels import Labels
 from kmlic.predict.predict_paths import Prediction
 from kmlic.predict.read_boxes import Box, find_box
 
 LISTING = "maps.csv"
 
-_MOST_SIDE = 640  # pixels of an overlay's longer side
 _QUALITY = 88
 _UNSAFE = re.compile(r"[^\w.-]+", re.ASCII)
 _MOST_CHARACTERS = 40
@@ -37,10 +35,8 @@ def write_maps(
 ) -> Iterator[Prediction]:
     """Draws where the model sees each predicted label, and passes predictions on.
 
-    Images are drawn grey. Each map is scaled from its median, which gets no colour, to
-    its maximum, so that maps of attention, which are small everywhere, are seen as well
-    as class activation maps. The folder appears, with all maps and maps.csv, which
-    lists them, when the last prediction has been passed on.
+    The folder appears, with all maps and maps.csv, which lists them, when the last
+    prediction has been passed on. See `draw_map` for the colours.
 
     Args:
         model: from images to logits, with maps: see `activation_maps`.
@@ -73,15 +69,9 @@ def write_maps(
                     image = image[box[1] : box[3], box[0] : box[2]]
                 pixels = resize_images(image, size).numpy()
                 maps = activation_maps(model, pixels[None])[0]
-                shown = _shrink(image)
                 for name in prediction.labels:
                     label = labels.names.index(name)
-                    drawn = overlay(
-                        shown,
-                        maps[..., label],
-                        centers=centers,
-                        lowest=float(np.median(maps[..., label])),
-                    )
+                    drawn = draw_map(image, maps[..., label], centers=centers)
                     path = f"{number:06d}-{_safe(prediction.path.stem)}-{_safe(name)}"
                     path = _unused(temporary, path)
                     Image.fromarray(drawn).save(temporary / path, quality=_QUALITY)
@@ -92,13 +82,6 @@ def write_maps(
                             f"{prediction.probabilities[label]:.4f}",
                         ]
                     )
-
-
-def _shrink(image: np.ndarray) -> np.ndarray:
-    """Returns a grey copy, on which the colours of a map are seen, of limited size."""
-    picture = Image.fromarray(np.asarray(image, np.uint8)).convert("L")
-    picture.thumbnail((_MOST_SIDE, _MOST_SIDE))
-    return np.asarray(picture.convert("RGB"))
 
 
 def _safe(text: str) -> str:

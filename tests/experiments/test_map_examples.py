@@ -66,10 +66,13 @@ def test_shows_right_wrong_and_missed_images_of_each_label():
 def test_the_labels_that_are_known_least_come_first_and_are_bounded(monkeypatch):
     section, _ = _show(_model())
     assert [gallery.title for gallery in section.galleries] == ["red", "green"]
-    monkeypatch.setattr("kmlic.experiments.map_examples._MOST_LABELS", 1)
-    section, asked = _show(_model())
-    assert list(_captions(section)) == ["red"] and asked == [0, 1, 2]
-    assert "1 of 3 labels with the lowest average precision" in section.text
+    monkeypatch.setattr("kmlic.experiments.map_examples._MOST_LABELS", 2)
+    labels, targets = Labels(("a", "b", "c")), np.tile([[1], [0]], (3, 3))
+    scores = np.linspace([0.6, 0.1, 0.5], [0.9, 0.4, 0.7], 6)
+    scores[0] = [0.99, 0.9, 0.6]
+    section, _ = _show(_model(), labels, targets, scores)
+    assert list(_captions(section)) == ["c", "b"]
+    assert "Of 3 labels the 1 with the lowest average precision" in section.text
 
 
 def test_of_exclusive_groups_the_most_probable_label_is_predicted():
