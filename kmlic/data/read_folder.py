@@ -23,7 +23,7 @@ _OTHER_KINDS = (
     *(".raf", ".raw", ".rw2", ".svg", ".tga", ".xcf"),
 )
 # A line of YOLO's files: the number of a class, and coordinates.
-_BOX = re.compile(r"\d+(\s+-?\d*\.?\d+(e-?\d+)?){4,}")
+_BOX = re.compile(r"\d+(\s+-?(\d+(\.\d*)?|\.\d+)(e-?\d+)?){4,}")
 _CLASSES = ("classes.txt", "obj.names")
 # Underscores within words; emoticons such as ^_^ and x_x keep theirs.
 _SPACE = re.compile(r"(?<=[\w)])_(?=[\w(])")

@@ -1,6 +1,8 @@
+import time
+
 import pytest
 
-from kmlic.data import from_folder
+from kmlic.data import from_folder, read_listing
 from kmlic.data.read_folder import read_folder
 from kmlic.data.reading_options import ReadingOptions
 from tests.data.files import encode, picture
@@ -202,3 +204,12 @@ def test_boxes_need_the_names_of_their_classes(tmp_path):
     assert [row.labels for row in listing.rows] == [("cat", "dog"), (), ()]
     assert listing.rows[2].problem.startswith("classes must be in classes.txt")
     assert titles(listing)["Text files that hold boxes"].count == 2
+
+
+def test_a_long_line_of_numbers_takes_little_time(tmp_path):
+    for number in range(2):
+        (tmp_path / f"{number}.png").write_bytes(encode(picture(seed=number), "PNG"))
+        (tmp_path / f"{number}.txt").write_text("0 " + "11111 " * 60 + "x")
+    began = time.process_time()
+    read_listing(tmp_path)
+    assert time.process_time() - began < 5
