@@ -14,8 +14,12 @@ from rich.console import Console
 from kmlic import cli
 from kmlic.classifier import ClassifierSettings, train_classifier
 from kmlic.classifier.check import check
-from kmlic.experiments import evaluate_run
+from kmlic.data.inspect_rows import inspect_rows
+from kmlic.data.read_listing import read_listing
+from kmlic.experiments import check_labels, evaluate_run
+from kmlic.experiments.unseen_scores import read_unseen_scores
 from kmlic.explain import activation_maps
+from kmlic.labels import Labels
 from kmlic.metrics import mean_average_precision
 from kmlic.predict import load_run, load_scorer, predict_paths
 from tests.classifier.photos import draw, write_photos
@@ -61,6 +65,24 @@ def test_leaves_a_run_that_predicts_and_explains(trained):
     rows = list(predict_paths(scorer, [table.parent / "000.png"]))
     assert rows[0].probabilities.shape == (3,)
     assert all(difference < 1e-4 for difference in run.exports.values())
+
+
+def test_keeps_intervals_and_scores_by_models_that_did_not_see_the_images(trained):
+    place, table, run = trained
+    model = run.data["exported"]["model"]
+    for split in ("validation", "test"):
+        for metric, interval in run.intervals[split][model].items():
+            assert interval["value"] == run.results[split][model][metric]
+            assert interval["low"] <= interval["value"] <= interval["high"]
+    labels = Labels.read(place / "run" / "labels.json")
+    digests, probabilities = read_unseen_scores(place / "run", labels)
+    sizes = run.data["sizes"]
+    assert len(set(digests.tolist())) == len(probabilities) == sum(sizes.values())
+    trained_on = np.load(place / "run" / "train_images.npy")
+    assert np.isin(trained_on, digests).all()
+    listing = read_listing(table)
+    found = check_labels(place / "run", inspect_rows(listing, check="decode"))
+    assert not any(f.title == "Images without a score" for f in found.findings)
 
 
 def test_evaluating_a_run_repeats_the_test_figures_in_run_json(trained):
