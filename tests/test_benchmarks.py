@@ -27,4 +27,4 @@ def test_writes_what_was_measured_on_which_machine(tmp_path):
     run = json.loads((tmp_path / "new/run.json").read_text())
     assert run["command"].endswith("--minutes 0.5")
     assert run["benchmarks"]["start_up"][0]["median"] == [2.0]
-    assert run["environment"]["python"]
+    assert run["environment"]["versions"]["python"]

@@ -76,7 +76,7 @@ def test_a_guided_classifier_may_start_from_the_baseline(tmp_path):
     weights = experiment.write_backbone("baseline", 3, "small_resnet")
     started = dataclasses.replace(settings, weights=weights)
     learned = baseline.get_layer("small_resnet").weights
-    guided = recipe.make_backbone(started, channels=4).weights
+    guided = recipe.experiments.make_backbone(started, channels=4).weights
     for before, after in zip(learned, guided, strict=True):
         value = after.numpy()
         if value.shape != before.shape:
