@@ -308,6 +308,7 @@ class _Counts:
         others = (targets == -1) if not rows.unlisted_unknown else (targets != 0)
         others = others.astype(np.int64)
         self.images = targets.shape[0]
+        self.sizes = np.bincount(split, minlength=len(SPLITS))
         members = (np.arange(len(SPLITS))[:, None] == split).astype(np.int64)  # (3, N)
         self.present = members @ present
         counted = members @ others
@@ -461,7 +462,10 @@ def _near_duplicates(
 
 def _labels(rows: InspectedRows, counts: _Counts) -> list[Finding]:
     train, known = counts.present[0], counts.known[0]
+    # Splits that are left out on purpose, as in a file of test images, lack nothing.
+    trained = counts.sizes[0] > 0
     learned = train > 0
+    scored = counts.present[1:][counts.sizes[1:] > 0]
 
     def finding(
         level: Level, title: str, text: str, chosen: np.ndarray, **columns: np.ndarray
@@ -480,7 +484,7 @@ def _labels(rows: InspectedRows, counts: _Counts) -> list[Finding]:
             "error",
             "Labels without a training image",
             "They cannot be learned.",
-            ~learned,
+            ~learned & trained,
         ),
         finding(
             "error",
@@ -500,7 +504,7 @@ def _labels(rows: InspectedRows, counts: _Counts) -> list[Finding]:
             "warning",
             "Labels without a validation or test image",
             "They have no average precision there; mAP leaves them out.",
-            learned & (counts.present[1:] == 0).any(axis=0),
+            learned & (scored == 0).any(axis=0),
             **by_split,
         ),
         finding(

@@ -298,3 +298,12 @@ def test_counts_equal_those_of_dense_targets(tmp_path):
     for one, other, count, *_ in pairs:
         i, j = "wxyz".index(one), "wxyz".index(other)
         assert int(count) == ((marks[:, i] == "1") & (marks[:, j] == "1")).sum()
+
+
+def test_a_file_of_test_images_lacks_no_training_images(tmp_path):
+    path = write_dataset(tmp_path, 30)
+    path = give_splits(path, dict.fromkeys(range(30), "test"))
+    check = check_data(path, near=None)
+    assert not check.has_errors and check.facts["splits"].startswith("0 train")
+    check = check_data(write_dataset(tmp_path, 30), near=None, fractions=(0.8, 0.2, 0))
+    assert not check.has_errors and "24 train, 6 validation, 0" in check.facts["splits"]

@@ -122,7 +122,7 @@ def choose_columns(
             return keys.index(column_key(name))
         raise ValueError(
             f"{source} row 1: `{option}` must name a column; there is no column "
-            f"{name!r}{did_you_mean(name, named)}. The columns are "
+            f"{name!r}{did_you_mean(name, named)} The columns are "
             f"{shorten_header(named)}."
         )
 
@@ -220,15 +220,15 @@ def _path_by_cells(
 
 
 def did_you_mean(name: str, names: Sequence[str]) -> str:
-    """Returns "; did you mean 'x'?" for the name most like another, or "".
+    """Returns "; did you mean 'x'?" for the name most like another, or ".".
 
     Example:
-        >>> did_you_mean("labels", ["id", "Label"])
-        "; did you mean 'Label'?"
+        >>> did_you_mean("labels", ["id", "Label"]), did_you_mean("labels", ["id"])
+        ("; did you mean 'Label'?", '.')
     """
     close = difflib.get_close_matches(name.lower(), [n.lower() for n in names], 1, 0.5)
     found = next((n for n in names if close and n.lower() == close[0]), None)
-    return f"; did you mean {found!r}?" if found else ""
+    return f"; did you mean {found!r}?" if found else "."
 
 
 def shorten_header(header: Sequence[str]) -> str:

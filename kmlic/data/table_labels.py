@@ -380,7 +380,7 @@ class _MarkedLabels:
             named = [self._header[i] for i in left_out if self._header[i]]
             named_columns = shorten_header(self._header)
             raise ValueError(
-                f"{self._source} row 1: no column `labels`{_likely_labels(named)}. "
+                f"{self._source} row 1: no column `labels`{_likely_labels(named)} "
                 "Name the column of labels with --labels_column, or write 1 and 0 into "
                 f"a column for each label; the columns are {named_columns}."
             )
@@ -389,4 +389,4 @@ class _MarkedLabels:
 
 def _likely_labels(names: Sequence[str]) -> str:
     hints = (did_you_mean(name, names) for name in SEVERAL)
-    return next((hint for hint in hints if hint), "")
+    return next((hint for hint in hints if hint != "."), ".")
