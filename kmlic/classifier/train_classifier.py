@@ -577,6 +577,7 @@ def _describe(trained: _Trained) -> dict[str, Any]:
             targets=images.targets,
             split=images.split,
             digests=images.digests,
+            groups=images.groups_of(np.arange(len(images.split))),
         )
     return describe_data(
         load_run_images(

@@ -1,7 +1,7 @@
 """The images of a run of `kmlic train`: where they are, and which split each is in."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -21,7 +21,7 @@ from kmlic.labels import Labels
 
 RUN_IMAGES = "images.npz"
 
-_KEYS = ("files", "paths", "turns", "boxes", "targets", "split", "digests")
+_KEYS = ("files", "paths", "turns", "boxes", "targets", "split", "digests", "groups")
 _SHOWN = 5
 
 
@@ -34,6 +34,7 @@ def write_run_images(
     targets: np.ndarray,
     split: np.ndarray,
     digests: np.ndarray,
+    groups: Sequence[Hashable] | None = None,
 ) -> None:
     """Writes which images a run was trained and tested on, to load them again.
 
@@ -45,7 +46,9 @@ def write_run_images(
         targets: (N, L) 1 present, 0 absent, -1 unknown.
         split: (N,) 0 training, 1 validation, 2 test.
         digests: (N,) of the files, see `InspectedRows.short_digests`.
+        groups: (N,) of the images, None or "" for none; None if the data has none.
     """
+    texts = [str(group or "") for group in groups or ()]
     boxes = np.empty((0, 4), np.int32) if pixels.boxes is None else pixels.boxes
     files = [os.fsdecode(file) for file in pixels.files.tolist()]
     absolute = [f if "://" in f else os.path.abspath(f) for f in files]  # noqa: PTH100
@@ -57,6 +60,7 @@ def write_run_images(
         "targets": targets,
         "split": split,
         "digests": digests,
+        "groups": _join_texts(texts) if any(texts) else np.empty(0, np.uint8),
     }
     write_arrays(run / RUN_IMAGES, labels.names, arrays)
 
@@ -111,6 +115,7 @@ def load_run_images(
         boxes,
         limits or {},
     )
+    groups = _split_texts(arrays["groups"]) if len(arrays["groups"]) else []
     targets = {name: arrays["targets"][rows] for name, rows in members.items()}
 
     def load(reference: tuple[tf.Tensor, ...]) -> tf.Tensor:
@@ -133,6 +138,9 @@ def load_run_images(
         train_in_order=batches["train"],
         labels=labels,
         targets=targets,
+        groups={n: tuple(groups[row] for row in rows) for n, rows in members.items()}
+        if groups
+        else {},
         paths={n: tuple(paths[row] for row in rows) for n, rows in members.items()},
         spec=DatasetSpec(SPLIT_BY_TRAIN, seed=options.get("seed", 0)),
         digests={name: arrays["digests"][rows] for name, rows in members.items()},

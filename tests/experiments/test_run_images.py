@@ -31,6 +31,7 @@ def run(tmp_path):
         targets=np.array([[1, 0], [0, -1], [1, 1]], "int8"),
         split=np.array([0, 0, 2], "int8"),
         digests=shorten(each.digest for each in check_images(files)),
+        groups=["one", None, "two"],
     )
     return folder, photos
 
@@ -40,6 +41,7 @@ def test_loads_what_was_written(run):
     assert data.sizes == {"train": 2, "validation": 0, "test": 1}
     assert data.paths["train"] == ("x.png", "y \u00e9|.png")
     assert data.targets["train"].tolist() == [[1, 0], [0, -1]]
+    assert data.groups == {"train": ("one", ""), "validation": (), "test": ("two",)}
     ((images, targets),) = data.test
     assert images.shape == (1, 32, 32, 3)
     assert targets.numpy().tolist() == [[1, 1]]
