@@ -759,7 +759,7 @@ def export(
     compare: bool = False,
     dataset: str | None = None,
     data_dir: Path | None = None,
-    split: Literal["train", "validation", "test"] = "validation",
+    split: Literal["train", "validation", "test"] | None = None,
 ) -> None:
     """Exports a run's model and compares every export with it.
 
@@ -780,7 +780,8 @@ def export(
             of the exports and of the model.
         dataset: name of a dataset, or csv; by default the run's.
         data_dir: folder of the dataset; by default the run's.
-        split: the split whose images are used.
+        split: the split whose images are used; when left out validation, or test for a
+            run of kmlic train, whose model is fitted to validation images too.
     """
     require_run(run, "model.keras", "labels.json")
     if images:
@@ -790,7 +791,10 @@ def export(
         require_paths(data_dir if dataset not in _DOWNLOADED else None)
     start_tensorflow()
     from kmlic.experiments import export_run
+    from kmlic.experiments.load_split import unseen_split
 
+    if not images:
+        split = split or unseen_split(run)
     exports = export_run(
         run,
         formats=formats,

@@ -14,7 +14,7 @@ from kmlic.data import read_resized
 from kmlic.data.limits import Limits
 from kmlic.embedding_index import EmbeddingIndex
 from kmlic.evaluation.report import report_scores
-from kmlic.experiments.load_split import Split, load_split
+from kmlic.experiments.load_split import Split, load_split, unseen_split
 from kmlic.export import (
     Export,
     ExportOptions,
@@ -51,7 +51,7 @@ def export_run(
     compare: bool = False,
     dataset: str | None = None,
     data_dir: str | Path | None = None,
-    split: Split = "validation",
+    split: Split | None = None,
     show_progress: bool = False,
     **limits: Unpack[Limits],
 ) -> list[Export]:
@@ -76,7 +76,7 @@ def export_run(
             and, without `images`, their mean average precision on the split.
         dataset: name of a dataset; the run's own when None.
         data_dir: folder of the dataset; the run's own when None.
-        split: "train", "validation" or "test".
+        split: "train", "validation" or "test"; None for `unseen_split`.
         show_progress: whether to show a progress bar on standard error.
         **limits: of the images that a SavedModel decodes.
 
@@ -102,6 +102,7 @@ def export_run(
         size = image_size_of(model, labels.image_size)
         data = None
         if not paths:
+            split = split or unseen_split(run)
             data = load_split(run, split, dataset=dataset, data_dir=data_dir).images
         pixels = None
         if data is not None:

@@ -125,11 +125,22 @@ def load_split(
         images = images.concatenate(other)
     if data.labels.names != labels.names:
         images = images.map(_match_labels(data, labels, splits))
-    # Runs of `kmlic train` are fitted to their validation images too.
-    unseen = ("test",) if record.recipe == TRAIN_RECIPE else ("validation", "test")
-    if split == "train" or (dataset is None and split in unseen):
+    unseen = dataset is None and split in (unseen_split(run), "test")
+    if split == "train" or unseen:
         return LoadedSplit(images, *_describe_images(data, splits))
     return _leave_out(run, data, images, splits, options["batch_size"])
+
+
+def unseen_split(run: str | Path) -> Literal["validation", "test"]:
+    """Returns the split to use a run's model on: "validation" or "test".
+
+    The model of a run of `kmlic train` is fitted to the validation images too.
+
+    Args:
+        run: the run folder.
+    """
+    record = Run.read(Path(run) / "run.json")
+    return "test" if record.recipe == TRAIN_RECIPE else "validation"
 
 
 def _load(

@@ -16,7 +16,7 @@ from kmlic.classifier import ClassifierSettings, train_classifier
 from kmlic.classifier.check import check
 from kmlic.data.inspect_rows import inspect_rows
 from kmlic.data.read_listing import read_listing
-from kmlic.experiments import check_labels, evaluate_run
+from kmlic.experiments import check_labels, evaluate_run, export_run
 from kmlic.experiments.unseen_scores import read_unseen_scores
 from kmlic.explain import activation_maps
 from kmlic.labels import Labels
@@ -95,6 +95,9 @@ def test_evaluating_a_run_repeats_the_test_figures_in_run_json(trained):
         assert report.metrics == pytest.approx(expected, abs=1e-7, nan_ok=True)
     with pytest.raises(ValueError, match="trained on all"):
         evaluate_run(place / "run", split="validation")
+    # Exports are compared on test images.
+    (export,) = export_run(place / "run", formats=("tflite",))
+    assert export.difference < 1e-4
 
 
 def test_evaluating_a_run_repeats_boxes_groups_and_a_test_of_its_own(
