@@ -33,7 +33,9 @@ _DPI = 144
 _NAME_CHARACTERS = 200
 _CELL_CHARACTERS = 1000
 # Rows from which a table can be filtered.
-_MANY_ROWS = 10
+_MANY_ROWS = 20
+# Details from which they are folded together.
+_MANY_DETAILS = 12
 # To estimate below which width of the page a table does not fit.
 _CHARACTER_REM, _PADDING_REM, _LONGEST_COLUMN = 0.5, 1.4, 28
 _CHART = (320, 150)  # pixels
@@ -290,6 +292,7 @@ def _section(section: Section, name: str, album: _Album) -> dict[str, Any]:
             }
             for number, detail in enumerate(section.details)
         ],
+        "folded": len(section.details) >= _MANY_DETAILS,
         "details_of": {
             detail.title: f"{name}-{number}"
             for number, detail in enumerate(section.details)
@@ -453,9 +456,17 @@ def _code(text: str) -> markupsafe.Markup:
     """Shows what stands between backquotes as code."""
     parts = text.split("`")
     return markupsafe.Markup("").join(
-        markupsafe.Markup("<code>{}</code>").format(part) if number % 2 else part
+        markupsafe.Markup("<code>{}</code>").format(_words(part))
+        if number % 2
+        else part
         for number, part in enumerate(map(escape_lines, parts))
     )
+
+
+def _words(command: str) -> markupsafe.Markup:
+    """Keeps each word of a command together, so that no option is cut at its dash."""
+    word = markupsafe.Markup("<span>{}</span>")
+    return markupsafe.Markup(" ").join(map(word.format, command.split(" ")))
 
 
 _PAGE = Path(__file__).with_name("report_page")

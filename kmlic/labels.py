@@ -155,6 +155,26 @@ class Labels:
             for (group, members), end in zip(groups.items(), ends, strict=True)
         }
 
+    def predicted(self, probabilities: np.ndarray) -> np.ndarray:
+        """Returns which labels are predicted: (N, L) probabilities to (N, L) bool.
+
+        Those that reach their threshold, or the most probable one of each exclusive
+        group.
+
+        Example:
+            >>> labels = Labels(("dog", "sofa"), thresholds=(0.5, 0.3))
+            >>> labels.predicted(np.array([[0.4, 0.4]])).tolist()
+            [[False, True]]
+        """
+        probabilities = np.asarray(probabilities)
+        if not self.exclusive:
+            return probabilities >= np.asarray(self.thresholds, probabilities.dtype)
+        predicted = np.zeros(probabilities.shape, bool)
+        for columns in self.exclusive_groups.values():
+            best = probabilities[:, columns].argmax(axis=1)
+            predicted[np.arange(len(predicted)), columns.start + best] = True
+        return predicted
+
     def require_exclusive(self) -> None:
         """Refuses labels whose groups are not exclusive.
 

@@ -6,10 +6,12 @@ import numpy as np
 
 from kmlic.classifier.choice import Row
 from kmlic.data.finding import Finding
-from kmlic.experiments.interval_section import (
-    interval_section,
-    label_interval_cells,
-)
+from kmlic.evaluation.label_errors import LabelErrors
+from kmlic.experiments.confusion_section import confusion_section
+from kmlic.experiments.doubtful_section import doubtful_section
+from kmlic.experiments.interval_section import metric_interval
+from kmlic.experiments.label_section import label_section
+from kmlic.experiments.scored_images import ScoredImages
 from kmlic.html_report import Section
 from kmlic.labels import Labels
 from kmlic.run_folder import Run
@@ -19,36 +21,50 @@ _SHOWN = 20
 
 def report_sections(
     *,
-    verdict: str,
     run: Run,
-    labels: Labels,
+    tested: ScoredImages,
+    examined: ScoredImages,
+    training: np.ndarray,
     rows: Sequence[Row],
     chosen: Row,
     metric: str,
     scored: str,
     findings: Sequence[Finding],
+    errors: LabelErrors | None,
     maps: Section,
 ) -> list[Section]:
-    """Lays out a trained classifier, the verdict first.
+    """Lays out a trained classifier: how good it is, where it fails, what was tried.
 
     Args:
-        verdict: one sentence.
         run: its record.
-        labels: with thresholds.
+        tested: images that its metrics are of; the last split in the record.
+        examined: images of examples, which may be looked at before another training.
+        training: (L,) number of training images with each label.
         rows: all candidates, the floor first.
         chosen: the one that was exported.
         metric: by which they were compared.
         scored: which scores they were compared on.
-        maps: where the model looks; may be empty.
         findings: what was found wrong with the data.
+        errors: what `find_label_errors` found in the examined images; None if it was
+            not run.
+        maps: where the model looks; may be empty.
     """
     return [
-        Section("Verdict", verdict),
-        _candidates(rows, chosen, metric, scored),
-        _metrics(run, labels),
-        interval_section(run, labels, chosen.name),
-        _labels(run, labels, chosen.name),
+        _metrics(run, tested.labels, rows[0].name, chosen.name),
+        label_section(
+            run,
+            tested,
+            examined,
+            split=list(run.per_label)[-1],
+            models=[chosen.name],
+            training=training,
+        ),
+        confusion_section(examined),
+        Section("Doubtful labels")
+        if errors is None
+        else doubtful_section(examined, errors),
         maps,
+        _candidates(rows, chosen, metric, scored),
         Section(
             "Data",
             "Errors and warnings of `kmlic data check`." if findings else "",
@@ -104,44 +120,30 @@ def _candidates(rows: Sequence[Row], chosen: Row, metric: str, scored: str) -> S
     )
 
 
-def _metrics(run: Run, labels: Labels) -> Section:
-    results = {
-        f"{model}, {split}": metrics
-        for split, models in run.results.items()
-        for model, metrics in models.items()
-    }
-    names = list(dict.fromkeys(name for row in results.values() for name in row))
+def _metrics(run: Run, labels: Labels, floor: str, chosen: str) -> Section:
+    splits = list(run.results)[::-1]
+    names = list(run.results[splits[0]][chosen])
+    header, columns = ["metric"], [names]
+    for split in splits:
+        own = run.results[split]
+        header += [split, "95 % interval"]
+        columns += [
+            _cells(*(own[chosen].get(name) for name in names)),
+            [metric_interval(run, split, chosen, name) for name in names],
+        ]
+        if floor != chosen:
+            header.append(f"baseline, {split}")
+            columns.append(_cells(*(own[floor].get(name) for name in names)))
     return Section(
         "Metrics",
-        f"In percent, at {labels.describe_thresholds()}. Validation stands for images "
-        "that were scored by models which did not see them; thresholds were tuned on "
-        "these scores.",
-        ["model", *names],
-        [
-            [model, *_cells(*(row.get(name) for name in names))]
-            for model, row in results.items()
-        ],
-    )
-
-
-def _labels(run: Run, labels: Labels, chosen: str) -> Section:
-    splits = list(run.per_label)
-    last = splits[-1]
-    return Section(
-        "Labels",
-        "Average precision in percent, with the 95 % interval of the "
-        f"{last} images unless they show the label fewer than five times, and the "
-        "probability from which a label counts.",
-        ["label", *splits, "from", "to", "threshold"],
-        [
-            [
-                name,
-                *_cells(*(run.per_label[split][chosen].get(name) for split in splits)),
-                *label_interval_cells(run, last, chosen, name),
-                "-" if labels.exclusive else f"{threshold:.2f}",
-            ]
-            for name, threshold in zip(labels.names, labels.thresholds, strict=True)
-        ],
+        f"Of {chosen}, in percent, at {labels.describe_thresholds()}. CP, CR and CF1 "
+        "are means over labels of precision, recall and F1; OP, OR and OF1 are over "
+        "all predictions; @3 is of the three most probable labels; exact counts images "
+        "with all labels right. Validation stands for images that were scored by "
+        "models which did not see them; thresholds were tuned on these scores. The "
+        f"baseline is {floor}.",
+        header,
+        [list(row) for row in zip(*columns, strict=True)],
     )
 
 

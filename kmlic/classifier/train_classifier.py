@@ -36,6 +36,7 @@ from kmlic.classifier.report import report_sections
 from kmlic.data.file_pixels import FilePixels
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.evaluation.bootstrap import Bootstrap, Interval, Metric
+from kmlic.evaluation.label_errors import find_label_errors
 from kmlic.evaluation.report import Report, report_scores
 from kmlic.experiments.describe_data import (
     TRAIN_IMAGES,
@@ -44,6 +45,12 @@ from kmlic.experiments.describe_data import (
 )
 from kmlic.experiments.map_examples import map_examples
 from kmlic.experiments.run_images import load_run_images, write_run_images
+from kmlic.experiments.scored_images import ScoredImages
+from kmlic.experiments.summarise_run import (
+    Standing,
+    summarise_run,
+    title_of,
+)
 from kmlic.experiments.unseen_scores import write_unseen_scores
 from kmlic.export import ExportOptions, export_checked
 from kmlic.html_report import Section, write_report
@@ -56,6 +63,7 @@ _EXPORT_IMAGES = 8
 _EXPORT_SECONDS = 60.0
 _RESAMPLES = 1000
 _SIDE = 224
+_THUMBNAIL = 96
 
 
 def train_classifier(
@@ -355,18 +363,7 @@ def _finish(
     run.write(working / "run.json")
     if images.digests is not None:
         np.save(working / TRAIN_IMAGES, images.digests[images.training_rows])
-    sections = report_sections(
-        verdict=verdict,
-        run=run,
-        labels=labels,
-        rows=trained.choice.rows,
-        chosen=chosen,
-        metric=trained.metric,
-        scored=trained.protocol.name,
-        findings=trained.checked.findings,
-        maps=_draw_maps(trained, judged, model),
-    )
-    write_report(working / "report.html", f"Classifier of {images.source}", sections)
+    _write_page(trained, judged, run, model)
     trained.folder.finish()
     budget.say("verdict", verdict)
     return run
@@ -378,6 +375,7 @@ class _Judged:
 
     reports: dict[str, dict[str, Report]]
     verdict: str
+    standing: Standing
     rows: np.ndarray
     logits: np.ndarray
 
@@ -399,19 +397,20 @@ def _judge(trained: _Trained, model: keras.Model) -> _Judged:
             images.groups_of(trained.protocol.scored),
         )
     }
-    name = trained.settings.network
     rows = images.test_rows
     if not len(rows):
-        text = _verdict(
-            f"{chosen.name} on {name}",
-            trained.metric,
-            chosen.interval,
-            chosen.above_floor,
+        where = (
             f"{len(scored):,} training images, each scored by a model that did not see "
-            "it; there are no test images",
-            is_floor=chosen.name == FLOOR,
+            "it; there are no test images"
         )
-        return _Judged(reports, text, trained.protocol.scored, logits[chosen.name])
+        standing = _standing(trained, chosen.interval, chosen.above_floor)
+        return _Judged(
+            reports,
+            _verdict(standing, where),
+            standing,
+            trained.protocol.scored,
+            logits[chosen.name],
+        )
     batches = images.batches(rows, image_size=size, batch_size=images_per_batch(size))
     targets, own = predict_logits(model, batches)
     targets = images.targets[rows]
@@ -428,17 +427,13 @@ def _judge(trained: _Trained, model: keras.Model) -> _Judged:
         targets, labels, metric=trained.metric, groups=images.groups_of(rows)
     )
     values, floor_values = bootstrap.values(own), bootstrap.values(plain)
-    text = _verdict(
-        f"{chosen.name} on {name}",
-        trained.metric,
-        bootstrap.interval(values),
-        bootstrap.interval(values - floor_values),
-        f"{len(rows):,} test images",
-        is_floor=chosen.name == FLOOR,
+    standing = _standing(
+        trained, bootstrap.interval(values), bootstrap.interval(values - floor_values)
     )
     return _Judged(
         reports,
-        text,
+        _verdict(standing, f"{len(rows):,} test images"),
+        standing,
         np.concatenate([trained.protocol.scored, rows]),
         np.concatenate([out_of_fold, own]),
     )
@@ -479,19 +474,99 @@ def _draw_maps(trained: _Trained, judged: _Judged, model: keras.Model) -> Sectio
     )
 
 
-def _verdict(
-    name: str,
-    metric: Metric,
-    value: Interval,
-    above: Interval,
-    where: str,
-    *,
-    is_floor: bool,
-) -> str:
-    text = f"{name}: {metric} {value} on {where}"
-    if is_floor:
+def _standing(trained: _Trained, value: Interval, above: Interval) -> Standing:
+    name = trained.choice.chosen.name
+    network = trained.settings.network
+    return Standing(
+        f"{name} on {network}",
+        trained.metric,
+        value,
+        f"{FLOOR} on {network}",
+        None if name == FLOOR else above,
+    )
+
+
+def _verdict(standing: Standing, where: str) -> str:
+    text = f"{standing.model}: {standing.metric} {standing.value} on {where}"
+    if standing.above is None:
         return f"{text}. No other model was surely better."
-    return f"{text}; against {FLOOR}: {above.describe_difference()}."
+    return f"{text}; against {FLOOR}: {standing.above.describe_difference()}."
+
+
+def _write_page(
+    trained: _Trained, judged: _Judged, run: Run, model: keras.Model
+) -> None:
+    images, labels = trained.checked.images, trained.labels
+    fitted = trained.protocol.scored
+    probabilities = to_probabilities(judged.logits, labels)
+    examined = _scored(
+        trained,
+        f"{len(fitted):,} training images, scored by models that did not see them",
+        fitted,
+        probabilities[: len(fitted)],
+    )
+    tested = examined
+    if len(images.test_rows):
+        tested = _scored(
+            trained,
+            f"{len(images.test_rows):,} test images",
+            images.test_rows,
+            probabilities[len(fitted) :],
+        )
+    try:
+        errors = find_label_errors(examined.targets, examined.probabilities)
+    except ImportError:  # without the extra label_errors
+        errors = None
+    training = (images.targets[images.training_rows] == 1).sum(axis=0)
+    findings = trained.checked.findings
+    sections = report_sections(
+        run=run,
+        tested=tested,
+        examined=examined,
+        training=training,
+        rows=trained.choice.rows,
+        chosen=trained.choice.chosen,
+        metric=trained.metric,
+        scored=trained.protocol.name,
+        findings=findings,
+        errors=errors,
+        maps=_draw_maps(trained, judged, model),
+    )
+    summary = summarise_run(
+        run,
+        judged.standing,
+        tested,
+        folder=trained.folder.path,
+        training=training,
+        findings=findings,
+        errors=errors,
+    )
+    write_report(
+        trained.folder.draft / "report.html",
+        f"Classifier of {title_of(run)}",
+        sections,
+        summary,
+    )
+
+
+def _scored(
+    trained: _Trained, name: str, rows: np.ndarray, probabilities: np.ndarray
+) -> ScoredImages:
+    images = trained.checked.images
+
+    def load(chosen: np.ndarray) -> dict[int, np.ndarray]:
+        batches = images.batches(rows[chosen], image_size=_THUMBNAIL, batch_size=32)
+        pixels = (image for batch, _ in batches.as_numpy_iterator() for image in batch)
+        return dict(zip(chosen.tolist(), pixels, strict=True))
+
+    return ScoredImages(
+        name,
+        trained.labels,
+        images.targets[rows],
+        probabilities,
+        load,
+        [images.paths[row] for row in rows],
+    )
 
 
 def _reports(

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,11 +12,14 @@ import numpy as np
 
 from kmlic.atomic_write import atomic_write, remove
 from kmlic.data import MultiLabelData
+from kmlic.evaluation.bootstrap import Bootstrap, Interval
 from kmlic.evaluation.choose_thresholds import choose_thresholds
+from kmlic.evaluation.label_errors import LabelErrors, find_label_errors
 from kmlic.evaluation.report import Report, report_scores
 from kmlic.experiments.describe_data import TRAIN_IMAGES
 from kmlic.experiments.experiment import SPLITS, Experiment
-from kmlic.experiments.standard_sections import standard_sections
+from kmlic.experiments.standard_sections import scored_images, standard_sections
+from kmlic.experiments.summarise_run import Standing, summarise_run, title_of
 from kmlic.experiments.trained import Trained
 from kmlic.export import ExportOptions, export_checked
 from kmlic.html_report import Section, write_report
@@ -25,6 +29,8 @@ from kmlic.training import all_reduce_max, is_chief
 from kmlic.words import write_word_vectors
 
 _RESAMPLES = 1000
+# Names of rows that a model must beat to be worth its trouble.
+_PLAIN = re.compile("linear|logistic|baseline")
 
 Export = Callable[[keras.Model, Path, MultiLabelData], Mapping[str, float]]
 Metrics = dict[str, float]
@@ -79,6 +85,8 @@ def finish_run(
             np.save(draft / TRAIN_IMAGES, data.digests["train"])
     run = _describe(experiment, best, labels, exports)
     run.write(draft / "run.json")
+    examined = best if experiment.make_report is report_scores else None
+    errors = _label_errors(examined)
     report = standard_sections(
         run,
         data,
@@ -88,17 +96,59 @@ def finish_run(
             name: [each.epochs for each in trainings.values()]
             for name, trainings in experiment.trained.items()
         },
-        best=best if experiment.make_report is report_scores else None,
+        best=examined,
+        errors=errors,
         extra=sections,
     )
-    title = f"{experiment.recipe} on {experiment.settings.source}"
-    write_report(draft / "report.html", title, report)
+    summary = None
+    if examined is not None:
+        summary = summarise_run(
+            run,
+            _standing(experiment, run, examined),
+            scored_images(examined, labels, data, "test"),
+            folder=final,
+            training=(data.train_targets == 1).sum(axis=0),
+            errors=errors,
+        )
+    write_report(draft / "report.html", title_of(run), report, summary)
     experiment.folder.finish()
     all_reduce_max(0)
     experiment.say(
         f"{final}: {run.seconds['all']:.0f} s, peak memory {run.peak_memory_gb} GB."
     )
     return run
+
+
+def _label_errors(best: Trained | None) -> LabelErrors | None:
+    if best is None:
+        return None
+    try:
+        return find_label_errors(*best.scores["validation"])
+    except ImportError:  # without the extra label_errors
+        return None
+
+
+def _standing(experiment: Experiment, run: Run, best: Trained) -> Standing:
+    """Compares the exported model with the plainest row of its experiment."""
+    metric = "mAP"
+    data = experiment.data[best.seed]
+    own = run.intervals["test"][best.name].get(metric)
+    value = run.results["test"][best.name].get(metric)
+    if own is None or value is None:
+        return Standing(best.name, metric, Interval(*3 * [value or float("nan")]))
+    interval = Interval(*(own[end] or 0.0 for end in ("value", "low", "high")))
+    plain = [name for name in experiment.trained if _PLAIN.search(name)]
+    if not plain:
+        return Standing(best.name, metric, interval)
+    if best.name in plain:
+        return Standing(best.name, metric, interval, best.name)
+    targets, scores = best.scores["test"]
+    bootstrap = Bootstrap(
+        targets, data.labels, groups=data.groups.get("test"), resamples=_RESAMPLES
+    )
+    other = experiment.trained[plain[0]][best.seed].scores["test"][1]
+    above = bootstrap.values(scores) - bootstrap.values(other)
+    return Standing(best.name, metric, interval, plain[0], bootstrap.interval(above))
 
 
 def _describe(

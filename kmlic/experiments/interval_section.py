@@ -1,5 +1,7 @@
 """Report section on how sure the figures of the exported model are."""
 
+from collections.abc import Mapping
+
 from kmlic.html_report import Section
 from kmlic.labels import Labels
 from kmlic.run_folder import Run
@@ -14,7 +16,7 @@ def interval_section(run: Run, labels: Labels, model: str) -> Section:
         model: the row in run.json that was exported.
     """
     rows = [
-        [metric, split, *(f"{100 * (own[end] or 0.0):.1f}" for end in _ENDS)]
+        [metric, split, f"{100 * (own['value'] or 0.0):.1f}", _text(own)]
         for split, models in run.intervals.items()
         for metric, own in models.get(model, {}).items()
         if "/" not in metric
@@ -24,12 +26,12 @@ def interval_section(run: Run, labels: Labels, model: str) -> Section:
         "where the metric lies, in 95 of 100 cases, on other sets of as many "
         "images. A metric that is the same in every draw of the images has none."
     )
-    header = ["metric", "split", "value", "from", "to"]
+    header = ["metric", "split", "value", "95 % interval"]
     return Section("Confidence intervals", text if rows else "", header, rows)
 
 
-def label_interval_cells(run: Run, split: str, model: str, label: str) -> list[str]:
-    """Returns the ends of the interval of a label's average precision, in percent.
+def label_interval(run: Run, split: str, model: str, label: str) -> str:
+    """Returns the interval of a label's average precision, in percent.
 
     Args:
         run: the record of the run.
@@ -38,12 +40,17 @@ def label_interval_cells(run: Run, split: str, model: str, label: str) -> list[s
         label: its name.
 
     Returns:
-        Two cells, "few" and "" where a label has too few positives for an interval.
+        "45.9 to 56.0", or "" where a label has too few positives for an interval.
     """
-    own = run.label_intervals.get(split, {}).get(model, {}).get(label)
+    return _text(run.label_intervals.get(split, {}).get(model, {}).get(label))
+
+
+def metric_interval(run: Run, split: str, model: str, metric: str) -> str:
+    """Returns the interval of a metric like `label_interval`."""
+    return _text(run.intervals.get(split, {}).get(model, {}).get(metric))
+
+
+def _text(own: Mapping[str, float | None] | None) -> str:
     if own is None:
-        return ["few", ""]
-    return [f"{100 * (own[end] or 0.0):.1f}" for end in _ENDS[1:]]
-
-
-_ENDS = ("value", "low", "high")
+        return ""
+    return f"{100 * (own['low'] or 0.0):.1f} to {100 * (own['high'] or 0.0):.1f}"

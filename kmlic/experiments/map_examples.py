@@ -43,7 +43,7 @@ def map_examples(
         shown: what the images are, for the text: "test images".
     """
     title = "Where the model looks"
-    called = _called(probabilities, labels)
+    called = labels.predicted(probabilities)
     precisions = average_precision(targets, probabilities)
     order = np.argsort(precisions, kind="stable")[: (~np.isnan(precisions)).sum()]
     shown_labels = order
@@ -122,13 +122,3 @@ def _examples(
             best = rows[np.argsort(sign * scores[rows], kind="stable")[0]]
             found.append((kind, int(best)))
     return found
-
-
-def _called(probabilities: np.ndarray, labels: Labels) -> np.ndarray:
-    if not labels.exclusive:
-        return probabilities >= np.asarray(labels.thresholds, probabilities.dtype)
-    called = np.zeros(probabilities.shape, bool)
-    for columns in labels.exclusive_groups.values():
-        best = probabilities[:, columns].argmax(axis=1)
-        called[np.arange(len(called)), columns.start + best] = True
-    return called

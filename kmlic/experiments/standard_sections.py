@@ -14,15 +14,17 @@ from sklearn.metrics import precision_recall_curve
 
 from kmlic.data import MultiLabelData
 from kmlic.evaluation.fit_calibration import fit_calibration
+from kmlic.evaluation.label_errors import LabelErrors
 from kmlic.evaluation.reliability_figure import reliability_figure
 from kmlic.evaluation.report import format_mean, report_scores
 from kmlic.evaluation.tune_thresholds import tune_thresholds
+from kmlic.experiments.confusion_section import confusion_section
+from kmlic.experiments.doubtful_section import doubtful_section
 from kmlic.experiments.images_at import images_at
-from kmlic.experiments.interval_section import (
-    interval_section,
-    label_interval_cells,
-)
+from kmlic.experiments.interval_section import interval_section
+from kmlic.experiments.label_section import label_section
 from kmlic.experiments.map_examples import map_examples
+from kmlic.experiments.scored_images import ScoredImages
 from kmlic.experiments.trained import Trained
 from kmlic.export.measure_exports import size_of
 from kmlic.html_report import COLOURS, Picture, Section
@@ -49,6 +51,7 @@ def standard_sections(
     *,
     epochs: Epochs,
     best: Trained | None = None,
+    errors: LabelErrors | None = None,
     extra: Sequence[Section] = (),
 ) -> list[Section]:
     """Builds the sections on how models compare, where they fail and what was run.
@@ -60,6 +63,8 @@ def standard_sections(
         folder: of the exports.
         epochs: model to the values of each epoch, for each seed.
         best: the training whose probabilities are examined; None for no such sections.
+        errors: what `find_label_errors` found in the validation split; None if it was
+            not run.
         extra: further sections, shown after the comparison.
     """
     sections = [
@@ -67,9 +72,17 @@ def standard_sections(
         _comparison(run, "validation", data.labels),
         *([interval_section(run, labels, best.name)] if best else []),
         *extra,
-        _per_label(run, data, labels),
-        _learning_curves(epochs),
     ]
+    if best:
+        examined = scored_images(best, labels, data, "validation")
+        sections += [
+            _labels(run, data, best, scored_images(best, labels, data, "test")),
+            confusion_section(examined),
+            doubtful_section(examined, errors) if errors else Section("Doubtful"),
+        ]
+    else:
+        sections.append(_per_label(run, data, labels))
+    sections.append(_learning_curves(epochs))
     if best:
         if not labels.exclusive:
             sections.append(_thresholds(best, labels))
@@ -116,34 +129,61 @@ def _comparison(run: Run, split: str, labels: Labels) -> Section:
     )
 
 
+def scored_images(
+    best: Trained, labels: Labels, data: MultiLabelData, split: str
+) -> ScoredImages:
+    """Returns the images of a split with the scores of a training.
+
+    Args:
+        best: the training.
+        labels: names and thresholds of the exported model.
+        data: its dataset.
+        split: "validation" or "test".
+    """
+    targets, probabilities = best.scores[split]
+    batches = data.validation if split == "validation" else data.test
+    return ScoredImages(
+        f"{len(targets):,} {split} images",
+        labels,
+        targets,
+        probabilities,
+        lambda rows: images_at(batches, rows),
+        data.paths.get(split, ()),
+    )
+
+
+def _labels(
+    run: Run, data: MultiLabelData, best: Trained, tested: ScoredImages
+) -> Section:
+    others = [name for name in run.per_label["test"] if name != best.name]
+    return label_section(
+        run,
+        tested,
+        scored_images(best, tested.labels, data, "validation"),
+        split="test",
+        models=[best.name, *others],
+        training=(data.train_targets == 1).sum(axis=0),
+    )
+
+
 def _per_label(run: Run, data: MultiLabelData, labels: Labels) -> Section:
     results = run.per_label["test"]
-    exported = next(iter(run.label_intervals.get("test", {})), None)
     counts = {split: (each == 1).sum(axis=0) for split, each in data.targets.items()}
     rows = [
         [
             name,
             f"{counts['train'][index]:,}",
             f"{counts['test'][index]:,}",
-            "-" if labels.exclusive else f"{labels.thresholds[index]:.2f}",
             *_mark_best([row.get(name) for row in results.values()]),
-            *(label_interval_cells(run, "test", exported, name) if exported else []),
         ]
         for index, name in enumerate(labels.names)
     ]
     text = (
-        "For each label: its training and test images, the threshold of the exported "
-        "model, and the average precision of each model on the test split in percent, "
-        "or - where no test image has the label."
+        "For each label: its training and test images, and the average precision of "
+        "each model on the test split in percent, or - where no test image has the "
+        "label."
     )
-    header = ["label", "training", "test", "threshold", *results]
-    if exported:
-        header += ["from", "to"]
-        text += (
-            f" The last two columns are the 95 % interval of {exported}, unless fewer "
-            "than five test images have the label."
-        )
-    return Section("Labels", text, header, rows)
+    return Section("Labels", text, ["label", "training", "test", *results], rows)
 
 
 def _learning_curves(epochs: Epochs) -> Section:
@@ -332,19 +372,10 @@ def _map_examples(best: Trained, labels: Labels, data: MultiLabelData) -> Sectio
 def _names(
     labels: Labels, probabilities: np.ndarray, among: np.ndarray, *, called: bool
 ) -> str:
-    wrong = among & (_called(labels, probabilities) == called)
+    wrong = among & (labels.predicted(probabilities[None])[0] == called)
     order = np.argsort(-probabilities if called else probabilities, kind="stable")
     found = [f"{labels.names[i]} {probabilities[i]:.2f}" for i in order[wrong[order]]]
     return ", ".join(found) or "none"
-
-
-def _called(labels: Labels, probabilities: np.ndarray) -> np.ndarray:
-    if not labels.exclusive:
-        return probabilities >= np.asarray(labels.thresholds, probabilities.dtype)
-    called = np.zeros(len(labels), bool)
-    for columns in labels.exclusive_groups.values():
-        called[columns.start + probabilities[columns].argmax()] = True
-    return called
 
 
 def _exports(run: Run, folder: Path) -> Section:

@@ -52,7 +52,9 @@ for (const box of document.querySelectorAll(".table")) {
 }
 const open = () => {
   const found = location.hash && document.getElementById(location.hash.slice(1));
-  if (found && found.tagName === "DETAILS") found.open = true;
+  for (let each = found; each; each = each.parentElement)
+    if (each.tagName === "DETAILS") each.open = true;
+  if (found) found.scrollIntoView();
 };
 addEventListener("hashchange", open);
 open();

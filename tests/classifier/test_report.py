@@ -5,12 +5,14 @@ from kmlic.classifier.candidate import Candidate
 from kmlic.classifier.choice import choice
 from kmlic.classifier.report import report_sections
 from kmlic.data.finding import Finding
+from kmlic.evaluation.label_errors import find_label_errors
+from kmlic.experiments.scored_images import ScoredImages
 from kmlic.html_report import Section
-from kmlic.labels import Labels
+from kmlic.labels import Labels, to_probabilities
 from kmlic.run_folder import Run
 
 
-def test_lays_out_verdict_candidates_and_findings():
+def test_lays_out_metrics_labels_candidates_and_findings():
     labels = Labels(("a", "<b>"))
     random = np.random.default_rng(0)
     targets = random.integers(0, 2, (40, 2))
@@ -29,20 +31,32 @@ def test_lays_out_verdict_candidates_and_findings():
         exports={"model.tflite": 1e-7},
         seconds={"all": 1.0},
     )
+    images = ScoredImages(
+        "40 training images",
+        labels,
+        targets,
+        to_probabilities(scores[0]),
+        lambda rows: {row: np.zeros((8, 8, 3)) for row in rows.tolist()},
+    )
     sections = report_sections(
-        verdict="floor: mAP 50.0",
         run=run,
-        labels=labels,
+        tested=images,
+        examined=images,
+        training=targets.sum(axis=0),
         rows=found.rows,
         chosen=found.chosen,
         metric="mAP",
         scored="out of fold",
         findings=[Finding("warning", "Few", 2, "", ("x",), [["y"]])],
-        maps=Section("Where the model looks", "Here."),
+        errors=find_label_errors(images.targets, images.probabilities),
+        maps=Section("Maps"),
     )
     by_title = {section.title: section for section in sections}
-    assert sections[0].title == "Verdict"
+    assert by_title["Metrics"].header == ["metric", "validation", "95 % interval"]
+    assert by_title["Metrics"].rows == [["mAP", "50.0", ""]]
     assert by_title["Candidates"].rows[0][0] == "floor"
     assert by_title["Candidates"].rows[0][-1] == "exported"
-    assert by_title["Labels"].rows[1][:2] == ["<b>", "-"]
+    assert by_title["Labels"].rows[1][0] == "<b>"
+    assert len(by_title["Labels"].details) == 2
+    assert by_title["Confusions"].rows and by_title["Doubtful labels"].rows
     assert by_title["Data"].rows == [["warning", "2", "Few", "y"]]

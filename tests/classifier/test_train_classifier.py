@@ -2,6 +2,7 @@ import dataclasses
 import importlib.metadata
 import io
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -157,9 +158,10 @@ def test_the_exported_model_gives_the_scores_in_run_json(trained):
 def test_the_report_begins_with_the_verdict(trained):
     place, _, _ = trained
     page = (place / "run/report.html").read_text()
-    verdict = page.index("test images")
-    assert page.index("Verdict") < verdict < page.index("Candidates</h2>")
-    assert "logistic regression" in page
+    verdict = page.index("Exported is ")
+    assert verdict < page.index("What to do next") < page.index("Metrics</h2>")
+    assert f"kmlic predict {place / 'run'}" in re.sub("</?span>", "", page)
+    assert "<title>Classifier of photos</title>" in page
 
 
 def test_takes_up_what_is_there_with_more_minutes(

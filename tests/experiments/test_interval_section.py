@@ -1,28 +1,31 @@
-import types
-
-from kmlic.experiments.interval_section import interval_section, label_interval_cells
+from kmlic.experiments.interval_section import (
+    interval_section,
+    label_interval,
+    metric_interval,
+)
 from kmlic.labels import Labels
+from tests.experiments.test_standard_sections import record
 
-LABELS = Labels(("dog", "cat"), thresholds=(0.2, 0.7))
-MAP = {"value": 0.5, "low": 0.41, "high": 0.6}
-RUN = types.SimpleNamespace(
-    intervals={"test": {"best": {"mAP": MAP, "mAP/animals": MAP}, "other": {}}},
-    label_intervals={"test": {"best": {"dog": MAP}}},
+OWN = {"value": 0.5, "low": 0.25, "high": 0.75}
+RUN = record(
+    intervals={"test": {"new": {"mAP": OWN, "mAP/colour": OWN}}},
+    label_intervals={"test": {"new": {"red": OWN}}},
 )
 
 
-def test_lists_the_metrics_of_the_exported_model():
-    section = interval_section(RUN, LABELS, "best")
-    assert list(section.rows) == [["mAP", "test", "50.0", "41.0", "60.0"]]
-    assert "each label's own threshold, 0.20 to 0.70" in section.text
+def test_lists_the_intervals_of_the_exported_model():
+    section = interval_section(RUN, Labels(("red", "blue")), "new")
+    assert section.rows == [["mAP", "test", "50.0", "25.0 to 75.0"]]
+    assert "a threshold of 0.5 for every label" in section.text
 
 
-def test_is_empty_for_a_run_without_intervals():
-    section = interval_section(RUN, LABELS, "other")
+def test_is_empty_where_there_is_none():
+    section = interval_section(RUN, Labels(("red",)), "old")
     assert not section.rows and not section.text
 
 
-def test_a_label_without_interval_has_few_images():
-    assert label_interval_cells(RUN, "test", "best", "dog") == ["41.0", "60.0"]
-    assert label_interval_cells(RUN, "test", "best", "cat") == ["few", ""]
-    assert label_interval_cells(RUN, "validation", "best", "dog") == ["few", ""]
+def test_writes_an_interval_as_one_cell():
+    assert metric_interval(RUN, "test", "new", "mAP") == "25.0 to 75.0"
+    assert label_interval(RUN, "test", "new", "red") == "25.0 to 75.0"
+    assert label_interval(RUN, "test", "new", "blue") == ""
+    assert label_interval(RUN, "validation", "new", "red") == ""

@@ -97,8 +97,8 @@ def test_counts_the_images_of_each_label(data):
         (data.targets["test"] == 1).sum(axis=0),
         strict=True,
     ):
-        assert row[1:4] == [str(train), str(test), "0.50"]
-    assert [row[4] for row in rows] == [
+        assert row[1:3] == [str(train), str(test)]
+    assert [row[3] for row in rows] == [
         "<strong>90.00</strong>",
         "-",
         "<strong>10.00</strong>",
@@ -204,7 +204,7 @@ def test_exclusive_groups_have_no_thresholds(data):
     )
     titles = {section.title: section for section in found}
     assert "Thresholds" not in titles
-    assert [row[3] for row in titles["Labels"].rows] == ["-"] * 3
+    assert [row[5] for row in titles["Labels"].rows] == ["-"] * 3
     caption = titles["Largest errors"].pictures[0].caption.splitlines()
     assert caption[1].startswith("missed: ") and caption[1].endswith(" 0.20")
     assert caption[2].startswith("wrongly predicted: ") and caption[2].endswith(" 0.40")

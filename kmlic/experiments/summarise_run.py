@@ -1,0 +1,239 @@
+"""What a run's report says first."""
+
+import dataclasses
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from kmlic.data.finding import Finding
+from kmlic.evaluation.bootstrap import Interval
+from kmlic.evaluation.label_errors import LabelErrors
+from kmlic.experiments.describe_data import TRAIN_RECIPE
+from kmlic.experiments.scored_images import ScoredImages
+from kmlic.html_report import Summary
+from kmlic.run_folder import Run
+
+_FEW_IMAGES = 20
+_NAMED = 4
+_WIDE = 0.08
+# Below it a longer training is worth a try; the default of `kmlic train`.
+_MINUTES = 15
+_MEANINGS = {
+    "mAP": "mean average precision: 100 if every image with a label is ranked above "
+    "all others",
+    "accuracy": "right labels of all groups",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """Holds how good the exported model is, and how much better than a baseline.
+
+    Args:
+        model: what was exported.
+        metric: by which models are compared.
+        value: of the model; the ends may be NaN where there is no interval.
+        baseline: what it is compared with; empty for nothing.
+        above: the difference from the baseline; None if the baseline was exported.
+    """
+
+    model: str
+    metric: str
+    value: Interval
+    baseline: str = ""
+    above: Interval | None = None
+
+
+def title_of(run: Run) -> str:
+    """Returns the title of a run's report, from the name of its data.
+
+    A file is named with its folder: labels.csv says little.
+    """
+    parts = [part for part in str(run.data.get("name", "")).split("/") if part]
+    name = parts[-1] if parts else "images"
+    if len(parts) > 1 and "." in name:
+        name = parts[-2]
+    return f"{name}: {run.recipe}" if run.recipe != TRAIN_RECIPE else name
+
+
+def summarise_run(
+    run: Run,
+    standing: Standing,
+    tested: ScoredImages,
+    *,
+    folder: Path,
+    training: np.ndarray,
+    findings: Sequence[Finding] = (),
+    errors: LabelErrors | None = None,
+) -> Summary:
+    """Says which model was exported, how good it is, what limits it, and what to do.
+
+    Args:
+        run: its record.
+        standing: how good the model is.
+        tested: the images it was tested on.
+        folder: the run's folder, for commands.
+        training: (L,) number of training images with each label.
+        findings: what was found wrong with the data.
+        errors: what `find_label_errors` found; None if it was not run.
+    """
+    return Summary(
+        _verdict(standing, tested),
+        _facts(run, standing, tested),
+        {
+            "What limits it": [
+                *_rare_labels(tested, training),
+                *_doubtful(errors),
+                *_width(standing, tested),
+                *(
+                    f"{each.title}: {each.count:,}."
+                    for each in findings
+                    if "label" not in each.title.lower()
+                ),
+            ],
+            "What to do next": _steps(
+                run, standing, tested, folder=folder, training=training, errors=errors
+            ),
+        },
+    )
+
+
+def _verdict(standing: Standing, tested: ScoredImages) -> str:
+    text = (
+        f"Exported is {standing.model}. It reaches {standing.metric} "
+        f"{_percent(standing.value.value)} of 100 on {tested.name}"
+    )
+    if not np.isnan(standing.value.low):
+        text += (
+            f"; on other such images, between {_percent(standing.value.low)} and "
+            f"{_percent(standing.value.high)} in 95 of 100 cases"
+        )
+    if not standing.baseline:
+        return f"{text}."
+    if standing.above is None:
+        return f"{text}. It is the plain baseline: no other model was surely better."
+    if standing.above.distinguishable and standing.above.value > 0:
+        return f"{text}. It is surely better than the plain baseline."
+    if standing.above.distinguishable:
+        return f"{text}. It is worse than the plain baseline."
+    return f"{text}. Whether it is better than the plain baseline is not certain."
+
+
+def _facts(
+    run: Run, standing: Standing, tested: ScoredImages
+) -> list[tuple[str, str, str]]:
+    value, above = standing.value, standing.above
+    interval = (
+        ""
+        if np.isnan(value.low)
+        else f"95 % interval {_percent(value.low)} to {_percent(value.high)}; "
+    )
+    facts = [
+        (
+            "Exported model",
+            standing.model,
+            f"images of {tested.labels.image_size} pixels"
+            if tested.labels.image_size
+            else "",
+        ),
+        (
+            f"{standing.metric}, %",
+            _percent(value.value),
+            interval + _MEANINGS.get(standing.metric, ""),
+        ),
+    ]
+    if standing.baseline and above is None:
+        facts.append(("Against the plain baseline", "it is the baseline", ""))
+    elif standing.baseline and above is not None:
+        difference = f"{100 * above.value:+.1f}"
+        facts.append(
+            (
+                "Against the plain baseline",
+                difference,
+                f"95 % interval {100 * above.low:+.1f} to {100 * above.high:+.1f}; "
+                f"the baseline is {standing.baseline}",
+            )
+        )
+    sizes = run.data.get("sizes", {})
+    facts.append(
+        (
+            "Data",
+            f"{sum(sizes.values()):,} images, {len(tested.labels):,} labels",
+            ", ".join(f"{count:,} {name}" for name, count in sizes.items() if count),
+        )
+    )
+    return facts
+
+
+def _rare_labels(tested: ScoredImages, training: np.ndarray) -> list[str]:
+    few = np.flatnonzero(training < _FEW_IMAGES)
+    if not len(few):
+        return []
+    return [
+        f"{len(few):,} of {len(training):,} labels have fewer than {_FEW_IMAGES} "
+        f"training images: {_rarest(tested, training)}."
+    ]
+
+
+def _rarest(tested: ScoredImages, training: np.ndarray) -> str:
+    few = np.flatnonzero(training < _FEW_IMAGES)
+    order = few[np.argsort(training[few], kind="stable")]
+    named = [f"{tested.labels.names[i]} ({training[i]})" for i in order[:_NAMED]]
+    more = len(order) - len(named)
+    return ", ".join(named) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _doubtful(errors: LabelErrors | None) -> list[str]:
+    if errors is None or not errors.likely.any():
+        return []
+    images = errors.likely.any(axis=1).sum()
+    return [
+        f"{errors.likely.sum():,} labels of {images:,} images are probably missing or "
+        "wrong: see Doubtful labels."
+    ]
+
+
+def _width(standing: Standing, tested: ScoredImages) -> list[str]:
+    width = standing.value.high - standing.value.low
+    if not width > _WIDE:  # also where there is no interval
+        return []
+    return [
+        f"The interval is {100 * width:.0f} points wide: {tested.name} tell models "
+        "apart only where they differ much."
+    ]
+
+
+def _steps(
+    run: Run,
+    standing: Standing,
+    tested: ScoredImages,
+    *,
+    folder: Path,
+    training: np.ndarray,
+    errors: LabelErrors | None,
+) -> list[str]:
+    name, source = shlex.quote(str(folder)), shlex.quote(str(run.data.get("name", "")))
+    steps = []
+    if errors is not None and errors.likely.any():
+        steps.append(
+            f"Correct the doubtful labels: `kmlic data check {source} --model {name} "
+            "--report check.html --fixes fixes.csv`"
+        )
+    if (training < _FEW_IMAGES).any():
+        steps.append(f"Add images of the rarest labels: {_rarest(tested, training)}.")
+    if run.recipe == TRAIN_RECIPE and run.settings.get("minutes", 0) < _MINUTES:
+        steps.append(
+            "Train longer: the same command with a larger `--minutes` goes on from "
+            "here."
+        )
+    steps.append(f"Try it on your own images: `kmlic demo {name}`")
+    steps.append(
+        f"Tag a folder of images: `kmlic predict {name} FOLDER --output x.csv`"
+    )
+    return steps
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}"

@@ -1,0 +1,103 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from kmlic.data.finding import Finding
+from kmlic.evaluation.bootstrap import Interval
+from kmlic.experiments.summarise_run import Standing, summarise_run, title_of
+from tests.experiments.test_doubtful_section import find_label_errors, many
+from tests.experiments.test_scored_images import scored
+from tests.experiments.test_standard_sections import record
+
+VALUE = Interval(0.5, 0.4, 0.6)
+STANDING = Standing("peaks", "mAP", VALUE, "plain", Interval(0.05, 0.01, 0.09))
+TRAIN = record(
+    recipe="train",
+    settings={"minutes": 1},
+    data={"name": "my photos/labels.csv", "sizes": {"train": 5, "test": 3}},
+)
+
+
+def summarise(standing=STANDING, run=TRAIN, folder="my run", **changes):
+    arguments = {"training": np.array([50, 50]), **changes}
+    return summarise_run(run, standing, scored(), folder=folder, **arguments)
+
+
+def test_says_which_model_how_good_and_whether_it_beats_the_baseline():
+    summary = summarise()
+    assert summary.text == (
+        "Exported is peaks. It reaches mAP 50.0 of 100 on 3 test images; on other such "
+        "images, between 40.0 and 60.0 in 95 of 100 cases. It is surely better than "
+        "the plain baseline."
+    )
+    values = {name: (value, note) for name, value, note in summary.facts}
+    assert values["mAP, %"][0] == "50.0"
+    assert values["Against the plain baseline"] == (
+        "+5.0",
+        "95 % interval +1.0 to +9.0; the baseline is plain",
+    )
+    assert values["Data"] == ("8 images, 2 labels", "5 train, 3 test")
+
+
+@pytest.mark.parametrize(
+    ("above", "said"),
+    [
+        (None, "It is the plain baseline"),
+        (Interval(0.05, -0.01, 0.09), "is not certain"),
+        (Interval(-0.05, -0.09, -0.01), "It is worse than"),
+    ],
+)
+def test_never_claims_more_than_the_interval_allows(above, said):
+    summary = summarise(dataclasses.replace(STANDING, above=above))
+    assert said in summary.text and "surely better than" not in summary.text
+
+
+def test_names_what_limits_a_model_and_what_to_do():
+    examined = many(0)
+    summary = summarise(
+        training=np.array([3, 50]),
+        errors=find_label_errors(examined.targets, examined.probabilities),
+        findings=[
+            Finding("error", "Exact copies in several splits", 2),
+            Finding("warning", "Labels with fewer than 5 training images", 1),
+        ],
+    )
+    assert summary.lists["What limits it"] == [
+        "1 of 2 labels have fewer than 20 training images: cat (3).",
+        "1 labels of 1 images are probably missing or wrong: see Doubtful labels.",
+        "The interval is 20 points wide: 3 test images tell models apart only where "
+        "they differ much.",
+        "Exact copies in several splits: 2.",
+    ]
+    steps = summary.lists["What to do next"]
+    assert steps[0].endswith(
+        "`kmlic data check 'my photos/labels.csv' --model 'my run' --report check.html "
+        "--fixes fixes.csv`"
+    )
+    assert steps[1] == "Add images of the rarest labels: cat (3)."
+    assert "--minutes" in steps[2] and "kmlic demo 'my run'" in steps[3]
+
+
+def test_says_nothing_of_what_is_not_known():
+    standing = Standing("msrn", "mAP", Interval(0.5, np.nan, np.nan))
+    summary = summarise(standing, record())
+    assert (
+        summary.text == "Exported is msrn. It reaches mAP 50.0 of 100 on 3 test images."
+    )
+    assert summary.lists["What limits it"] == []
+    assert len(summary.lists["What to do next"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name", "title"),
+    [
+        ("train", "a/photos/labels.csv", "photos"),
+        ("train", "labels.csv", "labels.csv"),
+        ("train", "street_fashion", "street_fashion"),
+        ("train", "a/photos/", "photos"),
+        ("msrn", "voc2007", "voc2007: msrn"),
+    ],
+)
+def test_the_title_is_the_name_of_the_data(recipe, name, title):
+    assert title_of(record(recipe=recipe, data={"name": name})) == title
