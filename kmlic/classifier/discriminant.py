@@ -135,22 +135,31 @@ def _fit(
         for shrinkage, (dual, centre) in _solve(inside, truth, labels, _SHRINKAGES):
             own = (outside @ dual - centre).reshape(2, len(scored), -1)
             scores[shrinkage].append(own)
+    # Within each fold: scores of several models together would also be judged by how
+    # far their scales agree, which favours too little shrinkage.
+    judges = [
+        Bootstrap(targets[scored], labels, metric=metric, resamples=1)
+        for _, scored in protocol.folds
+    ]
+
+    def total(shrinkage: float) -> float:
+        pairs = zip(judges, scores[shrinkage], strict=True)
+        # A fold without any positive has no mAP.
+        return sum(np.nan_to_num(judge.value(own[0])) for judge, own in pairs)
+
+    best = max(_SHRINKAGES, key=total)
+    chosen = np.concatenate(scores[best], axis=1)
     truth = targets[protocol.scored]
-    bootstrap = Bootstrap(truth, labels, metric=metric)
-    joint = {each: np.concatenate(own, axis=1) for each, own in scores.items()}
-    best = max(_SHRINKAGES, key=lambda each: bootstrap.value(joint[each][0]))
     prior = _prior(targets[rows], labels)
     highest = np.log(_MOST_SCALED)
     factor = np.exp(
         minimize_scalar(
-            lambda power: log_loss(
-                np.exp(power) * joint[best][0] + prior, truth, labels
-            ),
+            lambda power: log_loss(np.exp(power) * chosen[0] + prior, truth, labels),
             bounds=(-2 * highest, highest),
             method="bounded",
         ).x
     )
-    plain, mirrored = factor * joint[best] + prior
+    plain, mirrored = factor * chosen + prior
     truth = np.concatenate([targets[rows]] * 2)
     ((_, (dual, centre)),) = _solve(products, truth, labels, (best,))
     kernel = factor * (flat.T @ dual) * scale[:, None]
