@@ -27,6 +27,7 @@ from kmlic.data.training_batches import ShuffledRows, TrainingBatches
 from kmlic.evaluation.bootstrap import Bootstrap, Metric
 from kmlic.losses import GroupFocalLoss, class_balanced_weights, make_loss
 from kmlic.losses.make_loss import POSITIVE_WEIGHT_BETAS
+from kmlic.models import average_models
 from kmlic.training import LayerwiseAdamW, OneCycle, fit, part_multipliers
 
 FINE_TUNED = "fine-tuned"
@@ -36,6 +37,9 @@ _FEWEST_IMAGES = 400
 _BATCH = 32
 _MOST_EPOCHS = 12
 _FEWEST_EPOCHS = 3
+# With time for more, several networks are trained and averaged.
+_EPOCHS_OF_MEMBER = 8
+_MOST_MEMBERS = 4
 _RATE = 5e-4
 _BACKBONE_FACTOR = 0.5
 _WEIGHT_DECAY = 1e-2
@@ -136,7 +140,9 @@ def fine_tuning(
     The lower part sees each image and its mirror image once; what it gives is kept on
     the disk. Batch normalization stays as it is; images are mixed; the rate rises and
     falls along a cosine; the moving average of the weights after the last epoch is
-    what is scored, so that no epoch is chosen by the scores that are compared.
+    what is scored, so that no epoch is chosen by the scores that are compared. With
+    time for 16 epochs or more, two to four networks are trained on other orders and
+    mixtures of the images, and their logits are averaged.
 
     Paper: Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
     Out-of-Distribution", ICLR 2022, https://arxiv.org/abs/2202.10054.
@@ -185,72 +191,82 @@ def fine_tuning(
     place = folder / f"fine-tuning-{name}"
     plan = place / "plan.json"
     known = json.loads(plan.read_text()) if plan.exists() else {}
-    epochs = known.get("epochs", 0)
+    total = known.get("epochs", 0)
     if budget.seconds > known.get("budget", 0.0):
         possible, text = _plan(setting, upper, protocol, budget, reserve)
-        epochs = max(epochs, possible)
-        if epochs < _FEWEST_EPOCHS:
+        total = max(total, possible)
+        if total < _FEWEST_EPOCHS:
             budget.say(stage, f"left out: {text}")
             budget.wish("fine-tuning")
             return []
         with atomic_write(plan) as temporary:
             temporary.write_text(
-                json.dumps({"epochs": epochs, "budget": budget.seconds})
+                json.dumps({"epochs": total, "budget": budget.seconds})
             )
         budget.say(stage, text)
-    if epochs < _MOST_EPOCHS:
+    if total < _MOST_MEMBERS * _MOST_EPOCHS:
         budget.wish("more epochs of fine-tuning")
+    members = min(max(total // _EPOCHS_OF_MEMBER, 1), _MOST_MEMBERS)
+    epochs = min(total // members, _MOST_EPOCHS)
     size = features.image_size
     (inputs,), seconds = compute_outputs(
         images, rows, lower, size, place / "inputs", budget
     )
     position = np.full(len(images.targets), -1)
     position[rows] = np.arange(len(rows))
-    logits = []
-    for fold, (fitted, scored) in enumerate(protocol.folds):
-        text = f"fold {fold + 1} of {len(protocol.folds)}, {epochs} epochs"
-        budget.do(stage, text)
-        own = keep(
-            place / f"fold-{fold}-{epochs}.npz",
-            lambda fold=fold, fitted=fitted, scored=scored: _train(  # type: ignore[misc]
-                setting,
-                base.fold_weights[fold],
-                inputs,
-                position[fitted],
-                position[scored],
-                epochs,
-                place / f"fold-{fold}-{epochs}",
-            ),
-            budget,
-        )
-        logits.append(own["logits"])
-        seconds += float(own["seconds"])
 
-    def model() -> keras.Model:
-        budget.do(stage, f"all training images, {epochs} epochs")
-        path = place / f"fold-0-{epochs}.npz"
-        if protocol.cross_validated:
-            path = place / f"final-{epochs}.npz"
-            keep(
-                path,
-                lambda: _train(
+    def train(
+        name: str, start: LinearWeights, fitted: np.ndarray, scored: np.ndarray
+    ) -> list[dict[str, np.ndarray]]:
+        found = []
+        for member in range(members):
+            budget.do(
+                stage,
+                f"{name}, network {member + 1} of {members}, {epochs} epochs",
+            )
+            own = f"{name}-{epochs}-{member}".replace(" ", "-")
+            known = keep(
+                place / f"{own}.npz",
+                lambda member=member, own=own: _train(  # type: ignore[misc]
                     setting,
-                    base.weights,
+                    start,
                     inputs,
-                    np.arange(len(rows)),
-                    np.arange(0),
+                    fitted,
+                    scored,
                     epochs,
-                    place / f"final-{epochs}",
+                    place / own,
+                    settings.seed + member,
                 ),
                 budget,
             )
-        with np.load(path, allow_pickle=False) as known:
-            arrays = [known[f"weight_{n}"] for n in range(len(known.files) - 2)]
+            found.append(known)
+        return found
+
+    logits = []
+    for fold, (fitted, scored) in enumerate(protocol.folds):
+        start = base.fold_weights[fold]
+        name = f"fold {fold + 1} of {len(protocol.folds)}"
+        own = train(name, start, position[fitted], position[scored])
+        logits.append(np.mean([member["logits"] for member in own], axis=0))
+        seconds += sum(float(member["seconds"]) for member in own)
+
+    def model() -> keras.Model:
+        everything = np.arange(len(rows))
+        fitted, scored = position[protocol.folds[0][0]], position[protocol.folds[0][1]]
+        found = (
+            train("all training images", base.weights, everything, everything[:0])
+            if protocol.cross_validated
+            else train("fold 1 of 1", base.fold_weights[0], fitted, scored)
+        )
         lower, upper = setting.cut()
-        head = setting.head(upper, base.weights)
-        head.set_weights(arrays)
-        pixels = keras.Input((size, size, 3), name="images")
-        return keras.Model(pixels, head(lower(pixels)), name="classifier")
+        heads = []
+        for member in found:
+            head = setting.head(upper, base.weights)
+            weights = [member[f"weight_{n}"] for n in range(len(head.weights))]
+            head.set_weights(weights)
+            heads.append(head)
+            _, upper = setting.cut()
+        return average_models(heads, trunk=lower, name="classifier")
 
     candidate = Candidate(
         FINE_TUNED, np.concatenate(logits, axis=1), seconds, model=model
@@ -263,6 +279,8 @@ def fine_tuning(
     )
     value = bootstrap.interval(bootstrap.values(candidate.logits[0]))
     text = f"{epochs} epochs: {metric} {value} {protocol.name}, in {seconds:.0f} s"
+    if members > 1:
+        text = f"{members} networks, {text}"
     budget.say(stage, text)
     return [candidate]
 
@@ -312,7 +330,8 @@ def _plan(
         images += count  # the model of all images, if it is chosen
     # The lower part takes about as long as the features did.
     left = budget.left - reserve - setting.features.seconds * count
-    epochs = int(min(_SHARE_OF_REST * left / (per_image * images), _MOST_EPOCHS))
+    most = _MOST_MEMBERS * _MOST_EPOCHS
+    epochs = int(min(_SHARE_OF_REST * left / (per_image * images), most))
     times = "once" if len(protocol.folds) == 1 else f"in {len(protocol.folds)} folds"
     text = (
         f"{1 / per_image:.0f} images per second, {count:,} images {times}: time for "
@@ -329,16 +348,17 @@ def _train(
     scored: np.ndarray,
     epochs: int,
     place: Path,
+    seed: int,
 ) -> dict[str, np.ndarray]:
     keras.backend.clear_session()
-    keras.utils.set_random_seed(setting.settings.seed)
+    keras.utils.set_random_seed(seed)
     _, upper = setting.cut()
     head = setting.head(upper, start)
     size = min(_BATCH, len(fitted))
     steps = len(fitted) // size
     setting.compile(head, upper, steps, epochs)
     targets = setting.images.targets[setting.images.training_rows]
-    train = _batches(inputs, targets, fitted, size, setting.settings.seed)
+    train = _batches(inputs, targets, fitted, size, seed)
     fit(
         head,
         train,
@@ -350,7 +370,7 @@ def _train(
         metrics=lambda model, _: {"epoch": float(model.optimizer.iterations) / steps},
         monitor="epoch",
         ema=max(0.9, 1 - 2 / max(steps, 1)),
-        seed=setting.settings.seed,
+        seed=seed,
     )
     found: dict[str, np.ndarray] = {
         f"weight_{n}": weight.numpy() for n, weight in enumerate(head.weights)

@@ -60,7 +60,10 @@ def test_starts_from_the_floor(setting):
 def test_the_built_model_gives_what_training_left(setting, monkeypatch):
     images, *_, place = setting
     monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
-    monkeypatch.setattr(stage, "_MOST_EPOCHS", 3)
+    monkeypatch.setattr(stage, "_FEWEST_EPOCHS", 1)
+    monkeypatch.setattr(stage, "_MOST_EPOCHS", 1)
+    monkeypatch.setattr(stage, "_EPOCHS_OF_MEMBER", 1)
+    monkeypatch.setattr(stage, "_MOST_MEMBERS", 2)
     (candidate,) = _run(setting)
     rows = len(images.training_rows)
     assert candidate.logits.shape == (2, rows, 3)
@@ -71,7 +74,7 @@ def test_the_built_model_gives_what_training_left(setting, monkeypatch):
     # A second run finds everything there.
     (same,) = _run(setting)
     np.testing.assert_array_equal(same.logits, candidate.logits)
-    assert list(place.glob("fine-tuning-*/fold-4.npz"))
+    assert list(place.glob("fine-tuning-*/fold-5-of-5-1-1.npz"))
     # Another loss is another training.
     (other,) = _run(setting, loss="asymmetric", positive_weights="frequency")
     assert np.abs(other.logits - candidate.logits).max() > 1e-3

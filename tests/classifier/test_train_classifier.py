@@ -183,12 +183,13 @@ def test_takes_up_what_is_there_with_more_minutes(
     assert "more epochs of fine-tuning: the same command" in log.getvalue()
     for path, time in kept.items():
         assert path.stat().st_mtime_ns == time
-    folds = list(tmp_path.glob(".run.stages/fine-tuning-*/fold-*-3.npz"))
+    folds = list(tmp_path.glob(".run.stages/fine-tuning-*/fold-*-3-0.npz"))
     assert folds
     # No more minutes: nothing is planned or trained again.
     monkeypatch.setattr(stage, "_plan", None)
     train_classifier(table, _settings(tmp_path / "run", minutes=6.0), console=console)
     monkeypatch.setattr(stage, "_MOST_EPOCHS", 4)
+    monkeypatch.setattr(stage, "_MOST_MEMBERS", 1)
     monkeypatch.setattr(stage, "_plan", lambda *_: (4, "enough"))
     train_classifier(table, _settings(tmp_path / "run", minutes=7.0), console=console)
     assert not (tmp_path / ".run.stages").exists()  # nothing is left to be done
