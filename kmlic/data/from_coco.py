@@ -20,8 +20,8 @@ def from_coco(
     """Reads a JSON file of images, categories and annotations, as in COCO.
 
     A label is present if any annotation has it, crowds included. Labels are in the
-    order of the categories' ids. In errors a row is the number of the image in the list
-    "images", from 1.
+    order of the categories' ids, without those that no annotation has. Ids are numbers
+    or texts. In errors a row is the number of the image in the list "images", from 1.
 
     Args:
         path: the JSON file.
@@ -32,8 +32,9 @@ def from_coco(
             `build_from_listing` takes.
 
     Raises:
-        ValueError: naming the file, the row and the rule: not such JSON, an annotation
-            of an image or category that is not listed, an image that does not decode.
+        ValueError: naming the file, the row and the rule: not such JSON, an id of two
+            images, an annotation of a category that is not listed, an image that does
+            not decode.
 
     Example:
         >>> from_coco("instances.json", image_size=64, batch_size=8)

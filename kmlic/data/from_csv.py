@@ -15,17 +15,20 @@ def from_csv(
     reading: ReadingOptions | None = None,
     **options: Unpack[RowOptions],
 ) -> MultiLabelData:
-    r"""Reads a table with one image per row.
+    r"""Reads a table of images and labels; an image has the labels of all its rows.
 
-    Columns: path, labels (joined by the separator; empty for an image without labels;
-    `?name` for an unknown label), and optionally split (train, validation or test),
-    caption, and group (images of one group stay in one split). Other columns are
-    ignored, and logged. Without a column labels, every other column is a label: 1
-    present, 0 absent, -1 or empty unknown.
+    Columns: path (or filename, image, id and the like), labels (or tags, label and the
+    like; joined by the separator, empty for an image without labels, `?name` for an
+    unknown label), and optionally split (train, validation or test), is_valid, caption,
+    and group (images of one group stay in one split). Without a column of labels, every
+    other column that holds marks is a label: 1 present, 0 absent, -1 unknown, empty as
+    `blank` says. Columns that are not used are a finding. A table without a header has
+    a path and, behind it, labels in each row. The columns ImageID, LabelName and
+    Confidence are those of Open Images: labels that an image does not list are unknown.
 
     Args:
-        path: a UTF-8 file: .tsv with tabs, .parquet (read by pyarrow, may hold lists of
-            labels), anything else with commas. May be in a store, such as gs://.
+        path: a UTF-8 file with commas, semicolons or tabs, or .parquet (read by
+            pyarrow, may hold lists of labels). May be in a store, such as gs://.
         reading: how it is read; by the defaults when None.
         **options: image_size and batch_size, both required, and what else
             `build_from_listing` takes.

@@ -19,9 +19,12 @@ def from_folder(
     """Reads the images of a folder, labelled by subfolders or by text files.
 
     With the layout "folders", an image is in a folder named after its label, or after
-    several that the separator joins, as in black_jeans. With "tags", each image has a
-    text file of the same name beside it, with labels on lines or between separators;
-    it is empty for an image without labels. Other files are ignored.
+    several that the separator joins, as in black_jeans. Copies of a file in several
+    folders are one image with all these labels. With "tags", each image has a text file
+    of the same name beside it, with labels on lines or between separators; it is empty
+    for an image without labels. Backslashes before other characters are removed, and
+    underscores within names become spaces. Lines of YOLO's boxes stand for the names in
+    classes.txt. Folders named after splits may be above; hidden files are left out.
 
     Args:
         path: the folder, with images at any depth; may be in a store, such as gs://.

@@ -15,9 +15,11 @@ def from_voc(
     reading: ReadingOptions | None = None,
     **options: Unpack[RowOptions],
 ) -> MultiLabelData:
-    """Reads a folder with Annotations/*.xml and JPEGImages, as in Pascal VOC.
+    """Reads a folder with XML files of objects for its images, as in Pascal VOC.
 
-    A label is present where any object of an image has it. The splits of
+    They are in the folder Annotations, or else anywhere; the images are in JPEGImages,
+    images or beside them, and the filename in a file may lack its suffix. A label is
+    present where any object of an image has it. The splits of
     ImageSets/Main are not used; pass them as a file with `splitting`.
 
     Args:

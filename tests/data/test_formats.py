@@ -388,6 +388,14 @@ def test_chexpert_leaves_what_blank_means_to_the_user(tmp_path):
     assert "Columns that are not used" in titles
 
 
+def test_images_of_a_patient_stay_in_one_split(tmp_path):
+    path, options = nih(tmp_path)
+    rows = inspect_rows(read_listing(path, ReadingOptions(**options)))
+    assert [row.group for row in rows.images] == [str(i // 2) for i in range(COUNT)]
+    split = rows.split(fractions=(0.5, 0.25, 0.25))
+    np.testing.assert_array_equal(split[::2], split[1::2])
+
+
 def test_fastai_has_a_validation_split_and_no_test_split(tmp_path):
     rows = inspect_rows(read_listing(fastai(tmp_path)))
     assert np.bincount(rows.split(), minlength=3).tolist() == [12, 12, 0]
