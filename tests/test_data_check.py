@@ -307,3 +307,18 @@ def test_a_file_of_test_images_lacks_no_training_images(tmp_path):
     assert not check.has_errors and check.facts["splits"].startswith("0 train")
     check = check_data(write_dataset(tmp_path, 30), near=None, fractions=(0.8, 0.2, 0))
     assert not check.has_errors and "24 train, 6 validation, 0" in check.facts["splits"]
+
+
+def test_counts_what_open_images_does_not_list_as_unknown(tmp_path):
+    write_dataset(tmp_path, 20)
+    lines = ["ImageID,Source,LabelName,Confidence"]
+    for row in range(20):
+        lines.append(f"{row:03},v,dog,{row % 2}")
+        if row < 8:
+            lines.append(f"{row:03},v,cat,{row % 4 // 2}")
+    check = check_data(write_csv(tmp_path, lines), near=None)
+    assert [row[0] for row in check.labels] == ["cat", "dog"]
+    assert [row[4:] for row in check.labels] == [["50.00", "60.00"], ["50.00", "0.00"]]
+    assert found(check)["Labels that are unknown for most images"].rows == [
+        ["cat", "60.0"]
+    ]

@@ -176,6 +176,8 @@ def _inspect(
     except tf.errors.OpError as error:
         reason = re.search(r"assertion failed: \[(.+?)\]", error.message)
         raise ValueError(_no_image(name, reason[1] if reason else "")) from error
+    except UnicodeDecodeError as error:  # of a message with bytes of the file
+        raise ValueError(_no_image(name)) from error
     found = Header(*row.tolist())
     if not found.decodable:
         return _open(data, FORMATS[found.format], name, limits)

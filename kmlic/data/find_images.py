@@ -54,7 +54,9 @@ def find_images(
         ['train/7.jpg', 'train/7.jpg']
     """
     plain = [_plain(name, root, suffix) for name in names]
-    if _all_exist(plain, root) or not is_folder(root):
+    # The whole machine is not searched.
+    searched = is_folder(root) and str(root).strip("/") != ""
+    if _all_exist(plain, root) or not searched:
         return FoundImages(plain, {}, ())
     files = _Files(root)
     paths, problems, changed = [], {}, []

@@ -171,7 +171,13 @@ def _boxes(image: Entry, marked: list[tuple[str, Any]]) -> Boxes:
 def _entries(path: str | Path, content: Any, name: str, *fields: str) -> list[Entry]:
     entries = content.get(name) if isinstance(content, dict) else None
     if not isinstance(entries, list):
-        raise ValueError(f'{path} must hold a list "{name}", as COCO\'s files do.')
+        held: object = type(content).__name__
+        if isinstance(content, dict):
+            held = list(content)[:10]
+        raise ValueError(
+            f'{path} must hold a list "{name}", as COCO\'s files do; it holds {held}. '
+            "--layout names other formats."
+        )
     for number, entry in enumerate(entries, start=1):
         for field in fields:
             value = entry.get(field) if isinstance(entry, dict) else None

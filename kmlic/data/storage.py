@@ -4,12 +4,15 @@ import codecs
 import csv
 import io
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO
 
 # TensorFlow, whose import takes seconds, is imported for stores only.
 _MAX_TEXT_BYTES = 2 * 1024**3
+# Of a folder that links lead to: folders that link to each other have many paths.
+_MOST_VISITS = 16
 
 
 def join(root: str | Path, path: str) -> str:
@@ -99,7 +102,8 @@ def files_below(folder: str | Path) -> Files:
                 f"{folder} must be readable; got {error.message}."
             ) from error
     else:
-        found = [path.removeprefix(root) for path in _walk(root, frozenset(), broken)]
+        walked = _walk(root, frozenset(), broken, Counter())
+        found = [path.removeprefix(root) for path in walked]
     split = [(name.split("/"), name) for name in found]
     shown = [pair for pair in split if not any(map(_is_hidden, pair[0]))]
     return Files(
@@ -109,15 +113,19 @@ def files_below(folder: str | Path) -> Files:
     )
 
 
-def _walk(folder: str, above: frozenset[str], broken: list[str]) -> Iterator[str]:
+def _walk(
+    folder: str, above: frozenset[str], broken: list[str], visits: Counter[str]
+) -> Iterator[str]:
     real = os.path.realpath(folder)
-    if real in above:
+    linked = Path(folder).is_symlink()
+    visits[real] += linked
+    if real in above or (linked and visits[real] > _MOST_VISITS):
         return
     with os.scandir(folder) as entries:
         found = list(entries)
     for entry in found:
         if entry.is_dir():
-            yield from _walk(f"{entry.path}/", above | {real}, broken)
+            yield from _walk(f"{entry.path}/", above | {real}, broken, visits)
         elif entry.is_file():
             yield entry.path
         elif entry.is_symlink():

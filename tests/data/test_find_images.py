@@ -72,3 +72,9 @@ def test_does_not_list_a_folder_whose_paths_are_right(tmp_path, monkeypatch):
 
 def test_suffixes_of_images():
     assert has_image_suffix("a.HEIC") and not has_image_suffix("jpg")
+
+
+def test_the_whole_machine_is_not_searched(monkeypatch):
+    module = __import__("kmlic.data.find_images", fromlist=["files_below"])
+    monkeypatch.setattr(module, "files_below", None)
+    assert find_images(["gone-7.jpg"], "/").paths == ["gone-7.jpg"]

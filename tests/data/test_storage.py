@@ -98,3 +98,15 @@ def test_says_what_is_wrong_with_a_file(tmp_path):
         read_file("nowhere://a", max_bytes=4)
     with pytest.raises(ValueError, match="nowhere://a must be reachable"):
         is_file("nowhere://a")
+
+
+def test_folders_that_link_to_each_other_are_listed_in_the_end(tmp_path):
+    folders = [tmp_path / f"{i}" for i in range(9)]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "a.jpg").touch()
+    for folder in folders:
+        for other in folders:
+            (folder / other.name).symlink_to(other)
+    names = files_below(tmp_path).names
+    assert set(names) >= {f"{i}/a.jpg" for i in range(9)} and len(names) < 200
