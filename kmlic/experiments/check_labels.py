@@ -134,15 +134,15 @@ class _LabelReport:
         findings = [
             self._errors(
                 "Labels that are probably missing",
-                "The model is sure of them, but the images lack them. Look at each one "
-                "before changing it.",
+                "The model finds them probable, but the images lack them. Look at each "
+                "one before changing it.",
                 missing,
             ),
             self._errors(
                 "Labels that are probably wrong",
-                "The images have them, but the model is sure that they are not there. "
-                "A label that it has not learned, see the health of labels, is often "
-                "right nevertheless.",
+                "The images have them, but the model finds them improbable. A label "
+                "that it has not learned, see the health of labels, is often right "
+                "nevertheless.",
                 wrong,
             ),
             Finding(
