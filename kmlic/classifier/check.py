@@ -371,9 +371,14 @@ def _boxes(rows: InspectedRows) -> np.ndarray | None:
     if not {"x1", "y1", "x2", "y2"} <= set(header):
         return None
     known = read_boxes(source, root=rows.listing.root)
-    boxes = np.array(
-        [known[os.path.abspath(join(rows.listing.root, r.path))] for r in rows.images]  # noqa: PTH100
-    )
+    paths = [os.path.abspath(join(rows.listing.root, r.path)) for r in rows.images]  # noqa: PTH100
+    for row, path in zip(rows.images, paths, strict=True):
+        if path not in known:
+            raise ValueError(
+                f"{source} row {row.row}: an image with a box must be named by its "
+                f"complete path; it is {row.path!r}."
+            )
+    boxes = np.array([known[path] for path in paths])
     for row, result, box in zip(rows.images, rows.checks, boxes, strict=True):
         header_ = result.header
         if header_ is None:

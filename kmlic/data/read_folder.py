@@ -25,6 +25,7 @@ _OTHER_KINDS = (
 # A line of YOLO's files: the number of a class, and coordinates.
 _BOX = re.compile(r"\d+(\s+-?(\d+(\.\d*)?|\.\d+)(e-?\d+)?){4,}")
 _CLASSES = ("classes.txt", "obj.names")
+_BOXES = "Text files that hold boxes"
 # Underscores within words; emoticons such as ^_^ and x_x keep theirs.
 _SPACE = re.compile(r"(?<=[\w)])_(?=[\w(])")
 _SHORTEST_WORDS = 4
@@ -56,7 +57,9 @@ def read_folder(path: str | Path, reading: ReadingOptions) -> Listing:
     splits = _splits(images, 2 if reading.layout == "tags" else 3)
     if reading.layout == "tags":
         rows, findings = _read_tags(path, files, images, splits, reading.separator)
-        summary = "images with a text file of labels beside each"
+        boxed = any(finding.title == _BOXES for finding in findings)
+        held = "YOLO's boxes" if boxed else "labels"
+        summary = f"images with a text file of {held} beside each"
     else:
         rows = _read_folders(images, splits, reading.separator)
         findings = []
@@ -179,7 +182,7 @@ def _read_tags(
         findings.append(
             Finding(
                 "note",
-                "Text files that hold boxes",
+                _BOXES,
                 sum(map(bool, texts.values())),
                 "A label is present where a box has its class.",
             )

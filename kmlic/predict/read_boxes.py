@@ -59,5 +59,10 @@ def read_boxes(
                 f"got {', '.join(corners)}."
             )
         (wide,) = widen_boxes(np.array([numbers]), margin).astype(int).tolist()
-        boxes[os.path.abspath(top / row["path"])] = tuple(wide)  # noqa: PTH100
+        image = os.path.abspath(top / row["path"])  # noqa: PTH100
+        if boxes.setdefault(image, tuple(wide)) != tuple(wide):
+            raise ValueError(
+                f"{path} line {line}: an image must have one box; {row['path']!r} has "
+                "another one above."
+            )
     return boxes

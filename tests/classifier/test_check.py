@@ -97,6 +97,24 @@ def test_cuts_boxes_out(tmp_path):
     assert own.numpy().mean() == pytest.approx(expected, abs=1.0)
 
 
+def test_an_image_with_a_box_has_its_complete_path(tmp_path):
+    table = write_photos(
+        tmp_path / "photos",
+        8,
+        header="path,labels,x1,y1,x2,y2",
+        extra=lambda _: (8, 16, 32, 60),
+    )
+    table.write_text(table.read_text().replace(".jpg", "").replace(".png", ""))
+    with pytest.raises(ValueError, match="row 2: an image with a box must be named by"):
+        check(table, tmp_path / "run")
+
+
+def test_says_how_the_files_were_read(tmp_path):
+    table = write_photos(tmp_path / "photos", 20)
+    checked = check(table, tmp_path)
+    assert checked.summary.startswith("a table: images in the column path")
+
+
 def test_test_images_are_checked_for_copies(tmp_path):
     table = write_photos(tmp_path / "photos", 20)
     test = write_photos(tmp_path / "test", 12)

@@ -204,6 +204,7 @@ def test_boxes_need_the_names_of_their_classes(tmp_path):
     assert [row.labels for row in listing.rows] == [("cat", "dog"), (), ()]
     assert listing.rows[2].problem.startswith("classes must be in classes.txt")
     assert titles(listing)["Text files that hold boxes"].count == 2
+    assert "YOLO's boxes" in listing.summary
 
 
 def test_a_long_line_of_numbers_takes_little_time(tmp_path):

@@ -45,3 +45,13 @@ def test_names_the_line_that_is_no_csv(tmp_path, row):
     path.write_bytes(b"path,x1,y1,x2,y2\n" + row)
     with pytest.raises(ValueError, match=r"boxes\.csv line 2: must be"):
         read_boxes(path)
+
+
+def test_an_image_has_one_box(tmp_path):
+    path = tmp_path / "boxes.csv"
+    header = "path,x1,y1,x2,y2\n"
+    path.write_text(f"{header}a.jpg,1,1,5,5\na.jpg,1,1,5,5\n")
+    assert len(read_boxes(path)) == 1
+    path.write_text(f"{header}a.jpg,1,1,5,5\na.jpg,2,1,5,5\n")
+    with pytest.raises(ValueError, match="line 3: an image must have one box"):
+        read_boxes(path)
