@@ -55,6 +55,8 @@ class FusedBatchNorm(keras.layers.BatchNormalization):
     def call(self, inputs, training=None, mask=None):
         if mask is not None:
             raise ValueError("`mask` must be None for feature maps; got one.")
+        if keras.backend.backend() != "tensorflow":
+            return super().call(inputs, training=training)
         learning = bool(training) and self.trainable
         if learning and self.synchronized:
             return self._normalize_over_replicas(inputs)

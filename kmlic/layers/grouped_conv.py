@@ -91,6 +91,9 @@ class GroupedConv2D(keras.layers.Layer):
         )
 
     def call(self, inputs):
+        if keras.backend.backend() != "tensorflow":
+            outputs = keras.ops.conv(inputs, self.kernel, self.strides, self.padding)
+            return outputs if self.bias is None else outputs + self.bias
         kernel = tf.convert_to_tensor(self.kernel)
         dtype = inputs.dtype
         if dtype.size < 4 and not _has_gradient(dtype):
