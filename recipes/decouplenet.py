@@ -177,9 +177,7 @@ def build(
         model, data.train_targets, settings.first_bias, settings.first_kernel
     )
     if frozen is not None:
-        # The output of the nested model belongs to its own graph, not to this one.
-        above = model.layers[model.layers.index(frozen) + 1]
-        model = keras.Model(above.input, model.output, name=model.name)
+        model = experiments.part_above_backbone(model, frozen)
     multipliers = experiments.backbone_multipliers(model, settings.backbone_multiplier)
     if settings.head == "decouplenet" and settings.upsampling == "transposed":
         expand = model.get_layer("space_to_depth").expand

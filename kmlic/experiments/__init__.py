@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kmlic.experiments.claims_section import claims_section
     from kmlic.experiments.compare_runs import RunComparison, compare_runs
     from kmlic.experiments.compile_model import backbone_multipliers, compile_model
+    from kmlic.experiments.difference_section import difference_section
     from kmlic.experiments.evaluate_run import ScoredSplit, evaluate_run, score_run
     from kmlic.experiments.experiment import Experiment
     from kmlic.experiments.export_run import export_run
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from kmlic.experiments.make_backbone import make_backbone
     from kmlic.experiments.map_sections import map_sections
     from kmlic.experiments.member_settings import MemberSettings
+    from kmlic.experiments.part_above_backbone import part_above_backbone
     from kmlic.experiments.run_recipe import parse_settings, run_recipe
     from kmlic.experiments.train_members import train_members
     from kmlic.experiments.train_or_reuse import train_or_reuse
@@ -58,6 +60,7 @@ __all__ = [
     "claims_section",
     "compare_runs",
     "compile_model",
+    "difference_section",
     "evaluate_run",
     "export_run",
     "find_word_vectors",
@@ -70,6 +73,7 @@ __all__ = [
     "make_backbone",
     "map_sections",
     "parse_settings",
+    "part_above_backbone",
     "run_recipe",
     "score_run",
     "train_members",

@@ -88,4 +88,4 @@ def build_ml_decoder(
         )
     words = Constant(vectors.shape, dtype="float32", name="word_vectors")
     words.assign(vectors)
-    return keras.Model(images, decode(features, words(images)), name=name)
+    return keras.Model(images, decode(features, words(features)), name=name)

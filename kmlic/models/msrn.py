@@ -140,7 +140,7 @@ def build_msrn(
             entropy_loss_weight=entropy_loss_weight,
             dtype="float32",
             name="label_group_embedding",
-        )(words(images), graph(images))  # (L + G, D)
+        )(words(feature_maps), graph(feature_maps))  # (L + G, D)
 
     representations = []
     for stage in stages:

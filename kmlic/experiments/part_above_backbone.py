@@ -1,0 +1,37 @@
+"""The part of a model that is trained on cached features."""
+
+import keras
+
+from kmlic.layers.keras_internals import graph_nodes
+
+
+def part_above_backbone(model: keras.Model, backbone: keras.Model) -> keras.Model:
+    """Cuts a model off above its backbone, from feature maps to the model's output.
+
+    Both share their layers, so that training the part trains the model.
+
+    Args:
+        model: whose other layers depend on the images through the backbone only.
+        backbone: one of the model's layers.
+
+    Raises:
+        ValueError: if the backbone is no layer of the model.
+
+    Example:
+        >>> from kmlic.backbones import build_backbone
+        >>> from kmlic.models import build_classifier
+        >>> backbone = build_backbone("small_resnet", image_size=64)
+        >>> model = build_classifier(5, backbone=backbone, image_size=64)
+        >>> part = part_above_backbone(model, backbone)
+        >>> part.input_shape[-1], part.output_shape
+        ((None, 2, 2, 256), (None, 5))
+    """
+    for node in graph_nodes(model):
+        if node.operation is backbone:
+            # Not the backbone's own outputs, which belong to another graph.
+            inputs = node.output_tensors
+            one = inputs[0] if len(inputs) == 1 else inputs
+            return keras.Model(one, model.output, name=model.name)
+    raise ValueError(
+        f"`backbone` must be a layer of {model.name!r}; got {backbone.name!r}."
+    )
