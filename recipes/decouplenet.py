@@ -155,8 +155,6 @@ def build(
     features: "experiments.Features" = None,
 ) -> "Model":
     """Builds a row's compiled model, or its part above cached features."""
-    import keras
-
     from kmlic import models, training
 
     shared = ("maps_per_label", "kmax", "alpha", "dropout", "image_size")

@@ -8,6 +8,7 @@ from typing import Literal
 import tensorflow as tf
 
 from kmlic.backbones.build_backbone import APPLICATIONS, NETWORKS
+from kmlic.backbones.keras_hub import PREFIXES
 from kmlic.check_choice import check_choice
 from kmlic.check_limits import MAX_BYTES, MAX_PIXELS
 from kmlic.check_number import check_number
@@ -79,7 +80,8 @@ class ClassifierSettings:
         check_number("minutes", self.minutes, above=0)
         if self.image_size is not None:
             check_number("image_size", self.image_size, at_least=32)
-        check_choice("backbone", self.backbone, "auto", *NETWORKS, *APPLICATIONS)
+        if not self.backbone.startswith(PREFIXES):
+            check_choice("backbone", self.backbone, "auto", *NETWORKS, *APPLICATIONS)
         check_choice("on_error", self.on_error, "stop", "skip")
         check_choice("precision", self.precision, *typing.get_args(Precision))
         check_choice("loss", self.loss, "auto", *typing.get_args(LossName))

@@ -14,6 +14,7 @@ import numpy as np
 from rich.console import Console
 
 from kmlic.backbones import build_backbone
+from kmlic.backbones.keras_hub import PREFIXES
 from kmlic.backbones.packaged_weights import PACKAGES
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.calibration import Calibration, calibration
@@ -290,7 +291,9 @@ def _backbone_builder(
     settings: ClassifierSettings,
 ) -> Callable[[int | None], keras.Model]:
     """Returns what builds the backbone, once it has been seen to build it."""
-    weights = settings.weights
+    # A preset of keras-hub has weights of its own.
+    preset = settings.network.startswith(PREFIXES)
+    weights = None if preset else settings.weights
     if weights not in (None, "imagenet") and not Path(weights).is_file():
         raise ValueError(
             f'`weights` must be "imagenet" or a file; there is none at {weights}.'
