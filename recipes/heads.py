@@ -7,8 +7,10 @@ Command: python -m recipes.heads
 Paper's: python -m recipes.heads --paper --dataset voc2007
 Photos:  python -m recipes.heads --photos --data DIR --weights FILE
 Trial:   python -m recipes.heads --trial
-Cost:    10 CPU-minutes for --photos on 389 images, eight heads and three seeds
-Result:  saved_models/heads_coco_subset/run.json, on frozen features
+Cost:    13 CPU-minutes for one seed of --photos on 389 images, 8 of them for MSRN
+Result:  frozen features of 389 photos of COCO at 224 pixels, one split, validation mAP
+         after 20 epochs: WILDCAT 50.7, average 50.2, ML-Decoder 49.5, DecoupleNet 45.0,
+         Query2Label 44.0, CSRA 43.9, MSRN 42.1, maximum 36.4
 """
 
 import dataclasses
