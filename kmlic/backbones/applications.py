@@ -12,6 +12,7 @@ from keras import layers, ops
 
 from kmlic.backbones._build_network import normalise_imagenet, rescale
 from kmlic.backbones.load_weights import load_weights
+from kmlic.layers import FusedBatchNorm
 from kmlic.require_reachable import require_reachable
 
 _HOST = "https://storage.googleapis.com"  # of Keras' weights
@@ -174,6 +175,8 @@ def build_application(
             inner = build(weights=None)
     if weights not in (None, "imagenet"):
         load_weights(inner, weights)
+    if application.pixels != "0 to 255":  # those keep statistics that are no weights
+        inner = _with_fused_batch_norm(inner)
     if not include_top:
         inner = keras.Model(
             inner.input,
@@ -185,6 +188,21 @@ def build_application(
     if include_top:
         outputs = layers.Activation("linear", dtype="float32", name="logits")(outputs)
     return keras.Model(images, outputs, name=name)
+
+
+def _with_fused_batch_norm(model):
+    """Clones a model with batch normalization that takes a third less time to train."""
+
+    def clone(layer):
+        config = layer.get_config()
+        if type(layer) is not layers.BatchNormalization:
+            return type(layer).from_config(config)
+        kept = ("name", "trainable", "dtype", "momentum", "epsilon")
+        return FusedBatchNorm(**{name: config[name] for name in kept})
+
+    fused = keras.models.clone_model(model, clone_function=clone)
+    fused.set_weights(model.get_weights())
+    return fused
 
 
 def _with_imagenet_weights(builder, build):

@@ -1,6 +1,8 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from keras import layers
 
 from kmlic.backbones import applications, build_backbone
 from kmlic.backbones.applications import APPLICATIONS, _normalise
@@ -82,3 +84,30 @@ def test_says_so_too_when_the_download_ends_early(monkeypatch, tmp_path):
     monkeypatch.setattr(keras.applications, "MobileNetV2", fail)
     with pytest.raises(ConnectionError, match=r"URL fetch failure.*--weights FILE"):
         build_backbone("mobilenet_v2", weights="imagenet", image_size=64)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "densenet121"])
+def test_normalizes_batches_in_one_operator_with_the_same_weights(name, tmp_path):
+    application = APPLICATIONS[name]
+    build = getattr(keras.applications, application.builder)
+    plain = build(weights=None, include_top=False, input_shape=(64, 64, 3))
+    random = np.random.default_rng(0)
+    scales = [0.001 if x.ndim == 4 else 1.0 for x in plain.get_weights()]
+    plain.set_weights(
+        [
+            scale * random.uniform(0.1, 0.5, x.shape)
+            for scale, x in zip(scales, plain.get_weights(), strict=True)
+        ]
+    )
+    plain.save_weights(tmp_path / "plain.weights.h5")
+    model = build_backbone(name, weights=tmp_path / "plain.weights.h5", image_size=64)
+    images = random.uniform(0, 255, (2, 64, 64, 3)).astype("float32")
+    outputs = [plain.get_layer(layer).output for layer in application.feature_layers]
+    expected = keras.Model(plain.input, outputs)(model.layers[1](images))
+    for given, wanted in zip(model(images), expected, strict=True):
+        np.testing.assert_allclose(given, wanted, rtol=1e-3, atol=1e-6)
+    graph = tf.function(lambda x: model(x, training=True)).get_concrete_function(images)
+    found = [operation.type for operation in graph.graph.get_operations()]
+    norms = [x for x in plain.layers if isinstance(x, layers.BatchNormalization)]
+    assert found.count("FusedBatchNormV3") == len(norms) > 0
+    assert "SquaredDifference" not in found
