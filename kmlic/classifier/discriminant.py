@@ -18,7 +18,7 @@ from kmlic.classifier.features import (
     views_features,
 )
 from kmlic.classifier.images import Images
-from kmlic.classifier.protocol import Protocol
+from kmlic.classifier.protocol import FEW, Protocol
 from kmlic.evaluation.bootstrap import Bootstrap, Metric
 from kmlic.labels import Labels
 
@@ -68,8 +68,8 @@ def discriminant(
     Returns:
         One candidate; none where there are many images.
     """
-    if not features.views:
-        budget.say("discriminant", "left out: for few images alone")
+    if len(images.training_rows) >= FEW:
+        budget.say("discriminant", f"left out: for fewer than {FEW:,} images")
         return []
     folds = [np.concatenate(each) for each in protocol.folds]
     name = key("discriminant", features.fingerprint, metric, *folds)
@@ -88,7 +88,7 @@ def discriminant(
         join = keras.layers.Concatenate(dtype="float32", name="views")
         views.insert(0, pooled_features(maps))
         dense = keras.layers.Dense(len(images.labels), dtype="float32", name="logits")
-        logits = dense(join(views))
+        logits = dense(join(views) if len(views) > 1 else views[0])
         dense.set_weights([known["kernel"], known["bias"]])
         return keras.Model(pixels, logits, name="classifier")
 

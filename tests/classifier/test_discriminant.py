@@ -98,7 +98,12 @@ def test_scores_are_of_images_that_were_not_fitted_to(setting, tmp_path):
         assert above < 0.8
 
 
-def test_is_left_out_of_many_images(setting, tmp_path):
-    images, found, protocol, _ = setting
-    many = dataclasses.replace(found, views=())
-    assert not discriminant(images, many, protocol, backbone, tmp_path, Budget(5))
+def test_needs_no_other_view_but_few_images(setting, tmp_path, monkeypatch):
+    images, _, protocol, _ = setting
+    alone = features(images, backbone, tmp_path, Budget(5), image_size=64)
+    assert not alone.views
+    run = (images, alone, protocol, backbone, tmp_path, Budget(5))
+    (candidate,) = discriminant(*run)
+    assert candidate.model().output_shape == (None, 3)
+    monkeypatch.setattr(stage, "FEW", 10)
+    assert not discriminant(*run)
