@@ -1,6 +1,7 @@
 """TensorFlow and Keras, imported without messages that are not for users."""
 
 import contextlib
+import logging
 import os
 import subprocess
 import sys
@@ -55,6 +56,8 @@ def start_tensorflow(configure: Callable[[], None] = lambda: None) -> None:
             import keras  # noqa: F401
             import tensorflow as tf
 
+            # tensorflow-datasets warns of every dataset that is not prepared yet.
+            logging.getLogger("absl").setLevel(logging.ERROR)
             configure()
             with tf.device("CPU"):  # oneDNN reports at its first bytes
                 tf.transpose(tf.zeros((1, 1, 1), tf.uint8), (2, 1, 0))
