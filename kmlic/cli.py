@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 # Rows of a finding that are printed; a report has more.
 _SHOWN = 5
 _SHOWN_LABELS = 200
+_SHOWN_EXAMPLES = 12
 _OUTPUTS = (".csv", ".jsonl")
 _DOWNLOADED = ("voc2007", "coco2014")  # into a folder that need not exist
 _INTERRUPTED = 130  # what a shell returns for a program ended by Ctrl-C
@@ -128,7 +129,7 @@ def _parse(arguments: list[str]) -> Callable[[], int | None]:
             use_underscores=True,
         )
         return convert
-    commands = (train, data, predict, evaluate, compare, export)
+    commands = (train, data, predict, evaluate, compare, export, demo, push)
     command: Callable[[], int | None] = tyro.extras.subcommand_cli_from_dict(
         {command.__name__: _with_limits(command) for command in commands},
         prog="kmlic",
@@ -429,7 +430,7 @@ def predict(
     """Prints the labels of images, or writes them as CSV or JSON lines.
 
     Args:
-        run: run folder with model.keras and labels.json.
+        run: run folder with model.keras and labels.json, or hf://user/name.
         images: image files, folders that are searched with their subfolders, and files
             that kmlic data check reads, for the images that they list.
         output: file to write instead of printing a table: .csv or .jsonl.
@@ -469,6 +470,7 @@ def predict(
         from kmlic.predict.listed_images import listed_images
 
         images = tuple(listed_images(images, reading))
+    run = _downloaded(run)
     if runner is not None:
         other = {"labels": labels, "boxes": boxes, "maps": maps, "on_error": on_error}
         defaults = (None, "skip")
@@ -823,6 +825,97 @@ def export(
         cells += [f"{100 * each.mean_average_precision:.2f}"] * scored
         table.add_row(each.name_in(run), *cells)
     make_console().print(table)
+
+
+def demo(
+    runs: Annotated[
+        tuple[str, ...],
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="RUN [RUN ...]"),
+    ],
+    *,
+    runtime: Runtime = "keras",
+    host: str = "127.0.0.1",
+    port: Annotated[int, Limits(at_least=1, at_most=65535)] = 7860,
+    examples: tuple[Path, ...] = (),
+    max_bytes: ImageBytes = MAX_BYTES,
+    max_pixels: ImagePixels = MAX_PIXELS,
+) -> None:
+    """Serves a page to drop images on: labels, probabilities, thresholds and maps.
+
+    Needs the extra demo. It ends with Ctrl-C.
+
+    Args:
+        runs: run folders or hf://user/name, which are shown side by side.
+        runtime: what runs the models, as in kmlic predict; maps need keras.
+        host: address to listen on. By default only this machine sees the page; 0.0.0.0
+            shows it, without a password, to everybody who reaches this machine.
+        port: to listen on.
+        examples: image files and folders to try it on, of which twelve are shown.
+        max_bytes: largest size of an image file.
+        max_pixels: largest width times height of an image.
+    """
+    if not runs:
+        raise ValueError("`runs` must be at least one run folder; got none.")
+    folders = [_downloaded(run) for run in runs]
+    for run in folders:
+        require_run(run, "labels.json")
+    shown = list_images(examples)[:_SHOWN_EXAMPLES] if examples else []
+    from kmlic.demo import DemoRun, serve_demo
+
+    limits = {"max_bytes": max_bytes, "max_pixels": max_pixels}
+    short = [Path(run).name for run in runs]
+    names = short if len(set(short)) == len(runs) else list(runs)
+    console = make_console()
+    console.print(f"http://{host}:{port} (Ctrl-C ends it)", soft_wrap=True)
+    serve_demo(
+        dict(
+            zip(
+                names,
+                (DemoRun(each, runtime, **limits) for each in folders),
+                strict=True,
+            )
+        ),
+        host=host,
+        port=port,
+        examples=shown,
+        max_bytes=max_bytes,
+    )
+
+
+def push(
+    run: Run,
+    address: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ADDRESS")],
+    *,
+    public: bool = False,
+) -> None:
+    """Uploads a run's model, labels, exports and model card to the Hugging Face Hub.
+
+    No image of the training, no path and no record of the machine goes there. Needs the
+    extra hub and a token: hf auth login.
+
+    Args:
+        run: run folder; its README.md is the model card, written if it is missing.
+        address: hf://user/name; kmlic predict and kmlic demo take it in place of RUN.
+        public: whether a new repository is public.
+    """
+    require_run(run, "model.keras", "labels.json", RECORD)
+    from kmlic.experiments.push_run import push_run
+
+    url = push_run(run, address, public=public)
+    make_console().print(
+        f"{url}\nFill in the licence in {run / 'README.md'} and push again.",
+        soft_wrap=True,
+    )
+
+
+def _downloaded(run: str) -> str:
+    """Returns the folder of a run, which is downloaded if it is an address."""
+    if not run.startswith("hf://"):
+        return run
+    from kmlic.predict.download_run import download_run
+
+    return str(download_run(run))
 
 
 def _prediction_table(
