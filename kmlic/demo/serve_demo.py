@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from kmlic.check_limits import MAX_BYTES
 from kmlic.demo.demo_run import DemoRun
 from kmlic.escape_text import escape_lines
 from kmlic.labels import Labels
@@ -135,7 +136,7 @@ def build_demo(
         files.change(score, files, scores).then(show, [scores, thresholds], shown)
         if adjustable:
             label.change(choose, [label, thresholds], threshold)
-            threshold.release(move, [label, threshold, thresholds], thresholds).then(
+            threshold.input(move, [label, threshold, thresholds], thresholds).then(
                 show, [scores, thresholds], shown
             )
             reset.click(dict, None, thresholds).then(
@@ -150,9 +151,8 @@ def serve_demo(
     host: str = "127.0.0.1",
     port: int = 7860,
     examples: Sequence[str | Path] = (),
-    max_bytes: int = 50_000_000,
-    block: bool = True,
-) -> Any:
+    max_bytes: int = MAX_BYTES,
+) -> None:
     """Serves the page of `build_demo` until it is interrupted.
 
     Nothing is sent elsewhere: no share link, no usage statistics, no fonts of others.
@@ -163,10 +163,6 @@ def serve_demo(
         port: 1-65535.
         examples: image files to try it on.
         max_bytes: largest file that is taken.
-        block: whether to return only when the server ends.
-
-    Returns:
-        The `gradio.Blocks`, which a caller that did not block must close.
 
     Raises:
         ImportError: naming the extra, if it is not installed.
@@ -179,7 +175,6 @@ def serve_demo(
         server_port=port,
         share=False,
         quiet=True,
-        prevent_thread_lock=not block,
         max_file_size=max_bytes,
         footer_links=[],
         ssr_mode=False,
@@ -188,7 +183,6 @@ def serve_demo(
             font=["system-ui", "sans-serif"], font_mono=["monospace"]
         ),
     )
-    return page
 
 
 def _import_gradio() -> Any:

@@ -30,8 +30,8 @@ def doubtful_section(examined: ScoredImages, errors: LabelErrors) -> Section:
         }
     )
     text = (
-        f"{len(ranked):,} labels of {examined.name} that the model contradicts. Look "
-        "at each image before changing a label: `kmlic data check` with `--model` and "
+        f"Of {examined.name}: {len(ranked):,} labels that the model contradicts. Look "
+        "at each image before changing one: `kmlic data check` with `--model` and "
         "`--fixes` writes all of them to a file to correct and apply."
     )
     if len(ranked) > _LISTED:

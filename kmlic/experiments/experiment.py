@@ -33,6 +33,7 @@ from kmlic.training import (
     predict_scores,
 )
 from kmlic.training.as_float32 import as_float32
+from kmlic.training.log_epochs import log_epochs, require_log
 from kmlic.training.training_state import validation_loss
 
 SPLITS = ("validation", "test")
@@ -68,6 +69,7 @@ class Experiment(Generic[S]):
         make_report: MakeReport = report_scores,
         monitor: str = "mAP",
     ):
+        require_log(settings.log)
         self.recipe = recipe
         self.settings = settings
         self.make_report = make_report
@@ -146,16 +148,23 @@ class Experiment(Generic[S]):
             if train_model is not None:
                 epochs = train_model(model, folder / "state")
             else:
-                epochs = fit(
-                    model,
-                    data.train,
-                    data.validation,
-                    epochs=settings.num_head_epochs + settings.epochs,
-                    folder=folder / "state",
-                    title=f"{name} (seed {seed})",
-                    callbacks=[PlateauDecay()] * (settings.schedule == "plateau"),
-                    **self.fit_options(settings, data, seed),
-                )
+                with log_epochs(
+                    settings.log if is_chief() else "none",
+                    title=f"{self.recipe} {name} seed {seed}",
+                    folder=self.folder.path.with_name(f"{self.folder.path.name}.log"),
+                    settings=dataclasses.asdict(settings),
+                ) as loggers:
+                    epochs = fit(
+                        model,
+                        data.train,
+                        data.validation,
+                        epochs=settings.num_head_epochs + settings.epochs,
+                        folder=folder / "state",
+                        title=f"{name} (seed {seed})",
+                        callbacks=[PlateauDecay()] * (settings.schedule == "plateau"),
+                        loggers=loggers,
+                        **self.fit_options(settings, data, seed),
+                    )
             scores = _score_splits(model, data)
             if self.settings.precision != "float32":
                 model = as_float32(model)

@@ -27,6 +27,8 @@ from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
 from kmlic.loss_names import LossName, PositiveWeights
 from kmlic.require_paths import require_paths
 
+LogName = Literal["none", "tensorboard", "wandb", "mlflow"]
+
 _ROUNDING = 1e-6  # thirds do not sum to 1 exactly
 
 B = TypeVar("B", bound="TrainingSettings")
@@ -120,6 +122,9 @@ class TrainingSettings:
     linear_probe: bool | None = None
     """Adds logistic regression on the backbone's features to the table; when left out
     for own images with `weights`."""
+    log: LogName = "none"
+    """Where the values of each epoch are sent too: tensorboard writes them below
+    `folder`, mlflow and wandb where their own environment variables say."""
     export_maps: bool = False
     """Adds a map for every label to the exports, as a second output."""
 

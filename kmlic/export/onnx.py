@@ -40,8 +40,8 @@ def export_onnx(
 ) -> Path:
     """Writes a model as an ONNX file with the outputs of `PlainGraph`.
 
-    The batch may have any size. The file only holds standard operators and, in its
-    metadata, the labels.
+    The batch may have any size; its axis is named batch. The file only holds standard
+    operators and, in its metadata, the labels.
 
     Args:
         model: functional model from images (B, S, S, 3) of a fixed size to logits, or
@@ -77,11 +77,20 @@ def export_onnx(
             f"`model` must only need ONNX's standard operators; got {foreign}. "
             "Replace the layer in exports by defining its `export_layer()`."
         )
+    _name_batch(content.graph)
     if labels is not None:
         content.metadata_props.add(key=LABELS_FILE, value=labels.to_json())
     with atomic_write(path) as temporary:
         onnx.save(content, temporary)
     return path
+
+
+def _name_batch(graph: Any) -> None:
+    """Names the first axis of images and outputs, which tf2onnx numbers."""
+    for value in (*graph.input, *graph.output):
+        axes = value.type.tensor_type.shape.dim
+        if axes and not axes[0].dim_value:
+            axes[0].dim_param = "batch"
 
 
 def _write_constants(content: Any, function: Any, onnx: ModuleType) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 import warnings
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from kmlic.atomic_write import atomic_write
 from kmlic.check_choice import check_choice
 from kmlic.data.read_resized import read_resized
 from kmlic.data.resize_pixels import resize_pixels
+from kmlic.escape_text import escape_lines
 from kmlic.export.format import (
     LABELS_FILE,
     ExportOptions,
@@ -28,6 +31,9 @@ from kmlic.start_tensorflow import hide_known_messages
 
 if TYPE_CHECKING:
     import keras
+
+# Where task libraries and `unzip` look for the names, one per line.
+_NAMES_FILE = "labels.txt"
 
 # Largest difference of a score that each may cause, see `Format`.
 _QUANTIZATIONS = {"float16": 5e-2, "dynamic": 0.1, "int8": 0.2}
@@ -48,7 +54,7 @@ def export_tflite(
     """Writes a model as a LiteRT file with the outputs of `PlainGraph`.
 
     The file takes one image at a time. It only holds built-in operators and, in its
-    metadata, the labels.
+    metadata, the labels; their names, one per line, are its associated file labels.txt.
 
     Args:
         model: functional model from images (B, S, S, 3) of a fixed size to logits, or
@@ -158,7 +164,20 @@ def _with_labels(content: bytes, labels: Labels) -> bytes:
     entry.buffer = len(parsed.buffers)
     parsed.buffers.append(buffer)
     parsed.metadata = [*(parsed.metadata or ()), entry]
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(parsed))
+    return _with_file(
+        bytes(flatbuffer_utils.convert_object_to_bytearray(parsed)),
+        _NAMES_FILE,
+        "".join(f"{escape_lines(name)}\n" for name in labels.names),
+    )
+
+
+def _with_file(content: bytes, name: str, text: str) -> bytes:
+    """Appends an associated file: the archive behind a model, which LiteRT ignores."""
+    file = io.BytesIO(content)
+    with zipfile.ZipFile(file, "a") as archive:
+        # Without the time of writing, so that equal models make equal files.
+        archive.writestr(zipfile.ZipInfo(name), text)
+    return file.getvalue()
 
 
 def _write(model: keras.Model, path: Path, options: ExportOptions) -> Path:

@@ -34,6 +34,7 @@ def fit(
     metrics: Metrics | None = None,
     monitor: str = "mAP",
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    loggers: Sequence[keras.callbacks.Callback] = (),
     save_seconds: float = 300.0,
     ema: float | None = None,
     accumulate: int = 1,
@@ -64,6 +65,7 @@ def fit(
             it is NaN in every epoch, the lowest val_loss is best, after one warning.
         callbacks: further Keras callbacks, called before the metrics are computed. If
             a callback has a method `resume`, it receives the values of earlier epochs.
+        loggers: Keras callbacks that are called with the metrics of each epoch.
         save_seconds: longest time between checkpoints within an epoch, in seconds.
         ema: momentum of the moving average of the weights, for instance 0.999, which is
             scored and kept instead of the weights, see `AveragedWeights`; None for the
@@ -135,7 +137,7 @@ def fit(
             initial_epoch=done,
             shuffle=False,
             verbose=0,
-            callbacks=[*callbacks, scores, progress, state],
+            callbacks=[*callbacks, scores, *loggers, progress, state],
         )
     return state.epochs
 

@@ -1,10 +1,14 @@
+import contextlib
 import shutil
+import signal
 import socket
+import subprocess
 import sys
+import time
 
 import pytest
 
-from kmlic.demo import DemoRun, build_demo, serve_demo
+from kmlic.demo import DemoRun, build_demo
 from kmlic.demo.serve_demo import _image
 from kmlic.labels import Labels
 from tests.predict.test_write_maps import _model as model_with_maps
@@ -71,8 +75,13 @@ def test_a_browser_uploads_reads_labels_moves_a_threshold(tmp_path):
         write_image(tmp_path / "yellow.png", (255, 255, 0)),
         next(iter(write_broken(tmp_path))),
     ]
-    page = serve_demo({"run": DemoRun(folder)}, port=port, block=False)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "kmlic.cli", "demo", folder, "--port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
+        _wait_for(port, server)
         with playwright.sync_playwright() as started:
             browser = started.chromium.launch(
                 executable_path=CHROMIUM, args=["--no-sandbox"]
@@ -98,5 +107,21 @@ def test_a_browser_uploads_reads_labels_moves_a_threshold(tmp_path):
             browser.close()
         local = f"http://127.0.0.1:{port}"
         assert [url for url in foreign if not url.startswith((local, "data:"))] == []
+        server.send_signal(signal.SIGINT)
+        assert server.wait(60) == 0
     finally:
-        page.close()
+        server.kill()
+        server.wait()
+
+
+def _wait_for(port, server):
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", port)),
+        ):
+            return
+        assert server.poll() is None, "the demo ended"
+        time.sleep(0.5)
+    raise TimeoutError("the demo did not listen")

@@ -2,6 +2,7 @@ import dataclasses
 import gc
 import inspect
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -180,3 +181,23 @@ def test_undefined_metrics_are_null_and_the_loss_decides(tmp_path, caplog):
     text = (tmp_path / "run/run.json").read_text()
     json.loads(text, parse_constant=pytest.fail)
     assert Run.read(tmp_path / "run/run.json").results == run.results
+
+
+def test_the_values_of_epochs_are_logged_with_their_metrics(tmp_path):
+    event_file_loader = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    )
+    settings = toy_settings(tmp_path / "run", seeds=(0,), log="tensorboard")
+    _train(Experiment("toy", settings))
+    log = next((tmp_path / "run.log").rglob("train/events*")).parent
+    events = event_file_loader.EventAccumulator(str(log.parent / "validation"))
+    events.Reload()
+    assert "epoch_mAP" in events.Tags()["tensors"]
+    assert len(events.Tensors("epoch_mAP")) == 2
+
+
+def test_a_missing_log_is_named_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    with pytest.raises(ImportError, match=r"pip install kmlic\[mlflow\]"):
+        Experiment("toy", toy_settings(tmp_path / "run", log="mlflow"))
+    assert not any(tmp_path.iterdir())

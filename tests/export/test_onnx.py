@@ -18,6 +18,12 @@ def test_holds_its_labels_and_standard_operators_without_the_graph(onnx_file):
     assert [file.name for file in onnx_file.parent.iterdir()] == ["model.onnx"]
 
 
+def test_names_the_batch(onnx_file):
+    graph = onnx.load(onnx_file).graph
+    for value in (*graph.input, *graph.output):
+        assert value.type.tensor_type.shape.dim[0].dim_param == "batch"
+
+
 def test_refuses_another_suffix(model, tmp_path):
     with pytest.raises(ValueError, match=r"must end with \.onnx; got .*model\.pb"):
         export_onnx(model, tmp_path / "model.pb", labels=LABELS)

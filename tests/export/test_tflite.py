@@ -1,3 +1,5 @@
+import zipfile
+
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
@@ -34,6 +36,13 @@ def test_gives_the_probabilities_of_the_model(model, tflite):
     found = set(operators(tflite.read_bytes()))
     assert {"CONV_2D", "FULLY_CONNECTED", "LOGISTIC"} <= found and "CUMSUM" not in found
     assert [file.name for file in tflite.parent.iterdir()] == ["model.tflite"]
+
+
+def test_names_are_an_associated_file(tflite):
+    with zipfile.ZipFile(tflite) as archive:
+        assert archive.namelist() == ["labels.txt"]
+        names = archive.read("labels.txt").decode().split("\n")
+    assert names == [*LABELS.names, ""]
 
 
 def test_gives_the_maps_on_request(tmp_path):
