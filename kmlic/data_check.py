@@ -21,7 +21,14 @@ from kmlic.data.read_listing import read_listing
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.data.summarise_image import ImageSummary, most_unusual, summarise_image
 from kmlic.graphs import adjacency, isolated_labels
-from kmlic.html_report import Gallery, Picture, Section, Summary, write_report
+from kmlic.html_report import (
+    Gallery,
+    Picture,
+    Section,
+    Summary,
+    name_data,
+    write_report,
+)
 
 UNUSUAL = "Unusual images"
 
@@ -152,7 +159,8 @@ class DataCheck:
                 for name in ("usable images", "labels", "labels per image", "splits")
             ],
         )
-        write_report(path, f"Check of {self.facts['source']}", sections, summary)
+        title = f"Check of {name_data(self.facts['source'])}"
+        write_report(path, title, sections, summary)
 
 
 def check_data(

@@ -223,6 +223,17 @@ def write_report(
         temporary.write_text(page, encoding="utf-8")
 
 
+def name_data(source: str) -> str:
+    """Returns what a title calls a dataset: its name, or the folder of its file.
+
+    Example:
+        >>> name_data("a/photos/labels.csv"), name_data("voc2007"), name_data("x.csv")
+        ('photos', 'voc2007', 'x.csv')
+    """
+    parts = [part for part in source.split("/") if part] or ["images"]
+    return parts[-2] if len(parts) > 1 and "." in parts[-1] else parts[-1]
+
+
 def _hash(text: str) -> markupsafe.Markup:
     digest = hashlib.sha256(text.encode()).digest()
     return markupsafe.Markup(f"'sha256-{base64.b64encode(digest).decode()}'")

@@ -3,6 +3,7 @@ import hashlib
 import html.parser
 import io
 import re
+import shutil
 
 import markupsafe
 import numpy as np
@@ -311,3 +312,49 @@ def test_long_tables_can_be_filtered(tmp_path):
     )
     tables = [each for each in read.of("div") if each.get("class") == "table"]
     assert ["data-filter" in each for each in tables] == [True, False]
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_a_browser_sorts_filters_opens_and_clips_nothing(tmp_path):
+    playwright = pytest.importorskip("playwright.sync_api")
+    rows = [
+        [f"label {i}", f"{i * 37 % 30}.5", f"{i} long words that wrap", *["1,234"] * 9]
+        for i in range(30)
+    ]
+    section = Section(
+        "Labels",
+        header=["label", "AP", "note", *[f"{i} of the columns" for i in range(9)]],
+        rows=rows,
+        details=[Detail(row[0], "Shown on demand.") for row in rows],
+        pictures=[Picture(noise(0), "", "noise")],
+    )
+    page(tmp_path, section)
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"]
+        )
+        refused = []
+        for width in (390, 1200, 1920):
+            tab = browser.new_page(viewport={"width": width, "height": 900})
+            tab.on("console", lambda message: refused.append(message.text))
+            tab.goto((tmp_path / "report.html").as_uri())
+            wider = "element => element.scrollWidth - element.clientWidth"
+            assert tab.locator("html").evaluate(wider) <= 0
+            assert tab.locator(".table").evaluate(wider) <= 1
+            assert refused == []  # by the content security policy
+        first = tab.locator("tbody th").first
+        tab.get_by_role("button", name="AP").click()
+        assert first.inner_text() == "label 17"  # 29.5
+        tab.get_by_role("button", name="AP").click()
+        assert first.inner_text() == "label 0"
+        tab.get_by_role("searchbox").fill("label 7")
+        assert tab.locator("tbody tr:visible").count() == 1
+        assert tab.get_by_role("status").inner_text() == "1 of 30"
+        tab.get_by_role("link", name="label 7").click()
+        shown = tab.locator("details[open] > summary")
+        assert shown.last.inner_text() == "label 7"
+        browser.close()

@@ -12,7 +12,7 @@ from kmlic.evaluation.bootstrap import Interval
 from kmlic.evaluation.label_errors import LabelErrors
 from kmlic.experiments.describe_data import TRAIN_RECIPE
 from kmlic.experiments.scored_images import ScoredImages
-from kmlic.html_report import Summary
+from kmlic.html_report import Summary, name_data
 from kmlic.run_folder import Run
 
 _FEW_IMAGES = 20
@@ -47,14 +47,8 @@ class Standing:
 
 
 def title_of(run: Run) -> str:
-    """Returns the title of a run's report, from the name of its data.
-
-    A file is named with its folder: labels.csv says little.
-    """
-    parts = [part for part in str(run.data.get("name", "")).split("/") if part]
-    name = parts[-1] if parts else "images"
-    if len(parts) > 1 and "." in name:
-        name = parts[-2]
+    """Returns the title of a run's report, from the name of its data."""
+    name = name_data(str(run.data.get("name", "")))
     return f"{name}: {run.recipe}" if run.recipe != TRAIN_RECIPE else name
 
 

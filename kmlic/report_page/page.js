@@ -40,14 +40,13 @@ for (const box of document.querySelectorAll(".table")) {
   box.before(label);
   label.append(" ", count);
   input.addEventListener("input", () => {
-    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const wanted = input.value.trim().toLowerCase();
     let shown = 0;
     for (const row of rows) {
-      const text = row.textContent.toLowerCase();
-      row.hidden = !words.every(word => text.includes(word));
+      row.hidden = !row.textContent.toLowerCase().includes(wanted);
       shown += !row.hidden;
     }
-    count.textContent = words.length ? shown + " of " + rows.length : "";
+    count.textContent = wanted ? shown + " of " + rows.length : "";
   });
 }
 const open = () => {
