@@ -272,7 +272,7 @@ def _without_labels(folder):
 @pytest.mark.parametrize(
     ("write", "message"),
     [
-        (lambda folder: folder / "gone.csv", "must be a file or folder"),
+        (lambda folder: folder / "gone.csv", "there is no such file or folder"),
         (lambda folder: write_photos(folder, 3), "at least 4 training images"),
         (_without_labels, "none of the 6 usable images has a label"),
     ],

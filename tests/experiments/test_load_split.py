@@ -44,7 +44,7 @@ def test_a_dataset_that_has_moved_is_found_by_its_new_path(run):
     folder, images = run
     expected = targets_of(folder, "test")
     images.rename(images.with_name("moved"))
-    with pytest.raises(ValueError, match=r"labels\.csv must be a CSV file"):
+    with pytest.raises(ValueError, match=r"labels\.csv must be a file or folder"):
         load_split(folder, "test")
     moved = targets_of(folder, "test", data_dir=images.with_name("moved"))
     np.testing.assert_array_equal(moved, expected)
