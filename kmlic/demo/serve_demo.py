@@ -22,7 +22,7 @@ _MOST_MAPS = 6
 _SIDE = 320  # pixels of a picture
 _STYLE = """
 .kmlic-image { display: flex; flex-wrap: wrap; gap: 1rem; margin-bottom: 1.5rem; }
-.kmlic-image > div { flex: 1 1 16rem; min-width: 0; }
+.kmlic-image > div { flex: 1 1 15rem; min-width: 0; }
 .kmlic-image img { max-width: 14rem; border-radius: .4rem; }
 .kmlic-image table { width: 100%; border-collapse: collapse; }
 .kmlic-image td, .kmlic-image th { text-align: left; padding: .15rem .4rem; }
@@ -33,6 +33,8 @@ _STYLE = """
   grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); }
 .kmlic-maps figure { margin: 0; }
 .kmlic-maps img { width: 100%; }
+.kmlic-several td:nth-child(3) { display: none; }
+.kmlic-several td, .kmlic-several th { padding: .1rem .2rem; font-size: .8rem; }
 @media (max-width: 40rem) {
   .kmlic-image td:nth-child(3) { display: none; }
   .kmlic-image td, .kmlic-image th { padding: .1rem .2rem; font-size: .8rem; }
@@ -221,7 +223,8 @@ def _image(
             for i, drawn in maps.items()
         )
         parts.append(f"<div>{title}{table}<div class=kmlic-maps>{figures}</div></div>")
-    return f"<div class=kmlic-image>{''.join(parts)}</div>"
+    several = " kmlic-several" * (len(scored) > 1)
+    return f'<div class="kmlic-image{several}">{"".join(parts)}</div>'
 
 
 def _with_thresholds(labels: Labels, changed: Mapping[str, float]) -> Labels:
