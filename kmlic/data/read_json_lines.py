@@ -11,13 +11,12 @@ from kmlic.data.read_table import read_table
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.data.storage import find_undecodable, is_file, open_text, parent
 
-_LOOKED_AT = 1000
-
 
 def read_json_lines(path: str | Path, reading: ReadingOptions) -> Listing:
     """Reads a file with a JSON object of each image on a line, or a list of them.
 
-    Keys are columns as in a table: file_name and labels, or a key for each label.
+    Keys are columns as in a table: file_name and labels, or a key for each label. An
+    object may lack keys that others have.
 
     Args:
         path: the file.
@@ -30,7 +29,7 @@ def read_json_lines(path: str | Path, reading: ReadingOptions) -> Listing:
         raise ValueError(f"{path} must be a JSON lines file; there is no such file.")
     root = parent(path) if reading.root is None else reading.root
     try:
-        return read_table(path, root, _as_rows(_read_objects(path)), reading)
+        return read_table(path, root, _as_rows(path), reading)
     except UnicodeDecodeError as error:
         row, position = find_undecodable(path)
         raise ValueError(
@@ -63,16 +62,15 @@ def _read_objects(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield row, entry
 
 
-def _as_rows(
-    objects: Iterator[tuple[int, dict[str, Any]]],
-) -> Iterator[tuple[int, list[Any]]]:
-    """Yields the keys of the first objects, and then the values of all objects."""
-    first = [pair for _, pair in zip(range(_LOOKED_AT), objects, strict=False)]
-    header = list(dict.fromkeys(key for _, entry in first for key in entry))
+def _as_rows(path: str | Path) -> Iterator[tuple[int, list[Any]]]:
+    """Yields the keys of all objects, and then the values of each."""
+    # The file is read twice: the key of a rare label may occur in its last lines only.
+    header = list(
+        dict.fromkeys(key for _, entry in _read_objects(path) for key in entry)
+    )
     yield 1, header
-    for pairs in (first, objects):
-        for row, entry in pairs:
-            yield row, [_cell(entry.get(key)) for key in header]
+    for row, entry in _read_objects(path):
+        yield row, [_cell(entry.get(key)) for key in header]
 
 
 def _cell(value: Any) -> Any:

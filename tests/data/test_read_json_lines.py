@@ -32,6 +32,14 @@ def test_keys_may_be_labels(tmp_path):
     assert (second.labels, second.unknown) == (("cat",), ("dog",))
 
 
+def test_a_label_may_occur_first_behind_very_many_rows(tmp_path):
+    lines = [f'{{"image": "{i}.jpg", "cat": {i % 2}}}' for i in range(3000)]
+    lines.append('{"image": "last.jpg", "cat": 0, "dog": 1}')
+    listing = read(tmp_path, "\n".join(lines))
+    assert listing.label_names == ("cat", "dog")
+    assert listing.rows[-1].labels == ("dog",)
+
+
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
