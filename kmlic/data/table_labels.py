@@ -318,7 +318,7 @@ class _MarkedLabels:
             self._present.append(present)
             self._blanks.append(blanks)
         if found[UNSURE]:
-            self._unsure[index] = tuple(found[UNSURE])
+            self._unsure[index] = (*self._unsure.get(index, ()), *found[UNSURE])
         if others:
             self._others.setdefault(index, {}).update(others)
 

@@ -89,6 +89,13 @@ def test_rows_of_an_image_with_columns_are_joined():
     assert found.present == [("dog", "age")] and found.unknown == [("empty",)]
 
 
+def test_unknown_marks_of_all_rows_of_an_image_stay_unknown():
+    columns = TableColumns(("path", "cat", "dog", "owl"), 0, marks=(1, 2, 3))
+    rows = ("x", "-1", "0", "0"), ("x", "0", "-1", "-1"), ("x", "0", "0", "1")
+    found = read(columns, *rows, indices=[0, 0, 0])
+    assert (found.present, found.unknown) == ([("owl",)], [("cat", "dog")])
+
+
 def test_verified_labels_are_present_absent_or_unknown():
     header = ("ImageID", "LabelName", "Confidence")
     columns = TableColumns(header, 0, 1, confidence=2)
