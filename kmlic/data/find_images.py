@@ -1,5 +1,6 @@
 """The image files that the names in a dataset's file mean."""
 
+import bisect
 import os
 import re
 from collections.abc import Sequence
@@ -127,42 +128,38 @@ def _all_exist(names: Sequence[str], root: str | Path) -> bool:
 
 
 class _Files:
-    """Looks up image files by the ends of their paths."""
+    """Looks up image files by the ends of their paths, in logarithmic time."""
 
     def __init__(self, root: str | Path):
         self._top = f"{Path(root).absolute()}/"
         names = files_below(root).names
         self._paths = {name for name in names if has_image_suffix(name)}
-        self._by_end: dict[str, list[str]] = {}
-        for path in sorted(self._paths):
-            end = path.rpartition("/")[2].lower()
-            for key in (end, end.rpartition(".")[0]):
-                self._by_end.setdefault(key, []).append(path)
+        # The parts of each path from its last to its first, then the path.
+        self._reversed: list[str] = []
+        for path in self._paths:
+            end, *folders = reversed(path.lower().split("/"))
+            for name in (end, end.rpartition(".")[0]):
+                self._reversed.append("/".join((name, *folders, f"\0{path}")))
+        self._reversed.sort()
 
     def find(self, name: str) -> list[str]:
-        """Returns the paths that a name may mean, those with most folders in common."""
+        """Returns the paths with most folders in common with a name, at most two."""
         name = name.removeprefix(self._top)
         if name in self._paths:
             return [name]
         parts = [part for part in name.lower().split("/") if part not in ("", ".")]
         if not parts or ".." in parts:
             return []
-        anywhere = name.startswith("/")  # a path of another machine
-        found = {}
-        for path in self._by_end.get(parts[-1], []):
-            folders = path.lower().split("/")[:-1]
-            shared = _shared(folders, parts[:-1])
-            if shared == len(parts) - 1 or (anywhere and shared == len(folders)):
-                found[path] = shared
-        most = max(found.values(), default=0)
-        return [path for path, shared in found.items() if shared == most]
+        parts.reverse()
+        starts = ["/".join((*parts, ""))]
+        if name.startswith("/"):  # a path of another machine, below any folder of it
+            starts += [
+                "/".join((*parts[:count], "\0"))
+                for count in range(len(parts) - 1, 0, -1)
+            ]
+        return next(filter(None, map(self._with_start, starts)), [])
 
-
-def _shared(one: list[str], other: list[str]) -> int:
-    """Returns how many items at the end of both lists are the same."""
-    count = 0
-    for mine, theirs in zip(reversed(one), reversed(other), strict=False):
-        if mine != theirs:
-            break
-        count += 1
-    return count
+    def _with_start(self, start: str) -> list[str]:
+        first = bisect.bisect_left(self._reversed, start)
+        found = self._reversed[first : first + 2]
+        return [each.rpartition("\0")[2] for each in found if each.startswith(start)]

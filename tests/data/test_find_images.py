@@ -1,6 +1,9 @@
+import time
+
 import pytest
 
 from kmlic.data.find_images import find_images, has_image_suffix
+from kmlic.data.storage import Files
 
 
 def touch(folder, *names):
@@ -68,6 +71,17 @@ def test_does_not_list_a_folder_whose_paths_are_right(tmp_path, monkeypatch):
     module = __import__("kmlic.data.find_images", fromlist=["files_below"])
     monkeypatch.setattr(module, "files_below", None)
     assert find_images(["1.jpg", "2.jpg"], tmp_path).paths == ["1.jpg", "2.jpg"]
+
+
+def test_very_many_files_of_one_name_take_little_work(tmp_path, monkeypatch):
+    files = [f"train/patient{i}/view1.jpg" for i in range(20_000)]
+    monkeypatch.setattr("kmlic.data.find_images.files_below", lambda _: Files(files))
+    started = time.process_time()
+    found = find_images([f"/data/{name}" for name in files], tmp_path)
+    assert found.paths == files and not found.problems
+    lost = [f"chest/{name}" for name in files]
+    assert find_images(lost, tmp_path).paths == lost
+    assert time.process_time() - started < 30  # comparing all pairs takes minutes
 
 
 def test_suffixes_of_images():
