@@ -65,11 +65,13 @@ def near_duplicates(hashes: np.ndarray, *, distance: int = 4) -> list[list[int]]
     edges = np.linspace(0, _BITS, distance + 2).astype(int)
     component = np.arange(len(distinct))
     found: list[np.ndarray] = []
+    kept = 0
     for low, high in itertools.pairwise(edges):
         for pairs in _close_pairs(distinct, int(low), int(high), distance):
             found.append(pairs)
-            if sum(each.shape[1] for each in found) > _MOST_PAIRS:
-                component, found = _connected(component, found), []
+            kept += pairs.shape[1]
+            if kept > _MOST_PAIRS:
+                component, found, kept = _connected(component, found), [], 0
     component = _connected(component, found)[index]
     order = np.argsort(component, kind="stable")
     starts = np.flatnonzero(np.diff(component[order], prepend=-1))
@@ -104,4 +106,5 @@ def _close_pairs(
             break
         one, other = order[equal], order[equal + step]
         close = np.bitwise_count(hashes[one] ^ hashes[other]) <= distance
-        yield np.stack([one[close], other[close]])
+        if close.any():
+            yield np.stack([one[close], other[close]])
