@@ -79,20 +79,21 @@ def hide_known_messages() -> Iterator[None]:
         yield
         return
     command = [sys.executable, "-I", "-S", "-c", _FILTER, _KNOWN]
-    with subprocess.Popen(
+    # Not as a context manager, which would wait for its end without a limit.
+    passing = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C is for this process alone
-    ) as passing:
-        if passing.stdin is not None:
-            os.dup2(passing.stdin.fileno(), _STDERR)
-            passing.stdin.close()
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(original, _STDERR)
-            os.close(original)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                passing.wait(_LONGEST_WAIT)
+    )
+    if passing.stdin is not None:
+        os.dup2(passing.stdin.fileno(), _STDERR)
+        passing.stdin.close()
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(original, _STDERR)
+        os.close(original)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            passing.wait(_LONGEST_WAIT)

@@ -85,3 +85,16 @@ with hide_known_messages():
     print("done")
 """
     assert run(code).stdout == "done\n"
+
+
+def test_does_not_wait_for_a_process_that_keeps_standard_error():
+    code = """
+import subprocess, time
+from kmlic.start_tensorflow import hide_known_messages
+start = time.monotonic()
+with hide_known_messages():
+    other = subprocess.Popen(["sleep", "60"])
+print(time.monotonic() - start)
+other.kill()
+"""
+    assert float(run(code).stdout) < 30

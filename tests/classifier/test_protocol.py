@@ -25,7 +25,7 @@ def test_scores_each_of_few_training_images_once(images):
 
 
 def test_scores_the_validation_images_of_many(images, monkeypatch):
-    monkeypatch.setattr(stage, "_FEW", 10)
+    monkeypatch.setattr(stage, "FEW", 10)
     ((fitted, scored),) = make_protocol(images).folds
     np.testing.assert_array_equal(scored, np.flatnonzero(images.split == 1))
     np.testing.assert_array_equal(fitted, np.flatnonzero(images.split == 0))
