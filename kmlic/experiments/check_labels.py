@@ -80,7 +80,7 @@ def check_labels(
         )
     columns = [labels.names.index(name) for name in names]
     own = [rows.names.index(name) for name in names]
-    targets = rows.targets[scored].toarray()[:, own]
+    targets = rows.dense_targets(scored)[:, own]
     probabilities = probabilities[scored][:, columns]
     found = find_label_errors(targets, probabilities)
     return _LabelReport(rows, scored, names, targets, probabilities, found).check(

@@ -60,6 +60,22 @@ def test_finds_labels_that_were_flipped(flipped):
     assert "Images without a score" not in findings
 
 
+def test_labels_that_are_not_listed_may_be_unknown(flipped):
+    folder, images, (removed, _) = flipped
+    lines = ["ImageID,LabelName,Confidence"]
+    for line in (images / "flipped.csv").read_text().splitlines()[1:]:
+        path, _, labels = line.partition(",")
+        absent = "red" if path != removed else "green"
+        marks = {absent: 0} | dict.fromkeys(labels.split("|"), 1)
+        lines += [f"{path},{name},{mark}" for name, mark in marks.items() if name]
+    (images / "verified.csv").write_text("\n".join(lines))
+    check = check_labels(folder, _inspect(images / "verified.csv"))
+    missing = {f.title: f.rows for f in check.findings}[
+        "Labels that are probably missing"
+    ]
+    assert missing == [[removed, "green", "0.900"]]
+
+
 def test_leaves_out_images_that_the_model_was_fitted_to(run):
     folder, images = run
     trained_on = len(np.load(folder / "train_images.npy"))
