@@ -12,6 +12,7 @@ from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import Boxes
 from kmlic.data.read_json import read_json
 from kmlic.data.reading_options import ReadingOptions
+from kmlic.data.split_name import split_name
 from kmlic.data.storage import parent
 
 Entry = dict[str, Any]
@@ -152,8 +153,11 @@ def _check_box(path: str | Path, number: int, box: list[Any]) -> None:
 
 
 def _extras(image: Entry) -> dict[str, Any]:
-    """Reads what `kmlic data convert` adds to an image."""
-    texts = {name: str(image.get(name, "")) for name in ("split", "group", "caption")}
+    """Reads what `kmlic data convert` adds to an image; null is none."""
+    given = {name: image.get(name) for name in ("split", "group", "caption")}
+    texts = {name: "" if value is None else str(value) for name, value in given.items()}
+    split = split_name(texts["split"])
+    texts["split"] = texts["split"] if split is None else split
     lists = {name: image.get(name, ()) for name in ("unknown", "absent")}
     return texts | {
         name: tuple(map(str, value)) if isinstance(value, list) else ()

@@ -152,6 +152,18 @@ def test_annotations_of_other_images_are_left_out_and_counted(path):
     assert listing.findings[0].rows == [["1", "999"]]
 
 
+def test_reads_splits_and_groups_that_images_have(path):
+    content = copy.deepcopy(CONTENT)
+    for number, image in enumerate(content["images"]):
+        image |= {"split": "val" if number else "TRAIN", "group": None, "caption": None}
+    content["images"][1] |= {"group": 7, "split": "somewhere"}
+    first, second, third, *_ = read_coco(write(path.parent, content), images(path)).rows
+    assert (first.split, first.group, first.caption) == ("train", "", "")
+    assert (second.split, second.group, third.split) == ("somewhere", "7", "validation")
+    with pytest.raises(ValueError, match=r"split must be one of .* got 'somewhere'"):
+        from_coco(path, images(path), **SIZES)
+
+
 def test_ids_that_are_texts_are_in_the_order_of_their_numbers(path):
     content = {
         "images": [{"id": "a", "file_name": "1.jpg"}],
