@@ -9,7 +9,7 @@ from kmlic.data.finding import Finding
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.read_json import read_json
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.data.split_name import split_name
+from kmlic.data.split_name import left_out_splits, split_name
 from kmlic.data.storage import parent
 
 _FIELDS = ("ground_truth", "classifications", "labels")
@@ -72,7 +72,7 @@ def read_fiftyone(path: str | Path, reading: ReadingOptions) -> Listing:
         rows,
         path,
         root,
-        findings=[unlabelled, *found.findings],
+        findings=[unlabelled, left_out_splits(splits), *found.findings],
         summary="FiftyOne: the classifications of each sample",
     )
 

@@ -11,11 +11,10 @@ from kmlic.data.find_images import has_image_suffix
 from kmlic.data.finding import Finding
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.data.split_name import split_name
+from kmlic.data.split_name import left_out_splits, split_name
 from kmlic.data.storage import Files, files_below, is_folder, join, read_file
 
 _MAX_TAGS_BYTES = 1_000_000
-_MAX_IMAGE_BYTES = 2**31 - 1
 # Images, and what holds them, of kinds that are not decoded.
 _OTHER_KINDS = (
     *(".arw", ".cr2", ".cr3", ".dcm", ".dng", ".eps", ".exr", ".ico", ".j2k", ".jp2"),
@@ -54,7 +53,8 @@ def read_folder(path: str | Path, reading: ReadingOptions) -> Listing:
             f"{held or 'no file'}; {files.hidden} hidden files and "
             f"{len(files.broken)} broken links are not looked at."
         )
-    splits = _splits(images, 2 if reading.layout == "tags" else 3)
+    by_folder = _splits(images, 2 if reading.layout == "tags" else 3)
+    splits = by_folder if all(by_folder.values()) else dict.fromkeys(by_folder, "")
     if reading.layout == "tags":
         rows, findings = _read_tags(path, files, images, splits, reading.separator)
         boxed = any(finding.title == _BOXES for finding in findings)
@@ -66,10 +66,18 @@ def read_folder(path: str | Path, reading: ReadingOptions) -> Listing:
         if reading.separator is None:  # else each folder names all labels
             rows, findings = _join_copies(path, rows)
         summary = "images in a folder for each label"
-    if splits:
+    if any(splits.values()):
         summary += ", below a folder for each split"
     return Listing(
-        rows, path, path, findings=[*findings, *_left_out(files)], summary=summary
+        rows,
+        path,
+        path,
+        findings=[
+            *findings,
+            left_out_splits(list(by_folder.values())),
+            *_left_out(files),
+        ],
+        summary=summary,
     )
 
 
@@ -85,12 +93,12 @@ def tags_of(image: str, names: set[str]) -> str | None:
 
 
 def _splits(images: Sequence[str], depth: int) -> dict[str, str]:
-    """Returns folder to split, if all images are below folders named after splits."""
-    parts = [image.split("/") for image in images]
-    if not parts or any(len(each) < depth for each in parts):
-        return {}
-    found = {each[0]: split_name(each[0]) or "" for each in parts}
-    return found if all(found.values()) else {}
+    """Returns image to the split that its top folder is named after, or ""."""
+    parts = {image: image.split("/") for image in images}
+    return {
+        image: (split_name(own[0]) or "") if len(own) >= depth else ""
+        for image, own in parts.items()
+    }
 
 
 def _read_folders(
@@ -98,8 +106,7 @@ def _read_folders(
 ) -> list[ImageRow]:
     rows = []
     for image in images:
-        top, *_, folder, _ = ["", "", *image.split("/")][-3:]
-        top = image.partition("/")[0]
+        folder = image.rpartition("/")[0].rpartition("/")[2]
         names = folder.split(separator) if separator else [folder]
         labels = tuple(name.strip() for name in names)
         problem = ""
@@ -107,10 +114,8 @@ def _read_folders(
             problem = "an image must be in the folder of a label"
         elif not all(labels):
             problem = f"labels must not be empty; got {list(labels)}"
-        split = splits.get(top, "")
-        rows.append(
-            ImageRow(0, image, () if problem else labels, split=split, problem=problem)
-        )
+        own = () if problem else labels
+        rows.append(ImageRow(0, image, own, split=splits[image], problem=problem))
     return rows
 
 
@@ -155,8 +160,8 @@ def _join_copies(
 
 
 def _digest(path: str | Path, image: str) -> bytes:
-    content = read_file(join(path, image), max_bytes=_MAX_IMAGE_BYTES)
-    return hashlib.sha256(content).digest()
+    with Path(join(path, image)).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _read_tags(
@@ -201,9 +206,8 @@ def _read_tags(
                 labels = _tags(texts[image], separator or ",")
         except IndexError:
             problem = f"classes must be in {_CLASSES[0]}; got {texts[image]}"
-        split = splits.get(image.partition("/")[0], "")
         own = tuple(dict.fromkeys(labels))
-        rows.append(ImageRow(0, image, own, split=split, problem=problem))
+        rows.append(ImageRow(0, image, own, split=splits[image], problem=problem))
     return rows, findings
 
 

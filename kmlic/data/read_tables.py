@@ -8,7 +8,7 @@ from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.read_csv import read_csv
 from kmlic.data.read_json_lines import read_json_lines
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.data.split_name import split_name
+from kmlic.data.split_name import folder_split, left_out_splits
 from kmlic.data.storage import files_below, is_folder, join
 
 TABLE_NAMES = ("_classes.csv", "metadata.csv", "metadata.jsonl")
@@ -33,7 +33,7 @@ def read_tables(path: str | Path, reading: ReadingOptions) -> Listing:
     tables = table_names(files_below(path).names)
     if not tables:
         raise ValueError(f"{path} must hold {' or '.join(TABLE_NAMES)}; it does not.")
-    splits = [split_name(name.rpartition("/")[0]) or "" for name in tables]
+    splits = list(map(folder_split, tables))
     listings = []
     for name, split in zip(tables, splits, strict=True):
         read = read_json_lines if name.endswith(".jsonl") else read_csv
@@ -50,7 +50,13 @@ def read_tables(path: str | Path, reading: ReadingOptions) -> Listing:
     names = list(
         dict.fromkeys(name for each in listings for name in each.label_names or ())
     )
-    findings: list[Finding] = []
+    by_folder = [
+        split
+        for split, listing in zip(splits, listings, strict=True)
+        for row in listing.rows
+        if not row.split
+    ]
+    findings = [left_out_splits(by_folder)]
     all_rows: list[ImageRow] = []
     for table, listing in zip(tables, listings, strict=True):
         own = set(listing.label_names or names)

@@ -26,6 +26,9 @@ def test_the_ground_truth_comes_first_and_a_field_can_be_named(tmp_path):
     assert (row.labels, row.split) == (("dog", "sofa"), "validation")
     (row,) = read(tmp_path, [sample], labels_column="predictions").rows
     assert row.labels == ("cat",)
+    listing = read(tmp_path, [sample, {**sample, "filepath": "2.jpg", "tags": []}])
+    assert {row.split for row in listing.rows} == {""}
+    assert {f.title: f.count for f in listing.findings}["Splits that are not used"] == 1
 
 
 def test_labels_may_be_names_numbers_or_lists_by_image(tmp_path):

@@ -149,7 +149,9 @@ def test_folders_of_splits_are_above_those_of_labels(tmp_path):
         ("validation", ("cat",)),
     ]
     write(tmp_path, ["other/cat/4.png"])
-    assert {row.split for row in listing_of(tmp_path).rows} == {""}
+    listing = listing_of(tmp_path)
+    assert {row.split for row in listing.rows} == {""}
+    assert {f.title: f.count for f in listing.findings}["Splits that are not used"] == 3
 
 
 def test_copies_in_the_folders_of_several_labels_are_one_image(tmp_path):

@@ -18,7 +18,22 @@ def test_splits_are_the_folders_of_all_tables(tmp_path):
         "They are unknown for the images of train/_classes.csv."
     )
     (tmp_path / "metadata.csv").write_text("file_name,dog,cat\n1.jpg,1,1")
-    assert {row.split for row in read_tables(tmp_path, ReadingOptions()).rows} == {""}
+    listing = read_tables(tmp_path, ReadingOptions())
+    assert {row.split for row in listing.rows} == {""}
+    assert listing.findings[0].title == "Splits that are not used"
+    assert listing.findings[0].count == 2
+
+
+def test_folders_of_splits_may_be_below_another(tmp_path):
+    for name in ("train", "test"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        table = tmp_path / "data" / name / "metadata.jsonl"
+        table.write_text('{"file_name": "1.jpg", "labels": ["dog"]}')
+    rows = read_tables(tmp_path, ReadingOptions()).rows
+    assert {(row.path, row.split) for row in rows} == {
+        ("data/train/1.jpg", "train"),
+        ("data/test/1.jpg", "test"),
+    }
 
 
 def test_says_what_is_missing(tmp_path):
