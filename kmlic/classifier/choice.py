@@ -101,7 +101,7 @@ def choice(
             mirrored,
             values,
             bootstrap.interval(values),
-            bootstrap.interval(values - floor_values),
+            bootstrap.difference(values, floor_values),
         )
 
     singles = [row((candidate,), False) for candidate in candidates]
@@ -121,7 +121,7 @@ def choice(
     chosen = next(
         each
         for each in rows
-        if bootstrap.interval(top.values - each.values, _LEVEL).low <= 0
+        if bootstrap.difference(top.values, each.values, _LEVEL).low <= 0
     )
     budget.say(
         "choice",

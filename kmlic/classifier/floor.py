@@ -123,8 +123,8 @@ def floor(
 
 def surely_better(bootstrap: Bootstrap, scores: np.ndarray, than: np.ndarray) -> bool:
     """Tells whether scores (2, M, L) are better in nine of ten draws of the images."""
-    gained = bootstrap.values(scores[0]) - bootstrap.values(than[0])
-    return bootstrap.interval(gained, 0.8).low > 0
+    values, other = (bootstrap.values(each[0]) for each in (scores, than))
+    return bootstrap.difference(values, other, 0.8).low > 0
 
 
 def prior_logits(targets: np.ndarray) -> np.ndarray:

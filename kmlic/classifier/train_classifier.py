@@ -431,7 +431,7 @@ def _judge(trained: _Trained, model: keras.Model) -> _Judged:
     )
     values, floor_values = bootstrap.values(own), bootstrap.values(plain)
     standing = _standing(
-        trained, bootstrap.interval(values), bootstrap.interval(values - floor_values)
+        trained, bootstrap.interval(values), bootstrap.difference(values, floor_values)
     )
     return _Judged(
         reports,

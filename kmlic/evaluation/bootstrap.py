@@ -101,7 +101,7 @@ class Bootstrap:
         >>> bootstrap = Bootstrap(targets, Labels(("a", "b", "c")), resamples=200)
         >>> good = bootstrap.values(targets + random.normal(size=targets.shape))
         >>> bad = bootstrap.values(random.normal(size=targets.shape))
-        >>> bootstrap.interval(good - bad).distinguishable
+        >>> bootstrap.difference(good, bad).distinguishable
         True
     """
 
@@ -256,18 +256,27 @@ class Bootstrap:
         return self._known_intervals(metrics), self._known_intervals(own)
 
     def interval(self, values: np.ndarray, level: float = 0.95) -> Interval:
-        """Returns the interval around a value that holds a share `level` of the draws.
+        """Returns the interval of a metric that holds a share `level` of the draws.
 
         Args:
-            values: of all draws, that of the images as they are first; or differences.
+            values: of all draws, 0-1, that of the images as they are first.
             level: 0-1.
         """
-        draws = values[1:][~np.isnan(values[1:])]
-        if not len(draws) or np.isnan(values[0]):
-            return Interval(float(values[0]), np.nan, np.nan)
-        low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-        moved = values[0] - draws.mean()
-        return Interval(float(values[0]), float(low + moved), float(high + moved))
+        own = _interval(values, level)
+        low, high = np.clip([own.low, own.high], 0.0, 1.0)
+        return Interval(own.value, float(low), float(high))
+
+    def difference(
+        self, values: np.ndarray, other: np.ndarray, level: float = 0.95
+    ) -> Interval:
+        """Returns the interval of how much higher a metric is than another one.
+
+        Args:
+            values: of all draws, that of the images as they are first.
+            other: of the same draws.
+            level: 0-1.
+        """
+        return _interval(values - other, level)
 
     def draws(self) -> Iterator[np.ndarray]:
         """Yields how often each image is drawn: (N, R) blocks, first (N, 1) of ones."""
@@ -289,8 +298,7 @@ class Bootstrap:
         for name, values in named.items():
             each = self.interval(values)
             if each.low < each.high:
-                low, high = max(each.low, 0.0), min(each.high, 1.0)
-                found[name] = dataclasses.replace(each, low=low, high=high)
+                found[name] = each
         return found
 
     def _metrics(
@@ -382,6 +390,15 @@ class _Ranked:
         found = np.cumsum(gained, axis=0, dtype=np.float64)
         sums = (gained * _divide(found, called)).sum(axis=0)
         return np.where(found[-1] > 0, _divide(sums, found[-1]), np.nan)
+
+
+def _interval(values: np.ndarray, level: float) -> Interval:
+    draws = values[1:][~np.isnan(values[1:])]
+    if not len(draws) or np.isnan(values[0]):
+        return Interval(float(values[0]), np.nan, np.nan)
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    moved = values[0] - draws.mean()
+    return Interval(float(values[0]), float(low + moved), float(high + moved))
 
 
 def _rank(truth: np.ndarray, scores: np.ndarray) -> Callable[..., np.ndarray] | None:

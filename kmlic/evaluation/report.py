@@ -187,7 +187,7 @@ def _above_half(
         bootstrap.at_thresholds(probabilities, thresholds)
         for thresholds in (labels.thresholds, 0.5)
     )
-    return {name: bootstrap.interval(own[name] - half[name]) for name in own}
+    return {name: bootstrap.difference(own[name], half[name]) for name in own}
 
 
 def _at_thresholds(

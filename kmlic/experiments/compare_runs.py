@@ -125,7 +125,7 @@ def compare_runs(
         },
         differences={
             name: {
-                metric: bootstrap.interval(own[metric] - first[metric])
+                metric: bootstrap.difference(own[metric], first[metric])
                 for metric in first
             }
             for name, own in values.items()

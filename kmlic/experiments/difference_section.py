@@ -31,7 +31,7 @@ def difference_section(experiment: Experiment, rows: Sequence[str]) -> Section:
     means = {name: np.mean(each, axis=0) for name, each in values.items()}
     cells = [(rows[0], f"{100 * means[rows[0]][0]:.2f}", "")]
     for name in rows[1:]:
-        difference = bootstrap.interval(means[name] - means[rows[0]])
+        difference = bootstrap.difference(means[name], means[rows[0]])
         cells.append(
             (name, f"{100 * means[name][0]:.2f}", difference.describe_difference())
         )

@@ -147,8 +147,8 @@ def _standing(experiment: Experiment, run: Run, best: Trained) -> Standing:
         targets, data.labels, groups=data.groups.get("test"), resamples=_RESAMPLES
     )
     other = experiment.trained[plain[0]][best.seed].scores["test"][1]
-    above = bootstrap.values(scores) - bootstrap.values(other)
-    return Standing(best.name, metric, interval, plain[0], bootstrap.interval(above))
+    above = bootstrap.difference(bootstrap.values(scores), bootstrap.values(other))
+    return Standing(best.name, metric, interval, plain[0], above)
 
 
 def _describe(

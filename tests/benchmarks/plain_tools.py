@@ -181,11 +181,11 @@ def _show(rows, metric, console):
     table = Table("fold", *names, "above logistic regression", "s")
     for row in rows:
         bootstrap = row["bootstrap"]
-        above = row["kmlic train"] - row["logistic regression"]
+        both = row["kmlic train"], row["logistic regression"]
         table.add_row(
             str(row["fold"]),
             *(str(bootstrap.interval(row[name])) for name in names),
-            str(bootstrap.interval(above)),
+            str(bootstrap.difference(*both)),
             f"{row['seconds']:.0f}",
         )
     means = [100 * np.mean([row[name][0] for row in rows]) for name in names]

@@ -114,6 +114,15 @@ def test_groups_of_alike_images_widen_the_interval():
     assert grouped.high - grouped.low > 1.5 * (alone.high - alone.low)
 
 
+def test_a_metric_ends_at_one_and_a_difference_does_not():
+    targets, _ = _scored()
+    bootstrap = Bootstrap(targets, LABELS, resamples=100)
+    values = np.array([0.99, *np.linspace(0.9, 1.0, 100)])
+    own = bootstrap.interval(values)
+    assert own.low < 0.99 < own.high == 1
+    assert bootstrap.difference(values, 0 * values).high > 1
+
+
 def test_a_label_with_few_positives_has_no_interval():
     targets, scores = _scored(200)
     targets[:, 0] = 0
@@ -140,7 +149,7 @@ def test_compares_two_thresholds():
     targets, scores = _scored(300)
     bootstrap = Bootstrap(targets, LABELS, resamples=200)
     own, none = bootstrap.metrics(scores), bootstrap.at_thresholds(scores, 1.0)
-    difference = bootstrap.interval(none["CF1"] - own["CF1"])
+    difference = bootstrap.difference(none["CF1"], own["CF1"])
     assert difference.high < 0
     assert "worse" in difference.describe_difference()
 
