@@ -16,6 +16,7 @@ from kmlic.data import MultiLabelData
 from kmlic.data.build_batches import build_batches
 from kmlic.data.decode_plain import Crop, cut
 from kmlic.data.file_pixels import FilePixels
+from kmlic.data.multi_label_data import SPLITS
 from kmlic.labels import Labels
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -168,27 +169,33 @@ def store_images(data: MultiLabelData, folder: Path, source: str) -> Images:
         with atomic_write(digests_path) as temporary:
             temporary.write_text("\n".join(digests))
     digests = digests_path.read_text().split("\n")
-    names = ("train", "validation", "test")
-    targets = np.concatenate([data.targets[name] for name in names]).astype(np.int8)
+    targets = np.concatenate([data.targets[name] for name in SPLITS]).astype(np.int8)
     split = np.repeat(np.arange(3, dtype=np.int8), sizes)
-    paths = [f"{name} {i}" for name in names for i in range(data.sizes[name])]
+    paths = [f"{name} {i}" for name in SPLITS for i in range(data.sizes[name])]
     if data.paths:
-        paths = [path for name in names for path in data.paths[name]]
+        paths = [path for name in SPLITS for path in data.paths[name]]
     return Images(
         source=source,
         labels=data.labels,
         targets=targets,
         split=split,
         paths=tuple(paths),
-        together=(digests,),
+        together=(digests, *_groups(data)),
         side=side,
         image_size=side,
         pixels=StoredPixels(np.load(path, mmap_mode="r")),
         fingerprint=fingerprint(digests, data.labels, targets, split),
-        digests=np.concatenate([data.digests[name] for name in names])
+        digests=np.concatenate([data.digests[name] for name in SPLITS])
         if data.digests
         else None,
     )
+
+
+def _groups(data: MultiLabelData) -> list[list[Hashable]]:
+    """Returns the grouping that a dataset gives, if it gives one."""
+    if not data.groups:
+        return []
+    return [[key or None for split in SPLITS for key in data.groups[split]]]
 
 
 def fingerprint(

@@ -42,6 +42,15 @@ def test_fingerprints_follow_from_pixels_targets_splits_and_boxes(tmp_path):
     assert len({same, *others}) == 5
 
 
+def test_keeps_the_groups_of_a_dataset(tmp_path):
+    data = toy_data(12)
+    assert store_images(data, tmp_path, "toys").groups_of(np.arange(2)) is None
+    own = tuple("aab") + ("",) * 9
+    groups = {"train": own, "validation": own, "test": own}
+    images = store_images(dataclasses.replace(data, groups=groups), tmp_path, "toys")
+    assert images.groups_of(np.arange(4)) == ["a", "a", "b", None]
+
+
 def test_a_dataset_with_other_pixels_is_not_taken_for_the_one_that_was_stored(tmp_path):
     data = toy_data()
     first = store_images(data, tmp_path, "toys")
