@@ -136,16 +136,17 @@ def _fit(
             own = (outside @ dual - centre).reshape(2, len(scored), -1)
             scores[shrinkage].append(own)
     # Within each fold: scores of several models together would also be judged by how
-    # far their scales agree, which favours too little shrinkage.
-    judges = [
-        Bootstrap(targets[scored], labels, metric=metric, resamples=1)
-        for _, scored in protocol.folds
-    ]
+    # far their scales agree, which favours too little shrinkage. One image ranks none.
+    judges = {
+        fold: Bootstrap(targets[scored], labels, metric=metric, resamples=1)
+        for fold, (_, scored) in enumerate(protocol.folds)
+        if len(scored) > 1
+    }
 
     def total(shrinkage: float) -> float:
-        pairs = zip(judges, scores[shrinkage], strict=True)
+        own = scores[shrinkage]
         # A fold without any positive has no mAP.
-        return sum(np.nan_to_num(judge.value(own[0])) for judge, own in pairs)
+        return sum(np.nan_to_num(each.value(own[n][0])) for n, each in judges.items())
 
     best = max(_SHRINKAGES, key=total)
     chosen = np.concatenate(scores[best], axis=1)

@@ -107,3 +107,12 @@ def test_needs_no_other_view_but_few_images(setting, tmp_path, monkeypatch):
     assert candidate.model().output_shape == (None, 3)
     monkeypatch.setattr(stage, "FEW", 10)
     assert not discriminant(*run)
+
+
+def test_is_fitted_to_a_handful_of_images(tmp_path):
+    images = check(write_photos(tmp_path / "photos", 6), tmp_path).images
+    found = features(images, backbone, tmp_path, Budget(5), image_size=64)
+    protocol = make_protocol(images)
+    assert min(len(scored) for _, scored in protocol.folds) == 1
+    (own,) = discriminant(images, found, protocol, backbone, tmp_path, Budget(5))
+    assert np.isfinite(own.logits).all()
