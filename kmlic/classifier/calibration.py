@@ -12,7 +12,6 @@ from kmlic.evaluation.choose_thresholds import choose_thresholds
 from kmlic.evaluation.fit_calibration import fit_calibration
 from kmlic.labels import Labels, to_probabilities
 
-_NUM_PARTS = 5  # of the scores of one validation split
 _FEWEST = 20  # images below which even one number would be luck
 _MOST_SCALED = 20.0  # by which logits are divided or multiplied at most
 
@@ -75,9 +74,9 @@ def calibration(
         logits: (M, L) of the scored images, none of which the model saw.
         targets: (M, L), 1 present, 0 absent, -1 unknown.
         labels: names and groups.
-        protocol: the folds that the scores come from.
+        protocol: the folds that the scores come from, and their parts.
     """
-    parts = _parts(protocol, len(targets))
+    parts = protocol.parts
     fits: dict[str, Callable[[np.ndarray, np.ndarray], Line]] = {
         "temperature": lambda own, truth: _temperature(own, truth, labels)
     }
@@ -105,14 +104,6 @@ def calibration(
     return dataclasses.replace(
         found, labels=own, text=f"{text} {protocol.name}{thresholds}"
     )
-
-
-def _parts(protocol: Protocol, count: int) -> np.ndarray:
-    """Returns the part of each scored image, of which one is left out at a time."""
-    if protocol.cross_validated:
-        sizes = [len(scored) for _, scored in protocol.folds]
-        return np.repeat(np.arange(len(sizes)), sizes)
-    return np.random.default_rng(0).permutation(count) % _NUM_PARTS
 
 
 def log_loss(logits: np.ndarray, targets: np.ndarray, labels: Labels) -> float:

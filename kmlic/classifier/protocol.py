@@ -1,7 +1,6 @@
 """Which images models are fitted to and which they are compared on."""
 
 import dataclasses
-from collections.abc import Hashable, Sequence
 
 import numpy as np
 
@@ -22,10 +21,13 @@ class Protocol:
     Args:
         folds: rows to fit to and rows to score, in pairs.
         scored: the scored rows of all folds, in the order of a candidate's logits.
+        parts: number of the part of each scored row, for what is fitted to scores and
+            judged by scores of the other parts: its fold, if there are several.
     """
 
     folds: tuple[tuple[np.ndarray, np.ndarray], ...]
     scored: np.ndarray
+    parts: np.ndarray
 
     @property
     def cross_validated(self) -> bool:
@@ -53,30 +55,33 @@ def make_protocol(images: Images, *, seed: int = 0) -> Protocol:
     """
     rows = images.training_rows
     given = np.flatnonzero(images.split == VALIDATION)
-    if len(rows) >= FEW and len(given):
-        fit = np.setdiff1d(rows, given)
-        return Protocol(((fit, given),), given)
+    if len(rows) >= FEW:
+        if not len(given):
+            given = rows[_deal(images, rows, _VALIDATION_FOLDS, seed) == 0]
+        fitted = np.setdiff1d(rows, given)
+        parts = _deal(images, given, _NUM_FOLDS, seed)
+        return Protocol(((fitted, given),), given, parts)
+    number = _deal(images, rows, _NUM_FOLDS, seed)
+    folds = tuple(
+        (rows[number != fold], rows[number == fold]) for fold in np.unique(number)
+    )
+    return Protocol(
+        folds, np.concatenate([scored for _, scored in folds]), np.sort(number)
+    )
+
+
+def _deal(images: Images, rows: np.ndarray, wanted: int, seed: int) -> np.ndarray:
+    """Returns each row's fold, of fewer folds where one would have no image."""
+    targets = images.targets[rows]
     groups = [[keys[row] for row in rows] for keys in images.together]
-    wanted = _NUM_FOLDS if len(rows) < FEW else _VALIDATION_FOLDS
     distinct = min(len({*keys} - {None}) + list(keys).count(None) for keys in groups)
     if distinct < 2:
         raise ValueError(
-            f"{images.source} must have training images that can be divided in two, to "
-            f"fit models to one part and compare them on the other; all {len(rows)} "
-            "are copies of one image, or of one group."
+            f"{images.source} must have images that can be divided in two, to fit "
+            f"models to one part and compare them on the other; all {len(rows)} are "
+            "copies of one image, or of one group."
         )
-    number = _deal(images.targets[rows], min(wanted, distinct), groups, seed)
-    folds = [(rows[number != fold], rows[number == fold]) for fold in np.unique(number)]
-    if len(rows) >= FEW:
-        folds = folds[:1]
-    return Protocol(tuple(folds), np.concatenate([scored for _, scored in folds]))
-
-
-def _deal(
-    targets: np.ndarray, wanted: int, groups: Sequence[Sequence[Hashable]], seed: int
-) -> np.ndarray:
-    """Returns each image's fold, of fewer folds where one would have no image."""
-    for count in range(max(wanted, 2), 2, -1):
+    for count in range(min(wanted, distinct), 2, -1):
         try:
             return fold_images(targets, count, groups=groups, seed=seed)
         except ValueError:  # very few images: their labels leave a fold empty

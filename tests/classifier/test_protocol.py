@@ -43,6 +43,24 @@ def test_copies_stay_in_one_fold(images):
         assert not {keys[row] for row in fitted} & {keys[row] for row in scored}
 
 
+@pytest.mark.parametrize("few", [10, 2000])
+def test_copies_stay_in_one_part_of_the_scored_images(images, monkeypatch, few):
+    monkeypatch.setattr(stage, "FEW", few)
+    keys = [f"{row // 2}" for row in range(len(images.targets))]
+    split = np.arange(len(keys)) // 2 % 2  # half of them for the validation
+    copies = dataclasses.replace(images, together=(keys,), split=split.astype("int8"))
+    protocol = make_protocol(copies)
+    assert len(set(protocol.parts)) == 5
+    parts = {}
+    for row, part in zip(protocol.scored, protocol.parts, strict=True):
+        assert parts.setdefault(keys[row], part) == part
+    if protocol.cross_validated:
+        for fold, (_, scored) in enumerate(protocol.folds):
+            np.testing.assert_array_equal(
+                protocol.scored[protocol.parts == fold], scored
+            )
+
+
 def test_takes_fewer_folds_where_one_would_be_empty(images):
     # One image with the first label, one without any and three with the second.
     targets = np.array([[1, 0], [0, 0], [0, 1], [0, 1], [0, 1]], np.int8)
