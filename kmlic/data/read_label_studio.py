@@ -11,7 +11,7 @@ from kmlic.data.finding import Finding
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.read_json import read_json
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.data.storage import parent
+from kmlic.data.storage import is_file, join, parent
 
 # What Label Studio puts before the names of uploaded files.
 _UPLOADED = re.compile(r"[0-9a-f]{8}-")
@@ -79,9 +79,7 @@ def read_label_studio(path: str | Path, reading: ReadingOptions) -> Listing:
     images = [_file(image) for image in rows]
     located = find_images(images, root, suffix=reading.suffix)
     names = [
-        _UPLOADED.sub("", where.rpartition("/")[2], count=1)
-        if where in (name, name.lstrip("/"))
-        else where
+        _without_prefix(where, root) if where in (name, name.lstrip("/")) else where
         for where, name in zip(located.paths, images, strict=True)
     ]
     again = find_images(names, root, suffix=reading.suffix)
@@ -118,6 +116,14 @@ def read_label_studio(path: str | Path, reading: ReadingOptions) -> Listing:
         findings=[*findings, *located.findings],
         summary="Label Studio: the choices of all annotations",
     )
+
+
+def _without_prefix(path: str, root: str | Path) -> str:
+    """Returns the name that a file had before it was uploaded, if it is not there."""
+    name = path.rpartition("/")[2]
+    if not _UPLOADED.match(name) or is_file(join(root, path)):
+        return path
+    return _UPLOADED.sub("", name, count=1)
 
 
 def _image(data: Any, key: str | None) -> str:

@@ -52,6 +52,22 @@ def test_finds_uploaded_images_by_their_own_names(tmp_path):
         )
 
 
+def test_uploaded_images_may_have_kept_their_names(tmp_path):
+    (tmp_path / "0a1b2c3d-1.jpg").touch()
+    (row,) = read(tmp_path, [task([result("Dog")], image="0a1b2c3d-1.jpg")]).rows
+    assert row.path == "0a1b2c3d-1.jpg"
+
+
+def test_images_of_one_name_in_two_folders_stay_apart(tmp_path):
+    names = "1.jpg", "a/1.jpg", "b/1.jpg"
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    rows = read(tmp_path, [task([result("Dog")], image=name) for name in names]).rows
+    assert tuple(row.path for row in rows) == names
+    assert not any(row.problem for row in rows)
+
+
 def test_tasks_without_an_annotation_are_left_out_and_counted(tmp_path):
     listing = read(tmp_path, [task(), task([result("Dog")], image="/2.jpg"), task([])])
     assert len(listing.rows) == 2 and listing.findings[0].count == 1
