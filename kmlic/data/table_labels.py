@@ -84,7 +84,6 @@ class _ListedLabels:
         self._separator = reading.separator
         self._cells: list[Any] = []
         self._parsed: dict[str, tuple[_Names, _Names] | str] = {}
-        self._no_finding = 0
 
     def add(self, index: int, cells: Cells) -> None:
         cell = cells[self._column] if len(cells) else ""
@@ -113,21 +112,25 @@ class _ListedLabels:
             findings += self._doubts(plain, separator)
         separator = separator or DEFAULT_SEPARATOR
         present, unknown, problems = [], [], {}
+        healthy = 0
         for index, cell in enumerate(self._cells):
             try:
                 yes, unsure = self._read(cell, separator)
             except ValueError as error:
                 problems[index] = str(error)
                 yes, unsure = (), ()
+            if _NO_FINDING in yes:
+                healthy += 1
+                yes = tuple(name for name in yes if name != _NO_FINDING)
             present.append(yes)
             unknown.append(unsure)
         self._cells.clear()
-        if self._no_finding:
+        if healthy:
             findings.append(
                 Finding(
                     "note",
                     f"Images labelled {_NO_FINDING}",
-                    self._no_finding,
+                    healthy,
                     "They count as images without labels.",
                 )
             )
@@ -198,7 +201,7 @@ class _ListedLabels:
         present, unknown = [], []
         for name in dict.fromkeys(names):
             if name.lower() == _NO_FINDING.lower():
-                self._no_finding += 1
+                present.append(_NO_FINDING)
             elif name.startswith("?") and name.strip("?"):
                 unknown.append(sys.intern(name[1:].strip()))
             else:

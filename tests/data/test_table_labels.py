@@ -42,9 +42,11 @@ def test_marks_unknown_labels_and_keeps_tags_of_question_marks():
 
 
 def test_no_finding_is_no_label():
-    found = listed("No Finding", "Mass|Edema", name="Finding Labels")
-    assert found.present == [(), ("Mass", "Edema")]
-    assert found.findings[0].title == "Images labelled No Finding"
+    cells = "No Finding", "Mass|Edema", "No Finding", "no finding", ["Mass"]
+    found = listed(*cells, name="Finding Labels")
+    assert found.present == [(), ("Mass", "Edema"), (), (), ("Mass",)]
+    (note,) = found.findings
+    assert (note.title, note.count) == ("Images labelled No Finding", 3)
 
 
 def test_words_as_labels_are_a_warning():
