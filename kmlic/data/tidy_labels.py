@@ -160,7 +160,10 @@ def _read_renames(path: Path) -> dict[str, str]:
             )
         renamed[old] = new
     if not renamed:
-        raise ValueError(f"{path} must rename at least one label; it is empty.")
+        raise ValueError(
+            f"{path} must rename at least one label; it has no row below its header. "
+            "Begin it with the line old,new."
+        )
     return renamed
 
 

@@ -69,6 +69,7 @@ def test_two_columns_may_have_no_header_or_another_one(tmp_path, header):
         ("old,new\nx,y\nx,z\n", r"renames.csv line 3: old must be .* once; got 'x'"),
         ("old,new\n,z\n", r"renames.csv line 2: old must be"),
         ("old,new\n", r"renames.csv must rename at least one label"),
+        ("x,y\n", r"no row below its header. Begin it with the line old,new"),
     ],
 )
 def test_refuses_other_files(tmp_path, text, rule):
