@@ -16,6 +16,7 @@ from kmlic.data.finding import Finding
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.inspect_rows import inspect_rows
 from kmlic.data.multi_label_data import Boxes, SkippedRow
+from kmlic.data.read_csv import read_text_rows
 from kmlic.data.storage import join
 
 SEPARATOR = "|"
@@ -213,19 +214,18 @@ def _need_lists(names: set[str], several: bool) -> bool:
 def _read_corners(listing: Listing) -> dict[int, list[str]]:
     """Reads the boxes to cut out, in columns of a table, by the line of an image."""
     source = Path(listing.source)
-    if source.suffix != ".csv" or not source.is_file():
+    if source.suffix not in (".csv", ".tsv") or not source.is_file():
         return {}
-    with source.open(encoding="utf-8-sig", newline="", errors="replace") as file:
-        reader = csv.reader(file)
-        header = next(reader, [])
-        if not set(_CORNERS) <= set(header):
-            return {}
-        places = [header.index(name) for name in _CORNERS]
-        corners = {}
-        for cells in reader:
-            if len(cells) == len(header):
-                corners[reader.line_num] = [cells[place] for place in places]
-    return corners
+    rows = read_text_rows(source)
+    _, header = next(rows, (1, []))
+    if not set(_CORNERS) <= set(header):
+        return {}
+    columns = [header.index(name) for name in _CORNERS]
+    return {
+        line: [cells[column] for column in columns]
+        for line, cells in rows
+        if len(cells) >= len(header)
+    }
 
 
 def _write_coco(

@@ -45,7 +45,7 @@ def read_csv(path: str | Path, reading: ReadingOptions) -> Listing:
     if not is_file(path):
         raise ValueError(f"{path} must be a CSV file; there is no such file.")
     parquet = os.fspath(path).lower().endswith(".parquet")
-    table = _read_parquet(path) if parquet else _read_text(path)
+    table = _read_parquet(path) if parquet else read_text_rows(path)
     folder = parent(path)
     try:
         root = folder if reading.root is None else reading.root
@@ -64,7 +64,8 @@ def read_csv(path: str | Path, reading: ReadingOptions) -> Listing:
     return listing
 
 
-def _read_text(path: str | Path) -> Iterator[tuple[int, list[Any]]]:
+def read_text_rows(path: str | Path) -> Iterator[tuple[int, list[str]]]:
+    """Yields the line and the cells of each row of a table that is a text file."""
     with open_text(path) as file:
         first = file.readline()
     tabs = os.fspath(path).lower().endswith(".tsv")

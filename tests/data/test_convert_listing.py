@@ -164,6 +164,10 @@ def test_columns_of_what_to_cut_out_are_kept(tmp_path):
     (tmp_path / "in.csv").write_text("\n".join(lines) + "\n")
     convert_listing(read_listing(tmp_path / "in.csv"), tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text().split() == lines
+    semicolons = "\n".join(lines).replace(",", ";").replace("dog", '"\ndog"')
+    (tmp_path / "in.csv").write_text(semicolons + "\n")
+    convert_listing(read_listing(tmp_path / "in.csv"), tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text().split() == lines
 
 
 @pytest.mark.parametrize("kind", ["csv", "json"])
