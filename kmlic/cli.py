@@ -300,7 +300,8 @@ def data(
         raise ValueError("convert must follow data: kmlic data convert IN OUT.")
     for written in (write_splits, report, fixes):
         if written is not None:
-            require_writable(written, inputs=(path, reading.label_names))
+            inputs = (path, reading.label_names, reading.rename)
+            require_writable(written, inputs=inputs)
     require_paths(path, *reading.paths)
     if fixes is not None and model is None:
         raise ValueError(f"`fixes` must come with a model; got fixes={fixes}.")
