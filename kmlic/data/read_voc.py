@@ -1,6 +1,7 @@
 """The images of a folder with annotations in Pascal VOC's XML format."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -24,8 +25,10 @@ def read_voc(path: str | Path, reading: ReadingOptions) -> Listing:
     annotations = [name for name in files if name.lower().endswith(".xml")]
     inside = [name for name in annotations if name.startswith("Annotations/")]
     images = [name for name in files if has_image_suffix(name)]
-    # A filename may lack its suffix.
+    # A filename may lack its suffix, if only one image has it.
+    stems = Counter(name.rpartition(".")[0] for name in images)
     known = {name.rpartition(".")[0]: name for name in images}
+    known = {stem: name for stem, name in known.items() if stems[stem] == 1}
     known |= {name: name for name in images}
     rows = list(_read_rows(path, inside or annotations, known, reading))
     if not rows:
@@ -67,8 +70,8 @@ def _read_rows(
         unknown = hard if reading.difficult == "unknown" else set()
         folder = annotation.rpartition("/")[0]
         beside = f"{folder}/{image}" if folder else image
-        places = [*(f"{each}{image}" for each in _FOLDERS), beside]
-        image = next((files[each] for each in places if each in files), image)
+        likely = [*(f"{each}{image}" for each in _FOLDERS), beside]
+        image = next((files[each] for each in likely if each in files), image)
         yield ImageRow(0, image, tuple(sorted(present)), tuple(sorted(unknown)))
 
 

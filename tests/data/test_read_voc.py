@@ -45,6 +45,17 @@ def test_labels_with_difficult_objects_only_are_what_is_asked(
             assert targets == ([0, 1, target] if odd else [1, 0, 0])
 
 
+def test_a_name_without_a_suffix_is_that_of_one_image(folder):
+    (folder / "Annotations" / "3.xml").write_text(annotation("3", ("dog", 0)))
+    rows = {row.path: row for row in read_voc(folder, ReadingOptions()).rows}
+    assert rows["JPEGImages/3.jpg"].labels == ("dog",)
+    (folder / "JPEGImages" / "3.png").write_bytes(encode(picture(), "PNG"))
+    (problem,) = filter(
+        None, (r.problem for r in read_voc(folder, ReadingOptions()).rows)
+    )
+    assert "must be named by one path; '3' may be JPEGImages/3." in problem
+
+
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
