@@ -136,13 +136,12 @@ def _is_hidden(part: str) -> bool:
     return part.startswith(".") or part == "__MACOSX"
 
 
-def read_file(path: str | Path, *, max_bytes: int, name: str = "") -> bytes:
+def read_file(path: str | Path, *, max_bytes: int) -> bytes:
     """Reads a file that must exist and not be larger than a limit.
 
     Args:
         path: the file.
         max_bytes: largest size, checked before reading.
-        name: what errors call the file; its path when empty.
 
     Raises:
         ValueError: naming the file and the rule it breaks.
@@ -153,20 +152,19 @@ def read_file(path: str | Path, *, max_bytes: int, name: str = "") -> bytes:
             ...
         ValueError: gone.json must exist; there is no such file.
     """
-    name = name or os.fspath(path)
     if _is_local(path):
-        return _read_local(Path(path), max_bytes, name)
+        return _read_local(Path(path), max_bytes)
     import tensorflow as tf
 
     try:
         if not tf.io.gfile.exists(path):
-            raise ValueError(f"{name} must exist; there is no such file.")
+            raise ValueError(f"{path} must exist; there is no such file.")
         if tf.io.gfile.isdir(path):
-            raise ValueError(f"{name} must be a file; it is a folder.")
-        _check_size(tf.io.gfile.stat(path).length, max_bytes, name)
+            raise ValueError(f"{path} must be a file; it is a folder.")
+        _check_size(path, tf.io.gfile.stat(path).length, max_bytes)
         return tf.io.gfile.GFile(path, "rb").read()
     except tf.errors.OpError as error:
-        raise ValueError(f"{name} must be readable; got {error.message}.") from error
+        raise ValueError(f"{path} must be readable; got {error.message}.") from error
 
 
 def read_lines(path: str | Path, *, hint: str = "") -> list[str]:
@@ -265,25 +263,25 @@ def _open_bytes(path: str | Path) -> BinaryIO:
     return io.BytesIO(tf.io.gfile.GFile(path, "rb").read())
 
 
-def _read_local(path: Path, max_bytes: int, name: str) -> bytes:
+def _read_local(path: Path, max_bytes: int) -> bytes:
     """Reads a file of this machine, whose name need not be UTF-8."""
     if not path.exists():
-        raise ValueError(f"{name} must exist; there is no such file.")
+        raise ValueError(f"{path} must exist; there is no such file.")
     if path.is_dir():
-        raise ValueError(f"{name} must be a file; it is a folder.")
+        raise ValueError(f"{path} must be a file; it is a folder.")
     try:
         size = path.stat().st_size
-        _check_size(size, max_bytes, name)
+        _check_size(path, size, max_bytes)
         # What is no file on a disk, such as a device, has the size 0 and is not read.
         return path.read_bytes() if size else b""
     except OSError as error:
-        raise ValueError(f"{name} must be readable; got {error.strerror}.") from error
+        raise ValueError(f"{path} must be readable; got {error.strerror}.") from error
 
 
-def _check_size(size: int, max_bytes: int, name: str) -> None:
+def _check_size(path: str | Path, size: int, max_bytes: int) -> None:
     if size > max_bytes:
         raise ValueError(
-            f"{name} must have at most max_bytes={max_bytes:,} bytes; it has {size:,}."
+            f"{path} must have at most max_bytes={max_bytes:,} bytes; it has {size:,}."
         )
 
 

@@ -7,10 +7,10 @@ from typing import Unpack
 
 import numpy as np
 
-from kmlic.data.decoding import Limits
 from kmlic.data.finding import Finding
 from kmlic.data.inspect_rows import InspectedRows
 from kmlic.data.label_fixes import LabelFix
+from kmlic.data.limits import Limits
 from kmlic.data.storage import join
 from kmlic.data.summarise_image import ImageSummary
 from kmlic.evaluation.label_errors import LabelErrors, find_label_errors

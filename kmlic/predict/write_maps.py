@@ -10,7 +10,8 @@ import keras
 from PIL import Image
 
 from kmlic.atomic_write import atomic_write
-from kmlic.data.decoding import Limits, read_image, resize_images
+from kmlic.data.decoding import read_image, resize_images
+from kmlic.data.limits import Limits
 from kmlic.escape_text import escape_undecodable, guard_cell
 from kmlic.explain import activation_maps, draw_map, find_centers
 from kmlic.labels import Labels

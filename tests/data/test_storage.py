@@ -92,8 +92,8 @@ def test_says_what_is_wrong_with_a_file(tmp_path):
         read_file(tmp_path / "a", max_bytes=4)
     with pytest.raises(ValueError, match="it is a folder"):
         read_file(tmp_path, max_bytes=4)
-    with pytest.raises(ValueError, match="the list must exist"):
-        read_file(tmp_path / "b", max_bytes=4, name="the list")
+    with pytest.raises(ValueError, match="b must exist"):
+        read_file(tmp_path / "b", max_bytes=4)
     with pytest.raises(ValueError, match="scheme 'nowhere' not implemented"):
         read_file("nowhere://a", max_bytes=4)
     with pytest.raises(ValueError, match="nowhere://a must be reachable"):
