@@ -1,6 +1,8 @@
 """The third stage: logistic regression, below which no exported model falls."""
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -29,6 +31,8 @@ _SCALES = (0.0, 0.3)
 # Beyond this, mirror images double the time and teach nothing.
 _MOST_WITH_MIRRORS = 5000
 _MOST_ROTATED = 3000
+# Of the time left; what was not tried then is left out.
+_SHARE_OF_REST = 0.4
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,24 +68,29 @@ def floor(
     takes part, whether each label moves from that strength as far as its number of
     positives supports, and whether rare labels count more, is tried too, and taken
     where it is better in nine of ten draws of the images. Every score is of an image
-    that was not fitted to.
+    that was not fitted to. After two fifths of the time left nothing more is tried;
+    the same call with more minutes tries it.
 
     Args:
         images: of all splits.
         features: of all images.
         protocol: what is fitted and what is scored.
         folder: where the result is kept.
-        budget: pays for it.
+        budget: pays for it, and says how much may be tried.
         metric: by which strengths are chosen.
     """
     name = key(
-        "floor 2", features.fingerprint, metric, *map(np.concatenate, protocol.folds)
+        "floor 3", features.fingerprint, metric, *map(np.concatenate, protocol.folds)
     )
-    known = keep(
-        folder / f"floor-{name}.npz",
-        lambda: _fit(images, features, protocol, metric),
-        budget,
-    )
+    path = folder / f"floor-{name}.npz"
+    if path.exists():
+        with np.load(path, allow_pickle=False) as arrays:
+            ended_early = arrays["stopped_at"] < budget.seconds
+        if ended_early:
+            path.unlink()
+    known = keep(path, lambda: _fit(images, features, protocol, metric, budget), budget)
+    if np.isfinite(known["stopped_at"]):
+        budget.wish("more penalties of logistic regression")
     seconds = float(known["seconds"])
     weights = LinearWeights(known["kernel"], known["bias"])
     earlier = bool(known["scale"])
@@ -144,8 +153,10 @@ def _fit(
     features: Features,
     protocol: Protocol,
     metric: Metric,
+    budget: Budget,
 ) -> dict[str, np.ndarray]:
     rows = images.training_rows
+    clock = _Clock(budget)
     targets = images.targets
     mirrors = len(rows) <= _MOST_WITH_MIRRORS
     bootstrap = Bootstrap(
@@ -158,7 +169,9 @@ def _fit(
     with threadpool_limits(1 if len(rows) <= _MOST_ROTATED // 2 else None):
         problems: list[_Problem] = []
         for scale in _SCALES:
-            problem = _Problem(images, features, protocol, scale, mirrors)
+            if problems and not clock.allows_another_fit():
+                break
+            problem = _Problem(images, features, protocol, scale, mirrors, clock)
             near = problems[0].strengths[0] if problems else _FIRST_STRENGTH
             problem.choose(bootstrap, near)
             problems.append(problem)
@@ -168,7 +181,30 @@ def _fit(
                 best = problem
         best.try_strengths_per_label(bootstrap)
         best.try_class_weights(bootstrap)
-        return best.arrays()
+        return {
+            **best.arrays(),
+            "stopped_at": np.asarray(budget.seconds if clock.stopped else np.inf),
+        }
+
+
+class _Clock:
+    """Tells whether there is time for another fit, and one to all images."""
+
+    def __init__(self, budget: Budget):
+        self._budget = budget
+        self._least = (1 - _SHARE_OF_REST) * budget.left
+        self._longest = 0.0
+        self.stopped = False
+
+    def allows_another_fit(self) -> bool:
+        self.stopped |= self._budget.left - 2 * self._longest < self._least
+        return not self.stopped
+
+    @contextlib.contextmanager
+    def fitting(self) -> Iterator[None]:
+        before = self._budget.left
+        yield
+        self._longest = max(self._longest, before - self._budget.left)
 
 
 class _Problem:
@@ -181,6 +217,7 @@ class _Problem:
         protocol: Protocol,
         scale: float,
         mirrors: bool,
+        clock: _Clock,
     ):
         self.scale = scale
         self._labels = images.labels
@@ -189,6 +226,7 @@ class _Problem:
         self._protocol = protocol
         self._rows = images.training_rows
         self._mirrors = mirrors
+        self._clock = clock
         own = features.pooled[:, self._rows, features.columns(bool(scale))]
         flat = own.reshape(-1, own.shape[-1])
         self._mean = flat.mean(axis=0)
@@ -224,6 +262,8 @@ class _Problem:
         for way in (1, -1):
             place = _STRENGTHS.index(near) + (way if values else 0)
             while 0 <= place < len(_STRENGTHS):
+                if values and not self._clock.allows_another_fit():
+                    break
                 strength = _STRENGTHS[place]
                 own = np.full(len(self._labels), strength)
                 start = self._tried.get(_STRENGTHS[max(place - way, 0)])
@@ -268,7 +308,7 @@ class _Problem:
 
     def try_class_weights(self, bootstrap: Bootstrap) -> None:
         """Lets positives count as much as negatives."""
-        if self._groups:
+        if self._groups or not self._clock.allows_another_fit():
             return
         fitted = self._fit_folds(self.strengths, True, self._fitted)
         scores = self._score(fitted)
@@ -297,10 +337,11 @@ class _Problem:
         weighted: bool,
         start: list[LinearWeights] | None,
     ) -> list[LinearWeights]:
-        return [
-            self._fit_one(rows, strengths, weighted, start[fold] if start else None)
-            for fold, (rows, _) in enumerate(self._protocol.folds)
-        ]
+        with self._clock.fitting():
+            return [
+                self._fit_one(rows, strengths, weighted, start[fold] if start else None)
+                for fold, (rows, _) in enumerate(self._protocol.folds)
+            ]
 
     def _fit_one(
         self,

@@ -66,6 +66,34 @@ def test_finds_what_it_computed(setting):
     np.testing.assert_array_equal(first.candidate.logits, second.candidate.logits)
 
 
+def test_tries_less_where_time_is_over_and_more_with_more_minutes(
+    setting, monkeypatch, tmp_path
+):
+    images, found, protocol, _ = setting
+    tried = []
+    choose = stage._Problem.choose
+
+    def count(self, bootstrap, near):
+        choose(self, bootstrap, near)
+        tried.append(len(self._tried))
+
+    monkeypatch.setattr(stage._Problem, "choose", count)
+    short = Budget(1)
+    short.take_over(61.0)
+    base = floor(images, found, protocol, tmp_path, short)
+    assert tried == [1]
+    assert short.wishes == ["more penalties of logistic regression"]
+    again = Budget(1)
+    floor(images, found, protocol, tmp_path, again)
+    assert tried == [1]  # the same minutes find what there is
+    longer = Budget(5)
+    more = floor(images, found, protocol, tmp_path, longer)
+    assert len(tried) == 3
+    assert min(tried[1:]) > 1
+    assert not longer.wishes
+    assert more.candidate.logits.shape == base.candidate.logits.shape
+
+
 def test_prior_logits_are_smoothed_log_odds():
     targets = np.array([[1, 0], [1, 0], [0, -1]])
     expected = np.log([2.5 / 1.5, 0.5 / 2.5])
