@@ -251,13 +251,11 @@ def fine_tuning(
         seconds += sum(float(member["seconds"]) for member in own)
 
     def model() -> keras.Model:
-        everything = np.arange(len(rows))
-        fitted, scored = position[protocol.folds[0][0]], position[protocol.folds[0][1]]
-        found = (
-            train("all training images", base.weights, everything, everything[:0])
-            if protocol.cross_validated
-            else train("fold 1 of 1", base.fold_weights[0], fitted, scored)
-        )
+        found = own  # of the only fold
+        if protocol.cross_validated:
+            everything = np.arange(len(rows))
+            name = "all training images"
+            found = train(name, base.weights, everything, everything[:0])
         lower, upper = setting.cut()
         heads = []
         for member in found:

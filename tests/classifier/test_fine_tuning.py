@@ -9,7 +9,7 @@ from kmlic.classifier.check import check
 from kmlic.classifier.features import features
 from kmlic.classifier.fine_tuning import fine_tuning
 from kmlic.classifier.floor import floor
-from kmlic.classifier.protocol import make_protocol
+from kmlic.classifier.protocol import Protocol, make_protocol
 from tests.classifier.photos import backbone, write_photos
 
 SIZE = 64
@@ -78,6 +78,32 @@ def test_the_built_model_gives_what_training_left(setting, monkeypatch):
     # Another loss is another training.
     (other,) = _run(setting, loss="asymmetric", positive_weights="frequency")
     assert np.abs(other.logits - candidate.logits).max() > 1e-3
+
+
+def test_pays_once_for_the_network_of_one_split(setting, monkeypatch, tmp_path):
+    images, found, base, protocol, _ = setting
+    monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
+    monkeypatch.setattr(stage, "_FEWEST_EPOCHS", 1)
+    monkeypatch.setattr(stage, "_MOST_EPOCHS", 1)
+    monkeypatch.setattr(stage, "_MOST_MEMBERS", 1)
+    (_, scored), *_ = protocol.folds
+    one = Protocol(protocol.folds[:1], scored, scored % 5)
+    budget = Budget(60)
+    (candidate,) = fine_tuning(
+        images,
+        found,
+        base,
+        one,
+        backbone,
+        tmp_path,
+        budget,
+        settings=ClassifierSettings(),
+        reserve=0.0,
+    )
+    paid = []
+    monkeypatch.setattr(budget, "take_over", paid.append)
+    candidate.model()
+    assert not paid
 
 
 @pytest.mark.parametrize(
