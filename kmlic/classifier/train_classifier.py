@@ -444,13 +444,18 @@ def _judge(trained: _Trained, model: keras.Model) -> _Judged:
 
 def _write_unseen(trained: _Trained, judged: _Judged) -> None:
     images = trained.checked.images
-    if images.digests is not None:
-        write_unseen_scores(
-            trained.folder.draft,
-            trained.labels,
-            digests=images.digests[judged.rows],
-            probabilities=to_probabilities(judged.logits, trained.labels),
-        )
+    if images.digests is None:
+        return
+    digests = images.digests[judged.rows]
+    # The exported model was fitted to a test image that is a copy of a training image.
+    fitted = np.isin(digests, images.digests[images.training_rows])
+    unseen = ~(fitted & np.isin(judged.rows, images.test_rows))
+    write_unseen_scores(
+        trained.folder.draft,
+        trained.labels,
+        digests=digests[unseen],
+        probabilities=to_probabilities(judged.logits[unseen], trained.labels),
+    )
 
 
 def _draw_maps(trained: _Trained, judged: _Judged, model: keras.Model) -> Section:

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
@@ -84,6 +85,26 @@ def test_keeps_intervals_and_scores_by_models_that_did_not_see_the_images(traine
     listing = read_listing(table)
     found = check_labels(place / "run", inspect_rows(listing, check="decode"))
     assert not any(f.title == "Images without a score" for f in found.findings)
+
+
+def test_keeps_no_score_of_a_test_image_that_is_a_copy_of_a_training_image(tmp_path):
+    images = check(write_photos(tmp_path / "photos"), tmp_path).images
+    first, *others = images.test_rows
+    digests = images.digests.copy()
+    digests[first] = digests[images.training_rows[0]]
+    images = dataclasses.replace(images, digests=digests)
+    rows = np.concatenate([images.training_rows, images.test_rows])
+    logits = np.where(rows == first, 9.0, 0.0)[:, None] * np.ones((1, 3))
+    trained = SimpleNamespace(
+        checked=SimpleNamespace(images=images),
+        folder=SimpleNamespace(draft=tmp_path),
+        labels=images.labels,
+    )
+    module = sys.modules["kmlic.classifier.train_classifier"]
+    module._write_unseen(trained, SimpleNamespace(rows=rows, logits=logits))
+    kept, probabilities = read_unseen_scores(tmp_path, images.labels)
+    assert len(kept) == len(images.training_rows) + len(others)
+    assert (probabilities == 0.5).all()
 
 
 def test_evaluating_a_run_repeats_the_test_figures_in_run_json(trained):
