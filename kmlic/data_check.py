@@ -268,6 +268,7 @@ def check_rows(
         _unusable(rows),
         Finding("error", "No usable splits", bool(split_problem), split_problem),
         *_copies(rows, split, splits_are_given),
+        _groups(rows, split),
         *(_near_duplicates(rows, split, near) if near is not None else ()),
         *_labels(rows, counts),
         *_label_pairs(rows, counts, graph_threshold),
@@ -435,6 +436,22 @@ def _copies(rows: InspectedRows, split: np.ndarray, given: bool) -> list[Finding
             copies,
         ),
     ]
+
+
+def _groups(rows: InspectedRows, split: np.ndarray) -> Finding:
+    groups: dict[str, list[int]] = {}
+    for index, row in enumerate(rows.images):
+        if row.group:
+            groups.setdefault(row.group, []).append(index)
+    return _image_sets(
+        "warning",
+        "Groups in several splits",
+        "The splits were given, and have images of one group in training and test: "
+        "scores are too good if these show the same. Give each group one split.",
+        rows,
+        split,
+        [members for members in groups.values() if _splits(split, members) > 1],
+    )
 
 
 def _near_duplicates(

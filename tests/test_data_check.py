@@ -83,6 +83,25 @@ def test_copies_across_given_splits_are_errors_and_in_new_ones_notes(tmp_path):
     ]
 
 
+def test_groups_across_given_splits_are_a_warning(tmp_path):
+    path = write_dataset(tmp_path, 60, kind="JPEG")
+    lines = path.read_text().splitlines()
+    lines = [f"{line},{i // 2 if i else 'group'}" for i, line in enumerate(lines)]
+    write_csv(tmp_path, lines)
+    assert "Groups in several splits" not in found(check_data(path, images="none"))
+    check = check_data(
+        give_splits(path, dict.fromkeys(range(4, 60), "test")), images="none"
+    )
+    finding = found(check)["Groups in several splits"]
+    assert (finding.level, finding.count) == ("warning", 2)
+    assert [row[:3] for row in finding.rows] == [
+        ["1", "001.jpeg", "validation"],
+        ["1", "002.jpeg", "test"],
+        ["2", "003.jpeg", "train"],
+        ["2", "004.jpeg", "test"],
+    ]
+
+
 def test_finds_images_that_look_alike(tmp_path):
     path = write_dataset(tmp_path, 60)
     for row, factor in ((0, 1), (6, 1.05), (20, 0.95)):
