@@ -11,7 +11,7 @@ import shutil
 import socket
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 _log = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ def require_writable(
     path: str | Path,
     *,
     folder_with: str | None = None,
+    suffixes: Sequence[str] = (),
     inputs: Iterable[str | Path | None] = (),
 ) -> None:
     """Raises ValueError unless a file or folder may be written to a path.
@@ -75,6 +76,8 @@ def require_writable(
         path: what is to be written.
         folder_with: None to write a file; to write a folder, the file that an existing
             one must hold, such as run.json.
+        suffixes: endings of which the name must have one; any when empty. So a report
+            never replaces an image.
         inputs: files that are read, and are not to be replaced.
 
     Raises:
@@ -100,17 +103,17 @@ def require_writable(
         allowed = path.is_dir() and (
             (path / folder_with).is_file() or not any(path.iterdir())
         )
-    if not os.path.lexists(path):
-        return
-    if allowed:
-        for each in inputs:
-            if each is not None and Path(each).exists() and path.samefile(each):
-                raise ValueError(f"{given} must not be a file that is read.")
-        return
-    kind = "a file" if path.is_file() else "neither a file nor a folder"
-    if path.is_dir():
-        kind = "a folder" if folder_with is None else "a folder with other files"
-    raise ValueError(f"{given} must be {rule}; it is {kind}.")
+    exists = os.path.lexists(path)
+    if exists and not allowed:
+        kind = "a file" if path.is_file() else "neither a file nor a folder"
+        if path.is_dir():
+            kind = "a folder" if folder_with is None else "a folder with other files"
+        raise ValueError(f"{given} must be {rule}; it is {kind}.")
+    if suffixes and not {Path(given).suffix, path.suffix} <= set(suffixes):
+        raise ValueError(f"{given} must end with {' or '.join(suffixes)}.")
+    for each in inputs if exists else ():
+        if each is not None and Path(each).exists() and path.samefile(each):
+            raise ValueError(f"{given} must not be a file that is read.")
 
 
 @contextlib.contextmanager

@@ -48,7 +48,10 @@ if TYPE_CHECKING:
 _SHOWN = 5
 _SHOWN_LABELS = 200
 _SHOWN_EXAMPLES = 12
-_OUTPUTS = (".csv", ".jsonl")
+# Endings of the files that are written.
+_PREDICTED = (".csv", ".jsonl")
+_TAGGED = (".parquet", ".jsonl")
+_CONVERTED = (".csv", ".json")
 _DOWNLOADED = ("voc2007", "coco2014")  # into a folder that need not exist
 _INTERRUPTED = 130  # what a shell returns for a program ended by Ctrl-C
 # Mistakes of users and faults of the machine; any other error is a bug.
@@ -298,10 +301,10 @@ def data(
     """
     if action == "convert":
         raise ValueError("convert must follow data: kmlic data convert IN OUT.")
-    for written in (write_splits, report, fixes):
+    for written, suffix in ((write_splits, ".csv"), (report, ".html"), (fixes, ".csv")):
         if written is not None:
-            inputs = (path, reading.label_names, reading.rename)
-            require_writable(written, inputs=inputs)
+            read = (path, *reading.paths, splitting)
+            require_writable(written, suffixes=(suffix,), inputs=read)
     require_paths(path, *reading.paths)
     if fixes is not None and model is None:
         raise ValueError(f"`fixes` must come with a model; got fixes={fixes}.")
@@ -376,7 +379,7 @@ def data_convert(
         fixes: CSV file of corrections of labels, as kmlic data check --model writes it,
             to apply first.
     """
-    require_writable(output, inputs=(path, reading.label_names, reading.rename, fixes))
+    require_writable(output, suffixes=_CONVERTED, inputs=(path, *reading.paths, fixes))
     require_paths(path, *reading.paths, fixes)
     from kmlic.data.convert_listing import convert_listing
     from kmlic.data.read_listing import read_with_boxes
@@ -466,7 +469,11 @@ def predict(
         guard: puts an apostrophe before a name in a CSV that a spreadsheet would run as
             a formula, because it starts with = + - @.
     """
-    require_paths(*reading.paths)
+    require_paths(*reading.paths, boxes)
+    read = (*images, *reading.paths, boxes, word_vectors)
+    if output is not None and "://" not in output:
+        suffixes = _PREDICTED if runner is None else _TAGGED
+        require_writable(output, suffixes=suffixes, inputs=read)
     if any(Path(path).suffix for path in images):
         from kmlic.predict.listed_images import listed_images
 
@@ -499,20 +506,17 @@ def predict(
         )
         print(f"{output}: {count} images, {broken} of them broken.")
         return int(0 < count == broken)  # not every runner tells how many there were
-    if output is not None:
-        require_writable(output, inputs=(*images, boxes, word_vectors))
+    if output is not None:  # nor may it be an image that a table lists
+        require_writable(output, inputs=images)
     if maps is not None:
         if labels is not None or runtime not in ("auto", "keras"):
             raise ValueError(
                 "`maps` must come without labels and with the runtime keras; got "
                 f"labels={labels} and runtime={runtime}."
             )
-        require_writable(maps, folder_with="maps.csv", inputs=(*images, boxes))
+        require_writable(maps, folder_with="maps.csv", inputs=read)
     paths = list_images(images)
     require_run(run, "labels.json")
-    require_paths(boxes)
-    if output is not None and Path(output).suffix not in _OUTPUTS:
-        raise ValueError(f"`output` must end with .csv or .jsonl; got output={output}.")
     from kmlic.predict import (
         choose_runtime,
         load_scorer,
@@ -714,7 +718,8 @@ def compare(
         require_paths(dataset)
     require_paths(data_dir if dataset not in _DOWNLOADED else None, *reading.paths)
     if output is not None:
-        require_writable(output, inputs=(dataset,))
+        read = (dataset, *reading.paths)
+        require_writable(output, suffixes=(".json",), inputs=read)
     start_tensorflow()
     from kmlic.experiments import compare_runs
 

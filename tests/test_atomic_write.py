@@ -112,10 +112,15 @@ def test_says_where_nothing_can_be_written(tmp_path, monkeypatch):
         require_writable(tmp_path / "pipe.csv")
     with pytest.raises(ValueError, match=r"file must not be a file that is read"):
         require_writable(tmp_path / "file", inputs=(None, tmp_path / "file"))
+    require_writable(tmp_path / "a.csv", suffixes=(".csv", ".jsonl"))
+    (tmp_path / "link.html").symlink_to("photo.jpg")
+    for name in ("photo.jpg", "link.html"):
+        with pytest.raises(ValueError, match=rf"{name} must end with \.html\."):
+            require_writable(tmp_path / name, suffixes=(".html",))
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(ValueError, match="no permission to write in"):
         require_writable(tmp_path / "a/b.csv")
-    assert _names(tmp_path) == ["file", "pipe.csv"]
+    assert _names(tmp_path) == ["file", "link.html", "pipe.csv"]
 
 
 def test_what_killed_processes_left_is_removed(tmp_path):

@@ -153,7 +153,23 @@ def test_says_in_one_sentence_what_cannot_be_done(
         (["data", "check", "{images}", "--report", "{images}"], "it is a folder"),
         (["data", "check", "{images}", "--write_splits", "{images}"], "it is a folder"),
         (["data", "check", "{csv}", "--write_splits", "{csv}"], "a file that is read"),
+        (["data", "check", "{csv}", "--report", "{image}"], "must end with .html."),
+        (["data", "check", "{csv}", "--fixes", "{image}"], "must end with .csv."),
+        (
+            ["data", "check", "{image}", "--splitting", "{csv}", "--fixes", "{csv}"],
+            "a file that is read",
+        ),
+        (["data", "convert", "{csv}", "{image}"], "must end with .csv or .json."),
         (["predict", "absent", "{images}", "--output", "{images}"], "it is a folder"),
+        (["predict", "absent", "{csv}", "--output", "{csv}"], "a file that is read"),
+        (
+            ["predict", "absent", "{image}", "--boxes", "{csv}", "--output", "{csv}"],
+            "a file that is read",
+        ),
+        (
+            ["predict", "absent", "{image}", "--runner", "x", "--output", "{image}"],
+            "must end with .parquet or .jsonl.",
+        ),
         (["predict", "absent", "{images}", "--output", "{csv}/a.csv"], "not a folder"),
     ],
 )
@@ -163,7 +179,7 @@ def test_writes_over_nothing_else_and_says_so_first(
     table = image.with_name("labels.csv")
     table.write_text("path,labels\n")
     monkeypatch.setitem(sys.modules, "kmlic.data_check", None)  # is not reached
-    names = {"images": image.parent, "csv": table}
+    names = {"image": image, "images": image.parent, "csv": table}
     assert cli.main([argument.format(**names) for argument in command]) == 2
     assert sentence in capsys.readouterr().err
     assert image.exists() and table.exists()
@@ -245,6 +261,9 @@ def test_compares_runs(run, tmp_path, monkeypatch, capsys):
     assert asked["folders"] == [str(run), str(other)]
     assert cli.main(["compare", str(run)]) == 2
     assert cli.main([*command, "absent.csv"]) == 2
+    assert cli.main([*command, "--output", str(tmp_path / "photo.jpg")]) == 2
+    assert cli.main([*command, str(output), "--output", str(output)]) == 2
+    assert "found.json must not be a file that is read" in capsys.readouterr().err
 
 
 def test_predicts_with_the_runtime_of_choice(run, image, capsys):

@@ -60,9 +60,7 @@ def convert_listing(
         ['path,labels,split', 'a.jpg,dog|sofa,train']
     """
     output = Path(output)
-    if output.suffix not in (".csv", ".json"):
-        raise ValueError(f"`output` must end with .csv or .json; got {output}.")
-    require_writable(output, inputs=(listing.source,))
+    require_writable(output, suffixes=(".csv", ".json"), inputs=(listing.source,))
     inspected = inspect_rows(listing, check="none")
     rows, skipped = list(inspected.images), list(inspected.skipped)
     bare: list[ImageRow] = []

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from kmlic.atomic_write import atomic_write
+from kmlic.atomic_write import atomic_write, require_writable
 from kmlic.escape_text import escape_undecodable, guard_cell
 from kmlic.labels import Labels
 from kmlic.predict.predict_paths import Prediction
@@ -41,10 +41,7 @@ def write_predictions(
         ValueError: before any prediction is made, if the suffix is neither.
     """
     path = Path(path)
-    if path.suffix not in (".csv", ".jsonl"):
-        raise ValueError(
-            f"`path` must end with .csv or .jsonl; got path={str(path)!r}."
-        )
+    require_writable(path, suffixes=(".csv", ".jsonl"))
     counts = [0, 0, 0]
 
     def counted() -> Iterator[Prediction]:
