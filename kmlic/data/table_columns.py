@@ -110,23 +110,10 @@ def choose_columns(
     def first(wanted: Iterable[str]) -> int | None:
         return next((keys.index(name) for name in wanted if name in keys), None)
 
-    def holds_marks(column: int) -> bool:
-        cells = {cell_text(row[column]) for _, row in looked_at if column < len(row)}
-        marks = {MARKS.get(cell) for cell in cells} - {BLANK}
-        return bool(marks) and None not in marks
-
-    def asked_for(option: str, name: str | None) -> int | None:
-        if name is None or name in header:
-            return None if name is None else header.index(name)
-        if column_key(name) in keys:
-            return keys.index(column_key(name))
-        raise ValueError(
-            f"{source} row 1: `{option}` must name a column; there is no column "
-            f"{name!r}{did_you_mean(name, named)} The columns are "
-            f"{shorten_header(named)}."
-        )
-
-    path = asked_for("path_column", reading.path_column)
+    path, labels, group = (
+        _asked_for(source, header, option, getattr(reading, option))
+        for option in ("path_column", "labels_column", "group_column")
+    )
     for choice in (first(_PATH), _path_by_cells(header, looked_at), first((_ID,))):
         path = choice if path is None else path
     if path is None:
@@ -137,14 +124,12 @@ def choose_columns(
         )
     index = {i for i, key in enumerate(keys) if _INDEX.fullmatch(key)} - {path}
     names_of_images = {i for i, key in enumerate(keys) if key in (*_PATH, _ID)}
-    labels = asked_for("labels_column", reading.labels_column)
-    group = asked_for("group_column", reading.group_column)
     split, caption = first(_SPLIT), first(("caption",))
     is_valid = first(("is_valid",)) if split is None else None
     reserved = {path, split, caption, is_valid, group, *index, *names_of_images}
     reserved |= {i for i, key in enumerate(keys) if key in _CORNERS}
     others = [i for i in range(len(keys)) if i not in reserved]
-    marks = [i for i in others if holds_marks(i)]
+    marks = [i for i in others if _holds_marks(looked_at, i)]
     findings = []
     if labels is None:
         labels = first((*SEVERAL, *_ONE))
@@ -152,15 +137,7 @@ def choose_columns(
             labels = None
     if group is None and (group := first(("group",))) is not None:
         if labels is None and group in marks and len(marks) > 1:
-            findings.append(
-                Finding(
-                    "warning",
-                    "A column named group that is read as a label",
-                    1,
-                    "It holds 0 and 1 only, as the labels do. With --group_column "
-                    f"{header[group]} its images stay in one split.",
-                )
-            )
+            findings.append(_group_as_label(header[group]))
             group = None
         else:
             others = [i for i in others if i != group]
@@ -191,6 +168,38 @@ def choose_columns(
         confidence,
         f"a table: images in the column {header[path]}, ",
         tuple(findings),
+    )
+
+
+def _asked_for(
+    source: str | Path, header: Sequence[str], option: str, name: str | None
+) -> int | None:
+    """Returns the column that an option names, None if it names none."""
+    if name is None or name in header:
+        return None if name is None else header.index(name)
+    keys = [column_key(own) for own in header]
+    if column_key(name) in keys:
+        return keys.index(column_key(name))
+    named = [own for own in header if own]
+    raise ValueError(
+        f"{source} row 1: `{option}` must name a column; there is no column "
+        f"{name!r}{did_you_mean(name, named)} The columns are {shorten_header(named)}."
+    )
+
+
+def _holds_marks(looked_at: Sequence[tuple[int, Cells]], column: int) -> bool:
+    cells = {cell_text(row[column]) for _, row in looked_at if column < len(row)}
+    marks = {MARKS.get(cell) for cell in cells} - {BLANK}
+    return bool(marks) and None not in marks
+
+
+def _group_as_label(name: str) -> Finding:
+    return Finding(
+        "warning",
+        "A column named group that is read as a label",
+        1,
+        "It holds 0 and 1 only, as the labels do. With --group_column "
+        f"{name} its images stay in one split.",
     )
 
 
