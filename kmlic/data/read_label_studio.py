@@ -48,27 +48,7 @@ def read_label_studio(path: str | Path, reading: ReadingOptions) -> Listing:
     without = []
     several = set()
     for number, task in enumerate(tasks, start=1):
-        if not isinstance(task, dict):
-            raise ValueError(f"{path} row {number}: a task must be an object.")
-        minimal = "data" not in task
-        data = task if minimal else task["data"]
-        image = _image(data, reading.path_column)
-        if not image:
-            raise ValueError(
-                f"{path} row {number}: a task must name an image; got "
-                f"{sorted(data) if isinstance(data, dict) else data!r}. Name its key "
-                "with --path_column."
-            )
-        try:
-            found = list(
-                _minimal_labels(task, reading.labels_column)
-                if minimal
-                else _labels(task, reading.labels_column)
-            )
-        except (AttributeError, TypeError) as error:
-            raise ValueError(
-                f"{path} row {number}: must be a task of Label Studio; got {error}."
-            ) from error
+        image, found = _read_task(path, number, task, reading)
         if not found:
             without.append([str(number), image])
             continue
@@ -116,6 +96,29 @@ def read_label_studio(path: str | Path, reading: ReadingOptions) -> Listing:
         findings=[*findings, *located.findings],
         summary="Label Studio: the choices of all annotations",
     )
+
+
+def _read_task(
+    path: str | Path, number: int, task: Any, reading: ReadingOptions
+) -> tuple[str, list[list[str]]]:
+    """Returns the image of a task, and the labels of each of its annotations."""
+    if not isinstance(task, dict):
+        raise ValueError(f"{path} row {number}: a task must be an object.")
+    data = task.get("data", task)
+    image = _image(data, reading.path_column)
+    if not image:
+        raise ValueError(
+            f"{path} row {number}: a task must name an image; got "
+            f"{sorted(data) if isinstance(data, dict) else data!r}. Name its key "
+            "with --path_column."
+        )
+    read = _labels if "data" in task else _minimal_labels
+    try:
+        return image, list(read(task, reading.labels_column))
+    except (AttributeError, TypeError) as error:
+        raise ValueError(
+            f"{path} row {number}: must be a task of Label Studio; got {error}."
+        ) from error
 
 
 def _without_prefix(path: str, root: str | Path) -> str:
