@@ -61,20 +61,14 @@ def find_images(
         return FoundImages(plain, {}, ())
     files = _Files(root)
     paths, problems, changed = [], {}, []
-    names_of: dict[str, str] = {}
     for index, (name, given) in enumerate(zip(plain, names, strict=True)):
         found = files.find(name)
         added = name.startswith("/") and not given.startswith("/")
         paths.append(found[0] if found else given if added else name)
-        other = names_of.setdefault(paths[-1], given)
         if len(found) > 1:
             problems[index] = (
                 f"an image must be named by one path; {given!r} may be {found[0]} or "
                 f"{found[1]}"
-            )
-        elif other != given:
-            problems[index] = (
-                f"an image must have one name; {given!r} and {other!r} are {paths[-1]}"
             )
         elif found and found[0] != given:
             changed.append([given, found[0]])

@@ -1,10 +1,11 @@
 """The images and labels in the rows of a table."""
 
 import itertools
-from collections.abc import Iterable
+import posixpath
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from kmlic.data.find_images import find_images, has_image_suffix
+from kmlic.data.find_images import FoundImages, find_images, has_image_suffix
 from kmlic.data.finding import Finding
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.reading_options import ReadingOptions
@@ -17,7 +18,7 @@ from kmlic.data.table_columns import (
     headerless_columns,
     shorten_header,
 )
-from kmlic.data.table_labels import LabelReader, make_label_reader
+from kmlic.data.table_labels import LabelReader, TableLabels, make_label_reader
 
 _LOOKED_AT = 1000
 _SHOWN = 1000
@@ -56,8 +57,12 @@ def read_table(
     labels = make_label_reader(source, columns, reading)
     for line, cells in rows:
         images.add(line, cells, labels)
-    given = labels.finish()
+    given = labels.finish(images.lines)
     found = find_images(images.names, root, suffix=reading.suffix)
+    same = _same_images(found)
+    for index, others in same.items():
+        images.join(index, others, given)
+    repeated = {index for others in same.values() for index in others}
     listed = [
         ImageRow(
             images.lines[i],
@@ -73,6 +78,7 @@ def read_table(
             absent=given.absent[i] if given.absent else (),
         )
         for i in range(len(images.names))
+        if i not in repeated
     ]
     findings = [*columns.findings, *images.findings(), *given.findings]
     return Listing(
@@ -84,6 +90,18 @@ def read_table(
         unlisted="unknown" if given.absent else "absent",
         summary=f"{columns.summary}{given.summary}",
     )
+
+
+def _same_images(found: FoundImages) -> dict[int, list[int]]:
+    """Returns the index of an image to those of its path's other spellings."""
+    first: dict[str, int] = {}
+    same: dict[int, list[int]] = {}
+    for index, path in enumerate(found.paths):
+        if path and index not in found.problems:
+            known = first.setdefault(posixpath.normpath(path), index)
+            if known != index:
+                same.setdefault(known, []).append(index)
+    return same
 
 
 class _Images:
@@ -131,6 +149,25 @@ class _Images:
             cells = ()
         labels.add(index, cells)
 
+    def join(self, index: int, others: Sequence[int], given: TableLabels) -> None:
+        """Adds what the rows of other spellings of a path say about its image."""
+        members = (index, *others)
+        self._again[index] = 1
+        lines = [self._lines.get(i, [self.lines[i]]) for i in members]
+        self._lines[index] = sorted(itertools.chain(*lines))
+        for texts in (self.captions, self.groups, self.problems, given.problems):
+            known = [texts[i] for i in members if i in texts]
+            if known:
+                texts[index] = known[0]
+        for other in others:
+            self._again[other] = 0
+            self._lines.pop(other, None)
+            try:
+                self._set_split(index, self.splits.get(other, ""))
+            except ValueError as error:
+                self.problems.setdefault(index, str(error))
+        given.join(members)
+
     def findings(self) -> list[Finding]:
         count = self._again.count(1)
         if not count:
@@ -175,6 +212,9 @@ class _Images:
                     f"is_valid must be True or False; got {cells[columns.is_valid]!r}"
                 )
             split = "validation" if mark == PRESENT else "train"
+        self._set_split(index, split)
+
+    def _set_split(self, index: int, split: str | None) -> None:
         if split and self.splits.setdefault(index, split) != split:
             raise ValueError(
                 f"an image must be in one split; got {self.splits[index]} and {split}"

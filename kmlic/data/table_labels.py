@@ -32,10 +32,12 @@ from kmlic.data.table_columns import (
 
 _NO_FINDING = "No Finding"
 # Share of other cells from which a column does not hold marks of a label.
-_OTHER_CELLS = 0.1
+_OTHER_CELLS = 0.5
 _SHOWN = 1000
 _MAX_LITERAL = 100_000
 _GLUED = re.compile(r"(['\"])\s+(?=['\"])")  # as NumPy prints arrays of texts
+
+_NUMBERED = re.compile(r"(label|tag|class|category)[\s_.-]*\d+")
 
 _Names = tuple[str, ...]
 
@@ -43,13 +45,23 @@ _Names = tuple[str, ...]
 class TableLabels(NamedTuple):
     """Holds the labels of each image."""
 
-    present: Sequence[_Names]
-    unknown: Sequence[_Names]
+    present: list[_Names]
+    unknown: list[_Names]
     problems: dict[int, str]
     summary: str
     findings: Sequence[Finding] = ()
     label_names: _Names | None = None
-    absent: Sequence[_Names] = ()
+    absent: list[_Names] | None = None
+
+    def join(self, members: Sequence[int]) -> None:
+        """Adds the labels of several indices at the first of them."""
+        first = members[0]
+        present = dict.fromkeys(name for i in members for name in self.present[i])
+        for rows in (self.unknown, self.absent):
+            if rows:
+                names = dict.fromkeys(name for i in members for name in rows[i])
+                rows[first] = tuple(name for name in names if name not in present)
+        self.present[first] = tuple(present)
 
 
 class LabelReader(Protocol):
@@ -58,8 +70,8 @@ class LabelReader(Protocol):
     def add(self, index: int, cells: Cells) -> None:
         """Adds a row of an image; without cells if the row breaks a rule."""
 
-    def finish(self) -> TableLabels:
-        """Returns the labels of all images."""
+    def finish(self, lines: Sequence[int]) -> TableLabels:
+        """Returns the labels of all images, which are in these lines."""
         ...
 
 
@@ -101,7 +113,7 @@ class _ListedLabels:
         else:
             self._cells[index] = [self._cells[index], cell]
 
-    def finish(self) -> TableLabels:
+    def finish(self, lines: Sequence[int]) -> TableLabels:
         texts = {cell for cell in self._flat() if isinstance(cell, str)}
         plain = [text for text in texts if _as_list(text) is None]
         findings = []
@@ -258,7 +270,7 @@ class _VerifiedLabels:
         else:
             self._unsure += 1
 
-    def finish(self) -> TableLabels:
+    def finish(self, lines: Sequence[int]) -> TableLabels:
         present = [tuple(n for n, mark in own.items() if mark) for own in self._marks]
         absent = [tuple(n for n, m in own.items() if not m) for own in self._marks]
         self._marks.clear()
@@ -289,6 +301,7 @@ class _MarkedLabels:
         self._path = columns.path
         self._columns = columns.marks
         self._blank = reading.blank
+        self._ignored = set(reading.ignore_labels)
         self._shared: dict[Any, Any] = {}
         self._present: list[tuple[int, ...]] = []
         self._blanks: list[tuple[int, ...]] = []
@@ -325,8 +338,8 @@ class _MarkedLabels:
         if others:
             self._others.setdefault(index, {}).update(others)
 
-    def finish(self) -> TableLabels:
-        kept, left_out = self._label_columns()
+    def finish(self, lines: Sequence[int]) -> TableLabels:
+        kept, left_out = self._label_columns(lines)
         names = {column: self._header[column] for column in kept}
         shared: dict[Any, _Names] = {}
 
@@ -338,11 +351,15 @@ class _MarkedLabels:
 
         problems = {}
         for index, others in self._others.items():
-            wrong = [column for column in others if column in names]
+            wrong = [
+                column
+                for column in others
+                if column in names and names[column] not in self._ignored
+            ]
             if wrong:
                 problems[index] = (
-                    f"the label {names[wrong[0]]!r} must be 1, 0, -1 or empty; got "
-                    f"{others[wrong[0]]!r}"
+                    f"column {names[wrong[0]]}: {others[wrong[0]]!r} is not 1, 0 or "
+                    "-1. Correct it, or leave the column out with --ignore_labels"
                 )
         present = [named(columns) for columns in self._present]
         unknown = []
@@ -365,7 +382,7 @@ class _MarkedLabels:
             tuple(names.values()),
         )
 
-    def _label_columns(self) -> tuple[list[int], list[int]]:
+    def _label_columns(self, lines: Sequence[int]) -> tuple[list[int], list[int]]:
         """Returns the columns that hold marks, and those that hold something else."""
         total = len(self._present)
         blanks: Counter[int] = Counter()
@@ -377,19 +394,32 @@ class _MarkedLabels:
         left_out: list[int] = []
         for column in self._columns:
             filled = total - blanks[column]
-            strange = others[column] > _OTHER_CELLS * filled
+            strange = others[column] >= _OTHER_CELLS * filled
             (left_out if strange or not filled else kept).append(column)
         if not kept:
             named = [self._header[i] for i in left_out if self._header[i]]
             named_columns = shorten_header(self._header)
+            example = ""
+            for index, cells in sorted(self._others.items())[:1]:
+                column, cell = next(iter(cells.items()))
+                example = (
+                    f" Row {lines[index]}, column {self._header[column]}: {cell!r} is "
+                    "not 1, 0 or -1."
+                )
             raise ValueError(
                 f"{self._source} row 1: no column `labels`{_likely_labels(named)} "
                 "Name the column of labels with --labels_column, or write 1 and 0 into "
-                f"a column for each label; the columns are {named_columns}."
+                f"a column for each label; the columns are {named_columns}.{example}"
             )
         return kept, left_out
 
 
 def _likely_labels(names: Sequence[str]) -> str:
+    numbered = [name for name in names if _NUMBERED.fullmatch(name.lower())]
+    if len(numbered) > 1:
+        return (
+            f"; {', '.join(map(repr, numbered[:5]))} look like parts of it. Join them "
+            "in one column, with '|' between labels."
+        )
     hints = (did_you_mean(name, names) for name in SEVERAL)
     return next((hint for hint in hints if hint != "."), ".")

@@ -47,10 +47,10 @@ def test_a_name_that_may_be_two_files_is_a_problem(tmp_path):
     assert 1 not in found.problems
 
 
-def test_two_names_of_one_file_are_a_problem(tmp_path):
+def test_two_names_of_one_file_are_one_path(tmp_path):
     touch(tmp_path, "a/1.jpg")
     found = find_images(["1", "a/1.jpg"], tmp_path)
-    assert "'a/1.jpg' and '1' are a/1.jpg" in found.problems[1]
+    assert found.paths == ["a/1.jpg", "a/1.jpg"] and found.problems == {}
 
 
 def test_adds_a_suffix_where_there_is_none(tmp_path):

@@ -267,7 +267,7 @@ def test_a_cell_of_a_label_is_1_0_minus_1_or_empty(tmp_path):
     write_dataset(tmp_path)
     lines = ["path,a,b", *(f"{row:03}.png,1,0" for row in range(30))]
     lines[4] = "003.png,1,yes"
-    with pytest.raises(ValueError, match=r"row 5: the label 'b' must be .* got 'yes'"):
+    with pytest.raises(ValueError, match=r"row 5: column b: 'yes' is not 1, 0 or -1"):
         from_csv(write_csv(tmp_path, lines), **SIZES)
 
 

@@ -73,3 +73,28 @@ def test_a_table_may_have_no_header(tmp_path):
     assert (second.labels, second.split) == ((), "")
     (row,) = read(tmp_path, ("1.jpg", "dog|cat")).rows
     assert row.labels == ("dog", "cat")
+
+
+def test_spellings_of_one_path_are_one_image(tmp_path):
+    (tmp_path / "2.jpg").touch()
+    rows = (
+        ("1.jpg", "dog", "train"),
+        ("./1.jpg", "cat", ""),
+        ("2", "dog", ""),
+        ("2.jpg", "?cat", "val"),
+        (f"{tmp_path}/2.jpg", "owl", "test"),
+    )
+    listing = read(tmp_path, ("path", "labels", "split"), *rows)
+    first, second = listing.rows
+    assert (first.path, first.labels, first.split) == ("1.jpg", ("dog", "cat"), "train")
+    assert (second.row, second.labels, second.unknown) == (4, ("dog", "owl"), ("cat",))
+    assert second.problem == "an image must be in one split; got validation and test"
+    again = next(f for f in listing.findings if f.title == "Images in several rows")
+    assert again.rows == [["1.jpg", "2, 3"], ["2", "4, 5, 6"]]
+
+
+def test_spellings_of_one_path_join_columns_of_one_label(tmp_path):
+    header = ("path", "dog", "cat")
+    rows = ("1.jpg", "1", "0"), ("./1.jpg", "0", "1"), ("2.jpg", "0", "-1")
+    first, second = read(tmp_path, header, *rows).rows
+    assert first.labels == ("dog", "cat") and second.unknown == ("cat",)

@@ -9,7 +9,7 @@ def read(columns, *rows, indices=None, **options):
     reader = make_label_reader("a.csv", columns, ReadingOptions(**options))
     for index, cells in zip(indices or range(len(rows)), rows, strict=True):
         reader.add(index, cells)
-    return reader.finish()
+    return reader.finish(range(2, 2 + len(rows)))
 
 
 def listed(*cells, name="labels", **options):
@@ -81,8 +81,26 @@ def test_a_few_other_cells_are_problems_of_their_rows():
     rows = [("x", "1", "0", "1", "0")] * 20 + [("x", "maybe", "0", "0", "0")]
     found = marked(*rows)
     assert found.problems == {
-        20: "the label 'dog' must be 1, 0, -1 or empty; got 'maybe'"
+        20: "column dog: 'maybe' is not 1, 0 or -1. Correct it, or leave the column "
+        "out with --ignore_labels"
     }
+    assert marked(*rows, ignore_labels=("dog",)).problems == {}
+
+
+def test_an_odd_cell_of_a_short_table_keeps_its_label():
+    found = marked(
+        ("x", "1", "0", "1", ""), ("x", "x", "0", "9", ""), ("x", "0", "1", "9", "")
+    )
+    assert found.label_names == ("dog", "cat")
+    assert "column dog: 'x'" in found.problems[1]
+
+
+def test_columns_of_other_words_only_are_an_error_with_a_cell():
+    with pytest.raises(ValueError, match="Row 2, column dog: 'yes' is not 1, 0 or -1"):
+        marked(("x", "yes", "no", "61", ""))
+    columns = TableColumns(("path", "label1", "label2"), 0, marks=(1, 2))
+    with pytest.raises(ValueError, match=r"'label1', 'label2' look .* Join them"):
+        read(columns, ("x", "dog", "cat"))
 
 
 def test_rows_of_an_image_with_columns_are_joined():
