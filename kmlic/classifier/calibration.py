@@ -58,12 +58,12 @@ def calibration(
 ) -> Calibration:
     """Fits a scale and a shift to the logits of images that a model did not see.
 
-    Tried are one scale for all logits (temperature), and one scale and shift for each
-    label that has 20 positives and negatives (Platt's); for exclusive groups the
-    former alone, and for fewer than 20 images neither. Each is judged by the log loss
-    of images that it was not fitted to, and the best is taken if it is lower than
-    without. The order of a label's scores stays. An isotonic calibration is not tried:
-    its steps make ties, and no layer exports it.
+    Two calibrations are tried: one scale for all logits (temperature), and one scale
+    and shift for each label that has 20 positives and negatives (Platt's). Exclusive
+    groups try the first one only, fewer than 20 images none. Each is judged by the log
+    loss of images that it was not fitted to; the best one is taken if its loss is
+    lower than without calibration. The order of a label's scores stays. An isotonic
+    calibration is not tried: its steps make ties, and no layer exports it.
 
     Thresholds are tuned on the calibrated probabilities, and taken if they are better
     in CF1 than 0.5 on images that they were not tuned on.

@@ -23,8 +23,8 @@ _SHARES = (0.1, 0.2, 0.3)
 _WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2)
 _CENTRED_ON = 256
 _BLOCK = 64
-# Places of the last feature map below which its average is as good.
-_FEWEST_PLACES = 9
+# Positions of the last feature map below which its average is as good.
+_FEWEST_POSITIONS = 9
 
 
 def heads(
@@ -37,13 +37,13 @@ def heads(
     *,
     metric: Metric = "mAP",
 ) -> list[Candidate]:
-    """Lets the places where a label is seen best count more than the others.
+    """Adds the highest values of each label's map to its logit.
 
-    The logistic regression's own weights, applied at every place of the last feature
+    The logistic regression's own weights, applied at every position of the last feature
     map, give a map for each label. The mean of its highest values, times one number,
-    is added to the logits. Only that number and the share of the places are chosen, by
-    scores of images that the weights were not fitted to, so that a few hundred images
-    suffice.
+    is added to the logits. Only that number and the share of the positions are chosen,
+    by scores of images that the weights were not fitted to, so that a few hundred
+    images suffice.
 
     Paper: the pooling is that of Durand et al., see `WildcatPooling`, without lowest
     values; adding it to the average is Zhu and Wu, "Residual Attention", ICCV 2021,
@@ -59,16 +59,16 @@ def heads(
         metric: by which the two numbers are chosen.
 
     Returns:
-        One candidate; none where maps were not kept, have too few places, or peaks
+        One candidate; none where maps were not kept, have too few positions, or peaks
         are not better than none.
     """
     maps = features.maps
     if maps is None:
         budget.say("heads", "left out: maps of all images would take too much room")
         return []
-    places = int(np.prod(maps.shape[2:4]))
-    if places < _FEWEST_PLACES:
-        budget.say("heads", f"left out: feature maps have {places} places only")
+    positions = int(np.prod(maps.shape[2:4]))
+    if positions < _FEWEST_POSITIONS:
+        budget.say("heads", f"left out: feature maps have {positions} positions only")
         return []
     kernels = [_map_kernel(weights, base, features) for weights in base.fold_weights]
     name = key("peaks 2", features.fingerprint, metric, *kernels)
@@ -83,7 +83,7 @@ def heads(
         budget.say("heads", f"peaks of the feature map do not help, in {seconds:.0f} s")
         return []
     kernel = _map_kernel(base.weights, base, features)
-    count = _count(share, places)
+    count = _count(share, positions)
     (centre,) = _centre(maps, images.training_rows, kernel, [count])
     bias = base.weights.bias - weight * centre
 
@@ -125,7 +125,7 @@ def heads(
 
 
 def _map_kernel(weights: LinearWeights, base: Floor, features: Features) -> np.ndarray:
-    """Returns the weights of a place: those of its average and of its maximum."""
+    """Returns the weights of a position: those of its average and of its maximum."""
     last = features.columns(False)
     channels = features.widths[0]
     start = last.start - base.columns.start
@@ -141,8 +141,8 @@ def _choose(
     kernels: list[np.ndarray],
     metric: Metric,
 ) -> dict[str, np.ndarray]:
-    places = int(np.prod(maps.shape[2:4]))
-    counts = [_count(share, places) for share in _SHARES]
+    positions = int(np.prod(maps.shape[2:4]))
+    counts = [_count(share, positions) for share in _SHARES]
     peaks: list[list[np.ndarray]] = []
     for kernel, (rows, scored) in zip(kernels, protocol.folds, strict=True):
         own = [
@@ -205,5 +205,5 @@ def _centre(
     return centre
 
 
-def _count(share: float, places: int) -> int:
-    return min(max(round(share * places), 1), places)  # as WildcatPooling counts
+def _count(share: float, positions: int) -> int:
+    return min(max(round(share * positions), 1), positions)  # as WildcatPooling counts

@@ -48,10 +48,10 @@ def find_label_errors(targets: np.ndarray, probabilities: np.ndarray) -> LabelEr
     """Finds missing and wrong labels by probabilities of a model that did not see them.
 
     A label is probably missing where it is absent and the model is sure of it, and
-    probably wrong where it is present and the model is sure that it is not. How sure,
-    is judged for each label against the model's usual probabilities. Probabilities must
-    be of images that the model was not fitted to, otherwise it repeats their errors.
-    Needs the extra label_errors.
+    probably wrong where it is present and the model is sure that it is not. Its
+    certainty is judged for each label against its usual probabilities. Probabilities
+    must be of images that the model was not fitted to, otherwise it repeats their
+    errors. Needs the extra label_errors.
 
     Paper: Thyagarajan, Snorrason, Northcutt and Mueller, "Identifying Incorrect
     Annotations in Multi-Label Classification Data", 2022,
