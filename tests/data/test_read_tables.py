@@ -36,6 +36,18 @@ def test_folders_of_splits_may_be_below_another(tmp_path):
     }
 
 
+def test_refuses_tables_that_mean_different_things(tmp_path):
+    tables = {
+        "a": "path,labels\n1.jpg,dog",
+        "b": "ImageID,LabelName,Confidence\n1,dog,0",
+    }
+    for name, text in tables.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metadata.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"tables of one kind; in some of a/metadata"):
+        read_tables(tmp_path, ReadingOptions())
+
+
 def test_says_what_is_missing(tmp_path):
     with pytest.raises(ValueError, match=r"must hold _classes\.csv or metadata"):
         read_tables(tmp_path, ReadingOptions())
