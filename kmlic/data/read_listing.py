@@ -38,7 +38,6 @@ _READERS: dict[Layout, Callable[[str | Path, ReadingOptions], Listing]] = {
     "tags": read_folder,
 }
 _FOLDERS = ("voc", "tables", "folders", "tags")
-_SHOWN = 1000
 
 
 def read_listing(

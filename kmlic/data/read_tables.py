@@ -49,8 +49,9 @@ def read_tables(path: str | Path, reading: ReadingOptions) -> Listing:
         listings.append(listing._replace(rows=rows))
     if len({listing.unlisted for listing in listings}) > 1:
         raise ValueError(
-            f"{path} must hold tables of one kind; in some of {', '.join(tables)} labels "
-            "that are not listed are absent, in others unknown. Read each by its path."
+            f"{path} must hold tables of one kind; in some of {', '.join(tables)} "
+            "labels that are not listed are absent, in others unknown. Read each by "
+            "its path."
         )
     names = list(
         dict.fromkeys(name for each in listings for name in each.label_names or ())
