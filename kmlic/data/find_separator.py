@@ -5,6 +5,7 @@ from collections.abc import Collection
 # In this order; a space also occurs within the names of labels.
 _CANDIDATES = (",", ";")
 DEFAULT_SEPARATOR = "|"
+_SPACED = (" / ", " + ", " & ")  # where parts are cells of their own too
 
 
 def find_separator(cells: Collection[str], *, spaces: bool = False) -> str | None:
@@ -29,6 +30,12 @@ def find_separator(cells: Collection[str], *, spaces: bool = False) -> str | Non
     cells = {cell for cell in cells if cell}
     if any(DEFAULT_SEPARATOR in cell for cell in cells):
         return DEFAULT_SEPARATOR
+    if any("\n" in cell for cell in cells):
+        return "\n"
+    for mark in _SPACED:
+        parts = {part for cell in cells if mark in cell for part in cell.split(mark)}
+        if not parts.isdisjoint(cells) and _is_shared(cells, mark):
+            return mark
     doubt = False
     for candidate in _CANDIDATES:
         if any(candidate in cell for cell in cells):

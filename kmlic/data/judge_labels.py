@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -10,10 +11,13 @@ from kmlic.data.image_row import Listing
 from kmlic.data.label_keys import find_meant, find_misspelt, group_by_key
 
 # What may stand between labels in one text; a hyphen or a space mostly does not.
-_SEPARATORS = ",;|/+"
+_SEPARATORS = ",;|/+&"
 # A box of YOLO: class, then centre and size as fractions of the image.
 _NUMBER = r"-?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?"
 _YOLO = re.compile(rf"\d+(\s+{_NUMBER}){{4,}}")
+_MISSING = frozenset(
+    ("nan", "null", "none", "n/a", "na", "<na>", "#n/a", "nat", "nil", "-", "--", "?")
+)
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
 
 
@@ -25,8 +29,9 @@ def judge_labels(listing: Listing) -> list[Finding]:
 
     Returns:
         Errors where a training would learn something else than was meant: several
-        labels in one name, boxes or lists as names, names that differ in case or spaces
-        only, and misspelt names of unknown labels; warnings about other likely typos.
+        labels in one name, boxes, lists, missing values or separators as names, control
+        characters, names that differ in case or spaces only, and misspelt names of
+        unknown labels; warnings about other likely typos.
 
     Example:
         >>> from kmlic.data.image_row import ImageRow
@@ -57,6 +62,9 @@ def judge_labels(listing: Listing) -> list[Finding]:
 
     boxes = sorted(name for name in names if _YOLO.fullmatch(name))
     lists = sorted(filter(_is_list, names))
+    missing = sorted(name for name in names if name.lower() in _MISSING)
+    bare = sorted(name for name in names if name and name in _SEPARATORS)
+    control = sorted(filter(_has_control_character, names))
     alike = group_by_key(names)
     typos = find_misspelt(counts)
     findings = [
@@ -71,7 +79,24 @@ def judge_labels(listing: Listing) -> list[Finding]:
             "Write the labels of an image with a separator between them.",
             lists,
         ),
-        *_combinations(sorted(names - {*boxes, *lists}), finding),
+        finding(
+            "Labels that look like missing values",
+            "Leave them out (--ignore_labels) if images without labels are meant, or "
+            "rename them (--rename).",
+            missing,
+        ),
+        finding(
+            "Separators that were read as labels",
+            "Give what separates labels: --separator.",
+            bare,
+        ),
+        finding(
+            "Labels with control characters",
+            "A line break, tab or zero byte is no part of a name. Remove it from the "
+            "file, or give what separates labels: --separator.",
+            control,
+        ),
+        *_combinations(sorted(names - {*boxes, *lists, *missing, *bare}), finding),
         Finding(
             "error",
             "Labels that differ in case, spaces or hyphens only",
@@ -100,6 +125,10 @@ def judge_labels(listing: Listing) -> list[Finding]:
         ),
     ]
     return [each for each in findings if each.count]
+
+
+def _has_control_character(name: str) -> bool:
+    return any(unicodedata.category(character) == "Cc" for character in name)
 
 
 def _is_list(name: str) -> bool:

@@ -22,6 +22,8 @@ from kmlic.data.table_labels import LabelReader, TableLabels, make_label_reader
 
 _LOOKED_AT = 1000
 _SHOWN = 1000
+# Share of rows with too many cells from which labels are not quoted.
+_FEW = 0.1
 
 
 def read_table(
@@ -118,6 +120,9 @@ class _Images:
         self.captions: dict[int, str] = {}
         self.groups: dict[int, str] = {}
         self.problems: dict[int, str] = {}
+        self._too_long: list[list[str]] = []
+        self._splits_given = 0
+        self._strange_splits: list[list[str]] = []
 
     def add(self, line: int, cells: Cells, labels: LabelReader) -> None:
         columns = self._columns
@@ -136,8 +141,8 @@ class _Images:
             self._again.append(0)
         try:
             if len(cells) != len(columns.header) and columns.header:
-                cells = self._fitting(cells)
-            self._add_split(index, cells)
+                cells = self._fitting(line, cells)
+            self._add_split(index, line, cells)
             for column, texts in (
                 (columns.caption, self.captions),
                 (columns.group, self.groups),
@@ -170,9 +175,12 @@ class _Images:
 
     def findings(self) -> list[Finding]:
         count = self._again.count(1)
-        if not count:
-            return []
-        return [
+        too_long, strange = self._too_long, self._strange_splits
+        if len(too_long) <= _FEW * len(self.names):  # each is a fault of its row
+            too_long = []
+        if len(strange) * 2 <= self._splits_given:  # else the column is another one
+            strange = []
+        found = [
             Finding(
                 "note",
                 "Images in several rows",
@@ -183,27 +191,50 @@ class _Images:
                     [self.names[index], ", ".join(map(str, lines))]
                     for index, lines in self._lines.items()
                 ],
-            )
+            ),
+            Finding(
+                "error",
+                "Rows with more cells than the header",
+                len(too_long),
+                "Their labels would be lost. Put quotes around a cell with a comma, or "
+                "another separator between labels, such as '|'.",
+                ("row", "image"),
+                too_long[:_SHOWN],
+            ),
+            Finding(
+                "error",
+                "Splits that are not train, validation or test",
+                len(strange),
+                "Most rows have such a word, and would not be used. Write train, "
+                "validation or test, or rename the column.",
+                ("row", "split"),
+                strange[:_SHOWN],
+            ),
         ]
+        return [finding for finding in found if finding.count]
 
-    def _fitting(self, cells: Cells) -> Cells:
+    def _fitting(self, line: int, cells: Cells) -> Cells:
         header = self._columns.header
         if len(cells) > len(header) and not any(map(cell_text, cells[len(header) :])):
             return cells[: len(header)]
+        if len(cells) > len(header):
+            self._too_long.append([str(line), cell_text(cells[self._columns.path])])
         raise ValueError(
             f"a row must have {len(header)} cells {shorten_header(header)}; got "
             f"{len(cells)}. Put quotes around a cell with a comma"
         )
 
-    def _add_split(self, index: int, cells: Cells) -> None:
+    def _add_split(self, index: int, line: int, cells: Cells) -> None:
         columns = self._columns
         split: str | None = ""
         if columns.split is not None and columns.split < len(cells):
-            split = split_name(cell_text(cells[columns.split]))
+            word = cell_text(cells[columns.split])
+            split = split_name(word)
+            self._splits_given += word != ""
             if split is None:
+                self._strange_splits.append([str(line), word])
                 raise ValueError(
-                    "split must be one of train, validation and test; got "
-                    f"{cell_text(cells[columns.split])!r}"
+                    f"split must be one of train, validation and test; got {word!r}"
                 )
         elif columns.is_valid is not None:
             mark = MARKS.get(cell_text(cells[columns.is_valid]))

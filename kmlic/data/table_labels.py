@@ -1,6 +1,7 @@
 """The labels in the columns of a table."""
 
 import ast
+import csv
 import json
 import re
 import sys
@@ -60,6 +61,11 @@ class TableLabels(NamedTuple):
         for rows in (self.unknown, self.absent):
             if rows:
                 names = dict.fromkeys(name for i in members for name in rows[i])
+                both = next((name for name in names if name in present), None)
+                if rows is self.absent and both is not None:
+                    self.problems.setdefault(
+                        first, f"the label {both!r} must be 1 or 0; rows give both"
+                    )
                 rows[first] = tuple(name for name in names if name not in present)
         self.present[first] = tuple(present)
 
@@ -211,6 +217,11 @@ class _ListedLabels:
         if not all(names):
             raise ValueError(f"labels must not be empty; got {cell!r}")
         present, unknown = [], []
+        both = next((n for n in names if f"?{n}" in names and n.strip("?")), None)
+        if both is not None:
+            raise ValueError(
+                f"a label must be present or unknown; got {both!r} and {'?' + both!r}"
+            )
         for name in dict.fromkeys(names):
             if name.lower() == _NO_FINDING.lower():
                 present.append(_NO_FINDING)
@@ -222,10 +233,12 @@ class _ListedLabels:
 
 
 def _as_list(text: str) -> list[str] | None:
-    """Reads a list that was written as JSON, by Python or by NumPy; None for others."""
+    """Reads a list as JSON, Python, NumPy or PostgreSQL write it; None for others."""
+    if text == "set()":
+        return []
     if text[:1] + text[-1:] not in ("[]", "{}") or len(text) > _MAX_LITERAL:
         return None
-    if text == "[]":
+    if text in ("[]", "{}"):
         return []
     value: Any = None
     try:
@@ -234,12 +247,23 @@ def _as_list(text: str) -> list[str] | None:
         try:
             value = ast.literal_eval(_GLUED.sub(r"\1, ", text))
         except (ValueError, SyntaxError, RecursionError, MemoryError):
-            return None
+            return _as_array(text)
     if isinstance(value, dict):
         value = value.get("choices")
+    if isinstance(value, set):
+        value = sorted(value, key=str)
     if not isinstance(value, list) or not all(type(v) in (str, int) for v in value):
         return None
     return [str(each) for each in value]
+
+
+def _as_array(text: str) -> list[str] | None:
+    """Reads an array of PostgreSQL, {cat,"tie dye"}; None for others."""
+    inner = text[1:-1]
+    if text[0] != "{" or set("{}'") & set(inner):
+        return None
+    row: list[str] = next(csv.reader([inner], skipinitialspace=True, escapechar="\\"))
+    return row
 
 
 class _VerifiedLabels:
@@ -265,8 +289,10 @@ class _VerifiedLabels:
         if not label or confidence == "":
             self._problems.setdefault(index, "a label and its confidence must be given")
         elif mark in (PRESENT, ABSENT):
-            own = self._marks[index]
-            own[sys.intern(label)] = max(mark, own.get(label, mark))
+            if self._marks[index].setdefault(sys.intern(label), mark) != mark:
+                self._problems.setdefault(
+                    index, f"the label {label!r} must be 1 or 0; rows give both"
+                )
         else:
             self._unsure += 1
 

@@ -13,6 +13,10 @@ from kmlic.data.find_separator import find_separator
         (["cat,dog"], None),
         (["a dog", "a cat", "dog"], "|"),
         ([""], "|"),
+        (["cat\ndog", "owl"], "\n"),
+        (["cat / dog", "dog", "cat", "dog / owl"], " / "),
+        (["input / output", "dog"], "|"),
+        ([f"{a} / {b}" for a in "xyz" for b in "pqr"], "|"),
     ],
 )
 def test_splits_where_cells_share_their_parts(cells, separator):

@@ -68,6 +68,18 @@ def test_a_misspelt_name_that_is_a_label_too_is_no_unknown_typo():
     )
 
 
+def test_finds_missing_values_separators_and_control_characters():
+    words = ("nan", "NULL", "None", "N/A", "-", "?")
+    found = judge(*[(word,) for word in words], ("/", "dog"), ("a\0b",), ("???",))
+    missing = found["Labels that look like missing values"]
+    assert missing.level == "error" and "--ignore_labels" in missing.text
+    assert sorted(row[0] for row in missing.rows) == sorted(words)
+    assert ["nan", "1", "2"] in missing.rows
+    assert found["Separators that were read as labels"].rows == [["/", "1", "8"]]
+    assert found["Labels with control characters"].rows == [["a\0b", "1", "9"]]
+    assert len(found) == 3
+
+
 def test_long_names_take_linear_time():
     names = (
         "0 " + "1" * 300 + " " + "11111 " * 60 + "x",

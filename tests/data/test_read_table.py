@@ -98,3 +98,29 @@ def test_spellings_of_one_path_join_columns_of_one_label(tmp_path):
     rows = ("1.jpg", "1", "0"), ("./1.jpg", "0", "1"), ("2.jpg", "0", "-1")
     first, second = read(tmp_path, header, *rows).rows
     assert first.labels == ("dog", "cat") and second.unknown == ("cat",)
+
+
+def test_commas_without_quotes_are_an_error(tmp_path):
+    header = ("path", "labels")
+    listing = read(tmp_path, header, ("1.jpg", "dog", "cat"), ("2.jpg", "dog", ""))
+    (error,) = listing.findings
+    assert (error.level, error.rows) == ("error", [["2", "1.jpg"]])
+    assert "quotes" in error.text and listing.rows[1].problem == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "level"),
+    [
+        (("0", "1", "fold3"), "error"),
+        (("0", "1", ""), "error"),
+        (("train", "0", "val"), None),
+    ],
+)
+def test_splits_that_are_mostly_other_words_are_an_error(tmp_path, words, level):
+    rows = [(f"{i}.jpg", "dog", word) for i, word in enumerate(words)]
+    listing = read(tmp_path, ("path", "labels", "split"), *rows)
+    assert [finding.level for finding in listing.findings] == [level] * bool(level)
+    if level:
+        assert listing.findings[0].rows[0] == ["2", words[0]]
+    else:
+        assert listing.rows[1].problem.endswith("got '0'")

@@ -24,9 +24,25 @@ def test_lists_are_read_as_json_python_numpy_and_label_studio_write_them():
     assert found.present[:5] == [both, ("dog",), (), both, ("sofa",)]
     assert (found.present[5], found.unknown[5]) == (("cat",), ("dog",))
     assert found.present[6] == ("[meme]",)
+    found = listed('{cat,"tie dye"}', "{dog}", "{}", "{'cat', 'dog'}", "set()", "{a:b}")
+    assert found.present == [both, ("dog",), (), ("cat", "dog"), (), ("a:b",)]
+    assert found.findings == []
 
 
-@pytest.mark.parametrize("cell", ["cat,tie dye", "a;b", "[dog", "{dog}"])
+def test_separators_of_spreadsheets_are_found():
+    for separator in ("\n", " / ", " + "):
+        found = listed(f"cat{separator}dog", "dog", f"dog{separator}owl", "owl")
+        assert found.present[0] == ("cat", "dog"), separator
+
+
+def test_a_label_is_not_both_present_and_unknown():
+    found = listed("dog|?dog", "cat")
+    assert found.problems == {
+        0: "a label must be present or unknown; got 'dog' and '?dog'"
+    }
+
+
+@pytest.mark.parametrize("cell", ["cat,tie dye", "a;b", "[dog", "{dog"])
 def test_cells_that_may_hold_several_labels_are_an_error_until_asked(cell):
     (doubt,) = listed(cell, "owl").findings
     assert (doubt.level, doubt.rows) == ("error", [[cell]])
@@ -124,3 +140,5 @@ def test_verified_labels_are_present_absent_or_unknown():
     assert found.present == [("dog",), ()] and found.absent == [("cat",), ()]
     assert found.findings[0].title == "Labels that nobody verified"
     assert set(found.problems) == {1}
+    both = read(columns, ("x", "dog", "1"), ("x", "dog", "0"), indices=[0, 0])
+    assert both.problems == {0: "the label 'dog' must be 1 or 0; rows give both"}
