@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kmlic.data.find_images import has_image_suffix
-from kmlic.data.read_folder import tags_of
+from kmlic.data.read_coco import coco_files
+from kmlic.data.read_folder import label_folders, tags_of
 from kmlic.data.read_tables import table_names
+from kmlic.data.read_voc import voc_folders
 from kmlic.data.reading_options import Layout
+from kmlic.data.split_name import folder_split
 from kmlic.data.storage import files_below, is_folder, join, open_text
 
 # Files that a folder is read by, with the layout where the name tells it.
@@ -21,6 +24,15 @@ _FILES = (
     "labels.jsonl",
 )
 _TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".json")
+# Folders that hold the files of a dataset, and no label; also those of splits.
+_NO_LABELS = (
+    *("annotation", "annotations", "data", "image", "images", "img", "imgs"),
+    *("imagesets", "jpegimages", "label", "labels"),
+)
+_SIDECARS = (".xml", ".json", ".txt")
+_ANNOTATION_FILES = ("data.yaml", "_darknet.labels")
+_ANNOTATION_KEYS = {"annotations", "categories", "images", "labels", "samples"}
+_SHOWN = 5
 _HEAD = 65_536
 _KEY = re.compile(r'"(\w+)"\s*:')
 
@@ -59,6 +71,8 @@ def find_layout(path: str | Path) -> FoundLayout:
         return FoundLayout(_layout_of_file(inner), inner)
     if table_names(names):
         return FoundLayout("tables", path)
+    if _is_yolo(names):
+        return FoundLayout("tags", path)
     tables = [n for n in names if "/" not in n and n.lower().endswith(_TABLES)]
     folders = {name.split("/")[-2] for name in names if _is_below(name)}
     if len(tables) == 1 and len(folders) == 1:  # which is no label
@@ -71,21 +85,30 @@ def _is_below(name: str) -> bool:
     return "/" in name and has_image_suffix(name)
 
 
+def _is_yolo(names: list[str]) -> bool:
+    """Returns whether an image in a folder images has a text file in labels."""
+    known = set(names)
+    found = (tags_of(name, known) for name in names if has_image_suffix(name))
+    return any("/labels/" in f"/{text}" for text in found if text)
+
+
 def _layout_of_folder(path: str | Path, names: list[str]) -> Layout:
     known = set(names)
     images = [name for name in names if has_image_suffix(name)]
     tagged = sum(tags_of(image, known) is not None for image in images)
     described = sum(f"{image.rpartition('.')[0]}.xml" in known for image in images)
-    annotations = any(
-        name.startswith("Annotations/") and name.lower().endswith(".xml")
-        for name in names
-    )
     in_folders = sum("/" in image for image in images)
-    if annotations or described * 2 > len(images):
+    if coco_files(names):
+        return "coco"
+    if voc_folders(names) or described * 2 > len(images):
         return "voc"
     if tagged * 2 >= len(images) > 0 or (tagged and not in_folders):
         return "tags"
+    if not images and Path(path).name.lower() == "annotations":
+        return "voc"  # whose reader names the folder to give
     if in_folders or not images:
+        _check_annotations(path, names, images)
+        _check_folders(path, images)
         return "folders"
     tables = [name for name in names if name.lower().endswith((".csv", ".json"))]
     hint = f" Or name the file: {join(path, tables[0])}." if tables else ""
@@ -93,6 +116,72 @@ def _layout_of_folder(path: str | Path, names: list[str]) -> Layout:
         f"{path} must label its images: by folders named after labels, or by a text or "
         f"XML file beside each; none of its {len(images)} images has any.{hint}"
     )
+
+
+def _check_annotations(path: str | Path, names: list[str], images: list[str]) -> None:
+    """Raises an error if files below a folder may label its images."""
+    stems = {_stem(image) for image in images} | {
+        image.rpartition("/")[2] for image in images
+    }
+    found = [
+        name
+        for name in names
+        if (name.lower().endswith(_SIDECARS) and _stem(name) in stems)
+        or name.rpartition("/")[2] in _ANNOTATION_FILES
+        or (name.lower().endswith(".json") and _holds_annotations(join(path, name)))
+    ]
+    if found:
+        more = ", ..." if len(found) > _SHOWN else ""
+        raise ValueError(
+            f"{path} must be labelled by its folders or by its files; {len(found):,} "
+            f"files may label its images: {', '.join(found[:_SHOWN])}{more}. Give the "
+            "file that has all labels, or the folder that a tool wrote; --layout tags "
+            "reads the text files and --layout folders the names of the folders."
+        )
+
+
+def _check_folders(path: str | Path, images: list[str]) -> None:
+    """Raises an error unless each image lies in one folder, which may be a label."""
+    above = [label_folders(image)[0] for image in images]
+    last = {folders[-1] for folders in above if folders}
+    wrong = [n for n in last if n.lower() in _NO_LABELS or folder_split(f"{n}/")]
+    if wrong:
+        raise ValueError(
+            f"{path} must hold folders named after labels; it holds images in "
+            f"{_some(sorted(wrong))}. Give the file that labels the images; --layout "
+            "folders takes these names as labels."
+        )
+    nested = [folders for folders in above if folders]
+    common = 0
+    while all(len(folders) > common + 1 for folders in nested) and (
+        len({folders[common] for folders in nested}) == 1
+    ):
+        common += 1
+    if all(len(folders) == common + 1 for folders in nested):
+        return
+    first = sorted({folders[common] for folders in nested})
+    raise ValueError(
+        f"{path} must hold one level of folders named after labels; it holds "
+        f"several: the first is {_some(first)}, the last {_some(sorted(last))}. "
+        "--layout folders takes the last; to take the first, move the images up to it, "
+        "or list them in a CSV with the columns path and labels."
+    )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+
+
+def _stem(name: str) -> str:
+    return name.rpartition("/")[2].rpartition(".")[0]
+
+
+def _holds_annotations(path: str | Path) -> bool:
+    try:
+        with open_text(path) as file:
+            return bool(_ANNOTATION_KEYS & set(_KEY.findall(file.read(_HEAD))))
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _layout_of_file(path: str | Path) -> Layout:

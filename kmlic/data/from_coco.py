@@ -24,7 +24,8 @@ def from_coco(
     or texts. In errors a row is the number of the image in the list "images", from 1.
 
     Args:
-        path: the JSON file.
+        path: the JSON file, or a folder with annotations/instances_*.json or with
+            Roboflow's _annotations.coco.json, whose names or folders give the splits.
         reading: how it is read; by the defaults when None.
         boxes: whether to read the boxes too, which needs "bbox" in each annotation and
             "height" and "width" of each image.

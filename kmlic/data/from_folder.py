@@ -24,7 +24,8 @@ def from_folder(
     of the same name beside it, with labels on lines or between separators; it is empty
     for an image without labels. Backslashes before other characters are removed, and
     underscores within names become spaces. Lines of YOLO's boxes stand for the names in
-    classes.txt. Folders named after splits may be above; hidden files are left out.
+    classes.txt or data.yaml, and may be in a folder labels instead. Folders named after
+    splits may be above or below those of labels; hidden files are left out.
 
     Args:
         path: the folder, with images at any depth; may be in a store, such as gs://.

@@ -19,8 +19,9 @@ def from_voc(
 
     They are in the folder Annotations, or else anywhere; the images are in JPEGImages,
     images or beside them, and the filename in a file may lack its suffix. A label is
-    present where any object of an image has it. The splits of
-    ImageSets/Main are not used; pass them as a file with `splitting`.
+    present where any object of an image has it. The splits are those of train.txt,
+    val.txt, test.txt and trainval.txt in ImageSets/Main, or else of folders named after
+    splits. The folder above, such as VOCdevkit, may be given where it holds one year.
 
     Args:
         path: the folder; may be in a store, such as gs://.

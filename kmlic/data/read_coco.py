@@ -1,19 +1,21 @@
-"""The images of a JSON file in COCO's format."""
+"""The images of JSON files in COCO's format."""
 
+import re
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from kmlic.data.find_images import find_images
+from kmlic.data.find_images import find_images, has_image_suffix
 from kmlic.data.finding import Finding
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import Boxes
 from kmlic.data.read_json import read_json
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.data.split_name import split_name
-from kmlic.data.storage import parent
+from kmlic.data.split_name import folder_split, left_out_splits, split_name
+from kmlic.data.storage import files_below, is_folder, join, parent
 
 Entry = dict[str, Any]
 _Id = int | str
@@ -31,12 +33,125 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
+# Those of Roboflow, beside its images, and of COCO itself.
+_FILES = re.compile(
+    r"(?:.+/)?(?:_annotations\.coco\.json|annotations/instances_[^/]+\.json)"
+)
+
+
+class _Read(NamedTuple):
+    """Holds the listing of one file, with all names of categories and those used."""
+
+    listing: Listing
+    names: list[str]
+    used: set[str]
+
+
 def read_coco(
     path: str | Path, reading: ReadingOptions, *, boxes: bool = False
 ) -> Listing:
-    """Reads the images of a JSON file with their labels, see `from_coco`."""
+    """Reads the images of a JSON file, or a folder of such, see `from_coco`."""
+    if not is_folder(path):
+        root = parent(path) if reading.root is None else reading.root
+        reads = [_read_file(path, root, reading, boxes=boxes)]
+        return _join(reads, path, root, reads[0].listing.rows, [])
+    if reading.root is not None:
+        raise ValueError(
+            f"`root` must come with a file, not with a folder; got "
+            f"root={reading.root!r} for {path}."
+        )
+    names = files_below(path).names
+    found = coco_files(names)
+    if not found:
+        raise ValueError(
+            f"{path} must hold _annotations.coco.json or annotations/instances_*.json; "
+            "it does not. Give the JSON file itself."
+        )
+    folders = {name.rpartition("/")[0] for name in names if has_image_suffix(name)}
+    reads, rows, splits = [], [], []
+    for name in found:
+        folder = _folder_of_images(name, folders)
+        read = _read_file(
+            join(path, name),
+            join(path, folder) if folder else path,
+            reading,
+            boxes=boxes,
+        )
+        reads.append(read)
+        split = folder_split(f"{_set_name(name)}/") or folder_split(name)
+        splits += [row.split or split for row in read.listing.rows]
+        rows += [
+            row._replace(path=f"{folder}/{row.path}") if folder and row.path else row
+            for row in read.listing.rows
+        ]
+    if all(splits):
+        rows = [row._replace(split=own) for row, own in zip(rows, splits, strict=True)]
+    return _join(reads, path, path, rows, [left_out_splits(splits)])
+
+
+def coco_files(names: Sequence[str]) -> list[str]:
+    """Returns the files among names that Roboflow and COCO name so.
+
+    Example:
+        >>> coco_files(["train/_annotations.coco.json", "train/1.jpg", "a.json"])
+        ['train/_annotations.coco.json']
+    """
+    return [name for name in names if _FILES.fullmatch(name)]
+
+
+def _set_name(file: str) -> str:
+    """Returns the last word of a file's name, as train2017 of instances_train2017."""
+    return file.rpartition("/")[2].rpartition(".")[0].rpartition("_")[2]
+
+
+def _folder_of_images(file: str, folders: set[str]) -> str:
+    """Returns the folder that the names of images in a file are relative to."""
+    own = file.rpartition("/")[0]
+    if own in folders:
+        return own
+    top = own.rpartition("/")[0]
+    places = [f"{each}{_set_name(file)}" for each in ("", "images/")]
+    places = [f"{top}/{place}" if top else place for place in places]
+    return next((place for place in places if place in folders), top)
+
+
+def _join(
+    reads: Sequence[_Read],
+    path: str | Path,
+    root: str | Path,
+    rows: Sequence[ImageRow],
+    findings: Sequence[Finding],
+) -> Listing:
+    names = dict.fromkeys(name for read in reads for name in read.names)
+    used = {name for read in reads for name in read.used}
+    unused = [name for name in names if name not in used]
+    note = Finding(
+        "note",
+        "Categories that no annotation has",
+        len(unused),
+        f"They are left out: {', '.join(unused[:10])}. --label_names keeps them.",
+        ("category",),
+        [[name] for name in unused[:_SHOWN]],
+    )
+    listings = [read.listing for read in reads]
+    own = [finding for each in listings for finding in each.findings]
+    return Listing(
+        rows,
+        path,
+        root,
+        [name for name in names if name in used],
+        findings=[*own, note, *findings],
+        unlisted=next(
+            (each.unlisted for each in listings if each.unlisted == "unknown"), "absent"
+        ),
+        summary=f"COCO: {', '.join(each.summary for each in listings)}",
+    )
+
+
+def _read_file(
+    path: str | Path, root: str | Path, reading: ReadingOptions, *, boxes: bool
+) -> _Read:
     content = read_json(path)
-    root = parent(path) if reading.root is None else reading.root
     sizes = ("height", "width") if boxes else ()
     categories = _entries(path, content, "categories", "id", "name")
     images = _entries(path, content, "images", "id", "file_name", *sizes)
@@ -80,7 +195,6 @@ def read_coco(
     used |= {name for row in rows for name in (*row.unknown, *row.absent)}
     if "unlisted" in content:  # written by `kmlic data convert`, which keeps all labels
         used |= ordered.keys()
-    unused = [name for name in ordered if name not in used]
     findings = [
         Finding(
             "warning",
@@ -90,24 +204,16 @@ def read_coco(
             ("annotation", "image_id"),
             orphans[:_SHOWN],
         ),
-        Finding(
-            "note",
-            "Categories that no annotation has",
-            len(unused),
-            f"They are left out: {', '.join(unused[:10])}. --label_names keeps them.",
-            ("category",),
-            [[name] for name in unused[:_SHOWN]],
-        ),
     ]
-    return Listing(
+    listing = Listing(
         rows,
         path,
         root,
-        [name for name in ordered if name in used],
         findings=[*findings, *found.findings],
         unlisted="unknown" if content.get("unlisted") == "unknown" else "absent",
-        summary=f"COCO: {len(annotations):,} annotations",
+        summary=f"{len(annotations):,} annotations",
     )
+    return _Read(listing, list(ordered), used)
 
 
 def _categories(path: str | Path, entries: list[Entry]) -> dict[_Id, str]:

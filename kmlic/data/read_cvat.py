@@ -38,6 +38,11 @@ def read_cvat(path: str | Path, reading: ReadingOptions) -> Listing:
             f"{path} must be CVAT's XML for images, with the element annotations; got "
             f"{tree.tag}."
         )
+    if not images and tree.find("track") is not None:
+        raise ValueError(
+            f"{path} must be CVAT's XML for images; it is an export for video, whose "
+            "tracks name no image files. Export the task as CVAT for images 1.1."
+        )
     found = find_images(
         [image.get("name", "") for image in images], root, suffix=reading.suffix
     )

@@ -10,8 +10,9 @@ from pathlib import Path
 from kmlic.data.find_images import has_image_suffix
 from kmlic.data.finding import Finding
 from kmlic.data.image_row import ImageRow, Listing
+from kmlic.data.read_class_names import read_class_names
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.data.split_name import left_out_splits, split_name
+from kmlic.data.split_name import folder_split, left_out_splits
 from kmlic.data.storage import Files, files_below, is_folder, join, read_file
 
 _MAX_TAGS_BYTES = 1_000_000
@@ -23,7 +24,6 @@ _OTHER_KINDS = (
 )
 # A line of YOLO's files: the number of a class, and coordinates.
 _BOX = re.compile(r"\d+(\s+-?(\d+(\.\d*)?|\.\d+)(e-?\d+)?){4,}")
-_CLASSES = ("classes.txt", "obj.names")
 _BOXES = "Text files that hold boxes"
 # Underscores within words; emoticons such as ^_^ and x_x keep theirs.
 _SPACE = re.compile(r"(?<=[\w)])_(?=[\w(])")
@@ -53,13 +53,16 @@ def read_folder(path: str | Path, reading: ReadingOptions) -> Listing:
             f"{held or 'no file'}; {files.hidden} hidden files and "
             f"{len(files.broken)} broken links are not looked at."
         )
-    by_folder = _splits(images, 2 if reading.layout == "tags" else 3)
+    if reading.layout == "tags":
+        by_folder = {image: folder_split(image) for image in images}
+    else:
+        by_folder = {image: label_folders(image)[1] for image in images}
     splits = by_folder if all(by_folder.values()) else dict.fromkeys(by_folder, "")
     if reading.layout == "tags":
         rows, findings = _read_tags(path, files, images, splits, reading.separator)
         boxed = any(finding.title == _BOXES for finding in findings)
         held = "YOLO's boxes" if boxed else "labels"
-        summary = f"images with a text file of {held} beside each"
+        summary = f"images with a text file of {held} for each"
     else:
         rows = _read_folders(images, splits, reading.separator)
         findings = []
@@ -82,23 +85,38 @@ def read_folder(path: str | Path, reading: ReadingOptions) -> Listing:
 
 
 def tags_of(image: str, names: set[str]) -> str | None:
-    """Returns the text file among names that is beside an image.
+    """Returns the text file among names that is beside an image, or in YOLO's labels.
 
     Example:
         >>> tags_of("a/1.jpg", {"a/1.txt"}), tags_of("1.jpg", {"1.jpg.txt"})
         ('a/1.txt', '1.jpg.txt')
+        >>> tags_of("images/train/1.jpg", {"labels/train/1.txt"})
+        'labels/train/1.txt'
     """
-    beside = (f"{image.rpartition('.')[0]}.txt", f"{image}.txt")
+    beside = (f"{image.rpartition('.')[0]}.txt", f"{image}.txt", _in_labels(image))
     return next((name for name in beside if name in names), None)
 
 
-def _splits(images: Sequence[str], depth: int) -> dict[str, str]:
-    """Returns image to the split that its top folder is named after, or ""."""
-    parts = {image: image.split("/") for image in images}
-    return {
-        image: (split_name(own[0]) or "") if len(own) >= depth else ""
-        for image, own in parts.items()
-    }
+def _in_labels(image: str) -> str:
+    """Returns the text file that YOLO has for an image in a folder images, or ""."""
+    above, images, below = f"/{image}".rpartition("/images/")
+    text = f"{above}/labels/{below.rpartition('.')[0]}.txt"
+    return text.removeprefix("/") if images else ""
+
+
+def label_folders(image: str) -> tuple[list[str], str]:
+    """Returns the folders above an image without that of a split, and the split.
+
+    Example:
+        >>> label_folders("train/cat/1.jpg"), label_folders("cat/val/1.jpg")
+        ((['cat'], 'train'), (['cat'], 'validation'))
+    """
+    folders = image.split("/")[:-1]
+    splits = [folder_split(f"{folder}/") for folder in folders]
+    index = next((i for i, split in enumerate(splits) if split), None)
+    if index is None or len(folders) == 1:
+        return folders, ""
+    return folders[:index] + folders[index + 1 :], splits[index]
 
 
 def _read_folders(
@@ -106,7 +124,8 @@ def _read_folders(
 ) -> list[ImageRow]:
     rows = []
     for image in images:
-        folder = image.rpartition("/")[0].rpartition("/")[2]
+        above = label_folders(image)[0] if splits[image] else image.split("/")[:-1]
+        folder = above[-1] if above else ""
         names = folder.split(separator) if separator else [folder]
         labels = tuple(name.strip() for name in names)
         problem = ""
@@ -183,13 +202,35 @@ def _read_tags(
     boxes = lines and all(map(_BOX.fullmatch, lines))
     findings = []
     if boxes:
-        classes = _read_classes(path, names)
+        classes = read_class_names(path, files.names)
         findings.append(
             Finding(
                 "note",
                 _BOXES,
                 sum(map(bool, texts.values())),
                 "A label is present where a box has its class.",
+            )
+        )
+        # YOLO writes no file for an image without objects.
+        held = {name.rpartition("/")[0] for name in names if name.endswith(".txt")}
+        empty = [
+            image
+            for image in images
+            if tags_of(image, names) is None
+            and _in_labels(image)
+            and _in_labels(image).rpartition("/")[0] in held
+        ]
+        for image in empty:
+            texts[image] = []
+            del problems[image]
+        findings.append(
+            Finding(
+                "note",
+                "Images without a file of boxes",
+                len(empty),
+                "None of the labels is present, as in YOLO.",
+                ("image",),
+                [[image] for image in empty[:_SHOWN]],
             )
         )
     elif separator is None:
@@ -205,7 +246,7 @@ def _read_tags(
             elif not problem:
                 labels = _tags(texts[image], separator or ",")
         except IndexError:
-            problem = f"classes must be in {_CLASSES[0]}; got {texts[image]}"
+            problem = f"classes must have names in their file; got {texts[image]}"
         own = tuple(dict.fromkeys(labels))
         rows.append(ImageRow(0, image, own, split=splits[image], problem=problem))
     return rows, findings
@@ -222,20 +263,6 @@ def _lines(path: str | Path, image: str, names: set[str]) -> list[str]:
     except UnicodeDecodeError as error:
         raise ValueError(f"{beside.rpartition('/')[2]} must be UTF-8 text") from error
     return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def _read_classes(path: str | Path, names: set[str]) -> list[str]:
-    """Returns the names of the classes whose numbers YOLO's files hold."""
-    found = next((name for name in _CLASSES if name in names), None)
-    if found is None:
-        raise ValueError(
-            f"{path} must hold labels; the text files beside its images hold boxes, a "
-            "number of a class and coordinates, as YOLO writes them. Put the names of "
-            f"the classes, one per line, into {join(path, _CLASSES[0])}, or convert "
-            "the boxes to COCO's JSON."
-        )
-    content = read_file(join(path, found), max_bytes=_MAX_TAGS_BYTES)
-    return [line.strip() for line in content.decode("utf-8", "replace").splitlines()]
 
 
 def _tags(lines: Sequence[str], separator: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,11 +10,15 @@ from kmlic.data.find_images import find_images, has_image_suffix
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.read_resized import read_bytes
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.data.storage import files_below, is_folder, join
+from kmlic.data.split_name import folder_split, left_out_splits, split_name
+from kmlic.data.storage import files_below, is_folder, join, parent, read_file
 
 _MAX_XML_BYTES = 10_000_000
 _DECLARATION = re.compile(rb"""\s*<\?xml[^>]*encoding=["']([\w.-]+)["'][^>]*\?>""")
 _FOLDERS = ("JPEGImages/", "images/", "Images/")
+_ANNOTATIONS = re.compile(r"(?:(.+)/)?[Aa]nnotations/.+\.xml", re.IGNORECASE)
+_SETS = "ImageSets/Main/"
+_MAX_SET_BYTES = 100_000_000
 
 
 def read_voc(path: str | Path, reading: ReadingOptions) -> Listing:
@@ -23,8 +27,21 @@ def read_voc(path: str | Path, reading: ReadingOptions) -> Listing:
         raise ValueError(f"{path} must be a folder; there is no such folder.")
     files = files_below(path).names
     annotations = [name for name in files if name.lower().endswith(".xml")]
-    inside = [name for name in annotations if name.startswith("Annotations/")]
     images = [name for name in files if has_image_suffix(name)]
+    if not images and Path(path).name.lower() == "annotations":
+        raise ValueError(
+            f"{path} must hold images; it holds XML files alone. Give the folder above "
+            f"it, {parent(path)}."
+        )
+    tops = voc_folders(files)
+    if len(tops) > 1:
+        raise ValueError(
+            f"{path} must hold one folder of annotations; it holds those of "
+            f"{', '.join(tops)}. Give one of these folders."
+        )
+    if tops and tops[0]:
+        return read_voc(join(path, tops[0]), reading)
+    inside = [name for name in annotations if _ANNOTATIONS.fullmatch(name)]
     # A filename may lack its suffix, if only one image has it.
     stems = Counter(name.rpartition(".")[0] for name in images)
     known = {name.rpartition(".")[0]: name for name in images}
@@ -37,21 +54,66 @@ def read_voc(path: str | Path, reading: ReadingOptions) -> Listing:
             "images; it holds none."
         )
     found = find_images([row.path for row in rows], path, suffix=reading.suffix)
+    by_name = _read_sets(path, files)
+    read = inside or annotations
+    splits = [
+        by_name.get(_stem(name), "") if by_name else folder_split(name) for name in read
+    ]
     rows = [
         row._replace(
             path=found.paths[index],
             problem=row.problem or found.problems.get(index, ""),
+            split=splits[index] if all(splits) else "",
         )
         for index, row in enumerate(rows)
     ]
     where = "in the folder Annotations" if inside else "beside the images"
+    if by_name and all(splits):
+        where += f", splits of {_SETS.rstrip('/')}"
     return Listing(
         rows,
         path,
         path,
-        findings=found.findings,
+        findings=[*found.findings, left_out_splits(splits)],
         summary=f"Pascal VOC: {len(rows)} XML files {where}",
     )
+
+
+def voc_folders(names: Sequence[str]) -> list[str]:
+    """Returns the folders in which a folder Annotations holds XML files.
+
+    Example:
+        >>> voc_folders(["Annotations/1.xml"]), voc_folders(["a/annotations/1.xml"])
+        ([''], ['a'])
+    """
+    matches = filter(None, map(_ANNOTATIONS.fullmatch, names))
+    return sorted({match[1] or "" for match in matches})
+
+
+def _read_sets(path: str | Path, files: Sequence[str]) -> dict[str, str]:
+    """Returns the split of each name that the files of ImageSets/Main list."""
+    splits: dict[str, str] = {}
+    known = set(files)
+    for word in ("train", "val", "test", "trainval"):
+        name = f"{_SETS}{word}.txt"
+        if name not in known:
+            continue
+        split = split_name(word) or ""
+        content = read_file(join(path, name), max_bytes=_MAX_SET_BYTES)
+        for line in filter(
+            None, map(str.strip, content.decode("utf-8-sig", "replace").splitlines())
+        ):
+            other = splits.setdefault(line, split or "train")
+            if other != split and (split or other == "test"):
+                raise ValueError(
+                    f"{join(path, name)} must list images of no other split; {line!r} "
+                    f"is listed in that of {other} too."
+                )
+    return splits
+
+
+def _stem(annotation: str) -> str:
+    return annotation.rpartition("/")[2].rpartition(".")[0]
 
 
 def _read_rows(

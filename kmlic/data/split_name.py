@@ -1,5 +1,7 @@
 """The split that a word in a dataset's file or folder means."""
 
+import functools
+import re
 from collections.abc import Sequence
 
 from kmlic.data.finding import Finding
@@ -10,6 +12,7 @@ _WORDS = {
     **dict.fromkeys(("test", "testing"), "test"),
     **dict.fromkeys(("", "unassigned"), ""),
 }
+_YEAR = re.compile(r"(?<=[a-z])(19|20)\d\d$")  # as in COCO's train2017
 
 
 def split_name(word: str) -> str | None:
@@ -26,10 +29,15 @@ def folder_split(path: str) -> str:
     """Returns the split that the topmost folder named after one means, or "".
 
     Example:
-        >>> folder_split("data/train/1.jpg"), folder_split("dogs/train.jpg")
-        ('train', '')
+        >>> folder_split("data/val2017/1.jpg"), folder_split("dogs/train.jpg")
+        ('validation', '')
     """
-    return next(filter(None, map(split_name, path.split("/")[:-1])), "")
+    return next(filter(None, map(_split_of, path.split("/")[:-1])), "")
+
+
+@functools.lru_cache(maxsize=4096)
+def _split_of(folder: str) -> str:
+    return split_name(_YEAR.sub("", folder)) or ""
 
 
 def left_out_splits(splits: Sequence[str]) -> Finding:

@@ -45,7 +45,6 @@ def draw(folder, *names):
     [
         (["1.png", "2.png", "2.txt", "3.png", "3.txt"], "tags"),
         (["1.png", "2.png", "3.png", "3.txt"], "tags"),
-        (["a/1.png", "a/1.txt", "b/2.png", "b/3.png"], "folders"),
         (["a/1.png", "b/1.png", "notes.txt", "a.csv"], "folders"),
         (["a/1.png", "a.csv", "b.csv"], "folders"),
         (["1.png", "2.png", "2.xml", "3.png", "3.xml"], "voc"),

@@ -286,6 +286,106 @@ def voc(folder, *, images="JPEGImages", suffix=".jpg", encoding="utf-8"):
     return folder
 
 
+OWN = {"train": "train", "validation": "valid", "test": "test"}
+
+
+def coco_content(numbers, first=1):
+    categories = [{"id": k + first, "name": name} for k, name in enumerate(NAMES)]
+    return {
+        "images": [{"id": i, "file_name": f"{i}.jpg"} for i in numbers],
+        "categories": [{"id": 0, "name": "all"}, *categories],
+        "annotations": [
+            {"image_id": i, "category_id": NAMES.index(name) + first}
+            for i in numbers
+            for name in LABELS[i]
+        ],
+    }
+
+
+def roboflow_coco(folder):
+    for split, own in OWN.items():
+        numbers = [i for i in range(COUNT) if SPLITS[i] == split]
+        draw(folder / own, [f"{i}.jpg" for i in numbers], seed=numbers[0])
+        text = json.dumps(coco_content(numbers))
+        (folder / own / "_annotations.coco.json").write_text(text)
+    return folder
+
+
+def coco_2017(folder, images="{}2017"):
+    (folder / "annotations").mkdir()
+    for split, own in (("train", "train"), ("validation", "val"), ("test", "test")):
+        numbers = [i for i in range(COUNT) if SPLITS[i] == split]
+        place = folder / images.format(own)
+        draw(place, [f"{i}.jpg" for i in numbers], seed=numbers[0])
+        text = json.dumps(coco_content(numbers))
+        (folder / f"annotations/instances_{own}2017.json").write_text(text)
+        other = folder / f"annotations/captions_{own}2017.json"
+        other.write_text('{"images": [], "annotations": []}')
+    return folder
+
+
+def yolo(folder, images="images/{}/{}.jpg", texts="labels/{}/{}.txt"):
+    for i in range(COUNT):
+        own = OWN[SPLITS[i]]
+        draw(folder, [images.format(own, i)], seed=i)
+        lines = [f"{NAMES.index(name)} 0.5 0.5 0.2 0.1" for name in LABELS[i]]
+        path = folder / texts.format(own, i)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if lines:  # an image without objects has no file
+            path.write_text("\n".join(lines * 2))
+    names = "names:\n  0: Dog\n  1: eye closed\n  2: 'Sofa'\n"
+    (folder / "data.yaml").write_text("train: images/train\n" + names)
+    return folder
+
+
+def roboflow_yolo(folder):
+    yolo(folder, images="{}/images/{}.jpg", texts="{}/labels/{}.txt")
+    (folder / "data.yaml").write_text("nc: 3\nnames: ['Dog', 'eye closed', 'Sofa']\n")
+    (folder / "README.dataset.txt").write_text("cc by")
+    return folder
+
+
+def label_studio_yolo(folder):
+    yolo(folder, images="images/{1}.jpg", texts="labels/{1}.txt")
+    (folder / "data.yaml").unlink()
+    (folder / "classes.txt").write_text("\n".join(NAMES))
+    (folder / "notes.json").write_text('{"categories": [], "info": {}}')
+    return folder
+
+
+def roboflow_voc(folder):
+    voc(folder)
+    for i in range(COUNT):
+        own = folder / OWN[SPLITS[i]]
+        own.mkdir(exist_ok=True)
+        (folder / f"JPEGImages/{i}.jpg").rename(own / f"{i}.jpg")
+        (folder / f"Annotations/{i}.xml").rename(own / f"{i}.xml")
+    return folder
+
+
+def voc_devkit(folder):
+    (folder / "VOC2007").mkdir()
+    voc(folder / "VOC2007")
+    sets = folder / "VOC2007/ImageSets/Main"
+    sets.mkdir(parents=True)
+    lines = {
+        "train": [f"{i}" for i in range(12)],
+        "val": [f"{i}" for i in range(12, 18)],
+        "trainval": [f"{i}" for i in range(18)],
+        "test": [f"{i}" for i in range(18, COUNT)],
+        "Dog_train": [f"{i} -1" for i in range(12)],
+    }
+    for name, own in lines.items():
+        (sets / f"{name}.txt").write_text("\n".join(own) + "\n")
+    return folder
+
+
+def voc_lower_case(folder):
+    voc(folder, images="images")
+    (folder / "Annotations").rename(folder / "annotations")
+    return folder
+
+
 def folders(folder):
     one = [i for i in range(COUNT) if LABELS[i]]
     for i in one:
@@ -332,6 +432,15 @@ FORMATS = {
     "VOC": (voc, same, False),
     "VOC without suffix": (lambda f: voc(f, suffix=""), same, False),
     "VOC in images": (lambda f: voc(f, images="images"), same, False),
+    "Roboflow COCO": (roboflow_coco, same, True),
+    "COCO 2017": (coco_2017, same, True),
+    "COCO 2017 in images": (lambda f: coco_2017(f, "images/{}2017"), same, True),
+    "YOLO": (yolo, same, True),
+    "Roboflow YOLO": (roboflow_yolo, same, True),
+    "Label Studio YOLO": (label_studio_yolo, same, False),
+    "Roboflow VOC": (roboflow_voc, same, True),
+    "VOCdevkit": (voc_devkit, same, True),
+    "VOC in lower case": (voc_lower_case, same, False),
     "VOC in GBK": (lambda f: voc(f, encoding="gbk"), same, False),
     "VOC in UTF-16": (lambda f: voc(f, encoding="utf-16"), same, False),
 }
@@ -412,6 +521,86 @@ def test_an_image_in_two_label_folders_has_both_labels(tmp_path):
         number = int(row.path.rpartition("/")[2].partition(".")[0])
         assert set(row.labels) == set(LABELS[number])
         assert row.split == SPLITS[number]
+
+
+def test_splits_may_be_below_the_folders_of_labels(tmp_path):
+    draw(tmp_path, ["cat/train/1.jpg", "cat/val/2.jpg", "dog/train/3.jpg"])
+    rows = read_listing(tmp_path).rows
+    assert [(row.labels, row.split) for row in rows] == [
+        (("cat",), "train"),
+        (("cat",), "validation"),
+        (("dog",), "train"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "rule"),
+    [
+        (["cat/day0/1.jpg", "cat/day1/2.jpg", "dog/day0/3.jpg"], "first is cat, dog, "),
+        (["cat/1.jpg", "cat/deep/2.jpg", "dog/3.jpg"], "last cat, deep, dog"),
+        (["train/1.jpg", "val/2.jpg"], "images in train, val"),
+        (["train2017/1.jpg", "val2017/2.jpg"], "images in train2017, val2017"),
+        (["train/images/1.jpg", "val/images/2.jpg"], "images in images"),
+        (["JPEGImages/1.jpg"], "images in JPEGImages"),
+        (["cat/1.jpg", "dog/2.jpg", "other/1.xml"], "1 files may .*: other/1.xml"),
+        (["cat/1.jpg", "dog/2.jpg", "dog/2.jpg.json"], "may .*: dog/2.jpg.json"),
+        (["cat/1.jpg", "dog/2.jpg", "dog/3.jpg", "dog/3.txt"], "may .*: dog/3.txt"),
+        (["cat/1.jpg", "dog/2.jpg", "a/b/c/coco.json"], "may .*: a/b/c/coco.json"),
+    ],
+)
+def test_folders_that_may_not_be_labels_are_refused(tmp_path, names, rule):
+    draw(tmp_path, [name for name in names if name.endswith(".jpg")])
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        if not name.endswith(".jpg"):
+            (tmp_path / name).write_text('{"annotations": []}')
+    with pytest.raises(ValueError, match=f"{rule}.*--layout folders"):
+        read_listing(tmp_path)
+    listing = read_listing(tmp_path, ReadingOptions(layout="folders"))
+    assert all(row.labels for row in listing.rows)
+
+
+def test_files_that_label_nothing_leave_folders_to_be_labels(tmp_path):
+    draw(tmp_path, ["all/cat/1.jpg", "all/dog/2.jpg"])
+    (tmp_path / "README.txt").write_text("photos")
+    (tmp_path / "all/cat/notes.txt").write_text("cats")
+    (tmp_path / "licence.json").write_text('{"name": "cc by"}')
+    rows = read_listing(tmp_path).rows
+    assert [row.labels for row in rows] == [("cat",), ("dog",)]
+
+
+def test_the_folder_to_give_is_named(tmp_path):
+    voc_devkit(tmp_path)
+    with pytest.raises(ValueError, match=r"Give the folder above it, .*VOC2007\."):
+        read_listing(tmp_path / "VOC2007/Annotations")
+    (tmp_path / "VOC2012").mkdir()
+    voc(tmp_path / "VOC2012")
+    with pytest.raises(ValueError, match=r"those of VOC2007, VOC2012\. Give one"):
+        read_listing(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "line"), [("val", 3), ("test", 3), ("test", 17)])
+def test_an_image_in_two_splits_of_voc_is_named(tmp_path, name, line):
+    path = voc_devkit(tmp_path) / f"VOC2007/ImageSets/Main/{name}.txt"
+    path.write_text(path.read_text() + f"{line}\n")
+    with pytest.raises(ValueError, match=rf"{name}\.txt must list .* '{line}' is"):
+        read_listing(tmp_path)
+
+
+def test_categories_used_in_one_file_of_coco_are_labels_of_all(tmp_path):
+    listing = read_listing(roboflow_coco(tmp_path))
+    assert listing.label_names == list(NAMES)
+    (note,) = [f for f in listing.findings if "no annotation has" in f.title]
+    assert note.rows == [["all"]]
+
+
+def test_images_of_yolo_without_a_file_have_no_label(tmp_path):
+    listing = read_listing(yolo(tmp_path))
+    counts = {finding.title: finding.count for finding in listing.findings}
+    assert counts["Images without a file of boxes"] == LABELS.count(())
+    (tmp_path / "data.yaml").unlink()
+    with pytest.raises(ValueError, match=r"must name its classes; .*classes\.txt"):
+        read_listing(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -42,3 +42,11 @@ def test_entities_do_not_grow(tmp_path):
     text = f"{entities}<annotations>&l11;</annotations>"
     with pytest.raises(ValueError, match="must be CVAT's XML"):
         read(tmp_path, text)
+
+
+def test_an_export_for_video_is_named_so(tmp_path):
+    box = '<box frame="0" xtl="1" ytl="1" xbr="2" ybr="2"/>'
+    text = f'<annotations><track id="0" label="dog">{box}</track></annotations>'
+    (tmp_path / "a.xml").write_text(text)
+    with pytest.raises(ValueError, match="it is an export for video"):
+        read_cvat(tmp_path / "a.xml", ReadingOptions())

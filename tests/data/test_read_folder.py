@@ -204,7 +204,7 @@ def test_boxes_need_the_names_of_their_classes(tmp_path):
     (tmp_path / "classes.txt").write_text("dog\ncat\n")
     listing = listing_of(tmp_path, layout="tags")
     assert [row.labels for row in listing.rows] == [("cat", "dog"), (), ()]
-    assert listing.rows[2].problem.startswith("classes must be in classes.txt")
+    assert listing.rows[2].problem.startswith("classes must have names")
     assert titles(listing)["Text files that hold boxes"].count == 2
     assert "YOLO's boxes" in listing.summary
 
