@@ -65,7 +65,8 @@ def test_scores_labels_the_model_was_never_trained_on(run, image, capsys, tmp_pa
     assert "1 of 2 have none: unicorn" in capsys.readouterr().err
 
 
-def test_cuts_boxes_out_first(run, tmp_path, capsys):
+def test_cuts_boxes_out_first(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "400")
     image = tmp_path / "images/two.png"
     write_image(image, (255, 0, 0), size=(40, 20))
     with Image.open(image) as picture:

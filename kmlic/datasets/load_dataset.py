@@ -97,7 +97,7 @@ def load_dataset(
         >>> load_dataset("own_images", data_dir="a.csv", image_size=64, batch_size=8)
         Traceback (most recent call last):
             ...
-        ValueError: a.csv must be a CSV file; there is no such file.
+        ValueError: a.csv must be a file or folder; there is none.
     """
     check_choice("augment_on", augment_on, "pipeline", "device")
     check_choice("name", name, *LOADERS)

@@ -96,9 +96,12 @@ def find_label_errors(targets: np.ndarray, probabilities: np.ndarray) -> LabelEr
             continue
         given = [[0] if present else [] for present in truth[rows] == 1]
         own = probabilities[rows, label, None]
+        if not any(given):  # which cleanlab cannot score
+            quality[rows, label] = 1 - own[:, 0]
+            continue
         scores = rank.get_label_quality_scores_per_class(given, own)
         quality[rows, label] = scores[:, 0]
-        if 0 < (truth == 1).sum() < len(rows):
+        if (truth == 1).sum() < len(rows):
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "May not flag all label issues")
                 issues = filter.find_multilabel_issues_per_class(
@@ -108,7 +111,9 @@ def find_label_errors(targets: np.ndarray, probabilities: np.ndarray) -> LabelEr
     # An unknown entry counts as the model sees it, so that it is no error.
     assumed = np.where(targets == -1, probabilities >= 0.5, targets == 1)
     image_quality = np.nan_to_num(quality[:, 0], nan=1.0)
-    if targets.shape[1] > 1:
+    if not assumed.any():
+        image_quality = 1 - probabilities.max(axis=1)
+    elif targets.shape[1] > 1:
         lists = [np.flatnonzero(row).tolist() for row in assumed]
         image_quality = rank.get_label_quality_scores(lists, probabilities)
     entropy = -probabilities * np.log2(probabilities)

@@ -77,3 +77,12 @@ def test_names_the_extra_that_is_missing(monkeypatch):
     targets, probabilities, _ = _flipped(9)
     with pytest.raises(ImportError, match=r"kmlic\[label_errors\]"):
         find_label_errors(targets, probabilities)
+
+
+def test_scores_labels_that_no_image_has():
+    probabilities = np.array([[0.9, 0.2], [0.1, 0.3]])
+    found = find_label_errors(np.array([[0, 1], [0, 0]]), probabilities)
+    np.testing.assert_allclose(found.quality[:, 0], [0.1, 0.9])
+    assert not found.likely[:, 0].any()
+    nothing = find_label_errors(np.zeros((2, 2), int), probabilities)
+    np.testing.assert_allclose(nothing.image_quality, [0.1, 0.7])

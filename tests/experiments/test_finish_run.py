@@ -54,7 +54,7 @@ def test_leaves_a_complete_run_folder(tmp_path, capsys):
         ("model", seed, epoch) for seed in "01" for epoch in "12"
     ]
     report = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert "toy on toy" in report and "What the recipe adds." in report
+    assert "<h1>toy: toy</h1>" in report and "What the recipe adds." in report
     assert set(run.exports) == {"export/1", "model.tflite"}
     assert all(difference < 1e-4 for difference in run.exports.values())
     assert (
