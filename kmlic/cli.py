@@ -364,10 +364,11 @@ def data_convert(
     reading: Reading = DEFAULT_READING,
     copy_images: Path | None = None,
     fixes: Path | None = None,
-) -> None:
+) -> int:
     """Writes a dataset of any layout as kmlic's CSV or COCO's JSON.
 
-    Splits, groups, captions and unknown labels are kept; what is not is printed.
+    Splits, groups, captions and unknown labels are kept; what is not is printed. The
+    exit status is 1 if rows break a rule or none of the images exists.
 
     Args:
         path: the dataset, as in kmlic data check.
@@ -396,6 +397,7 @@ def data_convert(
     written, left_out = convert_listing(listing, output, copy_images=copy_images)
     _print_findings(left_out, console)
     console.print(f"{output}: {written:,} images.", soft_wrap=True)
+    return int(any(finding.level == "error" for finding in left_out))
 
 
 def _print_findings(findings: "Iterable[Finding]", console: "Console") -> None:

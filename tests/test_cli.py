@@ -341,6 +341,10 @@ def test_converts_a_dataset_and_says_what_it_left_out(tmp_path, capsys):
         "photos/dog/1.png,dog",
         "photos/dog/3.png,dog",
     ]
+    output.write_text("path,labels\ngone.jpg,dog\n")
+    again = tmp_path / "again.csv"
+    assert cli.main(["data", "convert", str(output), str(again)]) == 1
+    assert "error: Images that do not exist: 1." in capsys.readouterr().out
     assert cli.main(["data", "convert", str(tmp_path / "gone"), str(output)]) == 2
     assert cli.main(["data", "convert", str(output), str(tmp_path)]) == 2
     assert "it is a folder" in capsys.readouterr().err

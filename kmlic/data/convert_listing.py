@@ -93,8 +93,9 @@ def convert_listing(
         prefix = Path(below).as_posix()
         rows = [row._replace(path=f"{prefix}/{row.path}") for row in rows]
     findings += [
+        *_missing(files if "://" not in root else []),
         Finding(
-            "warning",
+            "error",
             "Rows that were left out",
             len(skipped),
             "They break a rule.",
@@ -115,6 +116,18 @@ def convert_listing(
     else:
         findings += _write_csv(listing, rows, output)
     return len(rows), [finding for finding in findings if finding.count]
+
+
+def _missing(files: Sequence[str]) -> Iterator[Finding]:
+    missing = [file for file in files if not Path(file).is_file()]
+    yield Finding(
+        "error" if len(missing) == len(files) else "warning",
+        "Images that do not exist",
+        len(missing),
+        "The file names them all the same. Give the folder of the images with --root.",
+        ("image",),
+        [[file] for file in missing],
+    )
 
 
 def _copy(

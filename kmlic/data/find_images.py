@@ -37,9 +37,9 @@ def find_images(
 ) -> FoundImages:
     r"""Finds the image files below a folder that names mean.
 
-    A name may lack its suffix or the folders above it, have a bucket or the folders of
-    another machine in front, or be written with backslashes. A name whose folders are
-    others than those of every file is not found.
+    A name may lack its suffix or the folders above it, begin with the name of the root,
+    have a bucket or the folders of another machine in front, or be written with
+    backslashes. A name whose folders are others than those of every file is not found.
 
     Args:
         names: of the images.
@@ -126,6 +126,7 @@ class _Files:
 
     def __init__(self, root: str | Path):
         self._top = f"{Path(root).absolute()}/"
+        self._name = f"{Path(root).absolute().name}/"
         names = files_below(root).names
         self._paths = {name for name in names if has_image_suffix(name)}
         # The parts of each path from its last to its first, then the path.
@@ -139,8 +140,9 @@ class _Files:
     def find(self, name: str) -> list[str]:
         """Returns the paths with most folders in common with a name, at most two."""
         name = name.removeprefix(self._top)
-        if name in self._paths:
-            return [name]
+        for path in (name, name.removeprefix(self._name)):
+            if path in self._paths:
+                return [path]
         parts = [part for part in name.lower().split("/") if part not in ("", ".")]
         if not parts or ".." in parts:
             return []

@@ -18,7 +18,6 @@ from kmlic.data.split_name import folder_split, left_out_splits, split_name
 from kmlic.data.storage import files_below, is_folder, join, parent
 
 Entry = dict[str, Any]
-_Id = int | str
 
 _SHOWN = 1000
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -152,6 +151,7 @@ def _read_file(
     path: str | Path, root: str | Path, reading: ReadingOptions, *, boxes: bool
 ) -> _Read:
     content = read_json(path)
+    refuse_results(path, content)
     sizes = ("height", "width") if boxes else ()
     categories = _entries(path, content, "categories", "id", "name")
     images = _entries(path, content, "images", "id", "file_name", *sizes)
@@ -161,16 +161,17 @@ def _read_file(
     annotations = _entries(
         path, content, "annotations", "image_id", "category_id", *corners
     )
-    present: dict[_Id, list[tuple[str, Any]]] = defaultdict(list)
-    problems: dict[_Id, str] = {}
+    present: dict[str, list[tuple[str, Any]]] = defaultdict(list)
+    problems: dict[str, str] = {}
     orphans = []
     for number, mark in enumerate(annotations, start=1):
-        image, category = mark["image_id"], mark["category_id"]
+        image, category = str(mark["image_id"]), str(mark["category_id"])
         if image not in numbers:
             orphans.append([str(number), str(image)])
         elif category not in names:
             problems[image] = (
-                f"the category of annotation {number} must be listed; got {category!r}"
+                f"the category of annotation {number} must be listed; got "
+                f"{mark['category_id']!r}"
             )
         else:
             if boxes:
@@ -185,16 +186,21 @@ def _read_file(
         ImageRow(
             number,
             found.paths[number - 1],
-            tuple(dict.fromkeys(name for name, _ in present[entry["id"]])),
-            boxes=_boxes(entry, present[entry["id"]]) if boxes else None,
+            tuple(dict.fromkeys(name for name, _ in present[str(entry["id"])])),
+            boxes=_boxes(entry, present[str(entry["id"])]) if boxes else None,
             **_extras(entry),
-            problem=problems.get(entry["id"]) or found.problems.get(number - 1, ""),
+            problem=problems.get(str(entry["id"]))
+            or found.problems.get(number - 1, ""),
         )
         for number, entry in enumerate(images, start=1)
     ]
     used |= {name for row in rows for name in (*row.unknown, *row.absent)}
     if "unlisted" in content:  # written by `kmlic data convert`, which keeps all labels
         used |= ordered.keys()
+    ids: dict[str, list[str]] = defaultdict(list)
+    for key, name in names.items():
+        ids[name].append(key)
+    alike = [[name, ", ".join(own)] for name, own in ids.items() if len(own) > 1]
     findings = [
         Finding(
             "warning",
@@ -203,6 +209,14 @@ def _read_file(
             "They are left out.",
             ("annotation", "image_id"),
             orphans[:_SHOWN],
+        ),
+        Finding(
+            "note",
+            "Categories with the same name",
+            len(alike),
+            "They are one label.",
+            ("category", "ids"),
+            alike[:_SHOWN],
         ),
     ]
     listing = Listing(
@@ -216,10 +230,31 @@ def _read_file(
     return _Read(listing, list(ordered), used)
 
 
-def _categories(path: str | Path, entries: list[Entry]) -> dict[_Id, str]:
-    names: dict[_Id, str] = {}
+def refuse_results(path: str | Path, content: Any) -> None:
+    """Raises an error if a file holds results of a detector instead of a dataset.
+
+    Args:
+        path: the file, for the error.
+        content: all of the file.
+
+    Raises:
+        ValueError: if it is a list of scores of images.
+
+    Example:
+        >>> refuse_results("coco.json", {"images": [], "annotations": []})
+    """
+    first = content[0] if isinstance(content, list) and content else None
+    if isinstance(first, dict) and {"image_id", "category_id", "score"} <= first.keys():
+        raise ValueError(
+            f"{path} holds results of a detector in COCO's format, which name no "
+            'images. Give the file of the dataset, with "images" and "categories".'
+        )
+
+
+def _categories(path: str | Path, entries: list[Entry]) -> dict[str, str]:
+    names: dict[str, str] = {}
     for number, entry in enumerate(entries, start=1):
-        name = names.setdefault(entry["id"], entry["name"])
+        name = names.setdefault(str(entry["id"]), entry["name"])
         if name != entry["name"]:
             raise ValueError(
                 f'{path} entry {number} of "categories": an id must have one name; '
@@ -229,10 +264,10 @@ def _categories(path: str | Path, entries: list[Entry]) -> dict[_Id, str]:
     return names
 
 
-def _numbers(path: str | Path, entries: list[Entry]) -> dict[_Id, int]:
-    numbers: dict[_Id, int] = {}
+def _numbers(path: str | Path, entries: list[Entry]) -> dict[str, int]:
+    numbers: dict[str, int] = {}
     for number, entry in enumerate(entries, start=1):
-        other = numbers.setdefault(entry["id"], number)
+        other = numbers.setdefault(str(entry["id"]), number)
         if other != number:
             raise ValueError(
                 f'{path} entry {number} of "images": an id must be that of one image; '
@@ -243,9 +278,8 @@ def _numbers(path: str | Path, entries: list[Entry]) -> dict[_Id, int]:
     return numbers
 
 
-def _order(key: _Id) -> tuple[bool, int, str]:
+def _order(text: str) -> tuple[bool, int, str]:
     """Sorts numbers, also those written as texts, before other texts."""
-    text = str(key)
     number = text.removeprefix("-").isdecimal()
     return not number, int(text) if number else 0, text
 

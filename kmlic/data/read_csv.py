@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from kmlic.data.storage import (
 )
 
 _DELIMITERS = ",;\t"
+_EXCEL = re.compile(r"\"?sep=([,;\t|])\"?\s*", re.IGNORECASE)  # a first line of Excel's
 _BLOCK_BYTES = 2**20
 _ROWS_A_BATCH = 8192
 _MAX_PARQUET_BYTES = 2 * 1024**3
@@ -70,17 +72,22 @@ def read_text_rows(path: str | Path) -> Iterator[tuple[int, list[str]]]:
         first = file.readline()
     tabs = os.fspath(path).lower().endswith(".tsv")
     delimiter = "\t" if tabs else max(_DELIMITERS, key=first.count)
+    excel = _EXCEL.fullmatch(first)
+    delimiter = excel[1] if excel else delimiter
     with open_text(path) as file:
+        if excel:
+            file.readline()
         reader = csv.reader(
             file, delimiter=delimiter, strict=True, skipinitialspace=True
         )
         lines = _count_lines(path)
-        row = 1
+        before = 1 if excel else 0
+        row = first_row = 1 + before
         try:
             for cells in with_progress(reader, f"reading {path}", lines):
-                if cells or row == 1:
+                if cells or row == first_row:
                     yield row, cells
-                row = reader.line_num + 1
+                row = reader.line_num + 1 + before
         except csv.Error as error:
             raise csv.Error(f"{error} in row {row}") from error
 

@@ -10,9 +10,10 @@ from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.read_json import read_json
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.data.split_name import left_out_splits, split_name
-from kmlic.data.storage import parent
+from kmlic.data.storage import is_file, join, parent
 
 _FIELDS = ("ground_truth", "classifications", "labels")
+_NAMES = ("samples.json", "labels.json")
 _SHOWN = 1000
 
 
@@ -72,9 +73,26 @@ def read_fiftyone(path: str | Path, reading: ReadingOptions) -> Listing:
         rows,
         path,
         root,
-        findings=[unlabelled, left_out_splits(splits), *found.findings],
+        findings=[
+            unlabelled,
+            left_out_splits(splits),
+            *_other_file(path),
+            *found.findings,
+        ],
         summary="FiftyOne: the classifications of each sample",
     )
+
+
+def _other_file(path: str | Path) -> Iterator[Finding]:
+    own = Path(path).name
+    if own in _NAMES:
+        other = _NAMES[1 - _NAMES.index(own)]
+        yield Finding(
+            "note",
+            f"A file {other} that is not read",
+            int(is_file(join(parent(path), other))),
+            f"{own} beside it is. Give the path of {other} to read that.",
+        )
 
 
 def _samples(

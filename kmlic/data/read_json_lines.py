@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kmlic.data.image_row import Listing
+from kmlic.data.read_coco import refuse_results
 from kmlic.data.read_json import read_json
 from kmlic.data.read_table import read_table
 from kmlic.data.reading_options import ReadingOptions
@@ -64,6 +65,8 @@ def _read_objects(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _as_rows(path: str | Path) -> Iterator[tuple[int, list[Any]]]:
     """Yields the keys of all objects, and then the values of each."""
+    first = next((entry for _, entry in _read_objects(path)), None)
+    refuse_results(path, [first])
     # The file is read twice: the key of a rare label may occur in its last lines only.
     header = list(
         dict.fromkeys(key for _, entry in _read_objects(path) for key in entry)

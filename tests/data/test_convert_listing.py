@@ -233,3 +233,18 @@ def test_every_format_gives_the_same_rows(tmp_path, name, kind):
     np.testing.assert_array_equal(
         again.dense_targets()[same], rows.dense_targets()[:, labels]
     )
+
+
+def test_rows_that_are_lost_and_images_that_are_missing_are_errors(tmp_path):
+    write_images(tmp_path, 1)
+    rows = [ImageRow(2, "0.jpg", ("dog",)), ImageRow(3, "gone.jpg", ("dog",))]
+    lost = [*rows, ImageRow(4, "2.jpg", problem="it is wrong")]
+    output = tmp_path / "out.csv"
+    _, found = convert_listing(Listing(lost, "a.csv", tmp_path), output)
+    assert {finding.title: finding.level for finding in found} == {
+        "Images that do not exist": "warning",
+        "Rows that were left out": "error",
+    }
+    _, (missing,) = convert_listing(Listing(rows[1:], "a.csv", tmp_path), output)
+    assert (missing.level, missing.count) == ("error", 1)
+    assert "--root" in missing.text

@@ -92,3 +92,9 @@ def test_the_whole_machine_is_not_searched(monkeypatch):
     module = __import__("kmlic.data.find_images", fromlist=["files_below"])
     monkeypatch.setattr(module, "files_below", None)
     assert find_images(["gone-7.jpg"], "/").paths == ["gone-7.jpg"]
+
+
+def test_a_name_may_begin_with_the_folder_itself(tmp_path):
+    root = tmp_path / "CheXpert"
+    touch(root, "train/1.jpg")
+    assert find_images(["CheXpert/train/1.jpg"], root).paths == ["train/1.jpg"]

@@ -174,3 +174,25 @@ def test_ids_that_are_texts_are_in_the_order_of_their_numbers(path):
     }
     listing = read_coco(write(path.parent, content), images(path))
     assert list(listing.label_names) == ["y", "x", "z"]
+
+
+def test_results_of_a_detector_are_refused(path):
+    results = [{"image_id": 100, "category_id": 7, "score": 0.5}]
+    with pytest.raises(ValueError, match="holds results of a detector"):
+        read_coco(write(path.parent, results), images(path))
+
+
+def test_ids_may_be_numbers_in_one_list_and_texts_in_another(path):
+    content = copy.deepcopy(CONTENT)
+    for mark in content["annotations"]:
+        mark |= {name: str(value) for name, value in mark.items()}
+    rows = read_coco(write(path.parent, content), images(path)).rows
+    assert rows == read_coco(write(path.parent, CONTENT), images(path)).rows
+
+
+def test_categories_with_the_same_name_are_one_label_and_said(path):
+    content = copy.deepcopy(CONTENT)
+    content["categories"].append({"id": 9, "name": "dog"})
+    listing = read_coco(write(path.parent, content), images(path))
+    found = {finding.title: finding for finding in listing.findings}
+    assert found["Categories with the same name"].rows == [["dog", "7, 9"]]

@@ -376,3 +376,11 @@ def test_names_the_row_that_is_no_csv(tmp_path):
     path.write_text("path,labels\na.png,cat\n" + "x" * 200_000 + ",cat\n")
     with pytest.raises(ValueError, match=r"labels\.csv must be a CSV.* in row 3"):
         read_csv(path, ReadingOptions())
+
+
+def test_the_first_line_of_excel_names_the_delimiter(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("sep=;\r\npath;labels\r\n1.jpg;dog\r\n2.jpg;dog|cat\r\n")
+    first, second = read_csv(path, ReadingOptions()).rows
+    assert (first.row, first.labels) == (3, ("dog",))
+    assert (second.row, second.labels) == (4, ("dog", "cat"))

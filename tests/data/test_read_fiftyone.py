@@ -58,3 +58,11 @@ def test_labels_may_be_names_numbers_or_lists_by_image(tmp_path):
 def test_names_the_row_that_is_no_sample(tmp_path, content, rule):
     with pytest.raises(ValueError, match=rule):
         read(tmp_path, content)
+
+
+def test_says_which_of_two_files_is_read(tmp_path):
+    sample = {"filepath": "1.jpg", "ground_truth": several("dog")}
+    assert not any(f.count for f in read(tmp_path, [sample]).findings)
+    (tmp_path / "labels.json").write_text("{}")
+    (note,) = [f for f in read(tmp_path, [sample]).findings if f.count]
+    assert note.title == "A file labels.json that is not read"

@@ -54,6 +54,10 @@ def test_a_label_may_occur_first_behind_very_many_rows(tmp_path):
         ("[1]", "row 1: must be a JSON object; got a int"),
         (b'{"path": "1.jpg"}\n{"\xff"}', "byte 20 in row 2 is not"),
         ('{"a": 1}', "a column must name the images"),
+        (
+            '[{"image_id": 1, "category_id": 2, "score": 0.5}]',
+            "holds results of a detector in COCO's format",
+        ),
     ],
 )
 def test_names_the_row_that_is_no_object(tmp_path, text, rule):
