@@ -25,9 +25,9 @@ def on_sigterm(act: Callable[[], object] = _stop) -> Iterator[None]:
             with status 143 by default.
 
     Example:
-        >>> import os
+        >>> import signal
         >>> with on_sigterm(lambda: print("asked to end")):
-        ...     os.kill(os.getpid(), signal.SIGTERM)
+        ...     signal.raise_signal(signal.SIGTERM)
         asked to end
     """
     if threading.current_thread() is not threading.main_thread():

@@ -483,7 +483,7 @@ def test_sigterm_tidies_up(run, image, monkeypatch, capsys):
     def stop(*arguments, **options):
         with atomic_write(output) as temporary:
             temporary.touch()
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
 
     output = run.parent / "rows.csv"
     before = sorted(run.parent.iterdir())

@@ -1,4 +1,3 @@
-import os
 import signal
 import threading
 
@@ -10,7 +9,7 @@ from kmlic.on_sigterm import STOPPED, on_sigterm
 def test_ends_as_an_error_does_so_that_everything_is_tidied_up():
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as stopped, on_sigterm():
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
     assert stopped.value.code == STOPPED == 128 + signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -18,7 +17,7 @@ def test_ends_as_an_error_does_so_that_everything_is_tidied_up():
 def test_the_inner_of_two_acts():
     called = []
     with on_sigterm(), on_sigterm(lambda: called.append(1)):
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
     assert called == [1]
 
 

@@ -1,6 +1,5 @@
 import gc
 import json
-import os
 import signal
 from pathlib import Path
 
@@ -82,7 +81,7 @@ def test_sigterm_at_any_time_leaves_a_run_to_resume_or_none(tmp_path, state, cap
         if state is not None:
             folder.trainings.mkdir()
             (folder.trainings / state).touch()
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
 
     with pytest.raises(SystemExit) as stopped:
         run_recipe(main, PRESETS, ["--folder", str(tmp_path / "run")])

@@ -1,5 +1,4 @@
 import contextlib
-import os
 import resource
 import signal
 
@@ -79,7 +78,7 @@ def interrupt():
 
 
 def terminate():
-    os.kill(os.getpid(), signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
 
 
 @pytest.fixture(scope="module")
