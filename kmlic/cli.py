@@ -219,10 +219,11 @@ def train(
             else float32. The exported model computes in float32.
         seed: of splits, folds and trainings.
     """
+    require_writable(folder, folder_with=RECORD)
     require_paths(groups, *reading.paths)
     for given in (data, test):
-        if given is not None and (Path(given).suffix or Path(given).is_absolute()):
-            require_paths(given)
+        _require_path_or_name(given)
+    _require_path_or_name(weights)
     console = make_console()
     name = escape_text(data)
     console.print(f"{name}: {minutes:g} minutes; starting", markup=False)
@@ -472,6 +473,7 @@ def predict(
             a formula, because it starts with = + - @.
     """
     require_paths(*reading.paths, boxes)
+    _require_path_or_name(word_vectors)
     read = (*images, *reading.paths, boxes, word_vectors)
     if output is not None and "://" not in output:
         suffixes = _PREDICTED if runner is None else _TAGGED
@@ -654,8 +656,7 @@ def evaluate(
     """
     require_run(run, "run.json", "labels.json")
     require_paths(data_dir if dataset not in _DOWNLOADED else None, *reading.paths)
-    if dataset is not None and (Path(dataset).suffix or Path(dataset).is_absolute()):
-        require_paths(dataset)
+    _require_path_or_name(dataset)
     start_tensorflow()
     from kmlic.evaluation import comparison_table
     from kmlic.experiments import evaluate_run
@@ -716,8 +717,7 @@ def compare(
         raise ValueError(f"`runs` must be at least two run folders; got {runs}.")
     for folder in folders:
         require_run(folder, RECORD, "labels.json")
-    if dataset and (Path(dataset).suffix or Path(dataset).is_absolute()):
-        require_paths(dataset)
+    _require_path_or_name(dataset)
     require_paths(data_dir if dataset not in _DOWNLOADED else None, *reading.paths)
     if output is not None:
         read = (dataset, *reading.paths)
@@ -915,6 +915,14 @@ def push(
         f"{url}\nFill in the licence in {run / 'README.md'} and push again.",
         soft_wrap=True,
     )
+
+
+def _require_path_or_name(given: str | None) -> None:
+    """Refuses a path that cannot be read; what has no suffix can also be a name."""
+    if given is not None:
+        path = Path(given)
+        if path.suffix or path.is_absolute() or path.exists():
+            require_paths(given)
 
 
 def _downloaded(run: str) -> str:

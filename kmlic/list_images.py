@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from kmlic.require_paths import require_paths
+
 SUFFIXES = (
     *(".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".jpeg"),
     *(".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"),
@@ -17,7 +19,8 @@ def list_images(paths: Iterable[str | Path]) -> list[Path]:
             suffix and hidden files and folders are skipped.
 
     Raises:
-        ValueError: naming a path that does not exist, or a folder without images.
+        ValueError: naming a path that does not exist or is a named pipe, or a folder
+            without images.
 
     Example:
         >>> import tempfile
@@ -37,6 +40,7 @@ def list_images(paths: Iterable[str | Path]) -> list[Path]:
                 )
             images += found
         elif path.exists():
+            require_paths(path)
             images.append(path)
         else:
             raise ValueError(

@@ -443,6 +443,18 @@ def test_more_images_per_batch_than_there_are_cost_nothing(run, image, capsys):
         ["export", "absent"],
         ["export", "{run}", "--images", "absent.jpg"],
         ["export", "{run}", "--formats", "unknown"],
+        ["train", "absent.csv"],
+        ["train", "{image}", "--folder", "{image}"],
+        ["train", "{image}", "--folder", "{run}/.."],
+        ["train", "{pipe}"],
+        ["train", "{image}", "--groups", "{pipe}"],
+        ["train", "{image}", "--weights", "{pipe}"],
+        ["evaluate", "{run}", "{pipe}"],
+        ["evaluate", "{pipe}"],
+        ["predict", "{run}", "{pipe}"],
+        ["predict", "{run}", "{image}", "--boxes", "{pipe}"],
+        ["predict", "{run}", "{image}", "--labels", "a", "--word_vectors", "{pipe}"],
+        ["data", "check", "{pipe}"],
         ["data", "check", "absent.csv"],
         ["data", "check", "{image}", "--fractions", "nan", "0.1", "0.1"],
     ],
@@ -451,7 +463,9 @@ def test_mistakes_are_found_before_tensorflow_is_imported(
     run, image, monkeypatch, arguments
 ):
     (run / "run.json").touch()
-    words = [each.format(run=run, image=image) for each in arguments]
+    pipe = run.parent / "pipe.csv"
+    os.mkfifo(pipe)
+    words = [each.format(run=run, image=image, pipe=pipe) for each in arguments]
     # A name that is None cannot be imported.
     program = (
         "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None; "

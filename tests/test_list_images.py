@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from kmlic.list_images import list_images
@@ -41,3 +43,9 @@ def test_finds_images_of_every_kind(tmp_path, suffix):
     path = tmp_path / f"photo.{suffix}"
     path.touch()
     assert list_images([tmp_path]) == [path]
+
+
+def test_a_named_pipe_is_no_image(tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    with pytest.raises(ValueError, match="it is a named pipe"):
+        list_images([tmp_path / "a.jpg"])

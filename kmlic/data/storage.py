@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO
 
+from kmlic.require_paths import require_paths
+
 # TensorFlow, whose import takes seconds, is imported for stores only.
 _MAX_TEXT_BYTES = 2 * 1024**3
 # Of a folder that links lead to: folders that link to each other have many paths.
@@ -39,10 +41,14 @@ def is_file(path: str | Path) -> bool:
     """Returns whether there is a file.
 
     Raises:
-        ValueError: if TensorFlow does not know the store, or may not read it.
+        ValueError: if there is a named pipe or a device, or TensorFlow does not know
+            the store or may not read it.
     """
     if _is_local(path):
-        return Path(path).exists() and not Path(path).is_dir()
+        if not Path(path).exists():
+            return False
+        require_paths(path)
+        return not Path(path).is_dir()
     return not is_folder(path) and _ask("exists", path)
 
 
@@ -257,6 +263,7 @@ def find_undecodable(path: str | Path) -> tuple[int, int]:
 
 def _open_bytes(path: str | Path) -> BinaryIO:
     if _is_local(path):
+        require_paths(path)
         return Path(path).open("rb")
     import tensorflow as tf
 
@@ -269,11 +276,10 @@ def _read_local(path: Path, max_bytes: int) -> bytes:
         raise ValueError(f"{path} must exist; there is no such file.")
     if path.is_dir():
         raise ValueError(f"{path} must be a file; it is a folder.")
+    require_paths(path)
     try:
-        size = path.stat().st_size
-        _check_size(path, size, max_bytes)
-        # What is no file on a disk, such as a device, has the size 0 and is not read.
-        return path.read_bytes() if size else b""
+        _check_size(path, path.stat().st_size, max_bytes)
+        return path.read_bytes()
     except OSError as error:
         raise ValueError(f"{path} must be readable; got {error.strerror}.") from error
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from kmlic.check_choice import check_choice
 from kmlic.labelled_arrays import read_arrays
+from kmlic.require_paths import require_paths
 from kmlic.require_reachable import require_reachable
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def load_word_vectors(
                 "file, or a name that gensim.downloader knows."
             )
         path = _download(str(path_or_name))
+    require_paths(path)
     if not path.is_file():
         raise ValueError(f"`path_or_name` must be a file; got the folder {path}.")
     if path.suffix == ".npz":

@@ -1,8 +1,10 @@
+import os
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from kmlic.data import from_csv, inspect_rows, read_image, read_listing
+from kmlic.data import from_csv, inspect_rows, read_image, read_listing, storage
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.data.storage import files_below, is_file, join, open_text, parent, read_file
 from tests.data.files import encode, picture
@@ -110,3 +112,17 @@ def test_folders_that_link_to_each_other_are_listed_in_the_end(tmp_path):
             (folder / other.name).symlink_to(other)
     names = files_below(tmp_path).names
     assert set(names) >= {f"{i}/a.jpg" for i in range(9)} and len(names) < 200
+
+
+def test_a_named_pipe_is_refused_not_waited_for(tmp_path):
+    path = tmp_path / "labels.csv"
+    os.mkfifo(path)
+    for read in (
+        storage.is_file,
+        storage.open_text,
+        storage.read_lines,
+        lambda path: storage.read_file(path, max_bytes=9),
+        lambda path: next(storage.read_columns(path, ["path"])),
+    ):
+        with pytest.raises(ValueError, match="must be a file or folder; it is a named"):
+            read(path)
