@@ -34,6 +34,8 @@ class BatchOptions(TypedDict, total=False):
         augmentation: of training images, see `Augmentation`.
         cache: whether to keep decoded images in memory while they fit.
         pixels: "float32", or "uint8": rounded, a quarter of the memory.
+        training: whether `train` has batches to train on; else it is `train_in_order`,
+            which may hold fewer images than a batch.
     """
 
     image_size: Required[int]
@@ -42,6 +44,7 @@ class BatchOptions(TypedDict, total=False):
     augmentation: str
     cache: bool
     pixels: Literal["float32", "uint8"]
+    training: bool
 
 
 def build_splits(
@@ -70,8 +73,12 @@ def build_splits(
     datasets = {}
     for key, images in {**elements, "train_in_order": elements["train"]}.items():
         own: dict[str, Any] = {**options, "cache": cache and key != "train_in_order"}
-        training = key == "train" and int(images.cardinality()) > 0
-        datasets[key] = build_batches(images, load, training=training, **own, **more)
+        own["training"] = (
+            key == "train"
+            and options.get("training", True)
+            and int(images.cardinality()) > 0
+        )
+        datasets[key] = build_batches(images, load, **own, **more)
     return datasets
 
 

@@ -94,6 +94,7 @@ def load_split(
         "batch_size": batch_size or _setting(run, record, "batch_size"),
         "seed": spec.seed,
         "augmentation": "none",
+        "training": False,
     }
     splits = SPLITS if split == "all" else (split,)
     if dataset is None:

@@ -110,6 +110,19 @@ def test_another_dataset_is_matched_by_label(run, tmp_path):
         load_split(folder, "all", **options)
 
 
+def test_fewer_images_than_a_batch_are_scored(run, tmp_path):
+    folder, images = run
+    lines = ["path,labels,split"]
+    for number in range(3):
+        content = (images / f"{number}.png").read_bytes()
+        (tmp_path / f"{number}.png").write_bytes(content + b"another file")
+        lines.append(f"{number}.png,red,{'test' if number else 'train'}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    options = {"dataset": tmp_path / "labels.csv", "batch_size": 16}
+    for split, count in {"train": 1, "test": 2, "all": 3}.items():
+        assert len(targets_of(folder, split, **options)) == count
+
+
 def test_never_scores_training_images_unless_asked(run, tmp_path):
     folder, images = run
     names = load_train_paths(folder, images)
