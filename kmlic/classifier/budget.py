@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich.console import Console
 
 # Seconds after which a stage that has said nothing says what it does.
-_SILENCE = 8.0
+_SILENCE = 10.0
 
 
 class Budget:
@@ -66,13 +66,19 @@ class Budget:
 
     @contextlib.contextmanager
     def reporting(self) -> Iterator[None]:
-        """Prints what is being done, and the time left, at least every ten seconds."""
+        """Prints what is being done, and the time left, after ten silent seconds.
+
+        What is still the same is not printed again.
+        """
         ended = threading.Event()
 
         def report() -> None:
+            printed = None
             while not ended.wait(0.5):
-                if time.monotonic() - self._said > _SILENCE:
-                    self.say(*self._now)
+                silent = time.monotonic() - self._said > _SILENCE
+                if silent and self._now != printed:
+                    printed = self._now
+                    self.say(*printed)
 
         reporter = threading.Thread(target=report, daemon=True)
         reporter.start()

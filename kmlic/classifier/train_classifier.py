@@ -340,7 +340,7 @@ def _finish(
 ) -> Run:
     images, chosen = trained.checked.images, trained.choice.chosen
     labels, size = trained.labels, trained.features.image_size
-    budget.do("export", "building the model and converting it")
+    budget.do("export", "building the model")
     model = trained.calibration.apply(build_chosen(chosen, lambda: build(size)))
     if trained.settings.dtype_policy != "float32":
         model = as_float32(model)
@@ -351,10 +351,10 @@ def _finish(
     few = images.batches(rows[:_EXPORT_IMAGES], image_size=size, batch_size=8)
     pixels = next(iter(few))[0].numpy()
     options = ExportOptions(labels=labels, images=pixels)
-    exports = [
-        *export_checked(model, working, "saved_model", options),
-        *export_checked(model, working, "tflite", options),
-    ]
+    exports = []
+    for format in ("saved_model", "tflite"):
+        budget.do("export", f"converting the model to {format}")
+        exports += export_checked(model, working, format, options)
     budget.say("export", ", ".join(each.name_in(working) for each in exports))
     budget.do("test", f"{len(images.test_rows):,} images")
     judged = _judge(trained, model)

@@ -36,7 +36,12 @@ def test_says_what_takes_long(monkeypatch):
         end = time.monotonic() + 20
         while "features" not in text.getvalue() and time.monotonic() < end:
             time.sleep(0.05)
-    assert "left] features: 16 of 60 images" in text.getvalue()
+        time.sleep(1.2)  # nothing is said twice
+        budget.do("features", "32 of 60 images")
+        while "32 of 60" not in text.getvalue() and time.monotonic() < end:
+            time.sleep(0.05)
+    assert text.getvalue().count("left] features: 16 of 60 images") == 1
+    assert text.getvalue().count("left] features: 32 of 60 images") == 1
     written = text.getvalue()
     time.sleep(0.7)
     assert text.getvalue() == written  # nothing after the end
