@@ -31,7 +31,9 @@ _NO_LABELS = (
 )
 _SIDECARS = (".xml", ".json", ".txt")
 _ANNOTATION_FILES = ("data.yaml", "_darknet.labels")
-_ANNOTATION_KEYS = {"annotations", "categories", "images", "labels", "samples"}
+_ANNOTATION_KEYS = {
+    *("annotations", "categories", "image_id", "images", "labels", "samples"),
+}
 _SHOWN = 5
 _HEAD = 65_536
 _KEY = re.compile(r'"(\w+)"\s*:')

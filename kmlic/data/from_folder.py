@@ -29,7 +29,8 @@ def from_folder(
 
     Args:
         path: the folder, with images at any depth; may be in a store, such as gs://.
-        reading: how it is read; by the defaults when None.
+        reading: how it is read; by the defaults when None. Its layout is "folders" when
+            left out, whatever else the folder holds; `from_path` finds the layout.
         **options: image_size and batch_size, both required, and what else
             `build_from_listing` takes.
 

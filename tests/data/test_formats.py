@@ -546,6 +546,7 @@ def test_splits_may_be_below_the_folders_of_labels(tmp_path):
         (["cat/1.jpg", "dog/2.jpg", "dog/2.jpg.json"], "may .*: dog/2.jpg.json"),
         (["cat/1.jpg", "dog/2.jpg", "dog/3.jpg", "dog/3.txt"], "may .*: dog/3.txt"),
         (["cat/1.jpg", "dog/2.jpg", "a/b/c/coco.json"], "may .*: a/b/c/coco.json"),
+        (["cat/1.jpg", "dog/2.jpg", "data.yaml"], "may .*: data.yaml"),
     ],
 )
 def test_folders_that_may_not_be_labels_are_refused(tmp_path, names, rule):
