@@ -85,7 +85,7 @@ def read_text_rows(path: str | Path) -> Iterator[tuple[int, list[str]]]:
         row = first_row = 1 + before
         try:
             for cells in with_progress(reader, f"reading {path}", lines):
-                if cells or row == first_row:
+                if any(cells) or row == first_row:  # spreadsheets add rows of nothing
                     yield row, cells
                 row = reader.line_num + 1 + before
         except csv.Error as error:

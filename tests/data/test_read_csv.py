@@ -384,3 +384,13 @@ def test_the_first_line_of_excel_names_the_delimiter(tmp_path):
     first, second = read_csv(path, ReadingOptions()).rows
     assert (first.row, first.labels) == (3, ("dog",))
     assert (second.row, second.labels) == (4, ("dog", "cat"))
+
+
+def test_rows_of_empty_cells_are_no_images(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("path,labels\n1.jpg,dog\n,\n2.jpg,cat\n,,,\n")
+    rows = read_csv(path, ReadingOptions()).rows
+    assert [(row.row, row.path, row.problem) for row in rows] == [
+        (2, "1.jpg", ""),
+        (4, "2.jpg", ""),
+    ]
