@@ -38,6 +38,7 @@ _SHOWN = 1000
 _MAX_LITERAL = 100_000
 _GLUED = re.compile(r"(['\"])\s+(?=['\"])")  # as NumPy prints arrays of texts
 
+_WORDS = frozenset(("yes", "no", "y", "n", "x"))
 _NUMBERED = re.compile(r"(label|tag|class|category)[\s_.-]*\d+")
 
 _Names = tuple[str, ...]
@@ -399,6 +400,7 @@ class _MarkedLabels:
         findings = []
         if left_out:
             findings.append(columns_left_out([self._header[i] for i in left_out]))
+            findings += self._in_words(left_out)
         return TableLabels(
             present,
             unknown,
@@ -407,6 +409,23 @@ class _MarkedLabels:
             findings,
             tuple(names.values()),
         )
+
+    def _in_words(self, left_out: Sequence[int]) -> list[Finding]:
+        """Returns a warning about columns that may be labels with yes and no."""
+        words: dict[int, set[str]] = {column: set() for column in left_out}
+        for others in self._others.values():
+            for column in others.keys() & words.keys():
+                words[column].add(others[column].lower())
+        named = [self._header[i] for i, own in words.items() if own and own <= _WORDS]
+        warning = Finding(
+            "warning",
+            "Columns of yes and no that are not used",
+            len(named),
+            "If they are labels, write 1 and 0 instead.",
+            ("column",),
+            [[name] for name in named],
+        )
+        return [warning] if named else []
 
     def _label_columns(self, lines: Sequence[int]) -> tuple[list[int], list[int]]:
         """Returns the columns that hold marks, and those that hold something else."""

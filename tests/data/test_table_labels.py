@@ -111,6 +111,12 @@ def test_an_odd_cell_of_a_short_table_keeps_its_label():
     assert "column dog: 'x'" in found.problems[1]
 
 
+def test_columns_of_yes_and_no_beside_marks_are_a_warning():
+    found = marked(("x", "1", "Yes", "61", ""), ("x", "0", "no", "62", ""))
+    assert found.label_names == ("dog",)
+    assert [(f.level, f.rows) for f in found.findings[1:]] == [("warning", [["cat"]])]
+
+
 def test_columns_of_other_words_only_are_an_error_with_a_cell():
     with pytest.raises(ValueError, match="Row 2, column dog: 'yes' is not 1, 0 or -1"):
         marked(("x", "yes", "no", "61", ""))
