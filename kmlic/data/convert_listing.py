@@ -18,6 +18,7 @@ from kmlic.data.inspect_rows import inspect_rows
 from kmlic.data.multi_label_data import Boxes, SkippedRow
 from kmlic.data.read_csv import read_text_rows
 from kmlic.data.storage import join
+from kmlic.escape_text import escape_undecodable
 
 SEPARATOR = "|"
 # Labels with these are written as lists in JSON, which need no separator.
@@ -62,15 +63,23 @@ def convert_listing(
     output = Path(output)
     require_writable(output, suffixes=(".csv", ".json"), inputs=(listing.source,))
     inspected = inspect_rows(listing, check="none")
-    rows, skipped = list(inspected.images), list(inspected.skipped)
+    rows = [row for row in inspected.images if _is_utf8(row)]
+    reason = "its name and labels must be UTF-8 to be written"
+    unwritable = [
+        SkippedRow(row.row, row.path, reason)
+        for row in inspected.images
+        if not _is_utf8(row)
+    ]
+    skipped = [*inspected.skipped, *unwritable]
     bare: list[ImageRow] = []
     if output.suffix == ".csv" and listing.unlisted == "unknown":
         bare = [row for row in rows if not (row.labels or row.absent)]
         rows = [row for row in rows if row.labels or row.absent]
     if not rows:
-        raise ValueError(
-            f"{listing.source} must list a usable image; {inspected.lack}."
-        )
+        lack = inspected.lack
+        if unwritable:
+            lack = f"{escape_undecodable(unwritable[0].path)}: {reason}"
+        raise ValueError(f"{listing.source} must list a usable image; {lack}.")
     root, findings = os.fspath(listing.root), []
     if copy_images is not None:
         rows, lost = _copy(rows, root, Path(copy_images))
@@ -128,6 +137,12 @@ def _missing(files: Sequence[str]) -> Iterator[Finding]:
         ("image",),
         [[file] for file in missing],
     )
+
+
+def _is_utf8(row: ImageRow) -> bool:
+    """Returns whether a path and labels, which may be names of files, are UTF-8."""
+    texts = (row.path, *row.labels, *row.unknown, *row.absent)
+    return all(escape_undecodable(text) == text for text in texts)
 
 
 def _copy(

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
@@ -248,3 +249,20 @@ def test_rows_that_are_lost_and_images_that_are_missing_are_errors(tmp_path):
     _, (missing,) = convert_listing(Listing(rows[1:], "a.csv", tmp_path), output)
     assert (missing.level, missing.count) == ("error", 1)
     assert "--root" in missing.text
+
+
+def test_leaves_out_and_names_files_that_are_not_utf8(tmp_path):
+    names = (b"cat/0.jpg", b"dog/1.jpg", b"dog/caf\xe9.jpg")
+    for seed, name in enumerate(names):
+        path = tmp_path / "photos" / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(picture(seed=seed), "JPEG"))
+    for suffix in (".csv", ".json"):
+        output = tmp_path / f"labels{suffix}"
+        count, (finding,) = convert_listing(read_listing(tmp_path / "photos"), output)
+        assert count == 2 and finding.title == "Rows that were left out"
+        assert finding.rows[0][2] == "its name and labels must be UTF-8 to be written"
+        assert [row.path for row in read_listing(output).rows] == [
+            "photos/cat/0.jpg",
+            "photos/dog/1.jpg",
+        ]
