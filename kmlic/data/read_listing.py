@@ -19,6 +19,7 @@ from kmlic.data.read_label_studio import read_label_studio
 from kmlic.data.read_tables import read_tables
 from kmlic.data.read_voc import read_voc
 from kmlic.data.reading_options import DEFAULT_READING, Layout, ReadingOptions
+from kmlic.data.require_kind import require_kind
 from kmlic.data.storage import is_file, is_folder
 from kmlic.data.tidy_labels import tidy_labels
 
@@ -62,6 +63,7 @@ def read_listing(
     reading = reading or DEFAULT_READING
     if not is_file(path) and not is_folder(path):
         raise ValueError(f"{path} must be a file or folder; there is none.")
+    require_kind(path)
     layout = reading.layout
     if layout is None or (is_folder(path) and layout not in _FOLDERS):
         found = find_layout(path)

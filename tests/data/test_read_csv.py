@@ -188,7 +188,7 @@ def test_counts_what_it_does_not_list(tmp_path):
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        (b"", r"row 1: a column must name the images, .* are \[\]"),
+        (b"", r"must list images; it is empty"),
         (b"path\na.png\n", "row 1: no column `labels`. Name the column"),
         (b"path,lable\na.png,x\n", "no column `labels`; did you mean 'lable'"),
         (b"tags,x\na,x\n", "a column must name the images, .* are \\[tags, x\\]"),
