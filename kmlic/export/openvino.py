@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 import time
 from pathlib import Path
@@ -82,7 +83,15 @@ def has_bfloat16() -> bool:
 
 
 def _core() -> Any:
-    return import_extra("openvino", _EXTRA).Core()
+    return _make_core(import_extra("openvino", _EXTRA))
+
+
+# One for the process: OpenVINO runs signal handlers on a stack of its own, and leaves
+# a freed one behind when the first of two cores goes before the second. The next
+# signal, such as Ctrl-C, would then end the process with a segmentation fault.
+@functools.cache
+def _make_core(openvino: Any) -> Any:
+    return openvino.Core()
 
 
 def _load(path: Path, precision: Precision) -> Predict:

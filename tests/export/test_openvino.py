@@ -1,3 +1,4 @@
+import subprocess
 import sys
 
 import numpy as np
@@ -61,3 +62,19 @@ def test_measures_nothing_without_bfloat16(openvino_folder, monkeypatch, capsys)
     monkeypatch.setattr(export_file, "has_bfloat16", lambda: False)
     load_export(openvino_folder, precision="auto")
     assert capsys.readouterr().err == ""
+
+
+SIGNALLED = """
+import pathlib, signal, sys
+from kmlic.export.openvino import _load
+load = [_load(pathlib.Path(sys.argv[1]), "float32") for _ in range(3)]
+del load[0], load[0], load[0]
+signal.signal(signal.SIGTERM, lambda *_: print("handled"))
+signal.raise_signal(signal.SIGTERM)
+"""
+
+
+def test_a_signal_is_handled_after_models_are_gone(openvino_folder):
+    command = [sys.executable, "-c", SIGNALLED, str(openvino_folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
