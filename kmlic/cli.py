@@ -311,7 +311,7 @@ def data(
         raise ValueError(f"`fixes` must come with a model; got fixes={fixes}.")
     if model is not None:
         require_run(model, "labels.json")
-    start_tensorflow()
+        start_tensorflow()
     from kmlic.data_check import check_data
 
     check = check_data(

@@ -55,6 +55,16 @@ def test_predicts_from_an_export_without_tensorflow(folder, runtime):
     assert len(result.stderr.splitlines()) == bool(said)
 
 
+def test_checks_and_converts_data_without_tensorflow(folder, tmp_path):
+    table = folder / "labels.csv"
+    table.write_text("path,labels\nyellow.jpg,red\nyellow.png,green\n")
+    result = kmlic("data", "check", table, "--report", tmp_path / "report.html")
+    assert "usable images: 2" in result.stdout, result.stderr
+    assert result.stderr == ""
+    result = kmlic("data", "convert", table, tmp_path / "copy.csv", "--root", folder)
+    assert "2 images" in result.stdout, result.stderr
+
+
 @pytest.mark.parametrize(
     ("command", "code", "text"),
     [
