@@ -25,6 +25,7 @@ from kmlic.data.file_pixels import FilePixels
 from kmlic.data.finding import Finding
 from kmlic.data.image_row import Listing
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
+from kmlic.data.read_csv import read_text_rows
 from kmlic.data.read_listing import read_listing
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
 from kmlic.data.storage import is_file, is_folder, join
@@ -364,11 +365,10 @@ def _one_label_each(rows: InspectedRows) -> bool:
 def _boxes(rows: InspectedRows) -> np.ndarray | None:
     """Reads the columns x1, y1, x2 and y2 of a table that has them."""
     source = os.fspath(rows.listing.source)
-    if not source.endswith(".csv") or not Path(source).is_file():
+    if not source.endswith((".csv", ".tsv")) or not Path(source).is_file():
         return None
-    with Path(source).open(encoding="utf-8-sig") as file:
-        header = file.readline().strip().split(",")
-    if not {"x1", "y1", "x2", "y2"} <= set(header):
+    _, header = next(read_text_rows(source), (1, []))
+    if not {"x1", "y1", "x2", "y2"} <= {name.strip() for name in header}:
         return None
     known = read_boxes(source, root=rows.listing.root)
     paths = [os.path.abspath(join(rows.listing.root, r.path)) for r in rows.images]  # noqa: PTH100

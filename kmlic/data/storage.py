@@ -216,6 +216,8 @@ def read_columns(
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Reads a CSV of this machine, and yields the line and the cells of each row.
 
+    Cells are separated by what the first line has most of: commas, semicolons or tabs.
+
     Args:
         path: the file.
         columns: those that it must have; a cell that a row lacks is empty.
@@ -224,7 +226,13 @@ def read_columns(
         ValueError: naming the file and the line that breaks a rule.
     """
     with open_text(path) as file:
-        reader = csv.DictReader(file, restval="")
+        try:
+            first = file.readline()
+        except UnicodeDecodeError:
+            first = ""  # said below, with its line
+    delimiter = max(",;\t", key=first.count)
+    with open_text(path) as file:
+        reader = csv.DictReader(file, restval="", delimiter=delimiter)
         try:
             if not set(columns) <= set(reader.fieldnames or ()):
                 raise ValueError(

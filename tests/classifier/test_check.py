@@ -97,6 +97,20 @@ def test_cuts_boxes_out(tmp_path):
     assert own.numpy().mean() == pytest.approx(expected, abs=1.0)
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_cuts_boxes_of_any_table_out(tmp_path, mark):
+    table = write_photos(
+        tmp_path / "photos",
+        8,
+        header="path,labels,x1,y1,x2,y2",
+        extra=lambda _: (8, 16, 32, 60),
+    )
+    text = table.read_text()
+    assert '"' not in text
+    table.write_text(text.replace(",", mark))
+    assert check(table, tmp_path).images.side == 24
+
+
 def test_an_image_with_a_box_has_its_complete_path(tmp_path):
     table = write_photos(
         tmp_path / "photos",
