@@ -57,10 +57,12 @@ def test_predictions(disk, tmp_path, suffix, left, capsys):
     assert contents(disk) == before
 
 
-@pytest.mark.parametrize("flag", ["--report", "--write_splits"])
-def test_data_check(disk, tmp_path, flag, capsys):
+@pytest.mark.parametrize(
+    ("flag", "name"), [("--report", "page.html"), ("--write_splits", "splits.csv")]
+)
+def test_data_check(disk, tmp_path, flag, name, capsys):
     path = write_dataset(tmp_path, 30)
-    output = disk / "written"
+    output = disk / name
     output.write_text("old")
     fill(disk, 0)
     before = contents(disk)

@@ -2,7 +2,6 @@ import subprocess
 import sys
 
 import numpy as np
-import openvino
 import pytest
 
 from kmlic.export import export_openvino, load_export, read_labels
@@ -15,7 +14,7 @@ def test_holds_its_labels_and_weights_of_32_bits(openvino_folder):
     assert read_labels(openvino_folder) == LABELS
     files = sorted(file.name for file in openvino_folder.iterdir())
     assert files == ["model.bin", "model.xml"]
-    model = openvino.Core().read_model(openvino_folder / "model.xml")
+    model = export_file._core().read_model(openvino_folder / "model.xml")
     types = {
         node.get_element_type().get_type_name()
         for node in model.get_ops()
@@ -42,7 +41,9 @@ def test_chooses_the_faster_precision_and_says_so(
 
     class Compiled:
         def __init__(self, precision):
-            self.model = openvino.Core().compile_model(openvino_folder / "model.xml")
+            self.model = export_file._core().compile_model(
+                openvino_folder / "model.xml"
+            )
             self.precision, self.input = precision, self.model.input
 
         def __call__(self, inputs):

@@ -2,10 +2,10 @@
 
 import numpy as np
 import onnxruntime
-import openvino
 import pytest
 
 from kmlic.export import check_parity, export_onnx, export_openvino, read_labels
+from kmlic.export.openvino import _core  # one core for a process
 from tests.export.toys import (
     EXCLUSIVE,
     LABELS,
@@ -27,7 +27,7 @@ def run_onnx(path, images):
 def run_openvino(folder, images):
     options = {"INFERENCE_PRECISION_HINT": "f32"}
     path = folder / "model.xml"
-    compiled = openvino.Core().compile_model(path, "CPU", options)
+    compiled = _core().compile_model(path, "CPU", options)
     results = compiled({"images": images}).items()
     return {output.get_any_name(): value for output, value in results}
 
