@@ -25,8 +25,9 @@ def test_computes_in_bfloat16_where_the_cpu_has_it(model, openvino_folder):
     expected = probabilities_of(model, images)
     given = load_export(openvino_folder, precision="bfloat16")(images)
     assert 0 < np.abs(given - expected).max() < 0.02
-    auto = load_export(openvino_folder, precision="auto")(images)
-    np.testing.assert_array_equal(auto, given)
+    plain = load_export(openvino_folder, precision="float32")(images)
+    auto = load_export(openvino_folder, precision="auto")(images)  # the faster one
+    assert any(np.array_equal(auto, each) for each in (given, plain))
 
 
 def test_says_what_is_no_export_and_what_does_not_fit(tmp_path, tflite):
