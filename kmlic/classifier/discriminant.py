@@ -94,17 +94,11 @@ def discriminant(
 
     seconds = float(known["seconds"])
     candidate = Candidate(DISCRIMINANT, known["logits"], seconds, model=model)
-    bootstrap = Bootstrap(
-        images.targets[protocol.scored],
-        images.labels,
-        metric=metric,
-        groups=images.groups_of(protocol.scored),
-    )
-    value = bootstrap.interval(bootstrap.values(candidate.logits[0]))
+    value = protocol.describe(images, metric, candidate.logits[0])
     budget.say(
         "discriminant",
-        f"{DISCRIMINANT}, shrinkage {float(known['shrinkage']):g}: {metric} {value} "
-        f"{protocol.name}, in {seconds:.0f} s",
+        f"{DISCRIMINANT}, shrinkage {float(known['shrinkage']):g}: {value}, in "
+        f"{seconds:.0f} s",
     )
     return [candidate]
 

@@ -24,7 +24,7 @@ from kmlic.classifier.logistic_regression import LinearWeights
 from kmlic.classifier.protocol import Protocol
 from kmlic.data.keras_augmentation import mix
 from kmlic.data.training_batches import ShuffledRows, TrainingBatches
-from kmlic.evaluation.bootstrap import Bootstrap, Metric
+from kmlic.evaluation.bootstrap import Metric
 from kmlic.losses import GroupFocalLoss, class_balanced_weights, make_loss
 from kmlic.losses.make_loss import POSITIVE_WEIGHT_BETAS
 from kmlic.models import average_models
@@ -269,14 +269,8 @@ def fine_tuning(
     candidate = Candidate(
         FINE_TUNED, np.concatenate(logits, axis=1), seconds, model=model
     )
-    bootstrap = Bootstrap(
-        images.targets[protocol.scored],
-        images.labels,
-        metric=metric,
-        groups=images.groups_of(protocol.scored),
-    )
-    value = bootstrap.interval(bootstrap.values(candidate.logits[0]))
-    text = f"{epochs} epochs: {metric} {value} {protocol.name}, in {seconds:.0f} s"
+    value = protocol.describe(images, metric, candidate.logits[0])
+    text = f"{epochs} epochs: {value}, in {seconds:.0f} s"
     if members > 1:
         text = f"{members} networks, {text}"
     budget.say(stage, text)

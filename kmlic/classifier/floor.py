@@ -105,21 +105,14 @@ def floor(
         return logits
 
     candidate = Candidate(FLOOR, known["logits"], seconds, attach)
-    bootstrap = Bootstrap(
-        images.targets[protocol.scored],
-        images.labels,
-        metric=metric,
-        groups=images.groups_of(protocol.scored),
-    )
-    value = bootstrap.interval(bootstrap.values(candidate.logits[0]))
+    value = protocol.describe(images, metric, candidate.logits[0])
     strengths = known["strengths"]
     low, high = strengths.min(), strengths.max()
     extras = ", rare labels weighted" * bool(known["weighted"])
     extras += ", the earlier feature map too" * earlier
     budget.say(
         "floor",
-        f"{FLOOR}, C {low:.2g} to {high:.2g}{extras}: {metric} {value} "
-        f"{protocol.name}, in {seconds:.0f} s",
+        f"{FLOOR}, C {low:.2g} to {high:.2g}{extras}: {value}, in {seconds:.0f} s",
     )
     pairs = zip(known["fold_kernels"], known["fold_biases"], strict=True)
     return Floor(
@@ -157,14 +150,8 @@ def _fit(
 ) -> dict[str, np.ndarray]:
     rows = images.training_rows
     clock = _Clock(budget)
-    targets = images.targets
     mirrors = len(rows) <= _MOST_WITH_MIRRORS
-    bootstrap = Bootstrap(
-        targets[protocol.scored],
-        images.labels,
-        metric=metric,
-        groups=images.groups_of(protocol.scored),
-    )
+    bootstrap = protocol.bootstrap(images, metric)
     # Threads that wait for one another lose more than they win on small matrices.
     with threadpool_limits(1 if len(rows) <= _MOST_ROTATED // 2 else None):
         problems: list[_Problem] = []

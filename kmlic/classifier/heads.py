@@ -13,7 +13,7 @@ from kmlic.classifier.floor import Floor
 from kmlic.classifier.images import Images
 from kmlic.classifier.logistic_regression import LinearWeights
 from kmlic.classifier.protocol import Protocol
-from kmlic.evaluation.bootstrap import Bootstrap, Metric
+from kmlic.evaluation.bootstrap import Metric
 from kmlic.layers import WildcatPooling
 from kmlic.models import ACTIVATION_MAPS
 
@@ -109,17 +109,11 @@ def heads(
     candidate = Candidate(
         PEAKS, known["logits"], base.candidate.seconds + seconds, attach
     )
-    bootstrap = Bootstrap(
-        images.targets[protocol.scored],
-        images.labels,
-        metric=metric,
-        groups=images.groups_of(protocol.scored),
-    )
-    value = bootstrap.interval(bootstrap.values(candidate.logits[0]))
+    value = protocol.describe(images, metric, candidate.logits[0])
     budget.say(
         "heads",
-        f"{PEAKS}, {weight:g} times the mean of the highest {share:.0%}: {metric} "
-        f"{value} {protocol.name}, in {seconds:.0f} s",
+        f"{PEAKS}, {weight:g} times the mean of the highest {share:.0%}: "
+        f"{value}, in {seconds:.0f} s",
     )
     return [candidate]
 
@@ -155,12 +149,7 @@ def _choose(
         np.concatenate([fold[view] for fold in peaks], axis=1) for view in (0, 1)
     )
     logits = base.candidate.logits
-    bootstrap = Bootstrap(
-        images.targets[protocol.scored],
-        images.labels,
-        metric=metric,
-        groups=images.groups_of(protocol.scored),
-    )
+    bootstrap = protocol.bootstrap(images, metric)
     values = {
         (index, weight): bootstrap.value(logits[0] + weight * plain[index])
         for index in range(len(_SHARES))

@@ -6,6 +6,7 @@ import numpy as np
 
 from kmlic.classifier.images import VALIDATION, Images
 from kmlic.data import fold_images
+from kmlic.evaluation.bootstrap import Bootstrap, Metric
 
 # Below this a validation split would choose badly, so that every image is scored once
 # by a model that was fitted without it.
@@ -38,6 +39,21 @@ class Protocol:
     def name(self) -> str:
         """Returns what scores are called in reports."""
         return "out of fold" if self.cross_validated else "on the validation images"
+
+    def bootstrap(self, images: Images, metric: Metric) -> Bootstrap:
+        """Returns what draws the scored images, to compare models on the same draws."""
+        return Bootstrap(
+            images.targets[self.scored],
+            images.labels,
+            metric=metric,
+            groups=images.groups_of(self.scored),
+        )
+
+    def describe(self, images: Images, metric: Metric, logits: np.ndarray) -> str:
+        """Returns a metric of the scored images with its interval, in words."""
+        bootstrap = self.bootstrap(images, metric)
+        value = bootstrap.interval(bootstrap.values(logits))
+        return f"{metric} {value} {self.name}"
 
 
 def make_protocol(images: Images, *, seed: int = 0) -> Protocol:
