@@ -33,6 +33,9 @@ _MOST_WITH_MIRRORS = 5000
 _MOST_ROTATED = 3000
 # Of the time left; what was not tried then is left out.
 _SHARE_OF_REST = 0.4
+# Of the time left, after which a fit to a fold ends where it is.
+_SHARE_OF_FIT = 0.15
+_MOST_COLUMNS = 1000  # of the problems that are solved at once
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -188,10 +191,14 @@ class _Clock:
         return not self.stopped
 
     @contextlib.contextmanager
-    def fitting(self) -> Iterator[None]:
+    def fitting(self, parts: int) -> Iterator[float]:
+        """Yields the seconds that each part of a fit may take."""
         before = self._budget.left
-        yield
-        self._longest = max(self._longest, before - self._budget.left)
+        most = max(_SHARE_OF_FIT * before, 1.0)
+        yield most / parts
+        taken = before - self._budget.left
+        self._longest = max(self._longest, taken)
+        self.stopped |= taken > most
 
 
 class _Problem:
@@ -211,6 +218,7 @@ class _Problem:
         self._groups = list(images.labels.exclusive_groups.values())
         self._targets = images.targets
         self._protocol = protocol
+        self._folds = [rows for rows, _ in protocol.folds]
         self._rows = images.training_rows
         self._mirrors = mirrors
         self._clock = clock
@@ -254,7 +262,7 @@ class _Problem:
                 strength = _STRENGTHS[place]
                 own = np.full(len(self._labels), strength)
                 start = self._tried.get(_STRENGTHS[max(place - way, 0)])
-                self._tried[strength] = self._fit_folds(own, False, start)
+                self._tried[strength] = self._fit_folds(self._folds, own, start=start)
                 self._tried_scores[strength] = self._score(self._tried[strength])
                 values[place] = bootstrap.value(self._tried_scores[strength][0])
                 if values[place] < max(values.values()) - _NOISE:
@@ -297,14 +305,14 @@ class _Problem:
         """Lets positives count as much as negatives."""
         if self._groups or not self._clock.allows_another_fit():
             return
-        fitted = self._fit_folds(self.strengths, True, self._fitted)
+        fitted = self._fit_folds(self._folds, self.strengths, True, self._fitted)
         scores = self._score(fitted)
         if surely_better(bootstrap, scores, self.scores):
             self.weighted, self._fitted, self.scores = True, fitted, scores
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Fits to all training images and returns everything that is kept."""
-        final = self._fit_one(self._rows, self.strengths, self.weighted, None)
+        (final,) = self._fit_folds([self._rows], self.strengths, self.weighted)
         kernel, bias = self._unfold(final)
         folds = [self._unfold(each) for each in self._fitted]
         return {
@@ -320,43 +328,77 @@ class _Problem:
 
     def _fit_folds(
         self,
+        folds: list[np.ndarray],
+        strengths: np.ndarray,
+        weighted: bool = False,
+        start: list[LinearWeights] | None = None,
+    ) -> list[LinearWeights]:
+        """Fits as many folds at once as memory allows: features are read once for all.
+
+        The images that are not in a fold have weights of zero in its problem.
+        """
+        at_once = max(_MOST_COLUMNS // len(self._labels), 1)
+        fitted: list[LinearWeights] = []
+        with self._clock.fitting(-(-len(folds) // at_once)) as seconds:
+            for first in range(0, len(folds), at_once):
+                some = slice(first, first + at_once)
+                begin = start[some] if start else None
+                fitted += self._fit(folds[some], strengths, weighted, begin, seconds)
+        return fitted
+
+    def _fit(
+        self,
+        folds: list[np.ndarray],
         strengths: np.ndarray,
         weighted: bool,
         start: list[LinearWeights] | None,
+        seconds: float,
     ) -> list[LinearWeights]:
-        with self._clock.fitting():
-            return [
-                self._fit_one(rows, strengths, weighted, start[fold] if start else None)
-                for fold, (rows, _) in enumerate(self._protocol.folds)
-            ]
-
-    def _fit_one(
-        self,
-        rows: np.ndarray,
-        strengths: np.ndarray,
-        weighted: bool,
-        start: LinearWeights | None,
-    ) -> LinearWeights:
-        places, truth = self._place[rows], self._targets[rows]
-        weights = np.ones(truth.shape, "float32")
-        if weighted:
-            positives = np.maximum((truth == 1).sum(axis=0), 1)
-            negatives = np.maximum((truth == 0).sum(axis=0), 1)
-            weights = np.where(truth == 1, negatives / positives, 1.0)
-            weights *= len(truth) / (2 * negatives)
-        features = self._views[0, places]
+        rows = np.unique(np.concatenate(folds))
+        truth, count = self._targets[rows], len(self._labels)
+        features = self._views[0, self._place[rows]]
+        targets = np.tile(truth, len(folds))
+        weights = np.hstack([self._weights(rows, fold, weighted) for fold in folds])
         if self._mirrors:
-            features = np.concatenate([features, self._views[1, places]])
-            truth = np.concatenate([truth, truth])
+            features = np.concatenate([features, self._views[1, self._place[rows]]])
+            targets = np.concatenate([targets, targets])
             weights = np.concatenate([weights, weights]) / 2
-        return logistic_regression(
+        columns = [slice(n * count, (n + 1) * count) for n in range(len(folds))]
+        groups = [
+            slice(own.start + group.start, own.start + group.stop)
+            for own in columns
+            for group in self._groups
+        ]
+        begin = None
+        if start is not None:
+            begin = LinearWeights(
+                np.hstack([each.kernel for each in start]),
+                np.hstack([each.bias for each in start]),
+            )
+        found = logistic_regression(
             features,
-            truth,
-            strengths,
-            groups=self._groups,
-            weights=weights.astype("float32"),
-            start=start,
+            targets,
+            np.tile(strengths, len(folds)),
+            groups=groups,
+            weights=weights,
+            start=begin,
+            seconds=seconds,
         )
+        return [LinearWeights(found.kernel[:, own], found.bias[own]) for own in columns]
+
+    def _weights(
+        self, rows: np.ndarray, fold: np.ndarray, weighted: bool
+    ) -> np.ndarray:
+        """Returns (N, L) weights of the entries of rows in the problem of a fold."""
+        inside = np.isin(rows, fold)[:, None].astype("float32")
+        if not weighted:
+            return np.repeat(inside, len(self._labels), axis=1)
+        own = self._targets[fold]
+        positives = np.maximum((own == 1).sum(axis=0), 1)
+        negatives = np.maximum((own == 0).sum(axis=0), 1)
+        weights = np.where(self._targets[rows] == 1, negatives / positives, 1.0)
+        weights = inside * weights * (len(own) / (2 * negatives))
+        return weights.astype("float32")
 
     def _score(self, fitted: list[LinearWeights]) -> np.ndarray:
         plain, both = [], []
