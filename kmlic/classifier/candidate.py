@@ -19,8 +19,8 @@ class Candidate:
 
     Args:
         name: what it is called in tables.
-        logits: (2, M, L) of the scored rows of the protocol: of the images as they
-            are, and averaged with those of their mirror images.
+        logits: (2, M, L) of the scored rows of the protocol, or of its first folds: of
+            the images as they are, and averaged with those of their mirror images.
         seconds: what it took.
         attach: refits it to all training images and returns its logits on a frozen
             backbone, whose further layers get names with this prefix; None for what

@@ -84,12 +84,16 @@ def choice(
 
     Args:
         candidates: the floor first, then from simple to complex.
-        targets: (M, L) of the scored images.
+        targets: (M, L) of the first scored images, which all candidates have scores of.
         labels: names and groups.
         budget: prints the choice.
         metric: what is compared.
         groups: of the scored images, see `Bootstrap`.
     """
+    candidates = [
+        dataclasses.replace(each, logits=each.logits[:, : len(targets)])
+        for each in candidates
+    ]
     bootstrap = Bootstrap(targets, labels, metric=metric, groups=groups)
     floor_values = bootstrap.values(candidates[0].logits[0])
 

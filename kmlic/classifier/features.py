@@ -35,6 +35,7 @@ _MOST_MAP_BYTES = 1.5e9
 _TIMED_BATCHES = 3
 _SMALLER = 0.714
 _LEAST_PROBABILITY = 1e-3
+_SMALLEST_CROP = 0.75  # of each side
 
 Classifier = tuple[np.ndarray, np.ndarray]
 
@@ -252,10 +253,14 @@ def compute_outputs(
     image_size: int,
     place: Path,
     budget: Budget,
+    *,
+    crops: int = 0,
+    stage: str = "features",
 ) -> tuple[list[np.ndarray], float]:
-    """Runs a model over images and their mirror images, or finds what it gave.
+    """Runs a model over views of images, or finds what it gave.
 
-    Vectors are kept as float32, maps as float16.
+    Views are the images, their mirror images and random crops of either. Vectors are
+    kept as float32, maps as float16.
 
     Args:
         images: of all splits.
@@ -264,24 +269,44 @@ def compute_outputs(
         image_size: side in pixels.
         place: folder of the arrays; an interrupted run goes on there.
         budget: pays for what is found, and shows progress.
+        crops: random crops of each image, of three quarters of its sides or more;
+            they follow from the row.
+        stage: what progress is shown as.
 
     Returns:
-        One array (2, N, ...) per output, and the seconds that all of it took.
+        One array (2 + crops, N, ...) per output, and the seconds that all of it took.
     """
     place.mkdir(parents=True, exist_ok=True)
     paths = [place / f"output_{index}.npy" for index in range(len(model.outputs))]
     if not (place / "progress.json").exists():
         for path, output in zip(paths, model.outputs, strict=True):
             kind = np.float16 if len(output.shape) > 2 else np.float32
-            shape = (2, len(rows), *output.shape[1:])
+            shape = (2 + crops, len(rows), *output.shape[1:])
             np.lib.format.open_memmap(path, "w+", kind, shape).flush()
         _record(place, 0, 0.0)
     arrays = [np.load(path, mmap_mode="r+") for path in paths]
     done, seconds = _progress(place)
     budget.take_over(seconds)
     if done < len(rows):
-        seconds = _compute(images, rows, model, image_size, place, arrays, budget)
+        seconds = _compute(
+            images, rows, model, image_size, place, arrays, budget, stage
+        )
     return arrays, seconds
+
+
+def _view(batch: tf.Tensor, rows: np.ndarray, view: int) -> tf.Tensor:
+    """Returns images, their mirror images, or a random crop of every one of them."""
+    if view < 2:
+        return batch[:, :, ::-1] if view else batch
+    draws = [np.random.default_rng((view, row)).uniform(size=5) for row in rows]
+    numbers = np.array(draws, "float32")
+    sides = _SMALLEST_CROP + (1 - _SMALLEST_CROP) * numbers[:, :2]
+    corners = (1 - sides) * numbers[:, 2:4]
+    boxes = np.concatenate([corners, corners + sides], axis=1)
+    mirrored = numbers[:, 4] < 0.5
+    boxes[mirrored, 1], boxes[mirrored, 3] = boxes[mirrored, 3], boxes[mirrored, 1]
+    size = batch.shape[1:3]
+    return tf.image.crop_and_resize(batch, boxes, np.arange(len(rows)), size)
 
 
 def _weights_of(model: keras.Model) -> bytes:
@@ -328,6 +353,7 @@ def _compute(
     place: Path,
     arrays: list[np.ndarray],
     budget: Budget,
+    stage: str,
 ) -> float:
     done, earlier = _progress(place)
     run = tf.function(
@@ -348,10 +374,11 @@ def _compute(
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
-        task = bar.add_task("features", total=len(rows), completed=done)
+        task = bar.add_task(stage, total=len(rows), completed=done)
         for batch, _ in batches:
             block = slice(done, done + len(batch))
-            for view, pixels in enumerate((batch, batch[:, :, ::-1])):
+            for view in range(len(arrays[0])):
+                pixels = _view(batch, rows[block], view)
                 for array, output in zip(arrays, run(pixels), strict=True):
                     values = np.asarray(output)
                     if not np.isfinite(values).all():
@@ -363,7 +390,7 @@ def _compute(
                     limits = np.finfo(array.dtype)
                     array[view, block] = np.clip(values, limits.min, limits.max)
             done = block.stop
-            budget.do("features", f"{done:,} of {len(rows):,} images")
+            budget.do(stage, f"{done:,} of {len(rows):,} images")
             bar.advance(task, len(batch))
             if done - since >= _CHUNK or done == len(rows):
                 for array in arrays:

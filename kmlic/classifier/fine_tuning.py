@@ -40,6 +40,11 @@ _FEWEST_EPOCHS = 3
 # With time for more, several networks are trained and averaged.
 _EPOCHS_OF_MEMBER = 8
 _MOST_MEMBERS = 4
+# With less time, only some of the folds are scored.
+_FEWEST_FOLDS = 2
+# Random crops of each image, for which the time of some epochs is given.
+_MOST_CROPS = 4
+_SHARE_OF_CROPS = 0.2
 _RATE = 5e-4
 _BACKBONE_FACTOR = 0.5
 _WEIGHT_DECAY = 1e-2
@@ -137,12 +142,13 @@ def fine_tuning(
 ) -> list[Candidate]:
     """Trains the upper part of the backbone, starting from the logistic regression.
 
-    The lower part sees each image and its mirror image once; what it gives is kept on
-    the disk. Batch normalization stays as it is; images are mixed; the rate rises and
-    falls along a cosine; the moving average of the weights after the last epoch is
-    what is scored, so that no epoch is chosen by the scores that are compared. With
-    time for 16 epochs or more, two to four networks are trained on other orders and
-    mixtures of the images, and their logits are averaged.
+    The lower part sees each image, its mirror image and some random crops once; what
+    it gives is kept on the disk. Batch normalization stays as it is; images are mixed;
+    the rate rises and falls along a cosine; the moving average of the weights after the
+    last epoch is what is scored, so that no epoch is chosen by the scores that are
+    compared. With time for 16 epochs or more, two to four networks are trained on other
+    orders and mixtures of the images, and their logits are averaged. With time for
+    fewer than eight epochs in all folds, only the first folds are trained and scored.
 
     Paper: Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
     Out-of-Distribution", ICLR 2022, https://arxiv.org/abs/2202.10054.
@@ -160,7 +166,8 @@ def fine_tuning(
         metric: for the log.
 
     Returns:
-        One candidate; none where images or time do not suffice.
+        One candidate, with scores of the first folds; none where images or time do not
+        suffice.
     """
     rows = images.training_rows
     stage = "fine-tuning"
@@ -174,8 +181,8 @@ def fine_tuning(
     except ValueError:
         budget.say(stage, "left out: the backbone has no layer to be cut at")
         return []
-    shape = lower.output_shape[1:]
-    if 4 * len(rows) * np.prod(shape) > _MOST_BYTES:
+    view_bytes = 2 * len(rows) * int(np.prod(lower.output_shape[1:]))
+    if 2 * view_bytes > _MOST_BYTES:
         budget.say(stage, "left out: what it starts from would take too much room")
         return []
     folds = [np.concatenate(each) for each in protocol.folds]
@@ -189,28 +196,39 @@ def fine_tuning(
         *folds,
     )
     place = folder / f"fine-tuning-{name}"
-    plan = place / "plan.json"
-    known = json.loads(plan.read_text()) if plan.exists() else {}
-    total = known.get("epochs", 0)
-    if budget.seconds > known.get("budget", 0.0):
-        possible, text = _plan(setting, upper, protocol, budget, reserve)
-        total = max(total, possible)
-        if total < _FEWEST_EPOCHS:
+    record = place / "plan.json"
+    plan = _Plan(0.0, 0, 0, 0)
+    if record.exists():
+        plan = _Plan(**json.loads(record.read_text()))
+    if budget.seconds > plan.seconds:
+        most_crops = min(int(_MOST_BYTES / view_bytes) - 2, _MOST_CROPS)
+        possible, text = _plan(setting, upper, protocol, budget, reserve, most_crops)
+        if possible.epochs < _FEWEST_EPOCHS and not plan.epochs:
             budget.say(stage, f"left out: {text}")
             budget.wish("fine-tuning")
             return []
-        with atomic_write(plan) as temporary:
-            temporary.write_text(
-                json.dumps({"epochs": total, "budget": budget.seconds})
-            )
+        if possible.effort > plan.effort:
+            plan = possible
+        plan = dataclasses.replace(plan, seconds=budget.seconds)
+        with atomic_write(record) as temporary:
+            temporary.write_text(json.dumps(dataclasses.asdict(plan)))
         budget.say(stage, text)
+    total = plan.epochs
     if total < _MOST_MEMBERS * _MOST_EPOCHS:
         budget.wish("more epochs of fine-tuning")
+    protocol = protocol.first(sum(len(own) for _, own in protocol.folds[: plan.folds]))
     members = min(max(total // _EPOCHS_OF_MEMBER, 1), _MOST_MEMBERS)
     epochs = min(total // members, _MOST_EPOCHS)
     size = features.image_size
     (inputs,), seconds = compute_outputs(
-        images, rows, lower, size, place / "inputs", budget
+        images,
+        rows,
+        lower,
+        size,
+        place / f"inputs-{plan.crops}",
+        budget,
+        crops=plan.crops,
+        stage=stage,
     )
     position = np.full(len(images.targets), -1)
     position[rows] = np.arange(len(rows))
@@ -224,7 +242,7 @@ def fine_tuning(
                 stage,
                 f"{name}, network {member + 1} of {members}, {epochs} epochs",
             )
-            own = f"{name}-{epochs}-{member}".replace(" ", "-")
+            own = f"{name}-{epochs}-{plan.crops}-{member}".replace(" ", "-")
             known = keep(
                 place / f"{own}.npz",
                 lambda member=member, own=own: _train(  # type: ignore[misc]
@@ -245,7 +263,7 @@ def fine_tuning(
     logits = []
     for fold, (fitted, scored) in enumerate(protocol.folds):
         start = base.fold_weights[fold]
-        name = f"fold {fold + 1} of {len(protocol.folds)}"
+        name = f"fold {fold + 1} of {plan.folds}"
         own = train(name, start, position[fitted], position[scored])
         logits.append(np.mean([member["logits"] for member in own], axis=0))
         seconds += sum(float(member["seconds"]) for member in own)
@@ -299,14 +317,30 @@ def _place_to_cut(backbone: keras.Model) -> str:
     raise ValueError(f"{backbone.name!r} has no layer below its last two feature maps.")
 
 
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    """Holds what a budget of seconds is spent on."""
+
+    seconds: float
+    epochs: int
+    folds: int
+    crops: int
+
+    @property
+    def effort(self) -> int:
+        """Returns what more minutes add to."""
+        return self.epochs * self.folds
+
+
 def _plan(
     setting: _Setting,
     upper: keras.Model,
     protocol: Protocol,
     budget: Budget,
     reserve: float,
-) -> tuple[int, str]:
-    """Measures some steps and returns for how many epochs there is time, and why."""
+    most_crops: int,
+) -> tuple[_Plan, str]:
+    """Measures some steps and returns what there is time for, and why."""
     head = setting.head(upper, setting.base.weights)
     setting.compile(head, upper, 100, 1)
     count = len(setting.images.training_rows)
@@ -317,19 +351,26 @@ def _plan(
     for _ in range(_TIMED_STEPS):
         head.train_on_batch(inputs, targets)
     per_image = (time.monotonic() - start) / (_TIMED_STEPS * _BATCH)
-    images = sum(len(fitted) for fitted, _ in protocol.folds)
-    if protocol.cross_validated:
-        images += count  # the model of all images, if it is chosen
     # The lower part takes about as long as the features did.
-    left = budget.left - reserve - setting.features.seconds * count
+    per_view = setting.features.seconds * count / 2
+    left = budget.left - reserve - 2 * per_view
+    crops = int(np.clip(_SHARE_OF_CROPS * left / per_view, 0, most_crops))
+    left -= crops * per_view
     most = _MOST_MEMBERS * _MOST_EPOCHS
-    epochs = int(min(_SHARE_OF_REST * left / (per_image * images), most))
-    times = "once" if len(protocol.folds) == 1 else f"in {len(protocol.folds)} folds"
+    fitted = [len(rows) for rows, _ in protocol.folds]
+    for folds in range(len(fitted), 0, -1):
+        images = sum(fitted[:folds])
+        if protocol.cross_validated:
+            images += count  # the model of all images, if it is chosen
+        epochs = int(min(_SHARE_OF_REST * left / (per_image * images), most))
+        if epochs >= _EPOCHS_OF_MEMBER or folds == min(_FEWEST_FOLDS, len(fitted)):
+            break
+    times = "once" if len(fitted) == 1 else f"in {folds} of {len(fitted)} folds"
     text = (
-        f"{1 / per_image:.0f} images per second, {count:,} images {times}: time for "
-        f"{max(epochs, 0)} epochs"
+        f"{1 / per_image:.0f} images per second, {count:,} images {times}, {crops} "
+        f"random crops of each: time for {max(epochs, 0)} epochs"
     )
-    return epochs, text
+    return _Plan(budget.seconds, max(epochs, 0), folds, crops), text
 
 
 def _train(
@@ -377,17 +418,17 @@ def _train(
 def _batches(
     inputs: np.ndarray, targets: np.ndarray, rows: np.ndarray, size: int, seed: int
 ) -> TrainingBatches:
-    """Returns training batches of either view, mixed."""
+    """Returns training batches of all views, mixed."""
     shape = inputs.shape[2:]
 
-    def read(rows: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
-        chosen: np.ndarray = inputs[mirrored.astype(int), rows].astype("float32")
+    def read(rows: np.ndarray, views: np.ndarray) -> np.ndarray:
+        chosen: np.ndarray = inputs[views, rows].astype("float32")
         return chosen
 
     def load(draws: tf.data.Dataset) -> tf.data.Dataset:
         def batch(rows: Any, numbers: Any) -> tuple[tf.Tensor, tf.Tensor]:
-            mirrored = numbers[:, 0] % 2 == 1
-            maps = tf.numpy_function(read, [rows, mirrored], tf.float32)
+            views = numbers[:, 0] % len(inputs)
+            maps = tf.numpy_function(read, [rows, views], tf.float32)
             flat = tf.reshape(maps, (size, 1, 1, int(np.prod(shape))))
             own = tf.gather(tf.constant(targets, tf.float32), rows)
             flat, own = mix(flat, own, numbers[0], "mixup")

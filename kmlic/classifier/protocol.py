@@ -24,16 +24,24 @@ class Protocol:
         scored: the scored rows of all folds, in the order of a candidate's logits.
         parts: number of the part of each scored row, for what is fitted to scores and
             judged by scores of the other parts: its fold, if there are several.
+        cross_validated: whether scored rows are fitted to by the other folds and by
+            the model of all training images.
     """
 
     folds: tuple[tuple[np.ndarray, np.ndarray], ...]
     scored: np.ndarray
     parts: np.ndarray
+    cross_validated: bool = False
 
-    @property
-    def cross_validated(self) -> bool:
-        """Tells whether each training image is scored once."""
-        return len(self.folds) > 1
+    def first(self, scored: int) -> "Protocol":
+        """Returns the protocol of the first folds, which score so many rows."""
+        ends = np.cumsum([len(rows) for _, rows in self.folds])
+        return dataclasses.replace(
+            self,
+            folds=self.folds[: int(np.searchsorted(ends, scored)) + 1],
+            scored=self.scored[:scored],
+            parts=self.parts[:scored],
+        )
 
     @property
     def name(self) -> str:
@@ -76,13 +84,13 @@ def make_protocol(images: Images, *, seed: int = 0) -> Protocol:
             given = rows[_deal(images, rows, _VALIDATION_FOLDS, seed) == 0]
         fitted = np.setdiff1d(rows, given)
         parts = _deal(images, given, _NUM_FOLDS, seed)
-        return Protocol(((fitted, given),), given, parts)
+        return Protocol(((fitted, given),), given, parts, False)
     number = _deal(images, rows, _NUM_FOLDS, seed)
     folds = tuple(
         (rows[number != fold], rows[number == fold]) for fold in np.unique(number)
     )
     return Protocol(
-        folds, np.concatenate([scored for _, scored in folds]), np.sort(number)
+        folds, np.concatenate([scored for _, scored in folds]), np.sort(number), True
     )
 
 

@@ -195,6 +195,8 @@ def _train(
             reserve=_reserve(images, found),
             metric=metric,
         )
+    everything = protocol
+    protocol = protocol.first(min(each.logits.shape[1] for each in candidates))
     budget.do("choice", f"{len(candidates)} models and their averages")
     chosen = choice(
         candidates,
@@ -221,6 +223,7 @@ def _train(
         chosen,
         calibrations,
         run_folder,
+        everything.scored[len(protocol.scored) :],
     )
 
 
@@ -248,6 +251,7 @@ class _Trained:
     choice: Choice
     calibrations: Mapping[str, Calibration]
     folder: RunFolder
+    floor_rows: np.ndarray  # which the floor alone has scores of
 
     @property
     def calibration(self) -> Calibration:
@@ -381,6 +385,7 @@ class _Judged:
     standing: Standing
     rows: np.ndarray
     logits: np.ndarray
+    tested: int  # of the rows, at their end
 
 
 def _judge(trained: _Trained, model: keras.Model) -> _Judged:
@@ -401,6 +406,12 @@ def _judge(trained: _Trained, model: keras.Model) -> _Judged:
         )
     }
     rows = images.test_rows
+    base = trained.floor
+    rest = base.candidate.logits[0, len(scored) :]
+    out_of_fold = np.concatenate(
+        [logits[chosen.name], trained.calibrations[FLOOR](rest)]
+    )
+    examined = np.concatenate([trained.protocol.scored, trained.floor_rows])
     if not len(rows):
         where = (
             f"{len(scored):,} training images, each scored by a model that did not see "
@@ -411,16 +422,15 @@ def _judge(trained: _Trained, model: keras.Model) -> _Judged:
             reports,
             _verdict(standing, where),
             standing,
-            trained.protocol.scored,
-            logits[chosen.name],
+            examined,
+            out_of_fold,
+            0,
         )
     batches = images.batches(rows, image_size=size, batch_size=images_per_batch(size))
     targets, own = predict_logits(model, batches)
     targets = images.targets[rows]
-    base = trained.floor
     plain = base.weights(trained.features.pooled[0, rows, base.columns])
     plain = trained.calibrations[FLOOR](plain)
-    out_of_fold = logits[chosen.name]
     # In this order, the exported model's own scores stay where it is the floor.
     logits = {FLOOR: plain, chosen.name: own}
     reports["test"] = _reports(
@@ -437,8 +447,9 @@ def _judge(trained: _Trained, model: keras.Model) -> _Judged:
         reports,
         _verdict(standing, f"{len(rows):,} test images"),
         standing,
-        np.concatenate([trained.protocol.scored, rows]),
+        np.concatenate([examined, rows]),
         np.concatenate([out_of_fold, own]),
+        len(rows),
     )
 
 
@@ -505,7 +516,7 @@ def _write_page(
     trained: _Trained, judged: _Judged, run: Run, model: keras.Model
 ) -> None:
     images, labels = trained.checked.images, trained.labels
-    fitted = trained.protocol.scored
+    fitted = judged.rows[: len(judged.rows) - judged.tested]
     probabilities = to_probabilities(judged.logits, labels)
     examined = _scored(
         trained,

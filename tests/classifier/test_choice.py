@@ -41,6 +41,14 @@ def test_keeps_the_floor_unless_another_is_surely_better():
     assert alone.chosen.name == "floor"
 
 
+def test_compares_what_all_candidates_have_scores_of():
+    floor, better = _candidate("floor", 3.0, 1), _candidate("better", 1.0, 2)
+    some = Candidate("better", better.logits[:, :120], 1.0, better.attach)
+    found = choice([floor, some], _targets()[:120], LABELS, Budget(1))
+    assert found.chosen.name == "better"
+    assert {len(row.logits) for row in found.rows} == {120}
+
+
 def test_averages_two_that_err_differently():
     candidates = [_candidate("floor", 3.0, 1), _candidate("other", 3.0, 4)]
     found = choice(candidates, _targets(), LABELS, Budget(1))

@@ -1,10 +1,11 @@
+import keras
 import numpy as np
 import pytest
 
 from kmlic.classifier import features as stage
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.check import check
-from kmlic.classifier.features import features
+from kmlic.classifier.features import compute_outputs, features
 from tests.classifier.photos import backbone, write_photos
 
 SIZE = 64
@@ -68,3 +69,25 @@ def test_takes_the_largest_size_that_the_time_allows(images, tmp_path, monkeypat
     monkeypatch.setattr(stage, "_measure", lambda *_: 1e-6)
     fast = features(images, backbone, tmp_path, Budget(1))
     assert fast.image_size == 224  # of images of 48 pixels
+
+
+def test_random_crops_follow_from_the_row(images, tmp_path):
+    pixels = keras.Input((64, 64, 3))
+    model = keras.Model(pixels, keras.layers.Identity()(pixels))
+    rows = images.training_rows
+
+    def views(name, chosen):
+        (found,), _ = compute_outputs(
+            images, chosen, model, 64, tmp_path / name, Budget(1), crops=2
+        )
+        return np.array(found, "float32")
+
+    found = views("all", rows)
+    assert found.shape == (4, len(rows), 64, 64, 3)
+    np.testing.assert_array_equal(found[1], found[0][:, :, ::-1])
+    np.testing.assert_array_equal(views("again", rows[5:9]), found[:, 5:9])
+    assert np.abs(found[2] - found[3]).mean() > 1
+    # A crop holds nothing that is not in the image.
+    for view in found[2:]:
+        assert (view.min(axis=(1, 2)) >= found[0].min(axis=(1, 2)) - 0.1).all()
+        assert (view.max(axis=(1, 2)) <= found[0].max(axis=(1, 2)) + 0.1).all()

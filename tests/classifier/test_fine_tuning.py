@@ -74,10 +74,25 @@ def test_the_built_model_gives_what_training_left(setting, monkeypatch):
     # A second run finds everything there.
     (same,) = _run(setting)
     np.testing.assert_array_equal(same.logits, candidate.logits)
-    assert list(place.glob("fine-tuning-*/fold-5-of-5-1-1.npz"))
+    assert list(place.glob("fine-tuning-*/fold-5-of-5-1-4-1.npz"))
     # Another loss is another training.
     (other,) = _run(setting, loss="asymmetric", positive_weights="frequency")
     assert np.abs(other.logits - candidate.logits).max() > 1e-3
+
+
+def test_scores_the_first_folds_where_time_is_short(setting, monkeypatch, tmp_path):
+    images, found, base, protocol, _ = setting
+    monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
+    monkeypatch.setattr(stage, "_MOST_EPOCHS", 3)
+    monkeypatch.setattr(stage, "_MOST_MEMBERS", 1)
+    monkeypatch.setattr(stage, "_EPOCHS_OF_MEMBER", 10**6)
+    (candidate,) = _run((images, found, base, protocol, tmp_path))
+    scored = sum(len(rows) for _, rows in protocol.folds[:2])
+    assert candidate.logits.shape == (2, scored, 3)
+    # The model of all images is trained all the same.
+    candidate.model()
+    (all_images,) = tmp_path.glob("fine-tuning-*/all-training-images-*.npz")
+    assert "-3-4-0" in all_images.name
 
 
 def test_pays_once_for_the_network_of_one_split(setting, monkeypatch, tmp_path):

@@ -88,3 +88,28 @@ def test_fits_many_labels_fast():
     start = time.monotonic()
     logistic_regression(features.astype("float32"), targets, np.full(80, 1e-3))
     assert time.monotonic() - start < 10
+
+
+def test_ends_when_its_time_is_over():
+    features, targets = _problem()
+    strengths = np.full(targets.shape[1], 1.0)
+    early = logistic_regression(features, targets, strengths, seconds=0.0)
+    complete = logistic_regression(features, targets, strengths)
+    truth = targets == 1
+
+    def loss(found):
+        return np.logaddexp(0, np.where(truth, -1, 1) * found(features)).sum()
+
+    frequencies = -np.log(1 / truth.mean(axis=0) - 1)
+    nothing = np.logaddexp(0, np.where(truth, -1, 1) * frequencies).sum()
+    assert loss(complete) < loss(early) < nothing
+
+
+def test_takes_up_a_start():
+    features, targets = _problem()
+    low, high = (np.full(targets.shape[1], each) for each in (0.01, 0.1))
+    begun = logistic_regression(
+        features, targets, high, start=logistic_regression(features, targets, low)
+    )
+    cold = logistic_regression(features, targets, high)
+    np.testing.assert_allclose(begun(features), cold(features), atol=2e-3)

@@ -43,6 +43,19 @@ def test_copies_stay_in_one_fold(images):
         assert not {keys[row] for row in fitted} & {keys[row] for row in scored}
 
 
+def test_the_first_folds_score_the_first_rows(images):
+    protocol = make_protocol(images)
+    two = sum(len(scored) for _, scored in protocol.folds[:2])
+    first = protocol.first(two)
+    assert len(first.folds) == 2
+    assert first.cross_validated
+    np.testing.assert_array_equal(
+        first.scored, np.concatenate([scored for _, scored in protocol.folds[:2]])
+    )
+    np.testing.assert_array_equal(first.parts, protocol.parts[:two])
+    assert len(protocol.first(len(protocol.scored)).folds) == len(protocol.folds)
+
+
 @pytest.mark.parametrize("few", [10, 2000])
 def test_copies_stay_in_one_part_of_the_scored_images(images, monkeypatch, few):
     monkeypatch.setattr(stage, "FEW", few)
