@@ -638,7 +638,7 @@ def evaluate(
     """Prints a run's metrics on a dataset, and the average precision of each label.
 
     Images that the model was trained on are left out and counted, unless the split
-    train is asked for.
+    train is asked for. The metrics are also added to run.json and report.html.
 
     Args:
         run: run folder with run.json, model.keras and labels.json.
@@ -659,7 +659,7 @@ def evaluate(
     _require_path_or_name(dataset)
     start_tensorflow()
     from kmlic.evaluation import comparison_table
-    from kmlic.experiments import evaluate_run
+    from kmlic.experiments import evaluate_run, record_evaluation
 
     limits = {"max_bytes": max_bytes, "max_pixels": max_pixels}
     report = evaluate_run(
@@ -678,6 +678,11 @@ def evaluate(
     console.print(comparison_table({run.name: report}))
     for line in report.notes():
         console.print(line, soft_wrap=True)
+    try:
+        record_evaluation(run, report, data=dataset or "", split=split, runtime=runtime)
+    except (ValueError, OSError) as error:  # a folder that only others may write
+        text = f"Not added to {run / RECORD}: {error}"
+        console.print(escape_text(text), soft_wrap=True, markup=False)
 
 
 def compare(
@@ -787,7 +792,7 @@ def export(
         max_bytes: largest file that serve_bytes decodes.
         max_pixels: largest width times height of an image that serve_bytes decodes.
         compare: also measure size, latency and, on the dataset, mean average precision,
-            of the exports and of the model.
+            of the exports and of the model, and add them to report.html.
         dataset: name of a dataset, or csv; by default the run's.
         data_dir: folder of the dataset; by default the run's.
         split: the split whose images are used; when left out validation, or test for a
@@ -824,12 +829,14 @@ def export(
     table = Table(title=f"Exports of {run}")
     table.add_column("export", no_wrap=True)
     scored = compare and not images and not embeddings
-    columns = ["largest difference", *(["MB", "ms per image"] * compare)]
+    measured = ["MB", "ms per image", "images per second"] * compare
+    columns = ["largest difference", *measured]
     for column in columns + [f"mAP, {split}"] * scored:
         table.add_column(column, justify="right")
     for each in exports:
         cells = [f"{each.difference:.1e}"]
         cells += [f"{each.megabytes:.1f}", f"{each.milliseconds:.1f}"] * compare
+        cells += [f"{1000 / each.milliseconds:.0f}"] * compare
         cells += [f"{100 * each.mean_average_precision:.2f}"] * scored
         table.add_row(each.name_in(run), *cells)
     make_console().print(table)

@@ -47,6 +47,9 @@ _MOST_PAIRS = 30
 # Labels whose pairs are counted: their number grows with the square.
 _MOST_COMPARED = 1000
 _SET_HEADER = ("set", "image", "split", "labels")
+# Largest mean difference of the colours, 0-255, of images that look alike. Pictures of
+# a red and a blue shirt have close perceptual hashes, for these see no colours.
+_LIKE_COLOURS = 20
 # Characters of a label that fit beside a figure.
 _DRAWN_CHARACTERS = 40
 
@@ -126,14 +129,8 @@ class DataCheck:
                 found,
             ),
             *(
-                Section(
-                    f.title,
-                    f.text + _cut(len(f.rows)),
-                    f.header,
-                    f.rows[:_SHOWN_ROWS],
-                    galleries=self.galleries.get(f.title, ()),
-                )
-                for f in self.findings
+                finding_section(each, self.galleries.get(each.title, ()))
+                for each in self.findings
             ),
             Section(
                 "Labels",
@@ -163,6 +160,26 @@ class DataCheck:
         write_report(path, title, sections, summary)
 
 
+def finding_section(finding: Finding, galleries: Sequence[Gallery] = ()) -> Section:
+    """Lays out a finding: what it means, where it was found, and thumbnails.
+
+    Args:
+        finding: with rows.
+        galleries: of the images in the rows.
+
+    Example:
+        >>> finding_section(Finding("note", "Images without labels", 0, "None.")).text
+        'None.'
+    """
+    return Section(
+        finding.title,
+        finding.text + _cut(len(finding.rows)),
+        finding.header,
+        finding.rows[:_SHOWN_ROWS],
+        galleries=galleries,
+    )
+
+
 def check_data(
     path: str | Path,
     reading: ReadingOptions | None = None,
@@ -187,7 +204,8 @@ def check_data(
         images: "decode" to decode every image, "header" to read its header, "none" to
             open no image.
         near: largest number of bits, of 64, in which the perceptual hashes of similar
-            images differ; None does not search for them. Needs images="decode".
+            images, whose colours are alike too, differ; None does not search for them.
+            Needs images="decode".
         splitting: "stratified", "random", or a CSV with columns path and split.
         fractions: shares of training, validation and test images.
         seed: seed of new splits.
@@ -205,7 +223,10 @@ def check_data(
     rows = inspect_rows(
         listing,
         check=images,
-        describe=_describer(near is not None, len(listing.rows) if thumbnails else 0)
+        describe=make_describer(
+            hashed=near is not None,
+            thumbnails_of=len(listing.rows) if thumbnails else 0,
+        )
         if decoded
         else None,
         **limits,
@@ -228,9 +249,21 @@ def check_data(
     )
 
 
-def _describer(
-    hashed: bool, thumbnails_of: int
+def make_describer(
+    *, hashed: bool, thumbnails_of: int
 ) -> Callable[[np.ndarray], ImageSummary]:
+    """Makes the argument `describe` of `inspect_rows`, for `check_rows`.
+
+    Args:
+        hashed: whether near duplicates are searched.
+        thumbnails_of: number of images, of which 20,000 at most keep a thumbnail,
+            evenly over all; 0 for no thumbnails.
+
+    Example:
+        >>> describe = make_describer(hashed=False, thumbnails_of=0)
+        >>> describe(np.zeros((30, 40, 3), "uint8")).thumbnail
+        b''
+    """
     every = -(-thumbnails_of // _THUMBNAILS)
     number = itertools.count()
 
@@ -461,7 +494,8 @@ def _near_duplicates(
     digests = rows.digests
     sets = [
         members
-        for members in near_duplicates(hashes, distance=near)
+        for similar in near_duplicates(hashes, distance=near)
+        for members in _of_like_colours(rows, similar)
         if len({digests[i] for i in members}) > 1
     ]
     return [
@@ -475,6 +509,18 @@ def _near_duplicates(
             [members for members in sets if _splits(split, members) > 1],
         ),
         _image_sets(
+            "warning",
+            "Similar images with different labels",
+            "If they show the same, only one of them is labelled correctly.",
+            rows,
+            split,
+            [
+                members
+                for members in sets
+                if len({_marks(rows, i) for i in members}) > 1
+            ],
+        ),
+        _image_sets(
             "note",
             "Similar images in one split",
             "",
@@ -483,6 +529,20 @@ def _near_duplicates(
             [members for members in sets if _splits(split, members) == 1],
         ),
     ]
+
+
+def _of_like_colours(rows: InspectedRows, members: Sequence[int]) -> list[list[int]]:
+    """Divides images by their colours: each is like the first one of its set."""
+    sets: list[list[int]] = []
+    colours = {i: rows.checks[i].description.colours.astype(int) for i in members}
+    for index in members:
+        for known in sets:
+            if np.abs(colours[index] - colours[known[0]]).mean() <= _LIKE_COLOURS:
+                known.append(index)
+                break
+        else:
+            sets.append([index])
+    return [known for known in sets if len(known) > 1]
 
 
 def _labels(rows: InspectedRows, counts: _Counts) -> list[Finding]:

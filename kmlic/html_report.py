@@ -223,6 +223,67 @@ def write_report(
         temporary.write_text(page, encoding="utf-8")
 
 
+def replace_sections(path: str | Path, sections: Sequence[Section]) -> None:
+    """Replaces sections of a page that `write_report` wrote, atomically.
+
+    A section takes the position of the one with the same title. Where there is none,
+    it follows the first section of the page.
+
+    Args:
+        path: the HTML file.
+        sections: of text and tables only.
+
+    Raises:
+        ValueError: if a section has pictures, or `write_report` did not write the page.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     page = Path(folder) / "report.html"
+        ...     write_report(page, "A run", [Section("Labels", "dog, sofa")])
+        ...     replace_sections(page, [Section("Labels", "dog, cat")])
+        ...     text = page.read_text(encoding="utf-8")
+        >>> "dog, cat" in text, "dog, sofa" in text
+        (True, False)
+    """
+    page = Path(path).read_text(encoding="utf-8")
+    (before,) = re.findall("<style>(.*?)</style>", page, re.DOTALL) or [""]
+    style = before
+    for section in sections:
+        if section.pictures or section.galleries or section.details:
+            raise ValueError(
+                "`sections` must have no pictures; got some in the section "
+                f"{section.title!r}."
+            )
+        title = markupsafe.escape(escape_lines(section.title))
+        headings = dict(re.findall(r'<h2 id="(section-\d+)">(.*?)</h2>', page))
+        if not headings or _hash(before) not in page:
+            raise ValueError(f"{path} must be a report that kmlic wrote.")
+        name = next((key for key, known in headings.items() if known == title), "")
+        known = bool(name)
+        name = name or f"section-{len(headings) + 1}"
+        part = _section(section, name, _Album())
+        text = _SECTION.render(section=part, chart=_CHART)
+        after = name if known else next(iter(headings))
+        start = page.index(f'<section aria-labelledby="{after}">')
+        end = page.index(_END, start) + len(_END)
+        if known:
+            style = re.sub(
+                rf"/\* {name} \*/\n.*?(?=/\* section-|\Z)", "", style, flags=re.DOTALL
+            )
+        else:
+            start = end
+            link = page.index("</li>\n", page.index("<nav")) + len("</li>\n")
+            own = f'<li><a href="#{name}">{title}</a></li>\n'
+            page = page[:link] + own + page[link:]
+            start, end = start + len(own), end + len(own)
+        style += part["style"]
+        page = page[:start] + text + page[end:]
+    page = page.replace(before, style).replace(_hash(before), _hash(style))
+    with atomic_write(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
 def name_data(source: str) -> str:
     """Returns what a title calls a dataset: its name, or the folder of its file.
 
@@ -287,7 +348,7 @@ def _section(section: Section, name: str, album: _Album) -> dict[str, Any]:
         "paragraphs": [part for part in section.text.split("\n\n") if part.strip()],
         "header": section.header,
         "rows": rows,
-        "style": _as_cards(name, section.header, rows),
+        "style": f"/* {name} */\n{_as_cards(name, section.header, rows)}",
         "filtered": len(rows) >= _MANY_ROWS and bool(section.header),
         "numeric": _numeric_columns(rows),
         "figures": [_figure(figure, section.title) for figure in section.figures],
@@ -484,7 +545,10 @@ _PAGE = Path(__file__).with_name("report_page")
 _STYLE, _CARDS, _SCRIPT = (
     (_PAGE / name).read_text() for name in ("page.css", "cards.css", "page.js")
 )
+_END = "</section>\n"
 _ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(_PAGE),
+    keep_trailing_newline=True,
     autoescape=True,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -492,4 +556,5 @@ _ENVIRONMENT = jinja2.Environment(
     finalize=_finalize,
 )
 _ENVIRONMENT.filters["code"] = _code
-_TEMPLATE = _ENVIRONMENT.from_string((_PAGE / "page.html").read_text())
+_TEMPLATE = _ENVIRONMENT.get_template("page.html")
+_SECTION = _ENVIRONMENT.get_template("section.html")

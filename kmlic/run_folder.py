@@ -14,7 +14,7 @@ import subprocess
 import sys
 import typing
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -69,6 +69,26 @@ class _Data(TypedDict, total=False):
     exported: _Exported | None
 
 
+class Evaluation(TypedDict):
+    """What `kmlic evaluate` computed: metric to value and interval, if it has one."""
+
+    data: str
+    split: str
+    images: int
+    runtime: str
+    thresholds: str
+    date: str
+    metrics: Mapping[str, Mapping[str, float | None]]
+
+
+class Measurement(TypedDict):
+    """What `kmlic export --compare` measured of an export, or of the model."""
+
+    milliseconds: float
+    mAP: float | None
+    split: str | None
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     """Holds the content of run.json: what was run on which data, and its results.
@@ -95,6 +115,10 @@ class Run:
         parameters: model to its number of weights.
         exports: file to the largest difference between its probabilities and the
             model's.
+        measured: file, or model.keras, to what `kmlic export --compare` measured:
+            median milliseconds of one image alone, and mAP on a split.
+        evaluations: what `kmlic evaluate` computed, each dataset, split and runtime
+            once; see `Evaluation`.
         seconds: wall-clock time by stage.
         weights: which weights were scored, saved and exported.
         peak_memory_gb: largest resident memory of the process, in 1e9 bytes.
@@ -121,6 +145,8 @@ class Run:
     label_intervals: Mapping[
         str, Mapping[str, Mapping[str, Mapping[str, float | None]]]
     ] = dataclasses.field(default_factory=dict)
+    measured: Mapping[str, Measurement] = dataclasses.field(default_factory=dict)
+    evaluations: Sequence[Evaluation] = dataclasses.field(default_factory=list)
     weights: str = "those of the epoch best on the validation split"
     peak_memory_gb: float = dataclasses.field(default_factory=lambda: peak_memory_gb())
     environment: Mapping[str, Any] = dataclasses.field(

@@ -5,7 +5,7 @@ import time
 import tracemalloc
 
 import numpy as np
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageOps
 
 from kmlic.data import from_csv
 from kmlic.data.reading_options import ReadingOptions
@@ -113,6 +113,21 @@ def test_finds_images_that_look_alike(tmp_path):
     assert across.level == "warning"
     assert [row[1] for row in across.rows] == ["000.png", "006.png", "020.png"]
     assert "Similar images" not in "".join(found(check_data(path, near=None)))
+    different = found(check)["Similar images with different labels"]
+    assert (different.level, different.count) == ("warning", 1)
+    assert different.rows == across.rows
+
+
+def test_images_of_other_colours_do_not_look_alike(tmp_path):
+    path = write_dataset(tmp_path, 60)
+    first = picture(90, 120, cells=12)
+    second = ImageOps.colorize(first.convert("L"), "navy", "pink")
+    for row, image in ((0, first), (6, second)):
+        (tmp_path / f"{row:03}.png").write_bytes(encode(image, "PNG"))
+    check = check_data(give_splits(path, {0: "train", 6: "test"}))
+    hashes = [int(check.rows.checks[row].description.hash) for row in (0, 6)]
+    assert (hashes[0] ^ hashes[1]).bit_count() <= 4
+    assert "Similar images" not in "".join(found(check))
 
 
 def test_judges_labels_by_the_training_split(tmp_path):

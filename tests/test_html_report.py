@@ -18,6 +18,7 @@ from kmlic.html_report import (
     Picture,
     Section,
     Summary,
+    replace_sections,
     write_report,
 )
 
@@ -77,6 +78,46 @@ def test_the_page_holds_every_section_and_links_to_it(tmp_path):
 def test_sections_without_content_are_left_out(tmp_path):
     _, read = page(tmp_path, Section("Empty", header=["a"]), Section("Full", "x"))
     assert [text for tag, text in read.texts if tag == "h2" and text] == ["Full"]
+
+
+def test_sections_of_a_page_are_replaced_or_follow_the_first(tmp_path):
+    wide = ["a", *(f"a long name {number}" for number in range(9))]
+    sections = [
+        Section(f"S <{n}>", "Old.", wide, [["x"] * 10] * 3) for n in range(1, 12)
+    ]
+    text, read = page(tmp_path, *sections)
+    new = [
+        Section("S <1>", "New `code`.", ["a", "b"], [["y", "2"]]),
+        Section("Added", "Here.", wide, [["z"] * 10]),
+    ]
+    file = tmp_path / "report.html"
+    replace_sections(file, new)
+    once = file.read_text()
+    replace_sections(file, new)
+    assert file.read_text() == once
+    found = Page(once)
+    titles = [text for tag, text in found.texts if tag == "h2" and text]
+    assert titles == ["S <1>", "Added", *(f"S <{n}>" for n in range(2, 12))]
+    ids = [heading["id"] for heading in found.of("h2")]
+    assert [link["href"] for link in found.of("a")] == [f"#{x}" for x in ids]
+    assert len(set(ids)) == 12 and ids[0] == "section-1"
+    assert once.count("Old.") == 10 and "New <code>" in once and "Here." in once
+    (policy,) = [m["content"] for m in found.of("meta") if "content" in m][1:]
+    assert digest(found, "style") in policy and digest(read, "style") not in policy
+    # The width from which a table is shown as cards is that of the new one.
+    assert once.count("@media (max-width:") == text.count("@media (max-width:") + 1
+    for number in range(1, 13):
+        assert once.count(f"/* section-{number} */") == 1
+
+
+def test_replaces_text_and_tables_of_reports_only(tmp_path):
+    page(tmp_path, Section("One", "First."))
+    pictures = [Picture(np.zeros((8, 8, 3)), "")]
+    with pytest.raises(ValueError, match="no pictures; got some in the section 'One'"):
+        replace_sections(tmp_path / "report.html", [Section("One", pictures=pictures)])
+    (tmp_path / "other.html").write_text("<style>a</style><h2>One</h2>")
+    with pytest.raises(ValueError, match=r"other\.html must be a report that kmlic"):
+        replace_sections(tmp_path / "other.html", [Section("One", "x")])
 
 
 def test_the_page_asks_for_nothing_outside_itself(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from kmlic.atomic_write import atomic_write
 from kmlic.classifier.classifier_settings import ClassifierSettings
@@ -29,9 +30,10 @@ from kmlic.data.read_csv import read_text_rows
 from kmlic.data.read_listing import read_listing
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
 from kmlic.data.storage import is_file, is_folder, join
-from kmlic.data_check import check_rows
+from kmlic.data_check import check_rows, make_describer
 from kmlic.datasets import load_dataset
 from kmlic.experiments.describe_data import SPLIT_BY_TRAIN
+from kmlic.html_report import Gallery
 from kmlic.labels import Labels
 from kmlic.predict.read_boxes import read_boxes
 
@@ -39,6 +41,7 @@ from kmlic.predict.read_boxes import read_boxes
 _FEWEST_WITH_TEST = 50
 _FRACTIONS = (0.7, 0.1, 0.2)
 _SHOWN = 5
+_NEAR = 4  # bits, as in `kmlic data check`
 _DEFAULTS = ClassifierSettings()
 
 
@@ -53,6 +56,7 @@ class Checked:
         dataset: what the images come from if it was no file or folder.
         skipped: rows that were left out because they are not usable.
         summary: how the files were read, in one line.
+        galleries: title of a finding to thumbnails of the images that it names.
     """
 
     images: Images
@@ -60,6 +64,7 @@ class Checked:
     dataset: MultiLabelData | None = None
     skipped: int = 0
     summary: str = ""
+    galleries: Mapping[str, Sequence[Gallery]] = dataclasses.field(default_factory=dict)
 
 
 def check(
@@ -107,7 +112,7 @@ def check(
     if test is None:
         split, given = _split(rows, settings.seed)
         images = _images(rows, split, groups, settings)
-        findings = list(check_rows(rows, split, splits_are_given=given).findings)
+        checked = check_rows(rows, split, splits_are_given=given, near=_NEAR)
     else:
         if any(row.split == "test" for row in rows.images):
             raise ValueError(
@@ -129,23 +134,30 @@ def check(
             settings,
         )
         images = _join(own, other)
-        findings = [
-            *check_rows(rows, split, splits_are_given=True).findings,
-            *_unusable(test_rows),
-            *_shared_images(rows, test_rows),
-        ]
+        checked = check_rows(
+            _join_rows(rows, test_rows),
+            images.split,
+            splits_are_given=True,
+            near=_NEAR,
+        )
         inspected.append(test_rows)
-    if not (split == TEST).any():
+    findings = checked.findings
+    if not (images.split == TEST).any():
         # There are no test images among these, on purpose.
         findings = [f for f in findings if "validation or test" not in f.title]
     if settings.on_error == "stop":
         _require_usable(inspected)
     _require_something_to_learn(images)
-    findings += _unused(groups, listing)
+    findings = [*findings, *_unused(groups, listing)]
     serious = tuple(finding for finding in findings if finding.level != "note")
-    skipped = sum(len(each.skipped) for each in inspected)
-    summary = rows.listing.summary
-    return Checked(images, serious, skipped=skipped, summary=summary)
+    titles = {finding.title for finding in serious}
+    return Checked(
+        images,
+        serious,
+        skipped=sum(len(each.skipped) for each in inspected),
+        summary=rows.listing.summary,
+        galleries={k: v for k, v in checked.galleries.items() if k in titles},
+    )
 
 
 def _is_dataset(data: Any) -> bool:
@@ -270,7 +282,12 @@ def _require_known(test: Listing, own: Images) -> None:
 def _inspect(
     listing: Listing, names: Sequence[str] | None, settings: ClassifierSettings
 ) -> InspectedRows:
-    rows = inspect_rows(listing, label_names=names, **settings.limits)
+    rows = inspect_rows(
+        listing,
+        label_names=names,
+        describe=make_describer(hashed=True, thumbnails_of=len(listing.rows)),
+        **settings.limits,
+    )
     if not rows.images or not rows.names:
         raise ValueError(
             f"{listing.source} must list a usable image with a label; {rows.lack}."
@@ -417,40 +434,17 @@ def _join(own: Images, other: Images) -> Images:
     )
 
 
-def _shared_images(rows: InspectedRows, test: InspectedRows) -> list[Finding]:
-    seen = {digest for digest in rows.digests if digest is not None}
-    shared = [
-        row.path
-        for row, digest in zip(test.images, test.digests, strict=True)
-        if digest in seen
-    ]
-    if not shared:
-        return []
-    return [
-        Finding(
-            "warning",
-            "Test images that are exact copies of training images",
-            len(shared),
-            "Scores on them are too good.",
-            ("image",),
-            [[path] for path in shared],
-        )
-    ]
-
-
-def _unusable(test: InspectedRows) -> list[Finding]:
-    if not test.skipped:
-        return []
-    return [
-        Finding(
-            "error",
-            "Unusable rows of the test images",
-            len(test.skipped),
-            "They are left out.",
-            ("row", "image", "reason"),
-            [[str(bad.row or "-"), bad.path, bad.reason] for bad in test.skipped],
-        )
-    ]
+def _join_rows(own: InspectedRows, test: InspectedRows) -> InspectedRows:
+    """Returns the rows of both, for findings that compare them."""
+    targets = np.concatenate([own.dense_targets(), test.dense_targets()])
+    return InspectedRows(
+        listing=own.listing._replace(unlisted="absent"),
+        names=own.names,
+        images=own.images + test.images,
+        checks=own.checks + test.checks,
+        targets=csr_array(targets),
+        skipped=own.skipped + test.skipped,
+    )
 
 
 def _require_usable(inspected: Sequence[InspectedRows]) -> None:

@@ -1,18 +1,21 @@
 """What report.html says of a trained classifier."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from kmlic.classifier.choice import Row
 from kmlic.data.finding import Finding
+from kmlic.data_check import finding_section
 from kmlic.evaluation.label_errors import LabelErrors
 from kmlic.experiments.confusion_section import confusion_section
 from kmlic.experiments.doubtful_section import doubtful_section
+from kmlic.experiments.export_section import export_section
 from kmlic.experiments.interval_section import metric_interval
 from kmlic.experiments.label_section import label_section
 from kmlic.experiments.scored_images import ScoredImages
-from kmlic.html_report import Section
+from kmlic.html_report import Gallery, Section
 from kmlic.labels import Labels
 from kmlic.run_folder import Run
 
@@ -22,6 +25,7 @@ _SHOWN = 20
 def report_sections(
     *,
     run: Run,
+    folder: Path,
     tested: ScoredImages,
     examined: ScoredImages,
     training: np.ndarray,
@@ -30,6 +34,7 @@ def report_sections(
     metric: str,
     scored: str,
     findings: Sequence[Finding],
+    galleries: Mapping[str, Sequence[Gallery]],
     errors: LabelErrors | None,
     maps: Section,
 ) -> list[Section]:
@@ -37,6 +42,7 @@ def report_sections(
 
     Args:
         run: its record.
+        folder: of its exports.
         tested: images that its metrics are of; the last split in the record.
         examined: images of examples, which may be looked at before another training.
         training: (L,) number of training images with each label.
@@ -45,6 +51,7 @@ def report_sections(
         metric: by which they were compared.
         scored: which scores they were compared on.
         findings: what was found wrong with the data.
+        galleries: title of a finding to thumbnails of the images that it names.
         errors: what `find_label_errors` found in the examined images; None if it was
             not run.
         maps: where the model looks; may be empty.
@@ -79,12 +86,12 @@ def report_sections(
                 for finding in findings
             ],
         ),
-        Section(
-            "Exports",
-            "The largest difference of a probability from model.keras.",
-            ["file", "difference"],
-            [[name, f"{value:.1e}"] for name, value in run.exports.items()],
+        *(
+            finding_section(finding, galleries[finding.title])
+            for finding in findings
+            if galleries.get(finding.title)
         ),
+        export_section(run, folder),
         Section(
             "Settings",
             rows=[

@@ -540,6 +540,7 @@ def _write_page(
     findings = trained.checked.findings
     sections = report_sections(
         run=run,
+        folder=trained.folder.draft,
         tested=tested,
         examined=examined,
         training=training,
@@ -548,6 +549,7 @@ def _write_page(
         metric=trained.metric,
         scored=trained.protocol.name,
         findings=findings,
+        galleries=trained.checked.galleries,
         errors=errors,
         maps=_draw_maps(trained, judged, model),
     )

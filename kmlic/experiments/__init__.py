@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kmlic.experiments.map_sections import map_sections
     from kmlic.experiments.member_settings import MemberSettings
     from kmlic.experiments.part_above_backbone import part_above_backbone
+    from kmlic.experiments.record_evaluation import record_evaluation
     from kmlic.experiments.run_recipe import parse_settings, run_recipe
     from kmlic.experiments.train_members import train_members
     from kmlic.experiments.train_or_reuse import train_or_reuse
@@ -74,6 +75,7 @@ __all__ = [
     "map_sections",
     "parse_settings",
     "part_above_backbone",
+    "record_evaluation",
     "run_recipe",
     "score_run",
     "train_members",

@@ -15,6 +15,7 @@ from kmlic.data.limits import Limits
 from kmlic.embedding_index import EmbeddingIndex
 from kmlic.evaluation.report import report_scores
 from kmlic.experiments.load_split import Split, load_split, unseen_split
+from kmlic.experiments.update_run import update_run
 from kmlic.export import (
     Export,
     ExportOptions,
@@ -34,8 +35,9 @@ from kmlic.predict import (
     load_run,
     load_run_words,
 )
-from kmlic.run_folder import Run, claim_run, require_run
+from kmlic.run_folder import RECORD, Measurement, Run, claim_run, require_run
 
+_MODEL = "model.keras"
 _NUM_IMAGES = 64
 
 
@@ -59,7 +61,8 @@ def export_run(
 
     A SavedModel becomes the next version below `export`, LiteRT exports become
     model.tflite and model.<quantization>.tflite, ONNX becomes model.onnx and OpenVINO
-    the folder openvino. run.json records the differences.
+    the folder openvino. run.json and report.html record the differences, and what
+    `compare` measured.
 
     Args:
         run: the run folder.
@@ -124,17 +127,21 @@ def export_run(
             own = dataclasses.replace(options, quantize=quantization)
             exports += export_checked(model, folder, format, own)
             _record(run, exports)
-    if not compare:
-        return exports
-    if pixels is None:
-        pixels = read_resized(paths[0], size)[None]
-    exports = [
-        _measure_model(run / "model.keras", model, pixels[:1]),
-        *measure_exports(exports, pixels[:1]),
-    ]
-    if data is None or embeddings:
-        return exports
-    return [_judge(each, model, labels, size, data, show_progress) for each in exports]
+        if not compare:
+            return exports
+        if pixels is None:
+            pixels = read_resized(paths[0], size)[None]
+        exports = [
+            _measure_model(run / _MODEL, model, pixels[:1]),
+            *measure_exports(exports, pixels[:1]),
+        ]
+        if data is not None and not embeddings:
+            exports = [
+                _judge(each, model, labels, size, data, show_progress)
+                for each in exports
+            ]
+        _record(run, exports, split)
+    return exports
 
 
 def _embedding(
@@ -183,11 +190,28 @@ def _judge(
     return dataclasses.replace(export, mean_average_precision=report.metrics["mAP"])
 
 
-def _record(run: Path, exports: Sequence[Export]) -> None:
-    record = run / "run.json"
-    if record.exists():
-        content = Run.read(record)
-        differences = {export.name_in(run): export.difference for export in exports}
-        dataclasses.replace(content, exports={**content.exports, **differences}).write(
-            record
-        )
+def _record(
+    folder: Path, exports: Sequence[Export], split: Split | None = None
+) -> None:
+    """Writes the differences of exports to run.json, and what was measured of them."""
+    if not (folder / RECORD).exists():
+        return
+
+    def add(run: Run) -> Run:
+        differences, measured = dict(run.exports), dict(run.measured)
+        for each in exports:
+            name = each.name_in(folder)
+            if name != _MODEL:
+                differences[name] = each.difference
+            measured.pop(name, None)  # of an earlier export
+            if np.isnan(each.milliseconds):
+                continue
+            scored = not np.isnan(each.mean_average_precision)
+            measured[name] = Measurement(
+                milliseconds=each.milliseconds,
+                mAP=each.mean_average_precision if scored else None,
+                split=split if scored else None,
+            )
+        return dataclasses.replace(run, exports=differences, measured=measured)
+
+    update_run(folder, add)

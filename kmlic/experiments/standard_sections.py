@@ -20,13 +20,13 @@ from kmlic.evaluation.report import format_mean, report_scores
 from kmlic.evaluation.tune_thresholds import tune_thresholds
 from kmlic.experiments.confusion_section import confusion_section
 from kmlic.experiments.doubtful_section import doubtful_section
+from kmlic.experiments.export_section import export_section
 from kmlic.experiments.images_at import images_at
 from kmlic.experiments.interval_section import interval_section
 from kmlic.experiments.label_section import label_section
 from kmlic.experiments.map_examples import map_examples
 from kmlic.experiments.scored_images import ScoredImages
 from kmlic.experiments.trained import Trained
-from kmlic.export.measure_exports import size_of
 from kmlic.html_report import COLOURS, Picture, Section
 from kmlic.labels import Labels
 from kmlic.metrics import average_precision
@@ -94,7 +94,7 @@ def standard_sections(
         ]
     return [
         *sections,
-        _exports(run, folder),
+        export_section(run, folder),
         _what_was_run(run, data),
         _settings(run),
         _skipped(data),
@@ -376,17 +376,6 @@ def _names(
     order = np.argsort(-probabilities if called else probabilities, kind="stable")
     found = [f"{labels.names[i]} {probabilities[i]:.2f}" for i in order[wrong[order]]]
     return ", ".join(found) or "none"
-
-
-def _exports(run: Run, folder: Path) -> Section:
-    rows = [
-        [name, f"{difference:.1e}", f"{size_of(folder / name) / 1e6:.1f} MB"]
-        for name, difference in run.exports.items()
-    ]
-    if not rows:
-        return Section("Exports")
-    text = "Largest difference from the model's outputs, on images of the test split."
-    return Section("Exports", text, ["export", "largest difference", "size"], rows)
 
 
 def _what_was_run(run: Run, data: MultiLabelData) -> Section:

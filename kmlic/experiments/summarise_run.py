@@ -82,9 +82,9 @@ def summarise_run(
                 *_doubtful(errors),
                 *_width(standing, tested),
                 *(
-                    f"{each.title}: {each.count:,}."
+                    f"{each.title}: {each.count:,}. {each.text}".strip()
                     for each in findings
-                    if "label" not in each.title.lower()
+                    if not each.header or each.header[0] != "label"  # rare labels
                 ),
             ],
             "What to do next": _steps(

@@ -2,12 +2,13 @@ import json
 
 import numpy as np
 import pytest
+from PIL import ImageEnhance
 
 from kmlic.classifier.check import check, read_groups
 from kmlic.classifier.classifier_settings import ClassifierSettings
 from kmlic.data.reading_options import ReadingOptions
 from tests.classifier.photos import write_photos
-from tests.data.files import write_dataset
+from tests.data.files import picture, write_dataset
 from tests.toys import toy_data
 
 
@@ -135,7 +136,36 @@ def test_test_images_are_checked_for_copies(tmp_path):
     checked = check(table, tmp_path, test=test)
     assert len(checked.images.test_rows) == 12
     titles = [finding.title for finding in checked.findings]
-    assert "Test images that are exact copies of training images" in titles
+    assert "Exact copies in several splits" in titles
+
+
+@pytest.mark.parametrize("separate", [False, True])
+def test_finds_images_that_look_alike_with_thumbnails(tmp_path, separate):
+    split = {"header": "path,labels,split", "extra": lambda number: ["train"]}
+    table = write_photos(tmp_path / "photos", 20, **({} if separate else split))
+    test = write_photos(tmp_path / "test", 4)
+    image = picture(90, 120, cells=12)
+    for file, factor in (("photos/000", 1), ("photos/copy", 1.05), ("test/000", 1.05)):
+        brighter = ImageEnhance.Brightness(image).enhance(factor)
+        brighter.save(tmp_path / f"{file}.png")
+    lines = table.read_text().splitlines()
+    lines[1] = "000.png,green"
+    if not separate:
+        lines[1] += ",train"
+        lines.append("copy.png,red|blue,test")
+    table.write_text("\n".join(lines))
+    test.write_text("path,labels\n000.png,red|blue\n001.png,green\n")
+    checked = check(table, tmp_path / "run", test=test if separate else None)
+    found = {finding.title: finding for finding in checked.findings}
+    for title in (
+        "Similar images in several splits",
+        "Similar images with different labels",
+    ):
+        assert found[title].level == "warning" and found[title].count == 1
+        (gallery,) = checked.galleries[title]
+        captions = [picture.caption.split("\n")[0] for picture in gallery.pictures]
+        assert captions == ["train", "test"]
+        assert gallery.pictures[0].image[:2] == b"\xff\xd8"  # a JPEG
 
 
 def test_test_images_have_no_labels_of_their_own(tmp_path):

@@ -7,12 +7,12 @@ from kmlic.classifier.report import report_sections
 from kmlic.data.finding import Finding
 from kmlic.evaluation.label_errors import find_label_errors
 from kmlic.experiments.scored_images import ScoredImages
-from kmlic.html_report import Section
+from kmlic.html_report import Gallery, Picture, Section
 from kmlic.labels import Labels, to_probabilities
 from kmlic.run_folder import Run
 
 
-def test_lays_out_metrics_labels_candidates_and_findings():
+def test_lays_out_metrics_labels_candidates_and_findings(tmp_path):
     labels = Labels(("a", "<b>"))
     random = np.random.default_rng(0)
     targets = random.integers(0, 2, (40, 2))
@@ -40,6 +40,7 @@ def test_lays_out_metrics_labels_candidates_and_findings():
     )
     sections = report_sections(
         run=run,
+        folder=tmp_path,
         tested=images,
         examined=images,
         training=targets.sum(axis=0),
@@ -47,7 +48,8 @@ def test_lays_out_metrics_labels_candidates_and_findings():
         chosen=found.chosen,
         metric="mAP",
         scored="out of fold",
-        findings=[Finding("warning", "Few", 2, "", ("x",), [["y"]])],
+        findings=[Finding("warning", "Few", 2, "Text.", ("x",), [["y"]])],
+        galleries={"Few": [Gallery("Set 1", [Picture(np.zeros((8, 8, 3)), "y")])]},
         errors=find_label_errors(images.targets, images.probabilities),
         maps=Section("Maps"),
     )
@@ -60,3 +62,5 @@ def test_lays_out_metrics_labels_candidates_and_findings():
     assert len(by_title["Labels"].details) == 2
     assert by_title["Confusions"].rows and by_title["Doubtful labels"].rows
     assert by_title["Data"].rows == [["warning", "2", "Few", "y"]]
+    assert by_title["Few"].text == "Text." and by_title["Few"].rows == [["y"]]
+    assert by_title["Few"].galleries[0].pictures[0].caption == "y"

@@ -2,6 +2,7 @@ import dataclasses
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from kmlic.data import DatasetSpec, MultiLabelData
 from kmlic.experiments import export_run
 from kmlic.experiments.describe_data import describe_data
 from kmlic.export import FORMATS, has_bfloat16, load_export
+from kmlic.html_report import Section, write_report
 from kmlic.labelled_arrays import write_arrays
 from kmlic.labels import Labels
 from kmlic.models import build_devise, score_labels
@@ -85,6 +87,8 @@ def test_exports_all_formats_and_records_the_differences(run, photographs):
 
 def test_checks_with_the_runs_own_dataset(run, monkeypatch):
     record(run)
+    old = Section("Exports", rows=[["model.tflite", "1.0e-99"]])
+    write_report(run / "report.html", "A run", [old])
     asked = {}
 
     means = IMAGES.numpy().mean(axis=(1, 2))
@@ -106,6 +110,20 @@ def test_checks_with_the_runs_own_dataset(run, monkeypatch):
     for each in (model, form):
         assert each.megabytes > 0 and each.milliseconds > 0
         assert each.mean_average_precision == pytest.approx(expected)
+    written = Run.read(run / "run.json")
+    assert set(written.measured) == {"model.keras", "model.tflite"}
+    assert set(written.exports) == {"model.tflite"}
+    for each in (model, form):
+        assert written.measured[each.name_in(run)] == {
+            "milliseconds": each.milliseconds,
+            "mAP": pytest.approx(expected),
+            "split": "validation",
+        }
+    (rows,) = re.findall("<tbody>(.*)</tbody>", (run / "report.html").read_text(), re.S)
+    assert rows.count(f"{100 * expected:.2f}") == 2 and "1.0e-99" not in rows
+    # A new export is not the one that was measured.
+    export_run(run, formats=("tflite",))
+    assert set(Run.read(run / "run.json").measured) == {"model.keras"}
 
 
 def test_exports_the_embeddings_of_a_model_trained_on_word_vectors(

@@ -171,7 +171,7 @@ def test_says_what_was_run_and_what_was_left_out(data, tmp_path):
     assert facts["time"] == "1.5 minutes"
     assert found["Settings"].rows[1:] == [["seeds", "0"], ["weights", "-"]]
     assert found["Skipped images"].rows == [["3", "a.jpg", "it is empty"]]
-    assert found["Exports"].rows == [["model.tflite", "1.2e-07", "1.5 MB"]]
+    assert found["Exports"].rows == [["model.tflite", "tflite", "1.2e-07", "1.5"]]
 
 
 def test_compares_thresholds(data):

@@ -60,7 +60,8 @@ def test_names_what_limits_a_model_and_what_to_do():
         errors=find_label_errors(examined.targets, examined.probabilities),
         findings=[
             Finding("error", "Exact copies in several splits", 2),
-            Finding("warning", "Labels with fewer than 5 training images", 1),
+            Finding("warning", "Similar images with different labels", 3, "Look."),
+            Finding("warning", "Labels without a test image", 1, "", ("label",)),
         ],
     )
     assert summary.lists["What limits it"] == [
@@ -69,6 +70,7 @@ def test_names_what_limits_a_model_and_what_to_do():
         "The interval is 20 points wide: 3 test images tell models apart only where "
         "they differ much.",
         "Exact copies in several splits: 2.",
+        "Similar images with different labels: 3. Look.",
     ]
     steps = summary.lists["What to do next"]
     assert steps[0].endswith(
