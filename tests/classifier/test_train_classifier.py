@@ -193,25 +193,30 @@ def test_takes_up_what_is_there_with_more_minutes(
     table = write_photos(tmp_path / "photos", 24)
     log = io.StringIO()
     console = Console(file=log, width=500)
-    monkeypatch.setattr(stage, "_plan", lambda *_: (0, "no time"))
+
+    def allow(epochs, text):
+        plan = stage._Plan(0.0, epochs, 5, 0)
+        monkeypatch.setattr(stage, "_plan", lambda *_: (plan, text))
+
+    allow(0, "no time")
     train_classifier(table, _settings(tmp_path / "run"), console=console)
     assert "fine-tuning: left out: no time" in log.getvalue()
     assert "More --minutes allow fine-tuning: the same comm" in log.getvalue()
     kept = {p: p.stat().st_mtime_ns for p in tmp_path.glob(".run.stages/*/*.npy")}
     assert kept
-    monkeypatch.setattr(stage, "_plan", lambda *_: (3, "time for 3 epochs"))
+    allow(3, "time for 3 epochs")
     train_classifier(table, _settings(tmp_path / "run", minutes=6.0), console=console)
     assert "more epochs of fine-tuning: the same command" in log.getvalue()
     for path, time in kept.items():
         assert path.stat().st_mtime_ns == time
-    folds = list(tmp_path.glob(".run.stages/fine-tuning-*/fold-*-3-0.npz"))
+    folds = list(tmp_path.glob(".run.stages/fine-tuning-*/fold-*-3-0-0.npz"))
     assert folds
     # No more minutes: nothing is planned or trained again.
     monkeypatch.setattr(stage, "_plan", None)
     train_classifier(table, _settings(tmp_path / "run", minutes=6.0), console=console)
     monkeypatch.setattr(stage, "_MOST_EPOCHS", 4)
     monkeypatch.setattr(stage, "_MOST_MEMBERS", 1)
-    monkeypatch.setattr(stage, "_plan", lambda *_: (4, "enough"))
+    allow(4, "enough")
     train_classifier(table, _settings(tmp_path / "run", minutes=7.0), console=console)
     assert not (tmp_path / ".run.stages").exists()  # nothing is left to be done
     assert log.getvalue().splitlines()[-1].endswith("report.html")
@@ -322,7 +327,8 @@ def test_images_that_cannot_be_read_stop_it_or_are_left_out(tmp_path, without_ex
     assert run.data["skipped"] == 2
     assert run.data["sizes"] == {"train": 15, "validation": 0, "test": 11}
     page = (tmp_path / "run/report.html").read_text()
-    assert "Unusable rows of the test images" in page
+    assert "Unusable rows" in page
+    assert "005.png" in page
     assert "003.png" in page
     (table.parent / "003.png").unlink()
     with pytest.raises(ValueError, match=r"test/labels.csv .* row 7, 005.png"):
