@@ -6,6 +6,7 @@ Paper:   those of each head's builder in `kmlic.models`; for average and maximum
 Command: python -m recipes.heads
 Paper's: python -m recipes.heads --paper --dataset voc2007
 Photos:  python -m recipes.heads --photos --data DIR --weights FILE
+         python -m recipes.heads --finetune --data DIR --weights FILE --num_folds 5
 Trial:   python -m recipes.heads --trial
 Cost:    13 CPU-minutes for one seed of --photos on 389 images, 8 of them for MSRN
 Result:  none is committed yet
@@ -23,7 +24,6 @@ from kmlic.check_limits import Count, Dropout
 from kmlic.run_folder import Run
 
 if TYPE_CHECKING:  # functions import what needs Keras, so that --help is immediate
-    import numpy as np
     from keras import Model
 
     from kmlic.data import MultiLabelData
@@ -38,7 +38,6 @@ Head = Literal[
     "decouplenet",
     "msrn",
 ]
-Semantics = tuple["np.ndarray", "np.ndarray"]  # vectors (L, D), adjacency (L, L)
 # Heads whose last layer has the bias of the labels' frequencies.
 WITH_BIAS = ("average", "max", "ml_decoder", "query2label", "msrn")
 
@@ -51,6 +50,8 @@ class Settings(experiments.CachedSettings):
     """Each row sets it."""
     stage: Literal[1, 2, 3, 4] = 4
     """Stage of the only feature map that the heads see."""
+    frozen_until: str | None = None
+    """With cache_features: the backbone's last frozen layer; all are when left out."""
     word_vectors: str = "learn"
     """Of MSRN: learn from scratch, captions, a file, or a name of gensim.downloader."""
     num_groups: Count = 4
@@ -64,7 +65,28 @@ class Settings(experiments.CachedSettings):
     """Of ML-Decoder and Query2Label."""
     folder: Path = Path("saved_models/heads")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.frozen_until and not self.cache_features:
+            raise ValueError("`frozen_until` needs `cache_features`; got False.")
 
+
+PHOTOS = Settings(
+    backbone="mobilenet_v2",
+    weights="imagenet",
+    batch_norm="freeze",
+    image_size=320,
+    cache_features=True,
+    fractions=(0.6, 0.1, 0.3),
+    embedding_size=256,
+    hidden_units=1024,
+    epochs=20,
+    learning_rate=1e-3,
+    backbone_multiplier=0.1,
+    batch_size=16,
+    linear_probe=True,
+    seeds=(0, 1, 2),
+)
 PRESETS = {
     "": Settings(stage=3),
     "paper": Settings(
@@ -80,21 +102,8 @@ PRESETS = {
         learning_rate=1e-4,
         backbone_multiplier=0.1,
     ),
-    "photos": Settings(
-        backbone="mobilenet_v2",
-        weights="imagenet",
-        batch_norm="freeze",
-        image_size=320,
-        cache_features=True,
-        fractions=(0.6, 0.1, 0.3),
-        embedding_size=256,
-        hidden_units=1024,
-        epochs=20,
-        learning_rate=1e-3,
-        batch_size=16,
-        linear_probe=True,
-        seeds=(0, 1, 2),
-    ),
+    "photos": PHOTOS,
+    "finetune": dataclasses.replace(PHOTOS, frozen_until="block_12_add"),
     "trial": Settings(
         dataset="street_fashion/tiny",
         image_size=64,
@@ -111,14 +120,12 @@ def main(settings: Settings) -> Run:
     rows = experiments.choose_rows(settings, ROWS, tuple(ROWS))
     experiment = experiments.Experiment("heads", settings)
     backbone = functools.partial(experiments.make_backbone, stage=settings.stage)
-    features = experiments.cache_features(settings, backbone)
-    semantics = {
-        seed: find_semantics(settings, experiments.load_data(settings, seed), seed)
-        for seed in settings.seeds
-    }
-    build_row = functools.partial(build, features=features, semantics=semantics)
+    frozen = functools.partial(backbone, until=settings.frozen_until)
+    features = experiments.cache_features(settings, frozen)
+    build_row = functools.partial(build, features=features)
     experiments.train_rows(experiment, rows, build_row, features=features)
-    experiments.add_linear_probes(experiment, backbone, features=features)
+    maps = None if settings.frozen_until else features
+    experiments.add_linear_probes(experiment, backbone, features=maps)
     experiment.show()
     section = experiments.difference_section(experiment, list(experiment.trained))
     # Not the test split, which is for the table alone.
@@ -127,20 +134,17 @@ def main(settings: Settings) -> Run:
     return experiments.finish_run(experiment, best, sections=[section])
 
 
-def find_semantics(settings: Settings, data: "MultiLabelData", seed: int) -> Semantics:
+def find_semantics(settings: Settings, data: "MultiLabelData", seed: int) -> dict:
     """Returns the labels' word vectors and graph, of the training images."""
     from kmlic.graphs import adjacency, cooccurrence, normalised_adjacency
     from kmlic.words import embed_labels
 
-    learn = settings.word_vectors == "learn"
-    words = (
-        {}
-        if learn
-        else experiments.find_word_vectors(settings.word_vectors, data, seed)
-    )
+    words: Any = {}
+    if settings.word_vectors != "learn":
+        words = experiments.find_word_vectors(settings.word_vectors, data, seed)
     vectors, _ = embed_labels(data.labels.names, words, missing="learn", seed=seed)
     graph = adjacency(*cooccurrence(data.train_targets))
-    return vectors, normalised_adjacency(graph)
+    return {"word_vectors": vectors, "adjacency": normalised_adjacency(graph)}
 
 
 def build(
@@ -148,20 +152,18 @@ def build(
     data: "MultiLabelData",
     seed: int,
     features: "experiments.Features" = None,
-    semantics: dict[int, Semantics] | None = None,
 ) -> "Model":
     """Builds a row's compiled model, or its part above cached features."""
     from kmlic import models, training
 
-    frozen = features[seed].extractor if features else None
+    until = settings.frozen_until
+    frozen = features[seed].extractor if features and not until else None
     backbone = frozen or experiments.make_backbone(settings, stage=settings.stage)
     shared: dict[str, Any] = {"backbone": backbone, "image_size": settings.image_size}
-    sized = {
-        name: getattr(settings, name) for name in ("embedding_size", "hidden_units")
-    }
+    names = ("embedding_size", "hidden_units")
+    sized = {name: getattr(settings, name) for name in names}
     dropped = {**shared, **sized, "dropout": settings.dropout}
     count, classifier = len(data.labels), models.build_classifier
-    words, graph = (semantics or {}).get(seed) or find_semantics(settings, data, seed)
     builders: dict[Head, Callable[[], Model]] = {
         "average": lambda: classifier(count, pooling="avg", **shared),
         "max": lambda: classifier(count, pooling="max", **shared),
@@ -173,8 +175,7 @@ def build(
         "query2label": lambda: models.build_query2label(count, **dropped),
         "decouplenet": lambda: models.build_decouplenet(count, **shared),
         "msrn": lambda: models.build_msrn(
-            words,
-            graph,
+            **find_semantics(settings, data, seed),
             branches=1,
             num_groups=min(settings.num_groups, count),
             trainable_words=settings.word_vectors == "learn",
@@ -187,8 +188,8 @@ def build(
         training.initialise_label_maps(
             model, data.train_targets, settings.first_bias, "small"
         )
-    if frozen is not None:
-        model = experiments.part_above_backbone(model, frozen)
+    if features:
+        model = experiments.part_above_backbone(model, backbone, until)
     bias = models.LOGITS if settings.head in WITH_BIAS else None
     experiments.compile_model(model, settings, data, bias_layer=bias)
     return model

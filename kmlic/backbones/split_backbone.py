@@ -30,7 +30,7 @@ def split_backbone(backbone: keras.Model, at: str) -> tuple[keras.Model, keras.M
         >>> lower.output_shape, [shape[1:] for shape in upper.output_shape]
         ((None, 8, 8, 64), [(4, 4, 128), (2, 2, 256)])
     """
-    inner, before = _find(backbone, at)
+    inner, before, outputs = _find(backbone, at)
     # Not `layer.output`, which may be of another model that the layer is part of too.
     (cut,) = [
         tensor
@@ -39,8 +39,8 @@ def split_backbone(backbone: keras.Model, at: str) -> tuple[keras.Model, keras.M
         for tensor in node.output_tensors
     ]
     paths = _paths(inner, cut)
-    above = [x for x in inner.outputs if paths[id(x)] == {True} and x is not cut]
-    around = any(len(paths[id(x)]) == 2 for x in inner.outputs)
+    above = [x for x in outputs if paths[id(x)] == {True} and x is not cut]
+    around = any(len(paths[id(x)]) == 2 for x in outputs)
     if around or not above:
         raise ValueError(
             "`at` must be a layer below some feature map, which every connection to "
@@ -55,15 +55,21 @@ def split_backbone(backbone: keras.Model, at: str) -> tuple[keras.Model, keras.M
     return lower, upper
 
 
-def _find(backbone: keras.Model, at: str) -> tuple[keras.Model, keras.Model | None]:
-    """Returns the model that has the layer, and a model of what comes before it."""
+def _find(
+    backbone: keras.Model, at: str
+) -> tuple[keras.Model, keras.Model | None, list[keras.KerasTensor]]:
+    """Returns the model with the layer, what comes before it, and its feature maps."""
     if at in {layer.name for layer in backbone.layers}:
-        return backbone, None
+        return backbone, None, backbone.outputs
     for layer in backbone.layers:
         if isinstance(layer, keras.Model) and at in {x.name for x in layer.layers}:
             (node,) = [x for x in graph_nodes(backbone) if x.operation is layer]
             (inputs,) = node.input_tensors
-            return layer, keras.Model(backbone.input, inputs, name="before")
+            before = keras.Model(backbone.input, inputs, name="before")
+            returned = {id(output) for output in backbone.outputs}
+            # The backbone may return some of the maps only.
+            maps = zip(layer.outputs, node.output_tensors, strict=True)
+            return layer, before, [own for own, x in maps if id(x) in returned]
     raise ValueError(
         f"`at` must be a layer of {backbone.name!r}; got at={at!r}. Its last ones are "
         f"{_names(backbone)[-20:]}."

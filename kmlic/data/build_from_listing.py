@@ -35,6 +35,7 @@ class RowOptions(BatchOptions, Limits, total=False):
     label_groups: Mapping[str, Sequence[str]] | None
     on_error: Literal["raise", "skip"]
     fractions: Sequence[float]
+    num_folds: int | None
     splitting: str | Path
     check: Literal["decode", "header", "none"]
 
@@ -46,6 +47,7 @@ def build_from_listing(
     label_groups: Mapping[str, Sequence[str]] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     fractions: Sequence[float] = (0.7, 0.1, 0.2),
+    num_folds: int | None = None,
     splitting: str | Path = "stratified",
     check: Literal["decode", "header", "none"] = "decode",
     max_bytes: int = MAX_BYTES,
@@ -65,6 +67,7 @@ def build_from_listing(
         on_error: "raise" one error that names up to 20 bad rows and counts the others,
             or "skip" and list them in `skipped`.
         fractions: of training, validation and test images.
+        num_folds: for cross-validation, one seed per fold; see `split_images`.
         splitting: "stratified" by labels, "random", a CSV that
             `MultiLabelData.write_splits` wrote, or "none": all images are in the test
             split. Rows that name their split keep it, unless it is "none".
@@ -98,7 +101,9 @@ def build_from_listing(
         )
     if not inspected.names:
         raise ValueError(f"{source} must give at least one image a label.")
-    split = inspected.split(splitting, fractions=fractions, seed=seed)
+    split = inspected.split(
+        splitting, fractions=fractions, num_folds=num_folds, seed=seed
+    )
     copies = inspected.copies()
     _report_copies(inspected, copies, split)
     headers = [each.header for each in inspected.checks]
@@ -149,6 +154,7 @@ def build_from_listing(
                 "label_names": None if label_names is None else inspected.names,
                 "on_error": on_error,
                 "fractions": fractions,
+                "num_folds": num_folds,
                 "splitting": splitting,
                 "check": check,
                 "max_bytes": max_bytes,

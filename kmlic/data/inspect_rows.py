@@ -48,6 +48,7 @@ class InspectedRows:
         splitting: str | Path = "stratified",
         *,
         fractions: Sequence[float] = (0.7, 0.1, 0.2),
+        num_folds: int | None = None,
         seed: int = 0,
     ) -> np.ndarray:
         """Returns the split of each image: the one its row names, or a new one.
@@ -60,11 +61,12 @@ class InspectedRows:
         Args:
             splitting: see `build_from_listing`.
             fractions: of training, validation and test images.
+            num_folds: see `split_images`; only for new splits.
             seed: of new splits.
 
         Raises:
             ValueError: naming the first image without a split where others have one, or
-                if a new split gets no image.
+                if a new split gets no image or `num_folds` meets splits that are given.
         """
         if splitting == "none":
             return np.full(len(self.images), SPLITS.index("test"), np.int8)
@@ -86,7 +88,13 @@ class InspectedRows:
                 fractions=fractions,
                 groups=(self.digests, [row.group or None for row in self.images]),
                 method="random" if splitting == "random" else "stratified",
+                num_folds=num_folds,
                 seed=seed,
+            )
+        if num_folds is not None:
+            raise ValueError(
+                f"{source} must not name the splits of images that are divided into "
+                f"folds; got num_folds={num_folds}. Leave out one or the other."
             )
         if not all(given):
             first = self.images[given.index("")]

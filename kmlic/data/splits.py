@@ -22,6 +22,7 @@ def split_images(
     fractions: Sequence[float] = (0.7, 0.1, 0.2),
     groups: Sequence[Sequence[Hashable]] = (),
     method: Literal["stratified", "random"] = "stratified",
+    num_folds: int | None = None,
     seed: int = 0,
 ) -> np.ndarray:
     """Splits images so that every label has the requested proportions.
@@ -37,6 +38,9 @@ def split_images(
         groups: any number of groupings, each with one key per image; images that share
             a key, other than None, stay in one split.
         method: "stratified" or "random".
+        num_folds: the test images are the fold number `seed` of so many, the same folds
+            for all seeds, and `fractions` divides the other images into training and
+            validation; None takes the test images by `fractions`.
         seed: the same one gives the same split.
 
     Returns:
@@ -57,6 +61,8 @@ def split_images(
             "`fractions` must be three numbers, 0 or more, that sum to 1 (training, "
             f"validation, test); got fractions={tuple(fractions)}."
         )
+    if num_folds is not None:
+        return _split_around_fold(targets, shares, groups, method, num_folds, seed)
     wanted = np.flatnonzero(shares)
     dealt, num_groups = _deal(targets, shares[wanted], groups, method, seed)
     split = wanted.astype(np.int8)[dealt]
@@ -134,6 +140,34 @@ def read_splits(path: str | Path) -> dict[str, str]:
             )
         splits[image] = split
     return splits
+
+
+def _split_around_fold(
+    targets: np.ndarray | csr_array,
+    shares: np.ndarray,
+    groups: Sequence[Sequence[Hashable]],
+    method: Literal["stratified", "random"],
+    num_folds: int,
+    seed: int,
+) -> np.ndarray:
+    """Returns the split whose test images are the fold number `seed`."""
+    if not 0 <= seed < num_folds or not shares[:2].any():
+        raise ValueError(
+            "`seed` must be the number of a fold, from 0, and `fractions` must leave "
+            f"images to train on; got seed={seed} for num_folds={num_folds} and "
+            f"fractions={tuple(shares.tolist())}."
+        )
+    test = fold_images(targets, num_folds, groups=groups, method=method) == seed
+    others = np.flatnonzero(~test)
+    split = np.full(len(test), SPLITS.index("test"), np.int8)
+    split[others] = split_images(
+        targets[others],
+        fractions=(*(shares[:2] / shares[:2].sum()), 0),
+        groups=[[keys[row] for row in others.tolist()] for keys in groups],
+        method=method,
+        seed=seed,
+    )
+    return split
 
 
 def _deal(

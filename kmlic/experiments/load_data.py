@@ -30,6 +30,7 @@ def load_data(settings: TrainingSettings, seed: int, **options: Any) -> MultiLab
             "reading": settings.reading,
             "on_error": settings.on_error,
             "fractions": settings.fractions,
+            "num_folds": settings.num_folds,
             "max_bytes": settings.max_bytes,
             "max_pixels": settings.max_pixels,
         }

@@ -2,7 +2,7 @@
 
 import keras
 
-from kmlic.backbones import build_backbone, freeze_batch_norm
+from kmlic.backbones import build_backbone, freeze_batch_norm, split_backbone
 from kmlic.experiments.training_settings import TrainingSettings
 
 
@@ -11,6 +11,7 @@ def make_backbone(
     *,
     channels: int = 3,
     stage: int | None = None,
+    until: str | None = None,
     include_top: bool = False,
 ) -> keras.Model:
     """Builds a backbone with the weights that settings name.
@@ -20,10 +21,12 @@ def make_backbone(
         channels: of the input images.
         stage: number of the only feature map that is returned, 1 (the finest) to 4;
             None for all.
+        until: last layer of the part that is returned, see `split_backbone`; None for
+            the complete backbone.
         include_top: see `kmlic.backbones.build_backbone`.
 
     Raises:
-        ValueError: see `kmlic.backbones.build_backbone`.
+        ValueError: see `build_backbone` and `split_backbone` of `kmlic.backbones`.
     """
     backbone = build_backbone(
         settings.backbone,
@@ -34,7 +37,7 @@ def make_backbone(
     )
     if settings.freezes_batch_norm:
         freeze_batch_norm(backbone)
-    if stage is None:
-        return backbone
-    feature_map = backbone.outputs[stage - 1]
-    return keras.Model(backbone.inputs, feature_map, name=backbone.name)
+    if stage is not None:
+        feature_map = backbone.outputs[stage - 1]
+        backbone = keras.Model(backbone.inputs, feature_map, name=backbone.name)
+    return backbone if until is None else split_backbone(backbone, until)[0]

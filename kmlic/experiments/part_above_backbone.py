@@ -2,10 +2,13 @@
 
 import keras
 
+from kmlic.backbones import split_backbone
 from kmlic.layers.keras_internals import graph_nodes
 
 
-def part_above_backbone(model: keras.Model, backbone: keras.Model) -> keras.Model:
+def part_above_backbone(
+    model: keras.Model, backbone: keras.Model, at: str | None = None
+) -> keras.Model:
     """Cuts a model off above its backbone, from feature maps to the model's output.
 
     Both share their layers, so that training the part trains the model.
@@ -13,9 +16,11 @@ def part_above_backbone(model: keras.Model, backbone: keras.Model) -> keras.Mode
     Args:
         model: whose other layers depend on the images through the backbone only.
         backbone: one of the model's layers.
+        at: layer of the backbone whose output the part takes, see `split_backbone`; the
+            layers above it stay a model, named "upper". None takes the feature maps.
 
     Raises:
-        ValueError: if the backbone is no layer of the model.
+        ValueError: if the backbone is no layer of the model, or has no such layer.
 
     Example:
         >>> from kmlic.backbones import build_backbone
@@ -31,7 +36,15 @@ def part_above_backbone(model: keras.Model, backbone: keras.Model) -> keras.Mode
             # Not the backbone's own outputs, which belong to another graph.
             inputs = node.output_tensors
             one = inputs[0] if len(inputs) == 1 else inputs
-            return keras.Model(one, model.output, name=model.name)
+            part = keras.Model(one, model.output, name=model.name)
+            if at is None:
+                return part
+            _, upper = split_backbone(backbone, at)
+            activations = keras.Input(upper.input_shape[1:])
+            maps = keras.tree.flatten(upper(activations))
+            # Not `part(...)`, which would make it one more model inside.
+            logits = part.call(maps if len(maps) > 1 else maps[0])
+            return keras.Model(activations, logits, name=model.name)
     raise ValueError(
         f"`backbone` must be a layer of {model.name!r}; got {backbone.name!r}."
     )

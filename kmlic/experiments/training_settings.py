@@ -42,8 +42,8 @@ class TrainingSettings:
     of numbers stand in the types of the fields.
 
     Raises:
-        ValueError: if a number is out of its limits, there is no seed or one twice, or
-            the fractions do not sum to 1.
+        ValueError: if a number is out of its limits, there is no seed or one twice, the
+            fractions do not sum to 1, or a seed is no fold of `num_folds`.
 
     Example:
         >>> @dataclasses.dataclass(frozen=True)
@@ -63,6 +63,9 @@ class TrainingSettings:
     """How own images are read, as in kmlic data check."""
     fractions: tuple[Fraction, Fraction, Fraction] = (0.7, 0.1, 0.2)
     """Shares of training, validation and test images, for own images."""
+    num_folds: Annotated[int, Limits(at_least=2, at_most=127)] | None = None
+    """Cross-validates own images: the test images of a seed are the fold of its number,
+    from 0; `fractions` divides the others into training and validation."""
     on_error: Literal["raise", "skip"] = "raise"
     """Whether a broken image or row of own images stops the run or is skipped."""
     max_bytes: ImageBytes = MAX_BYTES
@@ -149,6 +152,12 @@ class TrainingSettings:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ValueError(
                 f"`seeds` must be at least one number, each once; got seeds="
+                f"{self.seeds}."
+            )
+        if self.num_folds and (self.data is None or max(self.seeds) >= self.num_folds):
+            raise ValueError(
+                "`num_folds` needs `data`, and `seeds` that are numbers of folds, from "
+                f"0; got num_folds={self.num_folds}, data={self.data!r} and seeds="
                 f"{self.seeds}."
             )
         if abs(sum(self.fractions) - 1) > _ROUNDING:

@@ -25,6 +25,14 @@ def test_both_parts_together_are_the_backbone(name, at, above):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
+def test_a_backbone_of_one_map_of_a_model_inside_keeps_that_map_only():
+    whole = build_backbone("mobilenet_v2", image_size=64)
+    backbone = keras.Model(whole.input, whole.outputs[-1])
+    lower, upper = split_backbone(backbone, "block_12_add")
+    (found,) = keras.tree.flatten(upper(lower(IMAGES)))
+    np.testing.assert_allclose(found, backbone(IMAGES), rtol=1e-4, atol=1e-5)
+
+
 def test_the_parts_share_every_weight_with_the_backbone():
     backbone = build_backbone("small_resnet", image_size=64)
     lower, upper = split_backbone(backbone, "layer2.0.act3")

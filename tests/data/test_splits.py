@@ -20,6 +20,19 @@ def test_every_label_keeps_its_share_in_every_split():
         assert np.abs(share).max() < 2.5
 
 
+def test_each_fold_is_the_test_split_of_its_seed():
+    targets = rare_targets(100)
+    pairs = (np.arange(100) // 2).tolist()
+    options = {"groups": (pairs,), "num_folds": 5}
+    splits = [split_images(targets, seed=fold, **options) for fold in range(5)]
+    assert (sum(split == 2 for split in splits) == 1).all()
+    for split in splits:
+        assert (split[::2] == split[1::2]).all()
+        assert abs((split == 1).mean() - 0.8 / 8) < 0.03  # fractions 0.7 to 0.1
+    with pytest.raises(ValueError, match=r"number of a fold.*seed=5 for num_folds=5"):
+        split_images(targets, seed=5, **options)
+
+
 def test_stratified_splits_are_closer_to_the_asked_shares_than_random_ones():
     targets = rare_targets()
 

@@ -31,7 +31,18 @@ def test_own_images_are_split_and_checked_as_the_settings_say(monkeypatch):
     asked.clear()
     load_data(TrainingSettings(), 0, boxes=True)
     assert asked["boxes"] is True
-    assert not {"fractions", "on_error"} & set(asked)
+    assert not {"fractions", "num_folds", "on_error"} & set(asked)
+
+
+def test_the_test_images_of_a_seed_are_the_fold_of_its_number(tmp_path):
+    path = write_dataset(tmp_path)
+    own = {"fractions": (0.8, 0.2, 0.0), "num_folds": 3, "seeds": (0, 1, 2)}
+    settings = TrainingSettings(data=str(path), batch_size=2, image_size=8, **own)
+    folds = [load_data(settings, seed) for seed in settings.seeds]
+    everything = sorted(path for data in folds for path in data.paths["test"])
+    assert everything == sorted(sum(folds[0].paths.values(), ()))
+    assert len(set(everything)) == len(everything)
+    assert folds[1].spec.options["num_folds"] == 3
 
 
 def test_a_recipe_needs_images_in_every_split(tmp_path):

@@ -13,6 +13,11 @@ def test_ends_in_the_stage_of_choice():
     assert len(make_backbone(SMALL).outputs) == 4
 
 
+def test_ends_in_the_last_layer_of_choice():
+    lower = make_backbone(SMALL, stage=4, until="layer2.0.act3")
+    assert lower.output_shape == (None, 8, 8, 64)
+
+
 def test_another_backbone_and_other_channels():
     settings = TrainingSettings(image_size=64, backbone="small_resnest")
     backbone = make_backbone(settings, channels=4)

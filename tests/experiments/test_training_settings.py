@@ -45,6 +45,12 @@ def test_numbers_out_of_their_limits_are_refused(changes):
         TrainingSettings(**changes)
 
 
+@pytest.mark.parametrize("changes", [{}, {"data": "a.csv", "seeds": (0, 5)}])
+def test_folds_need_own_images_and_seeds_that_are_their_numbers(changes):
+    with pytest.raises(ValueError, match=r"`num_folds` needs `data`, .*num_folds=5"):
+        TrainingSettings(num_folds=5, **changes)
+
+
 NAMES = ("decouplenet", "deepfashion_attributes", "devise", "msrn", "semantic_resnest")
 
 

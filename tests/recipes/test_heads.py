@@ -39,3 +39,42 @@ def test_every_head_is_built_on_images_and_on_features(head, tmp_path):
     np.testing.assert_allclose(
         joined(images), part(extractor(images)), rtol=1e-4, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("head", ["average", "msrn"])
+def test_a_head_is_trained_with_the_upper_part_of_the_backbone(head, tmp_path):
+    row = dataclasses.replace(
+        SMALL,
+        head=head,
+        cache_features=True,
+        frozen_until="layer2.0.act3",
+        backbone_multiplier=0.1,
+    )
+    data = boxed_data()
+    features = {
+        0: CachedFeatures(
+            make_backbone(row, stage=3, until=row.frozen_until), data, tmp_path
+        )
+    }
+    part = heads.build(row, data, 0, features)
+    before = [np.asarray(weight) for weight in part.get_layer("upper").weights]
+    part.fit(features[0].load(batch_size=4).train, epochs=1, verbose=0, shuffle=False)
+    upper = part.get_layer("upper")
+    assert any(
+        np.abs(np.asarray(weight) - old).max() > 0
+        for weight, old in zip(upper.weights, before, strict=True)
+    )
+    images = next(iter(data.train_in_order))[0]
+    np.testing.assert_allclose(
+        features[0].join(part)(images),
+        part(features[0].extractor(images)),
+        rtol=1e-4,
+        atol=1e-5,
+    )
+
+
+def test_a_frozen_part_needs_cached_features():
+    settings = parse_settings(heads.PRESETS, ["--finetune"])
+    assert settings.frozen_until == "block_12_add" and settings.cache_features
+    with pytest.raises(ValueError, match="`frozen_until` needs `cache_features`"):
+        dataclasses.replace(SMALL, frozen_until="layer2.0.act3")
