@@ -422,6 +422,7 @@ def predict(
     top_k: Count | None = None,
     labels: str | None = None,
     word_vectors: str | None = None,
+    text_model: str | None = None,
     boxes: Path | None = None,
     maps: Path | None = None,
     on_error: Literal["skip", "raise"] = "skip",
@@ -437,7 +438,8 @@ def predict(
     """Prints the labels of images, or writes them as CSV or JSON lines.
 
     Args:
-        run: run folder with model.keras and labels.json, or hf://user/name.
+        run: run folder with model.keras and labels.json, or hf://user/name; the word
+            none with text_model.
         images: image files, folders that are searched with their subfolders, and files
             that kmlic data check reads, for the images that they list.
         output: file to write instead of printing a table: .csv or .jsonl.
@@ -449,6 +451,10 @@ def predict(
             -1 to 1.
         word_vectors: word vectors of those names: a word2vec or GloVe file, or a name
             of gensim.downloader; by default words.npz of the run.
+        text_model: scores those names without a run, by a preset of keras-hub that
+            compares images with texts: keras_hub:siglip2_base_patch16_224 or another of
+            SigLIP or CLIP, or its folder. A score of SigLIP is a probability; those of
+            CLIP, 0-1 too, order names, but 0.5 is no calibrated threshold.
         boxes: CSV with the columns path (relative to it), x1, y1, x2 and y2: a box to
             cut out of each image first, with the margin that the run was trained with.
         maps: folder to write heat maps to: one picture per image and predicted label,
@@ -474,6 +480,14 @@ def predict(
     """
     require_paths(*reading.paths, boxes)
     _require_path_or_name(word_vectors)
+    if text_model is not None:
+        others = (word_vectors, runner, maps)
+        if run != "none" or labels is None or others != (None,) * 3:
+            raise ValueError(
+                "`text_model` must come with none as the run and with labels, and "
+                f"without word_vectors, runner and maps; got run={run} and "
+                f"labels={labels}."
+            )
     read = (*images, *reading.paths, boxes, word_vectors)
     if output is not None and "://" not in output:
         suffixes = _PREDICTED if runner is None else _TAGGED
@@ -482,7 +496,7 @@ def predict(
         from kmlic.predict.listed_images import listed_images
 
         images = tuple(listed_images(images, reading))
-    run = _downloaded(run)
+    run = run if text_model else _downloaded(run)
     if runner is not None:
         other = {"labels": labels, "boxes": boxes, "maps": maps, "on_error": on_error}
         defaults = (None, "skip")
@@ -520,7 +534,8 @@ def predict(
             )
         require_writable(maps, folder_with="maps.csv", inputs=read)
     paths = list_images(images)
-    require_run(run, "labels.json")
+    if text_model is None:
+        require_run(run, "labels.json")
     from kmlic.predict import (
         choose_runtime,
         load_scorer,
@@ -547,12 +562,17 @@ def predict(
                 f"runtime={runtime!r}."
             )
         start_tensorflow()
-        from kmlic.predict import OpenVocabulary, load_run, load_run_words
-
         names = [name.strip() for name in labels.split(",")]
-        words = load_run_words(run, word_vectors)
-        scorer = OpenVocabulary(*load_run(run), names, words).scorer()
-        # All of them, because no cosine means that a label is present.
+        if text_model is not None:
+            from kmlic.predict import load_image_text_model
+
+            scorer = load_image_text_model(text_model, names).scorer()
+        else:
+            from kmlic.predict import OpenVocabulary, load_run, load_run_words
+
+            words = load_run_words(run, word_vectors)
+            scorer = OpenVocabulary(*load_run(run), names, words).scorer()
+        # All of them, because no score says for sure that a label is present.
         top_k = len(names) if top_k is None and threshold is None else top_k
     parts = None
     if boxes is not None:

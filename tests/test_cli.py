@@ -22,6 +22,7 @@ from kmlic.experiments import RunComparison
 from kmlic.labels import Labels
 from kmlic.on_sigterm import STOPPED
 from tests.data.files import write_dataset
+from tests.predict.image_text_models import save_image_text_model
 from tests.predict.toys import write_broken, write_image, write_run
 
 
@@ -63,6 +64,20 @@ def test_scores_labels_the_model_was_never_trained_on(run, image, capsys, tmp_pa
     command[-1] = "lemon, unicorn"
     assert cli.main([*command, "--word_vectors", str(words)]) == 2
     assert "1 of 2 have none: unicorn" in capsys.readouterr().err
+
+
+# keras-hub leaves a file of tokens open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_scores_labels_by_texts_without_a_run(image, capsys, tmp_path):
+    save_image_text_model(tmp_path / "siglip", "siglip")
+    command = ["predict", "none", str(image), "--labels", "tiger, harbour"]
+    command += ["--text_model", f"keras_hub:{tmp_path / 'siglip'}"]
+    output = tmp_path / "rows.csv"
+    assert cli.main([*command, "--output", str(output)]) == 0
+    (row,) = csv.DictReader(output.open())
+    assert set(row["labels"].split("|")) == {"tiger", "harbour"}
+    assert cli.main([*command, "--threshold", "1"]) == 0
+    assert "tiger" not in capsys.readouterr().out
 
 
 def test_cuts_boxes_out_first(run, tmp_path, monkeypatch, capsys):
@@ -127,6 +142,14 @@ def test_fails_when_no_image_is_whole(run, image, capsys):
         (
             ["predict", "{run}", "{image}", "--labels", "a", "--runtime", "onnx"],
             "must be keras to score other labels",
+        ),
+        (
+            ["predict", "{run}", "{image}", "--labels", "a", "--text_model", "x"],
+            "none as the run and with labels",
+        ),
+        (
+            ["predict", "none", "{image}", "--labels", "a", "--text_model", "x"],
+            "must begin with keras_hub:",
         ),
         (["evaluate", "{run}"], "run.json"),
         (["export", "{run}"], "run.json"),

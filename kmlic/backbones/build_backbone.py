@@ -10,7 +10,8 @@ import numpy as np
 from kmlic.backbones.applications import APPLICATIONS, build_application
 from kmlic.backbones.efficientnet_lite import EFFICIENTNET_LITES, EfficientNetLite
 from kmlic.backbones.imagenet import download_imagenet_weights
-from kmlic.backbones.keras_hub import PREFIXES, build_keras_hub
+from kmlic.backbones.keras_hub import build_keras_hub
+from kmlic.backbones.load_preset import PREFIXES
 from kmlic.backbones.load_weights import load_weights
 from kmlic.backbones.packaged_weights import PACKAGES, find_packaged_weights
 from kmlic.backbones.plain_network import PLAIN_NETWORKS, PlainNetwork

@@ -8,14 +8,12 @@ import keras
 from keras import layers, ops
 
 from kmlic.backbones._build_network import rescale
+from kmlic.backbones.load_preset import load_preset
 from kmlic.check_choice import check_choice
-from kmlic.require_reachable import require_reachable
 
-PREFIXES = ("keras_hub:", "hf://")
 _MAPS = 4  # that a backbone returns, as those of kmlic do
 _PYRAMIDS = ("ResNet", "EfficientNet", "DenseNet", "CSPNet", "MiT", "HGNetV2")
 _TOKENS = ("ViT", "DINOV2", "DINOV3", "SigLIP", "CLIP")
-_HOSTS = {"keras_hub:": "https://www.kaggle.com", "hf://": "https://huggingface.co"}
 
 Channels = float | Sequence[float] | None
 
@@ -85,32 +83,8 @@ def is_keras_hub(model: keras.Model) -> bool:
 def _load_preset(
     name: str, scale: Channels, offset: Channels
 ) -> tuple[keras.Model, Channels, Channels]:
-    try:
-        import keras_hub
-    except ImportError as error:
-        raise ImportError(
-            f'The backbone {name} needs `pip install "kmlic[hub]"`.'
-        ) from error
-    prefix = next(each for each in PREFIXES if name.startswith(each))
-    preset = name.removeprefix("keras_hub:")
-    try:
-        model = keras_hub.models.Backbone.from_preset(preset)
-    except (ValueError, FileNotFoundError) as error:
-        raise ValueError(
-            f"`backbone` must be a preset of keras-hub; got {name}: "
-            f"{_first_line(error)}"
-        ) from error
-    except Exception as error:  # of the library that downloads
-        remedy = (
-            "Save the preset on another machine with `save_to_preset(FOLDER)` and pass "
-            "keras_hub:FOLDER."
-        )
-        require_reachable(_HOSTS[prefix], remedy)
-        raise ConnectionError(
-            f"{name} could not be downloaded: {_first_line(error)} {remedy}"
-        ) from error
+    model, converter = load_preset(name, _load_parts, argument="backbone")
     if scale is None and offset is None:
-        converter = _load_converter(keras_hub, preset)
         if converter is None:
             raise ValueError(
                 f"`backbone` must be a preset that says how pixels are normalised; got "
@@ -120,15 +94,12 @@ def _load_preset(
     return model, scale, offset
 
 
-def _load_converter(keras_hub: Any, preset: str) -> Any:
+def _load_parts(keras_hub: Any, preset: str) -> tuple[keras.Model, Any]:
+    model = keras_hub.models.Backbone.from_preset(preset)
     try:
-        return keras_hub.layers.ImageConverter.from_preset(preset)
+        return model, keras_hub.layers.ImageConverter.from_preset(preset)
     except (ValueError, FileNotFoundError):
-        return None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+        return model, None
 
 
 def _family(backbone: keras.Model) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 import tensorflow as tf
 
 from kmlic.backbones.build_backbone import APPLICATIONS, NETWORKS
-from kmlic.backbones.keras_hub import PREFIXES
+from kmlic.backbones.load_preset import PREFIXES
 from kmlic.check_choice import check_choice
 from kmlic.check_limits import MAX_BYTES, MAX_PIXELS
 from kmlic.check_number import check_number

@@ -14,7 +14,7 @@ import numpy as np
 from rich.console import Console
 
 from kmlic.backbones import build_backbone
-from kmlic.backbones.keras_hub import PREFIXES
+from kmlic.backbones.load_preset import PREFIXES
 from kmlic.backbones.packaged_weights import PACKAGES
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.calibration import Calibration, calibration

@@ -1,5 +1,6 @@
 """Image files as a model takes them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Unpack
 
@@ -18,6 +19,7 @@ def read_resized(
     image_size: int,
     *,
     box: tuple[int, int, int, int] | None = None,
+    resize: Callable[[np.ndarray, int], np.ndarray] | None = None,
     **limits: Unpack[Limits],
 ) -> np.ndarray:
     """Reads an image file and resizes it, as in training and serving.
@@ -31,12 +33,14 @@ def read_resized(
         image_size: S in pixels.
         box: left, top, right and bottom of the part to take, in pixels, as far as the
             image goes; None for all of it.
+        resize: from pixels (H, W, 3) and S to (S, S, 3), for models with another way of
+            resizing than kmlic's, which None is.
         **limits: see `Limits`.
 
     Raises:
         ValueError: naming the file and the rule it breaks.
     """
-    data, size = read_bytes(path, **limits), None if box else image_size
+    data, size = read_bytes(path, **limits), None if box or resize else image_size
     max_pixels = limits.get("max_pixels", MAX_PIXELS)
     pixels = decode_common(data, image_size=size, max_pixels=max_pixels)
     if pixels is None:
@@ -52,7 +56,7 @@ def read_resized(
                 f"{path} must hold a part of its box; it has {width} x {height} pixels,"
                 f" the box is {box}."
             )
-    return resize_pixels(pixels, image_size)
+    return (resize or resize_pixels)(pixels, image_size)
 
 
 def read_bytes(path: str | Path, **limits: Unpack[Limits]) -> bytes:

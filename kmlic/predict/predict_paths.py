@@ -96,9 +96,7 @@ def predict_paths(
     if not isinstance(scorer, Scorer):
         scorer = load_scorer(scorer)
     batch_size = min(batch_size, len(images))
-    batches = _decoded_batches(
-        images, boxes or {}, scorer.image_size, batch_size, limits
-    )
+    batches = _decoded_batches(images, boxes or {}, scorer, batch_size, limits)
     rows = _predict(scorer, batches, threshold, top_k, batch_size, on_error)
     return with_progress(rows, "Predicting", len(images)) if show_progress else rows
 
@@ -130,7 +128,7 @@ def _predict(
 def _decoded_batches(
     images: Sequence[Path],
     boxes: Mapping[str, Box],
-    size: int,
+    scorer: Scorer,
     batch_size: int,
     limits: Limits,
 ) -> Iterator[list[_Decoded]]:
@@ -140,7 +138,7 @@ def _decoded_batches(
 
     def submit() -> list[Future[_Decoded]]:
         return [
-            pool.submit(_decode, path, size, find_box(boxes, path), limits)
+            pool.submit(_decode, path, scorer, find_box(boxes, path), limits)
             for path in itertools.islice(remaining, batch_size)
         ]
 
@@ -154,9 +152,10 @@ def _decoded_batches(
         pool.shutdown(cancel_futures=True)
 
 
-def _decode(path: Path, size: int, box: Box | None, limits: Limits) -> _Decoded:
+def _decode(path: Path, scorer: Scorer, box: Box | None, limits: Limits) -> _Decoded:
+    size, resize = scorer.image_size, scorer.resize
     try:
-        return path, read_resized(path, size, box=box, **limits), None
+        return path, read_resized(path, size, box=box, resize=resize, **limits), None
     except ValueError as error:
         return path, None, str(error)
 

@@ -23,6 +23,7 @@ class Scorer:
         labels: names and thresholds of the scores.
         image_size: side S in pixels of the images it takes.
         function: pixels 0-255 (B, S, S, 3) to scores (B, L), usually probabilities.
+        resize: how image files are resized for the function, see `read_resized`.
 
     Example:
         >>> labels = Labels(("dark", "bright"))
@@ -34,6 +35,7 @@ class Scorer:
     labels: Labels
     image_size: int
     function: Callable[[np.ndarray], np.ndarray]
+    resize: Callable[[np.ndarray, int], np.ndarray] | None = None
 
     @classmethod
     def of_model(cls, model: "keras.Model", labels: Labels) -> "Scorer":

@@ -130,7 +130,7 @@ def _siglip(models, **options):
         PATCH, **_SIZES, image_shape=(SIDE, SIDE, 3), **options
     )
     text = models.SigLIPTextEncoder(
-        64, embedding_dim=16, **_SIZES, max_sequence_length=8
+        256, embedding_dim=16, **_SIZES, max_sequence_length=8
     )
     return models.SigLIPBackbone(vision, text)
 
@@ -139,5 +139,7 @@ def _clip(models, **options):
     vision = models.CLIPVisionEncoder(
         PATCH, **_SIZES, image_shape=(SIDE, SIDE, 3), **options
     )
-    text = models.CLIPTextEncoder(64, embedding_dim=16, **_SIZES, max_sequence_length=8)
+    text = models.CLIPTextEncoder(
+        256, embedding_dim=16, **_SIZES, max_sequence_length=8
+    )
     return models.CLIPBackbone(vision, text, projection_dim=16)

@@ -1,0 +1,63 @@
+"""Presets of keras-hub, loaded by name."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from kmlic.require_reachable import require_reachable
+
+PREFIXES = ("keras_hub:", "hf://")
+_HOSTS = {"keras_hub:": "https://www.kaggle.com", "hf://": "https://huggingface.co"}
+
+T = TypeVar("T")
+
+
+def load_preset(name: str, load: Callable[[Any, str], T], *, argument: str) -> T:
+    """Loads a part of a preset of keras-hub, such as its backbone.
+
+    Args:
+        name: `keras_hub:` and the name of a preset or its folder, or `hf://` and a
+            repository.
+        load: returns the part, given the package keras_hub and the preset as it names
+            it.
+        argument: what errors call the name.
+
+    Raises:
+        ConnectionError: if the preset cannot be downloaded.
+        ImportError: if keras-hub is not installed.
+        ValueError: if there is no such preset.
+
+    Example:
+        >>> load_preset("keras_hub:x", lambda hub, preset: preset, argument="backbone")
+        'x'
+    """
+    prefix = next((each for each in PREFIXES if name.startswith(each)), None)
+    if prefix is None:
+        raise ValueError(
+            f"`{argument}` must begin with {' or '.join(PREFIXES)}; got {name}."
+        )
+    try:
+        import keras_hub
+    except ImportError as error:
+        raise ImportError(
+            f'The preset {name} needs `pip install "kmlic[hub]"`.'
+        ) from error
+    try:
+        return load(keras_hub, name.removeprefix("keras_hub:"))
+    except (ValueError, FileNotFoundError) as error:
+        raise ValueError(
+            f"`{argument}` must be a preset of keras-hub; got {name}: "
+            f"{_first_line(error)}"
+        ) from error
+    except Exception as error:  # of the library that downloads
+        remedy = (
+            "Save the preset on another machine with `save_to_preset(FOLDER)` and pass "
+            "keras_hub:FOLDER."
+        )
+        require_reachable(_HOSTS[prefix], remedy)
+        raise ConnectionError(
+            f"{name} could not be downloaded: {_first_line(error)} {remedy}"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
