@@ -1,5 +1,6 @@
 """The canvas of street_fashion: masks of outlines, light, sampled tiles."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,7 +24,6 @@ PALETTE: dict[str, Colour] = {
     "pink": (238, 142, 172),
     "brown": (136, 92, 58),
 }
-_MIRROR = np.concatenate([np.arange(TILE), np.arange(TILE)[::-1]]).astype(np.int32)
 _HALF_TURN = np.linspace(-np.pi / 2, np.pi / 2, 7)
 _ROUND_END = np.stack([np.cos(_HALF_TURN), np.sin(_HALF_TURN)], 1)
 
@@ -61,8 +61,9 @@ class Mask:
 class Scene:
     """Holds a picture while it is drawn, its light and the garment in each pixel.
 
-    Shapes: `canvas` is (256, 256, 3), float32 pixels 0-255; `owner` is (256, 256), 0 or
-    1 + the number of the garment that is visible there.
+    Shapes: `canvas` is (256, 256, 3), float32 pixels 0-255, stored colour by colour,
+    which NumPy handles twice as fast; `owner` is (256, 256), 0 or 1 + the number of the
+    garment that is visible there.
 
     Args:
         rng: source of every random choice in this picture.
@@ -70,7 +71,8 @@ class Scene:
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
-        self.canvas = np.zeros((SIDE, SIDE, 3), np.float32)
+        self.canvas = empty_picture(SIDE, SIDE)
+        self.canvas[:] = 0
         self.owner = np.zeros((SIDE, SIDE), np.uint8)
         self.light = float(rng.choice([-1.0, 1.0]) * rng.uniform(0.25, 0.75))
 
@@ -83,8 +85,12 @@ class Scene:
     ) -> None:
         """Paints one colour, or one per pixel, over the picture; records its owner."""
         if mask is not None:
-            region = self.canvas[mask.window]
-            region += (colour - region) * (mask.cover * np.float32(opacity))[..., None]
+            region, cover = self.canvas[mask.window], mask.cover
+            if opacity != 1:
+                cover = cover * np.float32(opacity)
+            change = colour - region
+            change *= cover[..., None]
+            region += change
             if owner is not None:
                 self.owner[mask.window][mask.cover > 0.5] = owner
 
@@ -101,14 +107,17 @@ class Scene:
         if mask is None:
             return
         pad = int(2 * blur) + 1
-        cover = Image.fromarray(np.pad((mask.cover * 255).astype(np.uint8), pad))
-        image = cover.filter(ImageFilter.BoxBlur(blur))
+        height, width = mask.cover.shape
+        cover = np.zeros((height + 2 * pad, width + 2 * pad), np.uint8)
+        cover[pad:-pad, pad:-pad] = mask.cover * 255
+        image = Image.fromarray(cover).filter(ImageFilter.BoxBlur(blur))
         top, left = mask.top - pad + dy, mask.left - pad + dx
         y0, x0 = max(top, 0), max(left, 0)
-        y1, x1 = min(top + cover.height, SIDE), min(left + cover.width, SIDE)
+        y1, x1 = min(top + cover.shape[0], SIDE), min(left + cover.shape[1], SIDE)
         if y0 < y1 and x0 < x1:
             soft = np.asarray(image)[y0 - top : y1 - top, x0 - left : x1 - left]
-            self.canvas[y0:y1, x0:x1] *= 1 - soft[..., None] * np.float32(amount / 255)
+            light = 1 - soft * np.float32(amount / 255)
+            self.canvas[y0:y1, x0:x1] *= light[..., None]
 
     def fill_round(
         self,
@@ -122,13 +131,37 @@ class Scene:
         if mask is not None:
             _, columns = mask.grid()
             light = self.lit((columns - np.float32(x)) / np.float32(half), depth)
-            self.fill(mask, colour * light[..., None])
+            self.fill(mask, illuminate(colour, light))
 
     def lit(self, turn: np.ndarray, depth: float = 0.95) -> np.ndarray:
         """Computes the brightness of a round surface; `turn` is -1 to 1 across it."""
         slope = np.clip(turn, -1, 1) * np.float32(depth)
         front = np.sqrt(1 - slope * slope)
         return 0.42 + 0.52 * front + np.float32(0.30 * self.light) * slope
+
+
+def empty_picture(height: int, width: int) -> np.ndarray:
+    """Returns a picture (H, W, 3) without values, stored colour by colour.
+
+    Example:
+        >>> empty_picture(2, 4)[..., 0].flags.c_contiguous
+        True
+    """
+    return np.empty((3, height, width), np.float32).transpose(1, 2, 0)
+
+
+def illuminate(colour: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """Multiplies a colour, or one per pixel, by the light of each pixel.
+
+    Shapes: (3,) or (H, W, 3), and (H, W) or (1, W), to (H, W, 3) or (1, W, 3).
+
+    Example:
+        >>> illuminate(tone(10, 20, 30), np.array([[0.5, 1.0]])).tolist()
+        [[[5.0, 10.0, 15.0], [10.0, 20.0, 30.0]]]
+    """
+    if colour.ndim == 1:  # stored colour by colour
+        return (colour[:, None, None] * light).transpose(1, 2, 0)
+    return colour * light[..., None]
 
 
 def tone(*values: float) -> np.ndarray:
@@ -184,10 +217,8 @@ def cover_shapes(
         (1, 1, 1.0)
     """
     points = np.concatenate(polygons) if len(polygons) > 1 else polygons[0]
-    x0, y0 = np.floor(points.min(0)).astype(int).tolist()
-    x1, y1 = np.ceil(points.max(0)).astype(int).tolist()
-    x0, y0 = max(x0 - 1, 0), max(y0 - 1, 0)
-    x1, y1 = min(x1 + 2, SIDE), min(y1 + 2, SIDE)
+    x0, y0 = (max(math.floor(low) - 1, 0) for low in points.min(0).tolist())
+    x1, y1 = (min(math.ceil(high) + 2, SIDE) for high in points.max(0).tolist())
     if x1 - x0 < 2 or y1 - y0 < 2:
         return None
     image = Image.new("L", (2 * (x1 - x0), 2 * (y1 - y0)))
@@ -195,7 +226,8 @@ def cover_shapes(
     for fill, shapes in ((255, polygons), (0, holes)):
         for shape in shapes:
             pen.polygon(((shape - (x0, y0)) * 2).ravel().tolist(), fill=fill)
-    cover = np.asarray(image.reduce(2)) * np.float32(1 / 255)
+    pixels = np.frombuffer(image.reduce(2).tobytes(), np.uint8)
+    cover = pixels.reshape(y1 - y0, x1 - x0) * np.float32(1 / 255)
     return Mask(y0, x0, cover)
 
 
@@ -204,7 +236,14 @@ def sample_tile(tile: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
 
     Shapes: tile (256, 256, 4), y and x of any shapes that broadcast to S, to S + (3,).
     """
-    rows = _MIRROR[y.astype(np.int32) & (2 * TILE - 1)]
-    columns = _MIRROR[x.astype(np.int32) & (2 * TILE - 1)]
-    pixels = tile.view(np.uint32).ravel().take(rows * TILE + columns)
-    return pixels[..., None].view(np.uint8)[..., :3].astype(np.float32)
+    pixels = tile.view(np.uint32).ravel().take(_mirrored(y) * TILE + _mirrored(x))
+    picture = empty_picture(*pixels.shape)
+    picture[:] = pixels[..., None].view(np.uint8)[..., :3]
+    return picture
+
+
+def _mirrored(position: np.ndarray) -> np.ndarray:
+    """Returns the row or column of a tile that is seen at a position."""
+    last = 2 * TILE - 1
+    forwards = position.astype(np.int32) & last
+    return np.minimum(forwards, last - forwards)

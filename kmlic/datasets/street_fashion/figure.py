@@ -14,6 +14,7 @@ from kmlic.datasets.street_fashion.canvas import (
     cover_shapes,
     dull_tone,
     ellipse,
+    illuminate,
     limb,
     round_corners,
     sample_tile,
@@ -276,7 +277,7 @@ class _Figure:
         elif cloth.fabric == "faux":
             strands = (shape[0] // 4 + 2, shape[1] // 3 + 2)
             shade = shade * (0.68 + 0.62 * smooth_noise(rng, strands, shape))
-        lit = colour * shade[..., None]
+        lit = illuminate(colour, shade)
         if cloth.fabric == "leather":
             crease = smooth_noise(rng, (3 + shape[0] // 24, 3), shape)
             side = np.float32(0.5 * np.sign(scene.light))
@@ -304,7 +305,9 @@ class _Figure:
         turn = np.clip((x - centre) / half, -1, 1)
         heights = (y[:, 0] - self.top) / self.height
         axis = self._at(np.stack([np.zeros_like(heights), heights], 1))[:, :1]
-        across = x - axis.astype(np.float32) + np.float32(0.14) * half * turn**3
+        exact = turn.astype(float)
+        cube = (exact * exact * exact).astype(np.float32)  # `**` is 100 times slower
+        across = x - axis.astype(np.float32) + np.float32(0.14) * half * cube
         along = y - np.float32(self.top + _CHEST_Y * self.height)
         self._paint(mask, cloth, turn, across, along, pleats)
 
@@ -339,7 +342,7 @@ class _Figure:
         """Paints a bare part of the body, which hides the garments behind it."""
         if mask is not None:
             shade = self.scene.lit(turn, 0.85) * np.float32(1.06)
-            self.scene.fill(mask, colour * shade[..., None], owner=0)
+            self.scene.fill(mask, illuminate(colour, shade), owner=0)
 
     def _fill_upright(self, mask: Mask | None, x: float, half: float) -> None:
         """Paints skin around an upright axis at x."""
@@ -420,7 +423,7 @@ class _Figure:
         strands = smooth_noise(self.rng, (3, max(2, shape[1] // 3)), shape)
         turn = (x - np.float32(centre[0])) / np.float32(0.08 * self.height)
         shade = self.scene.lit(turn) * (0.8 + 0.4 * strands)
-        self.scene.fill(mask, self.hair * shade[..., None], owner=0)
+        self.scene.fill(mask, illuminate(self.hair, shade), owner=0)
 
     def _draw_head(self) -> None:
         scene, centre = self.scene, self._centre(0.0, 0.08)

@@ -13,6 +13,8 @@ from kmlic.datasets.street_fashion.canvas import (
     cover_shapes,
     dull_tone,
     ellipse,
+    empty_picture,
+    illuminate,
     round_corners,
     sample_tile,
     tone,
@@ -52,7 +54,7 @@ def draw_street(scene: Scene, seed: int) -> float:
         foot = float(rng.uniform(horizon + 4, min(horizon + 40, SIDE)))
         _OBJECTS[rng.integers(len(_OBJECTS))](scene, seed, x, foot)
     # The figure is in focus, the street is not.
-    pixels = np.clip(scene.canvas, 0, 255).astype(np.uint8)
+    pixels = np.clip(scene.canvas, 0, 255).astype(np.uint8, order="C")
     blur = ImageFilter.BoxBlur(float(rng.uniform(2.5, 4.2)))
     scene.canvas[:] = np.asarray(Image.fromarray(pixels).filter(blur))
     slope = np.linspace(-1, 1, SIDE, dtype=np.float32)
@@ -122,8 +124,8 @@ def _brick_wall(rng: np.random.Generator, seed: int, horizon: float) -> np.ndarr
 
 
 def _plaster_wall(rng: np.random.Generator, seed: int, horizon: float) -> np.ndarray:
-    noise = smooth_noise(rng, (9, 9), (SIDE, SIDE))[..., None]
-    return dull_tone(rng) * (0.86 + 0.2 * noise)
+    noise = smooth_noise(rng, (9, 9), (SIDE, SIDE))
+    return illuminate(dull_tone(rng), 0.86 + 0.2 * noise)
 
 
 def _houses(rng: np.random.Generator, seed: int, horizon: float) -> np.ndarray:
@@ -153,8 +155,8 @@ def _hedge(rng: np.random.Generator, seed: int, horizon: float) -> np.ndarray:
     leaves = 0.6 * smooth_noise(rng, (40, 40), (SIDE, SIDE))
     leaves += 0.4 * smooth_noise(rng, (12, 12), (SIDE, SIDE))
     green = tone(rng.uniform(40, 80), rng.uniform(95, 135), rng.uniform(40, 70))
-    picture = green * (0.35 + leaves[..., None])
-    image = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
+    picture = illuminate(green, 0.35 + leaves)
+    image = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8, order="C"))
     if rng.random() < 0.7:
         pen = ImageDraw.Draw(image)
         bloom = _BLOOMS[rng.integers(len(_BLOOMS))]
@@ -167,7 +169,7 @@ def _hedge(rng: np.random.Generator, seed: int, horizon: float) -> np.ndarray:
 
 
 def _shop(rng: np.random.Generator, seed: int, horizon: float) -> np.ndarray:
-    picture = np.empty((SIDE, SIDE, 3), np.float32)
+    picture = empty_picture(SIDE, SIDE)
     picture[:] = dull_tone(rng, 40, 190)
     line = np.arange(SIDE, dtype=np.float32)
     sign = int(rng.uniform(0.1, 0.2) * SIDE)
@@ -185,9 +187,9 @@ def _shop(rng: np.random.Generator, seed: int, horizon: float) -> np.ndarray:
     goods = _any_tile(rng, seed)
     for left in range(10, SIDE, 84):
         right = min(left + 74, SIDE)
-        glow = smooth_noise(rng, (4, 4), (low - top, right - left))[..., None]
+        glow = smooth_noise(rng, (4, 4), (low - top, right - left))
         shown = sample_tile(goods, line[top:low, None], line[None, left:right])
-        glass = dull_tone(rng, 50, 130) * (0.7 + 0.8 * glow)
+        glass = illuminate(dull_tone(rng, 50, 130), 0.7 + 0.8 * glow)
         picture[top:low, left:right] = 0.55 * glass + 0.45 * shown
     return picture
 
@@ -205,19 +207,19 @@ def _draw_ground(scene: Scene, seed: int, horizon: float) -> None:
     ground: np.ndarray
     if kind < 0.2:
         pattern = sample_tile(_any_tile(rng, seed), depth * 2, across * 0.8 + 20 * TILE)
-        mean = pattern.mean((0, 1))
+        mean = np.ascontiguousarray(pattern).mean((0, 1))
         # In the distance a pattern is finer than a pixel: use its mean.
         ground = mean + (pattern - mean) * np.clip(near * 1.2 - 0.2, 0, 1)[..., None]
     elif kind < 0.48:
         gap = ((depth * 1.5 % 24) < 2.5) | ((across % 34) < 2)
         shade = np.where(gap, np.float32(0.75), 1)
-        ground = dull_tone(rng, 120, 190) * shade[..., None]
+        ground = illuminate(dull_tone(rng, 120, 190), shade)
     elif kind < 0.66:
-        blades = smooth_noise(rng, (60, 90), shape)[..., None]
-        ground = tone(84, 124, 62) * (0.65 + 0.6 * blades)
+        blades = smooth_noise(rng, (60, 90), shape)
+        ground = illuminate(tone(84, 124, 62), 0.65 + 0.6 * blades)
     else:
-        grit = smooth_noise(rng, (30, 60), shape)[..., None]
-        ground = dull_tone(rng, 70, 150) * (0.85 + 0.25 * grit)
+        grit = smooth_noise(rng, (30, 60), shape)
+        ground = illuminate(dull_tone(rng, 70, 150), 0.85 + 0.25 * grit)
         if rng.random() < 0.3:  # a crossing
             bars = ((across % 60) < 28) & (near > 0.45)
             ground[bars] = 225
@@ -289,7 +291,7 @@ def _draw_bin(scene: Scene, seed: int, x: float, foot: float) -> None:
         _, columns = mask.grid()
         bars = np.where(columns % 6 < 3, np.float32(1.15), np.float32(0.85))
         light = scene.lit((columns - np.float32(x)) / 16) * bars
-        scene.fill(mask, dull_tone(scene.rng, 50, 130) * light[..., None])
+        scene.fill(mask, illuminate(dull_tone(scene.rng, 50, 130), light))
 
 
 def _draw_balloons(scene: Scene, seed: int, x: float, foot: float) -> None:
