@@ -34,7 +34,8 @@ def activation_maps(
     3. a layer named `pool`: its input (B, H, W, C) is the feature map, weighted by the
        gradient of each logit, summed over the regions. If one linear layer follows an
        average or maximum pool, these are class activation maps. In a backbone with its
-       own classifier, the global pooling layer serves as `pool`.
+       own classifier, the global pooling layer serves as `pool`. Logits that also
+       depend on other views of the image have the maps of the view that is pooled.
 
     In an average of models they are the maps of the first one.
 
@@ -200,7 +201,12 @@ def _split_at_pool(
                 *(x for x in model.layers if _OF_OTHER_HEAD.fullmatch(x.name)),
             ]
             maps = list({id(x.input): x.input for x in pools}.values())
-            return keras.Model(model.inputs, maps), keras.Model(maps, model.outputs[0])
+            try:
+                classify = keras.Model(maps, model.outputs[0])
+            except ValueError:  # logits depend on other views of the images too
+                maps += model.inputs
+                classify = keras.Model(maps, model.outputs[0])
+            return keras.Model(model.inputs, maps), classify
     for layer in model.layers:
         parts = _split_at_pool(layer, True) if isinstance(layer, keras.Model) else None
         if parts is None:

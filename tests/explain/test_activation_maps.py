@@ -184,6 +184,21 @@ def test_explains_the_model_that_sees_several_views_of_an_image():
     np.testing.assert_allclose(activation_maps(model, images), expected, atol=1e-4)
 
 
+def test_explains_logits_that_depend_on_a_part_of_the_image_too():
+    keras.utils.set_random_seed(0)
+    images = keras.Input((8, 8, 3))
+    features = layers.Conv2D(4, 3, strides=2, padding="same")
+    seen = layers.Identity()(features(images))
+    pooled = layers.GlobalAveragePooling2D(name="pool")(seen)
+    part = layers.GlobalMaxPooling2D(name="other")(features(images[:, 2:6, 2:6]))
+    dense = layers.Dense(5, name="logits")
+    model = keras.Model(images, dense(layers.Concatenate()([part, pooled])))
+    pixels = RANDOM.normal(size=(2, 8, 8, 3)).astype("float32")
+    maps = activation_maps(model, pixels)
+    expected = np.asarray(features(pixels)) @ dense.kernel.numpy()[4:]
+    np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_does_not_depend_on_the_batches():
     keras.utils.set_random_seed(0)
     model = build_classifier(2, backbone="small_resnet", image_size=64)
