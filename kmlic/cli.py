@@ -71,7 +71,7 @@ Reading = tyro.conf.OmitArgPrefixes[ReadingOptions]
 # The names in `kmlic.export.FORMATS`, which would import TensorFlow.
 Format = Literal["saved_model", "tflite", "onnx", "openvino"]
 Quantization = Literal["float16", "dynamic", "int8"]
-# As in kmlic.classifier and kmlic.losses, which would import TensorFlow.
+# As in kmlic.classifier and elsewhere, which would import TensorFlow.
 Model = Literal["auto", "logistic_regression", "peaks", "discriminant", "fine_tuned"]
 LossName = Literal[
     "auto",
@@ -84,6 +84,7 @@ LossName = Literal[
     "ldam",
 ]
 PositiveWeights = Literal["none", "frequency", "effective"]
+LogName = Literal["none", "tensorboard", "wandb", "mlflow"]
 Runtime = Literal[
     "keras", "saved_model", "tflite", "onnx", "openvino", "openvino_float32"
 ]
@@ -178,6 +179,7 @@ def train(
     max_pixels: ImagePixels = MAX_PIXELS,
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
     seed: Seed = 0,
+    log: LogName = "none",
 ) -> None:
     """Trains the best classifier that images and time allow, and exports it.
 
@@ -218,6 +220,10 @@ def train(
         precision: of features and fine-tuning; auto is bfloat16 on a GPU that has it,
             else float32. The exported model computes in float32.
         seed: of splits, folds and trainings.
+        log: where the values of each epoch of fine-tuning and the metrics of all stages
+            are sent too: tensorboard writes them to NAME.log beside the run's folder,
+            mlflow and wandb where their own environment variables say. Needs the extra
+            of that name.
     """
     require_writable(folder, folder_with=RECORD)
     require_paths(groups, *reading.paths)
@@ -248,6 +254,7 @@ def train(
             max_pixels=max_pixels,
             precision=precision,
             seed=seed,
+            log=log,
         ),
         test=test,
         reading=reading,

@@ -502,8 +502,8 @@ def _near_duplicates(
         _image_sets(
             "warning",
             "Similar images in several splits",
-            "Their perceptual hashes are close. If they show the same, test scores "
-            "are too high: give them the same value in a column named group.",
+            "They look alike. If they show the same, test scores are too high: give "
+            "them the same value in a column named group.",
             rows,
             split,
             [members for members in sets if _splits(split, members) > 1],

@@ -14,6 +14,7 @@ from kmlic.check_limits import MAX_BYTES, MAX_PIXELS
 from kmlic.check_number import check_number
 from kmlic.data.limits import Limits
 from kmlic.evaluation.bootstrap import Metric
+from kmlic.experiments.training_settings import LogName
 from kmlic.loss_names import LossName, PositiveWeights
 
 # Logistic regression always is one; its name alone leaves all others out.
@@ -52,6 +53,8 @@ class ClassifierSettings:
         precision: of features and fine-tuning; "auto" is bfloat16 on a GPU that has it,
             else float32. The exported model computes in float32.
         seed: of splits, folds and trainings.
+        log: where the values of each epoch of fine-tuning and the metrics of all stages
+            are sent too, see `kmlic.training.open_log`.
 
     Raises:
         ValueError: if a name is unknown or a number is out of its limits.
@@ -75,6 +78,7 @@ class ClassifierSettings:
     max_pixels: int = MAX_PIXELS
     precision: Precision = "auto"
     seed: int = 0
+    log: LogName = "none"
 
     def __post_init__(self) -> None:
         check_number("minutes", self.minutes, above=0)
@@ -82,6 +86,7 @@ class ClassifierSettings:
             check_number("image_size", self.image_size, at_least=32)
         if not self.backbone.startswith(PREFIXES):
             check_choice("backbone", self.backbone, "auto", *NETWORKS, *APPLICATIONS)
+        check_choice("log", self.log, *typing.get_args(LogName))
         check_choice("on_error", self.on_error, "stop", "skip")
         check_choice("precision", self.precision, *typing.get_args(Precision))
         check_choice("loss", self.loss, "auto", *typing.get_args(LossName))

@@ -29,6 +29,7 @@ from kmlic.losses import GroupFocalLoss, class_balanced_weights, make_loss
 from kmlic.losses.make_loss import POSITIVE_WEIGHT_BETAS
 from kmlic.models import average_models
 from kmlic.training import LayerwiseAdamW, OneCycle, fit, part_multipliers
+from kmlic.training.open_log import open_log
 
 FINE_TUNED = "fine-tuned"
 
@@ -392,19 +393,28 @@ def _train(
     setting.compile(head, upper, steps, epochs)
     targets = setting.images.targets[setting.images.training_rows]
     train = _batches(inputs, targets, fitted, size, seed)
-    fit(
-        head,
-        train,
-        train,
-        epochs=epochs,
-        folder=place,
-        title=FINE_TUNED,
-        # The last epoch is kept: no score chooses one.
-        metrics=lambda model, _: {"epoch": float(model.optimizer.iterations) / steps},
-        monitor="epoch",
-        ema=max(0.9, 1 - 2 / max(steps, 1)),
-        seed=seed,
-    )
+    with open_log(
+        setting.settings.log,
+        title=f"{FINE_TUNED} {place.name}",
+        folder=setting.settings.folder,
+        settings=dataclasses.asdict(setting.settings),
+    ) as log:
+        fit(
+            head,
+            train,
+            train,
+            epochs=epochs,
+            folder=place,
+            title=FINE_TUNED,
+            # The last epoch is kept: no score chooses one.
+            metrics=lambda model, _: {
+                "epoch": float(model.optimizer.iterations) / steps
+            },
+            monitor="epoch",
+            ema=max(0.9, 1 - 2 / max(steps, 1)),
+            seed=seed,
+            loggers=log.callbacks,
+        )
     found: dict[str, np.ndarray] = {
         f"weight_{n}": weight.numpy() for n, weight in enumerate(head.weights)
     }

@@ -8,6 +8,7 @@ import numpy as np
 from kmlic.classifier.choice import Row
 from kmlic.data.finding import Finding
 from kmlic.data_check import finding_section
+from kmlic.evaluation.bootstrap import Interval
 from kmlic.evaluation.label_errors import LabelErrors
 from kmlic.experiments.confusion_section import confusion_section
 from kmlic.experiments.doubtful_section import doubtful_section
@@ -81,7 +82,9 @@ def report_sections(
                     finding.level,
                     f"{finding.count:,}",
                     finding.title,
-                    "; ".join(" | ".join(row) for row in finding.rows[:_SHOWN]),
+                    "see the section of this name"
+                    if galleries.get(finding.title)
+                    else "; ".join(" | ".join(row) for row in finding.rows[:_SHOWN]),
                 ]
                 for finding in findings
             ],
@@ -108,23 +111,31 @@ def report_sections(
 def _candidates(rows: Sequence[Row], chosen: Row, metric: str, scored: str) -> Section:
     return Section(
         "Candidates",
-        f"{metric} {scored}, in percent, with the range of 95 % of draws of the "
-        "images. The simplest one is chosen that the best one does not beat in nine "
-        "of ten draws.",
-        ["candidate", metric, "from", "to", "above the floor", "from", "to", "s", ""],
+        f"All models that were tried, with their {metric} {scored}, in percent. The "
+        "simplest one is exported that the best one does not beat in nine of ten draws "
+        "of the images. The baseline comes first.",
+        [
+            "candidate",
+            metric,
+            "95 % interval",
+            "above the baseline",
+            "its 95 % interval",
+            "seconds",
+        ],
         [
             [
-                row.name,
-                *_cells(row.interval.value, row.interval.low, row.interval.high),
-                *_cells(
-                    row.above_floor.value, row.above_floor.low, row.above_floor.high
-                ),
+                f"{row.name} (exported)" if row is chosen else row.name,
+                *_with_interval(row.interval),
+                *(["-", ""] if row is rows[0] else _with_interval(row.above_floor)),
                 f"{row.seconds:.0f}",
-                "exported" if row is chosen else "",
             ]
             for row in rows
         ],
     )
+
+
+def _with_interval(own: Interval) -> list[str]:
+    return [f"{100 * own.value:z.1f}", f"{100 * own.low:z.1f} to {100 * own.high:z.1f}"]
 
 
 def _metrics(run: Run, labels: Labels, floor: str, chosen: str) -> Section:
@@ -141,14 +152,23 @@ def _metrics(run: Run, labels: Labels, floor: str, chosen: str) -> Section:
         if floor != chosen:
             header.append(f"baseline, {split}")
             columns.append(_cells(*(own[floor].get(name) for name in names)))
+    if labels.exclusive:
+        meanings = (
+            "Accuracy is the share of images whose label is right, balanced_accuracy "
+            "and macro_f1 are means over labels, each of them a mean over the groups."
+        )
+    else:
+        meanings = (
+            "CP, CR and CF1 are means over labels of precision, recall and F1; OP, OR "
+            "and OF1 are over all predictions; @3 is of the three most probable labels."
+        )
+    tuned = "" if labels.exclusive else "; thresholds were tuned on these scores"
     return Section(
         "Metrics",
-        f"Of {chosen}, in percent, at {labels.describe_thresholds()}. CP, CR and CF1 "
-        "are means over labels of precision, recall and F1; OP, OR and OF1 are over "
-        "all predictions; @3 is of the three most probable labels; exact counts images "
-        "with all labels right. Validation stands for images that were scored by "
-        "models which did not see them; thresholds were tuned on these scores. The "
-        f"baseline is {floor}.",
+        f"Of {chosen}, in percent. Labels are predicted by "
+        f"{labels.describe_thresholds()}. {meanings} Exact counts images with all "
+        "labels right.\n\nValidation stands for images that were scored by models "
+        f"which did not see them{tuned}. The baseline is {floor}.",
         header,
         [list(row) for row in zip(*columns, strict=True)],
     )

@@ -58,6 +58,7 @@ from kmlic.html_report import Section, write_report
 from kmlic.labels import Labels, to_probabilities
 from kmlic.run_folder import Run, RunFolder
 from kmlic.training.as_float32 import as_float32
+from kmlic.training.open_log import open_log, require_log
 from kmlic.training.scoring import predict_logits
 
 _EXPORT_IMAGES = 8
@@ -108,6 +109,7 @@ def train_classifier(
         ValueError: gone/labels.csv must be a file or folder; there is none.
     """
     settings = settings or ClassifierSettings()
+    require_log(settings.log)
     budget = Budget(settings.minutes, console)
     start = time.monotonic()
     run_folder = RunFolder(settings.folder)
@@ -363,6 +365,7 @@ def _finish(
     budget.do("test", f"{len(images.test_rows):,} images")
     judged = _judge(trained, model)
     verdict = judged.verdict
+    _log_stages(trained, judged.reports)
     _write_unseen(trained, judged)
     run = _record(trained, judged.reports, model, start)
     differences = {each.name_in(working): each.difference for each in exports}
@@ -453,6 +456,30 @@ def _judge(trained: _Trained, model: keras.Model) -> _Judged:
     )
 
 
+def _log_stages(trained: _Trained, reports: Mapping[str, Mapping[str, Report]]) -> None:
+    """Writes the metric of every candidate and those of the splits to the log."""
+    settings, metric = trained.settings, trained.metric
+    with open_log(
+        settings.log,
+        title="stages",
+        folder=settings.folder,
+        settings=dataclasses.asdict(settings),
+    ) as log:
+        log.write(
+            {
+                f"candidates/{metric} {row.name}": row.interval.value
+                for row in trained.choice.rows
+            }
+            | {
+                f"{split}/{name} {model}": value
+                for split, models in reports.items()
+                for model, report in models.items()
+                for name, value in report.metrics.items()
+                if "/" not in name and not np.isnan(value)
+            }
+        )
+
+
 def _write_unseen(trained: _Trained, judged: _Judged) -> None:
     images = trained.checked.images
     if images.digests is None:
@@ -508,7 +535,7 @@ def _standing(trained: _Trained, value: Interval, above: Interval) -> Standing:
 def _verdict(standing: Standing, where: str) -> str:
     text = f"{standing.model}: {standing.metric} {standing.value} on {where}"
     if standing.above is None:
-        return f"{text}. No other model was surely better."
+        return f"{text}. No other model is clearly better."
     return f"{text}; against {FLOOR}: {standing.above.describe_difference()}."
 
 
@@ -564,7 +591,7 @@ def _write_page(
     )
     write_report(
         trained.folder.draft / "report.html",
-        f"Classifier of {title_of(run)}",
+        f"Classifier for {title_of(run)}",
         sections,
         summary,
     )

@@ -44,7 +44,8 @@ def confusion_section(examined: ScoredImages) -> Section:
     )
     return Section(
         "Confusions",
-        f"Labels that are predicted where another label is missed, on {examined.name}.",
+        f"Labels that are predicted where another label is missed, on {examined.name}. "
+        f"Labels are predicted by {examined.labels.describe_thresholds()}.",
         ("predicted", "but it is", "images", "of its images, %"),
         [
             [

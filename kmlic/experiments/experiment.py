@@ -33,7 +33,7 @@ from kmlic.training import (
     predict_scores,
 )
 from kmlic.training.as_float32 import as_float32
-from kmlic.training.log_epochs import log_epochs, require_log
+from kmlic.training.open_log import open_log, require_log
 from kmlic.training.training_state import validation_loss
 
 SPLITS = ("validation", "test")
@@ -148,12 +148,12 @@ class Experiment(Generic[S]):
             if train_model is not None:
                 epochs = train_model(model, folder / "state")
             else:
-                with log_epochs(
+                with open_log(
                     settings.log if is_chief() else "none",
                     title=f"{self.recipe} {name} seed {seed}",
-                    folder=self.folder.path.with_name(f"{self.folder.path.name}.log"),
+                    folder=self.folder.path,
                     settings=dataclasses.asdict(settings),
-                ) as loggers:
+                ) as log:
                     epochs = fit(
                         model,
                         data.train,
@@ -162,7 +162,7 @@ class Experiment(Generic[S]):
                         folder=folder / "state",
                         title=f"{name} (seed {seed})",
                         callbacks=[PlateauDecay()] * (settings.schedule == "plateau"),
-                        loggers=loggers,
+                        loggers=log.callbacks,
                         **self.fit_options(settings, data, seed),
                     )
             scores = _score_splits(model, data)

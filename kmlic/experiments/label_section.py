@@ -51,7 +51,7 @@ def label_section(
             f"{present[i]:,}",
             _percent(right[i], called[i]),
             _percent(right[i], present[i]),
-            "-" if labels.exclusive else f"{labels.thresholds[i]:.2f}",
+            *([] if labels.exclusive else [f"{labels.thresholds[i]:.2f}"]),
             _percent(precisions[0].get(name)),
             label_interval(run, split, models[0], name),
             *(_percent(own.get(name)) for own in precisions[1:]),
@@ -61,9 +61,10 @@ def label_section(
     text = (
         f"Of {models[0]} on {tested.name}, in percent: precision says how many "
         "predictions of the label are right, recall how many images with the label are "
-        "found, at the label's threshold. Average precision (AP) is over all "
-        "thresholds, with its 95 % interval unless fewer than five images show the "
-        f"label.\n\nA label opens its curve and examples, of {examined.name}."
+        f"found. Labels are predicted by {labels.describe_thresholds()}. Average "
+        "precision (AP) is over all thresholds, with its 95 % interval unless fewer "
+        "than five images show the label.\n\nA label opens its curve and examples, of "
+        f"{examined.name}."
     )
     return Section(
         "Labels",
@@ -74,7 +75,7 @@ def label_section(
             f"{split} images",
             "precision",
             "recall",
-            "threshold",
+            *([] if labels.exclusive else ["threshold"]),
             "AP",
             "95 % interval",
             *(f"AP, {model}" for model in models[1:]),

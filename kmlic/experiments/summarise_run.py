@@ -23,7 +23,7 @@ _MINUTES = 15
 _MEANINGS = {
     "mAP": "mean average precision: 100 if every image with a label is ranked above "
     "all others",
-    "accuracy": "right labels of all groups",
+    "accuracy": "share of images whose label is right, mean over the groups",
 }
 
 
@@ -77,6 +77,9 @@ def summarise_run(
         _verdict(standing, tested),
         _facts(run, standing, tested),
         {
+            "What to do next": _steps(
+                run, standing, tested, folder=folder, training=training, errors=errors
+            ),
             "What limits it": [
                 *_rare_labels(tested, training),
                 *_doubtful(errors),
@@ -87,32 +90,29 @@ def summarise_run(
                     if not each.header or each.header[0] != "label"  # rare labels
                 ),
             ],
-            "What to do next": _steps(
-                run, standing, tested, folder=folder, training=training, errors=errors
-            ),
         },
     )
 
 
 def _verdict(standing: Standing, tested: ScoredImages) -> str:
     text = (
-        f"Exported is {standing.model}. It reaches {standing.metric} "
-        f"{_percent(standing.value.value)} of 100 on {tested.name}"
+        f"The exported model is {standing.model}. Its {standing.metric} on "
+        f"{tested.name} is {_percent(standing.value.value)} of 100"
     )
     if not np.isnan(standing.value.low):
         text += (
-            f"; on other such images, between {_percent(standing.value.low)} and "
-            f"{_percent(standing.value.high)} in 95 of 100 cases"
+            f"; on other images of this kind expect {_percent(standing.value.low)} to "
+            f"{_percent(standing.value.high)}"
         )
     if not standing.baseline:
         return f"{text}."
     if standing.above is None:
-        return f"{text}. It is the plain baseline: no other model was surely better."
+        return f"{text}. It is the plain baseline: no other model is clearly better."
     if standing.above.distinguishable and standing.above.value > 0:
-        return f"{text}. It is surely better than the plain baseline."
+        return f"{text}. It is better than the plain baseline."
     if standing.above.distinguishable:
         return f"{text}. It is worse than the plain baseline."
-    return f"{text}. Whether it is better than the plain baseline is not certain."
+    return f"{text}. It is not clearly better or worse than the plain baseline."
 
 
 def _facts(
@@ -184,8 +184,8 @@ def _doubtful(errors: LabelErrors | None) -> list[str]:
         return []
     images = errors.likely.any(axis=1).sum()
     return [
-        f"{errors.likely.sum():,} labels of {images:,} images are probably missing or "
-        "wrong: see Doubtful labels."
+        f"The model contradicts {errors.likely.sum():,} labels of {images:,} images, "
+        "which may be wrong or missing: see Doubtful labels."
     ]
 
 
@@ -212,7 +212,7 @@ def _steps(
     steps = []
     if errors is not None and errors.likely.any():
         steps.append(
-            f"Correct the doubtful labels: `kmlic data check {source} --model {name} "
+            f"Look at the doubtful labels: `kmlic data check {source} --model {name} "
             "--report check.html --fixes fixes.csv`"
         )
     if (training < _FEW_IMAGES).any():

@@ -28,7 +28,6 @@ from kmlic.loss_names import LossName, PositiveWeights
 from kmlic.require_paths import require_paths
 
 LogName = Literal["none", "tensorboard", "wandb", "mlflow"]
-
 _ROUNDING = 1e-6  # thirds do not sum to 1 exactly
 
 B = TypeVar("B", bound="TrainingSettings")

@@ -1,16 +1,18 @@
-"""Values of epochs in TensorBoard, Weights & Biases and MLflow."""
+"""Metrics of trainings in TensorBoard, Weights & Biases and MLflow."""
 
 import contextlib
+import dataclasses
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from kmlic.check_choice import check_choice
 
-_PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow"}
+_PACKAGES = ("tensorboard", "wandb", "mlflow")
 
 
 def require_log(name: str) -> None:
@@ -30,18 +32,31 @@ def require_log(name: str) -> None:
     if name == "none":
         return
     try:
-        importlib.import_module(_PACKAGES[name])
+        importlib.import_module(name)
     except ImportError as error:
         raise ImportError(
-            f"log={name} needs {_PACKAGES[name]}: pip install kmlic[{name}]"
+            f"log={name} needs {name}: pip install kmlic[{name}]"
         ) from error
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Log:
+    """Holds what writes to an open log.
+
+    Args:
+        callbacks: those of the tool, for `keras.Model.fit`.
+        write: writes metrics of no epoch: name to value.
+    """
+
+    callbacks: Sequence[keras.callbacks.Callback] = ()
+    write: Callable[[Mapping[str, float]], None] = lambda metrics: None
+
+
 @contextlib.contextmanager
-def log_epochs(
+def open_log(
     name: str, *, title: str, folder: Path, settings: Mapping[str, Any]
-) -> Iterator[list[keras.callbacks.Callback]]:
-    """Opens a log of one training, and yields the Keras callbacks that write to it.
+) -> Iterator[Log]:
+    """Opens a log of one training, or of what follows from several.
 
     Each tool's own callback is used. Where a log is written is said to MLflow and
     Weights & Biases as everywhere, by MLFLOW_TRACKING_URI and WANDB_PROJECT.
@@ -49,32 +64,42 @@ def log_epochs(
     Args:
         name: "none", "tensorboard", "wandb" or "mlflow".
         title: of the training.
-        folder: below which TensorBoard's files are written.
+        folder: of the run; TensorBoard's files are written to NAME.log beside it.
         settings: recorded beside the values.
 
     Raises:
         ImportError: naming the extra that is not installed.
 
     Example:
-        >>> with log_epochs("none", title="x", folder=Path(), settings={}) as found:
-        ...     found
-        []
+        >>> with open_log("none", title="x", folder=Path("run"), settings={}) as log:
+        ...     log.write({"mAP": 0.5})
+        ...     log.callbacks
+        ()
     """
     require_log(name)
     if name == "tensorboard":
-        yield [keras.callbacks.TensorBoard(folder / title, write_graph=False)]
+        own = folder.with_name(f"{folder.name}.log") / title
+
+        def write(metrics: Mapping[str, float]) -> None:
+            with tf.summary.create_file_writer(str(own)).as_default():
+                for key, value in metrics.items():
+                    tf.summary.scalar(key, value, step=0)
+
+        yield Log([keras.callbacks.TensorBoard(own, write_graph=False)], write)
     elif name == "wandb":
         import wandb
         from wandb.integration.keras import WandbMetricsLogger
 
-        with wandb.init(name=title, config=dict(settings)):
-            yield [WandbMetricsLogger()]
+        with wandb.init(name=title, config=dict(settings)) as opened:
+            yield Log([WandbMetricsLogger()], lambda metrics: opened.log(dict(metrics)))
     elif name == "mlflow":
         import mlflow
         from mlflow.keras import MlflowCallback
 
         with mlflow.start_run(run_name=title) as run:
             mlflow.log_params({key: str(value) for key, value in settings.items()})
-            yield [MlflowCallback(run)]
+            yield Log(
+                [MlflowCallback(run)], lambda metrics: mlflow.log_metrics(dict(metrics))
+            )
     else:
-        yield []
+        yield Log()

@@ -5,6 +5,7 @@ import pytest
 from kmlic import cli
 from kmlic.classifier import ClassifierSettings
 from kmlic.classifier.classifier_settings import ModelName
+from kmlic.experiments.training_settings import LogName
 from kmlic.loss_names import LossName, PositiveWeights
 
 
@@ -12,6 +13,12 @@ def test_the_command_takes_the_same_names():
     assert get_args(cli.Model) == get_args(ModelName)
     assert get_args(cli.LossName) == ("auto", *get_args(LossName))
     assert get_args(cli.PositiveWeights) == get_args(PositiveWeights)
+    assert get_args(cli.LogName) == get_args(LogName)
+
+
+def test_refuses_another_log():
+    with pytest.raises(ValueError, match=r"log.*comet"):
+        ClassifierSettings(log="comet")
 
 
 def test_bfloat16_is_not_chosen_without_a_gpu_that_has_it(monkeypatch):

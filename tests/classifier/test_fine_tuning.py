@@ -80,6 +80,25 @@ def test_the_built_model_gives_what_training_left(setting, monkeypatch):
     assert np.abs(other.logits - candidate.logits).max() > 1e-3
 
 
+def test_the_values_of_epochs_are_logged(setting, monkeypatch, tmp_path):
+    loader = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    )
+    images, found, base, protocol, _ = setting
+    monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
+    monkeypatch.setattr(stage, "_FEWEST_EPOCHS", 1)
+    monkeypatch.setattr(stage, "_MOST_EPOCHS", 1)
+    monkeypatch.setattr(stage, "_MOST_MEMBERS", 1)
+    monkeypatch.setattr(stage, "_EPOCHS_OF_MEMBER", 10**6)
+    folder = tmp_path / "run"
+    _run((images, found, base, protocol, tmp_path), folder=folder, log="tensorboard")
+    logs = list((tmp_path / "run.log").iterdir())
+    assert all(each.name.startswith("fine-tuned fold-") for each in logs)
+    events = loader.EventAccumulator(str(logs[0] / "train"))
+    events.Reload()
+    assert len(events.Tensors("epoch_loss")) == 1
+
+
 def test_scores_the_first_folds_where_time_is_short(setting, monkeypatch, tmp_path):
     images, found, base, protocol, _ = setting
     monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)

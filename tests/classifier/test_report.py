@@ -56,11 +56,13 @@ def test_lays_out_metrics_labels_candidates_and_findings(tmp_path):
     by_title = {section.title: section for section in sections}
     assert by_title["Metrics"].header == ["metric", "validation", "95 % interval"]
     assert by_title["Metrics"].rows == [["mAP", "50.0", ""]]
-    assert by_title["Candidates"].rows[0][0] == "floor"
-    assert by_title["Candidates"].rows[0][-1] == "exported"
+    assert by_title["Candidates"].rows[0][0] == "floor (exported)"
+    assert by_title["Candidates"].rows[0][3:] == ["-", "", "2"]
+    assert "a threshold of 0.5 for every label" in by_title["Metrics"].text
     assert by_title["Labels"].rows[1][0] == "<b>"
     assert len(by_title["Labels"].details) == 2
     assert by_title["Confusions"].rows and by_title["Doubtful labels"].rows
-    assert by_title["Data"].rows == [["warning", "2", "Few", "y"]]
+    seen = "see the section of this name"
+    assert by_title["Data"].rows == [["warning", "2", "Few", seen]]
     assert by_title["Few"].text == "Text." and by_title["Few"].rows == [["y"]]
     assert by_title["Few"].galleries[0].pictures[0].caption == "y"

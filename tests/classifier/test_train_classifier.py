@@ -11,6 +11,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from rich.console import Console
 
 from kmlic import cli
@@ -144,6 +145,23 @@ def test_evaluating_a_run_repeats_boxes_groups_and_a_test_of_its_own(
         evaluate_run(tmp_path / "run")
 
 
+def test_the_metrics_of_all_stages_are_logged(tmp_path, without_exports):
+    loader = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    )
+    table = write_photos(tmp_path / "photos", 30)
+    settings = _settings(tmp_path / "run", models=("peaks",), log="tensorboard")
+    run = train_classifier(table, settings)
+    events = loader.EventAccumulator(str(tmp_path / "run.log/stages"))
+    events.Reload()
+    names = events.Tags()["tensors"]
+    assert "candidates/mAP logistic regression" in names
+    chosen = run.data["exported"]["model"]
+    (event,) = events.Tensors(f"validation/CF1 {chosen}")
+    expected = run.results["validation"][chosen]["CF1"]
+    assert tf.make_ndarray(event.tensor_proto) == pytest.approx(expected)
+
+
 def test_evaluating_a_run_of_a_named_dataset_loads_it_again(tmp_path, without_exports):
     settings = _settings(tmp_path / "run", image_size=48)
     run = train_classifier("street_fashion/tiny", settings)
@@ -179,10 +197,10 @@ def test_the_exported_model_gives_the_scores_in_run_json(trained):
 def test_the_report_begins_with_the_verdict(trained):
     place, _, _ = trained
     page = (place / "run/report.html").read_text()
-    verdict = page.index("Exported is ")
+    verdict = page.index("The exported model is ")
     assert verdict < page.index("What to do next") < page.index("Metrics</h2>")
     assert f"kmlic predict {place / 'run'}" in re.sub("</?span>", "", page)
-    assert "<title>Classifier of photos</title>" in page
+    assert "<title>Classifier for photos</title>" in page
 
 
 def test_takes_up_what_is_there_with_more_minutes(

@@ -27,9 +27,9 @@ def summarise(standing=STANDING, run=TRAIN, folder="my run", **changes):
 def test_says_which_model_how_good_and_whether_it_beats_the_baseline():
     summary = summarise()
     assert summary.text == (
-        "Exported is peaks. It reaches mAP 50.0 of 100 on 3 test images; on other such "
-        "images, between 40.0 and 60.0 in 95 of 100 cases. It is surely better than "
-        "the plain baseline."
+        "The exported model is peaks. Its mAP on 3 test images is 50.0 of 100; on "
+        "other images of this kind expect 40.0 to 60.0. It is better than the plain "
+        "baseline."
     )
     values = {name: (value, note) for name, value, note in summary.facts}
     assert values["mAP, %"][0] == "50.0"
@@ -44,13 +44,13 @@ def test_says_which_model_how_good_and_whether_it_beats_the_baseline():
     ("above", "said"),
     [
         (None, "It is the plain baseline"),
-        (Interval(0.05, -0.01, 0.09), "is not certain"),
+        (Interval(0.05, -0.01, 0.09), "It is not clearly better or worse than"),
         (Interval(-0.05, -0.09, -0.01), "It is worse than"),
     ],
 )
 def test_never_claims_more_than_the_interval_allows(above, said):
     summary = summarise(dataclasses.replace(STANDING, above=above))
-    assert said in summary.text and "surely better than" not in summary.text
+    assert said in summary.text and "It is better than" not in summary.text
 
 
 def test_names_what_limits_a_model_and_what_to_do():
@@ -64,9 +64,11 @@ def test_names_what_limits_a_model_and_what_to_do():
             Finding("warning", "Labels without a test image", 1, "", ("label",)),
         ],
     )
+    assert list(summary.lists) == ["What to do next", "What limits it"]
     assert summary.lists["What limits it"] == [
         "1 of 2 labels have fewer than 20 training images: cat (3).",
-        "1 labels of 1 images are probably missing or wrong: see Doubtful labels.",
+        "The model contradicts 1 labels of 1 images, which may be wrong or missing: "
+        "see Doubtful labels.",
         "The interval is 20 points wide: 3 test images tell models apart only where "
         "they differ much.",
         "Exact copies in several splits: 2.",
@@ -85,7 +87,8 @@ def test_says_nothing_of_what_is_not_known():
     standing = Standing("msrn", "mAP", Interval(0.5, np.nan, np.nan))
     summary = summarise(standing, record())
     assert (
-        summary.text == "Exported is msrn. It reaches mAP 50.0 of 100 on 3 test images."
+        summary.text
+        == "The exported model is msrn. Its mAP on 3 test images is 50.0 of 100."
     )
     assert summary.lists["What limits it"] == []
     assert len(summary.lists["What to do next"]) == 2

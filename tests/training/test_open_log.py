@@ -3,8 +3,9 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from kmlic.training.log_epochs import log_epochs, require_log
+from kmlic.training.open_log import open_log, require_log
 
 
 def train(callbacks):
@@ -23,23 +24,33 @@ def test_mlflow_records_settings_and_the_values_of_every_epoch(tmp_path, monkeyp
     mlflow.set_tracking_uri(tmp_path.as_uri())
     try:
         experiment = mlflow.set_experiment("kmlic")
-        with log_epochs(
+        with open_log(
             "mlflow", title="x", folder=tmp_path, settings={"epochs": 2}
-        ) as callbacks:
-            train(callbacks)
+        ) as log:
+            train(log.callbacks)
+            log.write({"test/mAP of a b": 0.25})
         client = mlflow.MlflowClient()
         (run,) = client.search_runs([experiment.experiment_id])
         assert run.data.params["epochs"] == "2" and run.info.status == "FINISHED"
         assert len(client.get_metric_history(run.info.run_id, "loss")) == 2
+        assert run.data.metrics["test/mAP of a b"] == 0.25
     finally:
         mlflow.set_tracking_uri(before)
 
 
-def test_tensorboard_writes_below_the_folder(tmp_path):
-    pytest.importorskip("tensorboard")
-    with log_epochs("tensorboard", title="x", folder=tmp_path, settings={}) as found:
-        train(found)
-    assert list((tmp_path / "x").rglob("events.out.tfevents.*"))
+def test_tensorboard_writes_beside_the_folder(tmp_path):
+    loader = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    )
+    folder = tmp_path / "run"
+    with open_log("tensorboard", title="x", folder=folder, settings={}) as log:
+        train(log.callbacks)
+        log.write({"test/mAP": 0.25})
+    assert list((tmp_path / "run.log/x/train").glob("events.out.tfevents.*"))
+    events = loader.EventAccumulator(str(tmp_path / "run.log/x"))
+    events.Reload()
+    (event,) = events.Tensors("test/mAP")
+    assert tf.make_ndarray(event.tensor_proto) == 0.25
 
 
 def test_wandb_gets_settings_and_its_own_callback(tmp_path, monkeypatch):
@@ -48,6 +59,10 @@ def test_wandb_gets_settings_and_its_own_callback(tmp_path, monkeypatch):
     class Opened:
         def __enter__(self):
             made.append("opened")
+            return self
+
+        def log(self, metrics):
+            made.append(metrics)
 
         def __exit__(self, *_):
             made.append("closed")
@@ -61,9 +76,11 @@ def test_wandb_gets_settings_and_its_own_callback(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", wandb)
     monkeypatch.setitem(sys.modules, "wandb.integration", Module())
     monkeypatch.setitem(sys.modules, "wandb.integration.keras", logger)
-    with log_epochs("wandb", title="x", folder=tmp_path, settings={"a": 1}) as found:
-        assert [type(each) for each in found] == [keras.callbacks.Callback]
-    assert made == [{"name": "x", "config": {"a": 1}}, "opened", "closed"]
+    with open_log("wandb", title="x", folder=tmp_path, settings={"a": 1}) as log:
+        assert [type(each) for each in log.callbacks] == [keras.callbacks.Callback]
+        log.write({"mAP": 0.25})
+    opened = {"name": "x", "config": {"a": 1}}
+    assert made == [opened, "opened", {"mAP": 0.25}, "closed"]
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb", "mlflow"])
