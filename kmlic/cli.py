@@ -38,11 +38,14 @@ from kmlic.run_folder import Run as Record
 from kmlic.start_tensorflow import start_tensorflow
 
 if TYPE_CHECKING:
+    import keras
     from rich.console import Console
 
     from kmlic.data.finding import Finding
+    from kmlic.data.limits import Limits as FileLimits
     from kmlic.labels import Labels
-    from kmlic.predict import Prediction
+    from kmlic.predict import Prediction, Scorer
+    from kmlic.predict.read_boxes import Box
 
 # Rows of a finding that are printed; a report has more.
 _SHOWN = 5
@@ -173,8 +176,9 @@ def train(
     metric: Literal["mAP", "accuracy"] | None = None,
     groups: Path | None = None,
     test: str | None = None,
+    fractions: tuple[Fraction, Fraction, Fraction] | None = None,
     reading: Reading = DEFAULT_READING,
-    on_error: Literal["stop", "skip"] = "stop",
+    on_error: Literal["raise", "skip"] = "raise",
     max_bytes: ImageBytes = MAX_BYTES,
     max_pixels: ImagePixels = MAX_PIXELS,
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
@@ -211,9 +215,11 @@ def train(
             ["small", "large"]}.
         test: images for the test alone, in any form that DATA takes; else those of
             DATA's column split, or a fifth of its images.
+        fractions: of training, validation and test images, where DATA has no splits;
+            when left out 0.7, 0.1 and 0.2, and no test images of fewer than 50.
         reading: how the files are read, as in kmlic data check; the root is the folder
             of a dataset with a name.
-        on_error: stop names the images that cannot be read, skip leaves them out and
+        on_error: raise names the images that cannot be read, skip leaves them out and
             counts them.
         max_bytes: largest size of an image file.
         max_pixels: largest width times height of an image.
@@ -249,6 +255,7 @@ def train(
             loss=loss,
             positive_weights=positive_weights,
             metric=metric,
+            fractions=fractions,
             on_error=on_error,
             max_bytes=max_bytes,
             max_pixels=max_pixels,
@@ -504,10 +511,10 @@ def predict(
 
         images = tuple(listed_images(images, reading))
     run = run if text_model else _downloaded(run)
+    limits: FileLimits = {"max_bytes": max_bytes, "max_pixels": max_pixels}
     if runner is not None:
         other = {"labels": labels, "boxes": boxes, "maps": maps, "on_error": on_error}
-        defaults = (None, "skip")
-        given = [name for name, value in other.items() if value not in defaults]
+        given = [name for name, value in other.items() if value not in (None, "skip")]
         if output is None or given:
             raise ValueError(
                 "`runner` must come with output, and without labels, boxes, maps and "
@@ -526,8 +533,7 @@ def predict(
             batch_size=batch_size,
             runner=runner,
             options=[f"--{option}" for option in shlex.split(runner_options)],
-            max_bytes=max_bytes,
-            max_pixels=max_pixels,
+            **limits,
         )
         print(f"{output}: {count} images, {broken} of them broken.")
         return int(0 < count == broken)  # not every runner tells how many there were
@@ -543,53 +549,18 @@ def predict(
     paths = list_images(images)
     if text_model is None:
         require_run(run, "labels.json")
-    from kmlic.predict import (
-        choose_runtime,
-        load_scorer,
-        predict_paths,
-        read_boxes,
-        write_predictions,
-    )
-    from kmlic.predict.scorer import Scorer
+    from kmlic.predict import predict_paths, write_predictions
 
-    model = None
-    if maps is not None:
-        start_tensorflow()
-        from kmlic.predict import load_run
-
-        model, own = load_run(run)
-        scorer = Scorer.of_model(model, own)
-    elif labels is None:
-        chosen = choose_runtime(run) if runtime == "auto" else runtime
-        scorer = load_scorer(run, runtime=chosen)
+    names = None if labels is None else [name.strip() for name in labels.split(",")]
+    if names is None:
+        model, scorer = _load_scorer(run, runtime, maps is not None)
     else:
-        if runtime not in ("auto", "keras"):
-            raise ValueError(
-                "`runtime` must be keras to score other labels than the run's; got "
-                f"runtime={runtime!r}."
-            )
-        start_tensorflow()
-        names = [name.strip() for name in labels.split(",")]
-        if text_model is not None:
-            from kmlic.predict import load_image_text_model
-
-            scorer = load_image_text_model(text_model, names).scorer()
-        else:
-            from kmlic.predict import OpenVocabulary, load_run, load_run_words
-
-            words = load_run_words(run, word_vectors)
-            scorer = OpenVocabulary(*load_run(run), names, words).scorer()
-        # All of them, because no score says for sure that a label is present.
-        top_k = len(names) if top_k is None and threshold is None else top_k
-    parts = None
-    if boxes is not None:
-        record = Path(run) / "run.json"
-        seeds = Record.read(record).data.get("seeds", {}) if record.exists() else {}
-        spec = next((each["spec"] for each in seeds.values()), None) or {"options": {}}
-        margin = spec["options"].get("margin", 0.0)
-        if not isinstance(margin, int | float):
-            raise ValueError(f"{record} must record a margin; got {margin!r}.")
-        parts = read_boxes(boxes, margin=margin)
+        model, scorer = None, _load_open_scorer(
+            run, runtime, names, text_model, word_vectors
+        )
+        if top_k is None and threshold is None:
+            top_k = len(names)  # because no score says for sure that one is present
+    parts = None if boxes is None else _read_boxes(boxes, run)
     started = time.monotonic()
     rows = predict_paths(
         scorer,
@@ -600,21 +571,12 @@ def predict(
         on_error=on_error,
         batch_size=batch_size,
         show_progress=len(paths) > batch_size,
-        max_bytes=max_bytes,
-        max_pixels=max_pixels,
+        **limits,
     )
     if model is not None and maps is not None:
         from kmlic.predict import write_maps
 
-        rows = write_maps(
-            model,
-            scorer.labels,
-            rows,
-            maps,
-            boxes=parts,
-            max_bytes=max_bytes,
-            max_pixels=max_pixels,
-        )
+        rows = write_maps(model, scorer.labels, rows, maps, boxes=parts, **limits)
     console = make_console()
     if output is None:
         table, count, broken = _prediction_table(rows, scorer.labels)
@@ -635,6 +597,60 @@ def predict(
     if output is None and labels is None:
         console.print(_describe_rule(scorer.labels, threshold, top_k), soft_wrap=True)
     return int(broken == count)
+
+
+def _load_scorer(
+    run: str, runtime: Runtime | Literal["auto"], with_maps: bool
+) -> "tuple[keras.Model | None, Scorer]":
+    """Returns what scores images, and the model itself where maps are wanted."""
+    from kmlic.predict import choose_runtime, load_scorer
+    from kmlic.predict.scorer import Scorer
+
+    if not with_maps:
+        chosen = choose_runtime(run) if runtime == "auto" else runtime
+        return None, load_scorer(run, runtime=chosen)
+    start_tensorflow()
+    from kmlic.predict import load_run
+
+    model, labels = load_run(run)
+    return model, Scorer.of_model(model, labels)
+
+
+def _load_open_scorer(
+    run: str,
+    runtime: Runtime | Literal["auto"],
+    names: list[str],
+    text_model: str | None,
+    word_vectors: str | None,
+) -> "Scorer":
+    """Returns what scores images for labels that the model was not trained on."""
+    if runtime not in ("auto", "keras"):
+        raise ValueError(
+            "`runtime` must be keras to score other labels than the run's; got "
+            f"runtime={runtime!r}."
+        )
+    start_tensorflow()
+    if text_model is not None:
+        from kmlic.predict import load_image_text_model
+
+        return load_image_text_model(text_model, names).scorer()
+    from kmlic.predict import OpenVocabulary, load_run, load_run_words
+
+    words = load_run_words(run, word_vectors)
+    return OpenVocabulary(*load_run(run), names, words).scorer()
+
+
+def _read_boxes(boxes: Path, run: str) -> "dict[str, Box]":
+    """Reads boxes with the margin that a run was trained with."""
+    from kmlic.predict import read_boxes
+
+    record = Path(run) / RECORD
+    seeds = Record.read(record).data.get("seeds", {}) if record.exists() else {}
+    spec = next((each["spec"] for each in seeds.values()), None) or {"options": {}}
+    margin = spec["options"].get("margin", 0.0)
+    if not isinstance(margin, int | float):
+        raise ValueError(f"{record} must record a margin; got {margin!r}.")
+    return read_boxes(boxes, margin=margin)
 
 
 def _describe_rule(labels: "Labels", threshold: float | None, top_k: int | None) -> str:

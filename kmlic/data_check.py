@@ -32,6 +32,8 @@ from kmlic.html_report import (
 
 UNUSUAL = "Unusual images"
 
+# As `python -m recipes.msrn` by default.
+_GRAPH_THRESHOLD = 0.4
 _SHOWN_ROWS = 1000
 # Thumbnails are kept of so many images, about 3 kB each, evenly over larger datasets.
 _THUMBNAILS = 20_000
@@ -189,7 +191,6 @@ def check_data(
     splitting: str | Path = "stratified",
     fractions: Sequence[float] = (0.7, 0.1, 0.2),
     seed: int = 0,
-    graph_threshold: float = 0.4,
     thumbnails: bool = False,
     **limits: Unpack[Limits],
 ) -> DataCheck:
@@ -209,8 +210,6 @@ def check_data(
         splitting: "stratified", "random", or a CSV with columns path and split.
         fractions: shares of training, validation and test images.
         seed: seed of new splits.
-        graph_threshold: share of the images of a label from which another label on
-            them is its neighbour in the label graph.
         thumbnails: whether to keep thumbnails for `write_report`, of 20,000 images at
             most. Needs images="decode".
         **limits: of the images, see `kmlic.data.limits.Limits`.
@@ -245,7 +244,6 @@ def check_data(
         splits_are_given=given,
         split_problem=problem,
         near=near if decoded else None,
-        graph_threshold=graph_threshold,
     )
 
 
@@ -281,7 +279,6 @@ def check_rows(
     splits_are_given: bool,
     split_problem: str = "",
     near: int | None = None,
-    graph_threshold: float = 0.4,
 ) -> DataCheck:
     """Judges rows that were inspected, as `check_data` does, without reading a file.
 
@@ -291,7 +288,6 @@ def check_rows(
         splits_are_given: whether the dataset says which image is in which split.
         split_problem: why it has no usable splits; "" if it has.
         near: as in `check_data`; needs rows described by `summarise_image`.
-        graph_threshold: as in `check_data`.
     """
     if not rows.images or not rows.names:
         return _nothing_usable(rows, splits_are_given)
@@ -299,12 +295,12 @@ def check_rows(
     findings = [
         *rows.listing.findings,
         _unusable(rows),
-        Finding("error", "No usable splits", bool(split_problem), split_problem),
+        Finding("error", "No usable splits", split_problem, count=bool(split_problem)),
         *_copies(rows, split, splits_are_given),
         _groups(rows, split),
         *(_near_duplicates(rows, split, near) if near is not None else ()),
         *_labels(rows, counts),
-        *_label_pairs(rows, counts, graph_threshold),
+        *_label_pairs(rows, counts),
         *_images(rows),
     ]
     findings = _in_order(findings)
@@ -325,7 +321,7 @@ def check_rows(
 def _nothing_usable(rows: InspectedRows, given: bool) -> DataCheck:
     reason = rows.lack or "it lists no image"
     lack = Finding(
-        "error", "Nothing to train on", 1, f"{reason[0].upper()}{reason[1:]}."
+        "error", "Nothing to train on", f"{reason[0].upper()}{reason[1:]}.", count=1
     )
     return DataCheck(
         facts=_facts(rows, np.zeros(len(rows.images), np.int8), given),
@@ -429,7 +425,6 @@ def _unusable(rows: InspectedRows) -> Finding:
     return Finding(
         "error",
         "Unusable rows",
-        len(rows.skipped),
         "They stop a training unless on_error (--on_error skip) leaves them out.",
         ("row", "image", "reason"),
         [[str(bad.row or "-"), bad.path, bad.reason] for bad in rows.skipped],
@@ -452,7 +447,6 @@ def _copies(rows: InspectedRows, split: np.ndarray, given: bool) -> list[Finding
         Finding(
             "warning",
             "Exact copies with different labels",
-            len(conflicts),
             "At most one of each pair is right.",
             ("image", "labels", "copy", "labels of the copy"),
             [
@@ -559,7 +553,7 @@ def _labels(rows: InspectedRows, counts: _Counts) -> list[Finding]:
             [rows.names[i], *(str(column[i]) for column in columns.values())]
             for i in np.flatnonzero(chosen)
         ]
-        return Finding(level, title, len(found), text, ("label", *columns), found)
+        return Finding(level, title, text, ("label", *columns), found)
 
     images = np.array([f"{count:,}" for count in counts.present.flat])
     by_split = dict(zip(SPLITS, images.reshape(counts.present.shape), strict=True))
@@ -602,13 +596,11 @@ def _labels(rows: InspectedRows, counts: _Counts) -> list[Finding]:
     ]
 
 
-def _label_pairs(
-    rows: InspectedRows, counts: _Counts, graph_threshold: float
-) -> list[Finding]:
+def _label_pairs(rows: InspectedRows, counts: _Counts) -> list[Finding]:
     names = [rows.names[index] for index in counts.compared]
     totals, pairs = counts.totals[counts.compared], counts.pairs
     total_of = dict(zip(names, totals, strict=True))
-    graph = adjacency(pairs, counts.pairs_known, threshold=graph_threshold)
+    graph = adjacency(pairs, counts.pairs_known, threshold=_GRAPH_THRESHOLD)
     isolated = isolated_labels(graph, names)
     one, other = np.nonzero(np.triu(pairs))
     often = np.argsort(-pairs[one, other], kind="stable")[:_MOST_PAIRS]
@@ -625,26 +617,24 @@ def _label_pairs(
         Finding(
             "warning",
             "Labels that always occur together",
-            sum(len(labels) * (len(labels) - 1) // 2 for labels in together),
             "No image distinguishes them.",
             ("label", "label", "images"),
             [
                 [rows.names[i], rows.names[j], f"{counts.totals[i]:,}"]
                 for i, j in equal_pairs
             ],
+            count=sum(len(labels) * (len(labels) - 1) // 2 for labels in together),
         ),
         Finding(
             "note",
             "Isolated labels in the label graph",
-            len(isolated.alone),
-            f"{among}With threshold {graph_threshold:g}: {isolated}",
+            f"{among}With threshold {_GRAPH_THRESHOLD:g}: {isolated}",
             ("label", "images"),
             [[name, f"{total_of[name]:,}"] for name in isolated.alone],
         ),
         Finding(
             "note",
             "Pairs of labels that occur together",
-            len(one),
             f"{among}The {len(often)} most frequent, with the share of each label's "
             "images that show the other.",
             ("label", "other", "images", "of the label's, %", "of the other's, %"),
@@ -658,6 +648,7 @@ def _label_pairs(
                 ]
                 for i, j in zip(one[often], other[often], strict=True)
             ],
+            count=len(one),
         ),
     ]
 
@@ -673,15 +664,13 @@ def _images(rows: InspectedRows) -> list[Finding]:
         Finding(
             "note",
             "Images without labels",
-            len(empty),
             "They are used as images without any of the labels.",
             ("image",),
-            [[rows.images[i].path] for i in empty],
+            [rows.images[i].path for i in empty],
         ),
         Finding(
             "warning",
             f"Images with a side below {_SMALL_SIDE} pixels",
-            len(small),
             "",
             ("image", "width", "height"),
             [[path, str(h.width), str(h.height)] for path, h in small],
@@ -702,7 +691,7 @@ def _image_sets(
         for number, members in enumerate(sets, start=1)
         for i in members
     ]
-    return Finding(level, title, len(sets), text, _SET_HEADER, found)
+    return Finding(level, title, text, _SET_HEADER, found, count=len(sets))
 
 
 def _galleries(

@@ -29,7 +29,7 @@ TRAIN_FLAGS = {
     "--image_size": ("32", "64"),
     "--metric": ("mAP",),
     "--loss": ("auto",),
-    "--on_error": ("stop", "skip"),
+    "--on_error": ("raise", "skip"),
     "--precision": ("auto", "float32"),
     "--seed": ("0", "7"),
     "--layout": ("csv",),

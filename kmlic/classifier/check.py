@@ -26,7 +26,6 @@ from kmlic.data.file_pixels import FilePixels
 from kmlic.data.finding import Finding
 from kmlic.data.image_row import Listing
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
-from kmlic.data.read_csv import read_text_rows
 from kmlic.data.read_listing import read_listing
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
 from kmlic.data.storage import is_file, is_folder, join
@@ -35,11 +34,9 @@ from kmlic.datasets import load_dataset
 from kmlic.experiments.describe_data import SPLIT_BY_TRAIN
 from kmlic.html_report import Gallery
 from kmlic.labels import Labels
-from kmlic.predict.read_boxes import read_boxes
 
 # Of fewer images a fifth would not tell a good model from a bad one.
 _FEWEST_WITH_TEST = 50
-_FRACTIONS = (0.7, 0.1, 0.2)
 _SHOWN = 5
 _NEAR = 4  # bits, as in `kmlic data check`
 _DEFAULTS = ClassifierSettings()
@@ -79,8 +76,8 @@ def check(
     """Reads the data, checks every image and label, and fixes the splits.
 
     Data that names its splits keeps them. Other data keeps a fifth of its images,
-    stratified by labels, for the test, unless `test` is given or it has fewer than 50
-    images. Exact copies stay together.
+    stratified by labels, for the test, unless the settings have other `fractions`,
+    `test` is given or it has fewer than 50 images. Exact copies stay together.
 
     Args:
         data: a path that `kmlic data check` reads, the name of a dataset, a pandas
@@ -110,7 +107,7 @@ def check(
     rows = _inspect(listing, _names_of(groups, listing), settings)
     inspected = [rows]
     if test is None:
-        split, given = _split(rows, settings.seed)
+        split, given = _split(rows, settings)
         images = _images(rows, split, groups, settings)
         checked = check_rows(rows, split, splits_are_given=given, near=_NEAR)
     else:
@@ -124,7 +121,7 @@ def check(
             split = _named_splits(rows)
         own = _images(rows, split, groups, settings)
         test_listing = _read(test, reading, folder / "test.csv")
-        if settings.on_error == "stop":
+        if settings.on_error == "raise":
             _require_known(test_listing, own)
         test_rows = _inspect(test_listing, own.labels.names, settings)
         other = _images(
@@ -145,7 +142,7 @@ def check(
     if not (images.split == TEST).any():
         # There are no test images among these, on purpose.
         findings = [f for f in findings if "validation or test" not in f.title]
-    if settings.on_error == "stop":
+    if settings.on_error == "raise":
         _require_usable(inspected)
     _require_something_to_learn(images)
     findings = [*findings, *_unused(groups, listing)]
@@ -258,7 +255,6 @@ def _unused(
         Finding(
             "warning",
             "Labels of the groups that no image has",
-            len(rows),
             "Correct the file of --groups if they are misspelt.",
             ("group", "label"),
             rows,
@@ -295,23 +291,20 @@ def _inspect(
     return rows
 
 
-def _split(rows: InspectedRows, seed: int) -> tuple[np.ndarray, bool]:
+def _split(
+    rows: InspectedRows, settings: ClassifierSettings
+) -> tuple[np.ndarray, bool]:
     if rows.splits_are_given:
         return _named_splits(rows), True
+    if settings.fractions is not None:
+        return rows.split(fractions=settings.fractions, seed=settings.seed), False
     if len(rows.images) < _FEWEST_WITH_TEST:
         return np.full(len(rows.images), TRAIN, np.int8), False
-    return rows.split(fractions=_FRACTIONS, seed=seed), False
+    return rows.split(seed=settings.seed), False
 
 
 def _named_splits(rows: InspectedRows) -> np.ndarray:
-    numbers = {"train": 0, "validation": 1, "test": 2}
-    missing = [row for row in rows.images if not row.split]
-    if missing:
-        raise ValueError(
-            f"{rows.listing.source} row {missing[0].row}: every row must name its "
-            f"split, or none; {missing[0].path!r} has none."
-        )
-    split = np.array([numbers[row.split] for row in rows.images], np.int8)
+    split = rows.split()
     if not (split == TRAIN).any():
         raise ValueError(
             f"{rows.listing.source} must have training images; no row has the split "
@@ -380,22 +373,17 @@ def _one_label_each(rows: InspectedRows) -> bool:
 
 
 def _boxes(rows: InspectedRows) -> np.ndarray | None:
-    """Reads the columns x1, y1, x2 and y2 of a table that has them."""
-    source = os.fspath(rows.listing.source)
-    if not source.endswith((".csv", ".tsv")) or not Path(source).is_file():
+    """Returns the boxes to cut out of all images, if the table has them."""
+    source = rows.listing.source
+    without = [row for row in rows.images if row.part is None]
+    if len(without) == len(rows.images):
         return None
-    _, header = next(read_text_rows(source), (1, []))
-    if not {"x1", "y1", "x2", "y2"} <= {name.strip() for name in header}:
-        return None
-    known = read_boxes(source, root=rows.listing.root)
-    paths = [os.path.abspath(join(rows.listing.root, r.path)) for r in rows.images]  # noqa: PTH100
-    for row, path in zip(rows.images, paths, strict=True):
-        if path not in known:
-            raise ValueError(
-                f"{source} row {row.row}: an image with a box must be named by its "
-                f"complete path; it is {row.path!r}."
-            )
-    boxes = np.array([known[path] for path in paths])
+    if without:
+        raise ValueError(
+            f"{source} row {without[0].row}: every image must have a box, or none; "
+            f"{without[0].path!r} has none."
+        )
+    boxes = np.array([row.part for row in rows.images])
     for row, result, box in zip(rows.images, rows.checks, boxes, strict=True):
         header_ = result.header
         if header_ is None:

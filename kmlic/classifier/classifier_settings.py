@@ -13,6 +13,7 @@ from kmlic.check_choice import check_choice
 from kmlic.check_limits import MAX_BYTES, MAX_PIXELS
 from kmlic.check_number import check_number
 from kmlic.data.limits import Limits
+from kmlic.data.splits import check_fractions
 from kmlic.evaluation.bootstrap import Metric
 from kmlic.experiments.training_settings import LogName
 from kmlic.loss_names import LossName, PositiveWeights
@@ -46,7 +47,9 @@ class ClassifierSettings:
         positive_weights: of fine-tuning, see `kmlic.losses.make_loss`.
         metric: by which models are compared; None for the accuracy of exclusive groups
             where there are any, else mAP.
-        on_error: "stop" names the images that cannot be read, "skip" leaves them out
+        fractions: of training, validation and test images, where the data names no
+            splits; None for 0.7, 0.1 and 0.2, and no test images of fewer than 50.
+        on_error: "raise" names the images that cannot be read, "skip" leaves them out
             and counts them.
         max_bytes: largest size of an image file.
         max_pixels: largest width times height of an image.
@@ -73,7 +76,8 @@ class ClassifierSettings:
     loss: LossName | Literal["auto"] = "auto"
     positive_weights: PositiveWeights = "none"
     metric: Metric | None = None
-    on_error: Literal["stop", "skip"] = "stop"
+    fractions: tuple[float, float, float] | None = None
+    on_error: Literal["raise", "skip"] = "raise"
     max_bytes: int = MAX_BYTES
     max_pixels: int = MAX_PIXELS
     precision: Precision = "auto"
@@ -87,7 +91,10 @@ class ClassifierSettings:
         if not self.backbone.startswith(PREFIXES):
             check_choice("backbone", self.backbone, "auto", *NETWORKS, *APPLICATIONS)
         check_choice("log", self.log, *typing.get_args(LogName))
-        check_choice("on_error", self.on_error, "stop", "skip")
+        if self.fractions is not None:
+            check_number("fractions[0]", self.fractions[0], above=0)
+            check_fractions(self.fractions)
+        check_choice("on_error", self.on_error, "raise", "skip")
         check_choice("precision", self.precision, *typing.get_args(Precision))
         check_choice("loss", self.loss, "auto", *typing.get_args(LossName))
         for name in self.models or ("",):

@@ -6,7 +6,6 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from kmlic.data.decode_plain import Crop, cut
-from kmlic.data.decoding import resize_images
 from kmlic.data.keras_augmentation import cutout, grid_mask, mix, rand_augment
 
 _SCALES = (1.0, 0.9, 0.8, 0.7, 0.6)
@@ -163,49 +162,6 @@ class Augmentation:
             image = change(image, _fold_in(seed, 100 + number))
         return image
 
-    def move_boxes(
-        self, corners: tf.Tensor, sides: tf.Tensor, seed: tf.Tensor, *, image_size: int
-    ) -> tf.Tensor:
-        """Computes the boxes of an image after the changes.
-
-        The position of each pixel goes through the same changes, so boxes are exact to
-        about one pixel of the resized image. Repeated edge pixels belong to their box.
-
-        Shapes: (K, 4) to (K, 4) float32; zeros for a box outside the image.
-
-        Args:
-            corners: top, left, bottom and right as fractions of the decoded image.
-            sides: (2,) height and width of the decoded image.
-            seed: of the image.
-            image_size: side in pixels that the image is resized to.
-        """
-        height, width = tf.unstack(tf.cast(sides, tf.int32))
-        down, across = _cell_centers(height), _cell_centers(width)
-        origin = tf.stack(
-            [
-                tf.repeat(down[:, None], width, axis=1),
-                tf.repeat(across[None], height, axis=0),
-                tf.zeros((height, width)),
-            ],
-            axis=-1,
-        )
-        # Changes clip to the range of pixels.
-        origin = self.before_resizing(255 * origin, seed)
-        origin = resize_images(origin, image_size)
-        for number, change in enumerate(self._after):
-            if change is rand_augment:
-                own = _fold_in(seed, 100 + number)
-                origin = rand_augment(origin, own, geometry_only=True)
-        top, left, bottom, right = (
-            tf.cast(corners, tf.float32)[:, i, None, None] for i in range(4)
-        )
-        rows, columns = origin[..., 0] / 255, origin[..., 1] / 255
-        inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
-        firsts, lasts = zip(
-            *(_extent(tf.reduce_any(inside, axis=axis)) for axis in (2, 1)), strict=True
-        )
-        return tf.stack([*firsts, *lasts], axis=1) / image_size
-
     def on_batch(
         self, images: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -216,22 +172,6 @@ class Augmentation:
         if self.mixing is None:
             return images, targets
         return mix(images, targets, seed, self.mixing)
-
-
-def _cell_centers(count: tf.Tensor) -> tf.Tensor:
-    return (tf.range(tf.cast(count, tf.float32)) + 0.5) / tf.cast(count, tf.float32)
-
-
-def _extent(inside: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the first position inside and the one after the last, or zeros."""
-    marks = tf.cast(inside, tf.int32)  # (K, S)
-    first = tf.argmax(marks, axis=1, output_type=tf.int32)
-    after = tf.shape(marks)[1] - tf.argmax(marks[:, ::-1], axis=1, output_type=tf.int32)
-    seen = tf.reduce_any(inside, axis=1)
-    return (
-        tf.cast(tf.where(seen, first, 0), tf.float32),
-        tf.cast(tf.where(seen, after, 0), tf.float32),
-    )
 
 
 def _fold_in(seed: tf.Tensor, number: int) -> tf.Tensor:

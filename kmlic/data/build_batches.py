@@ -1,5 +1,6 @@
 """Batches of images and targets, for training and for scoring."""
 
+import dataclasses
 import functools
 import logging
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ from kmlic.data.training_batches import (
     TrainingBatches,
 )
 
-CACHE_LIMIT = 2 * 1024**3
+_CACHE_LIMIT = 2 * 1024**3
 
 _log = logging.getLogger(__name__)
 
@@ -135,63 +136,32 @@ def build_batches(
             f"`batch_size` must be at most the number of training images; got "
             f"batch_size={batch_size} for {count} images."
         )
-
-    def decode(reference: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return load(reference), targets
-
-    def rounded(images: tf.Tensor) -> tf.Tensor:
-        return images if pixels == "float32" else tf.cast(tf.round(images), tf.uint8)
-
-    def finish(image: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        image = rounded(resize_images(image, image_size))
-        return image, tf.cast(targets, tf.float32)
-
+    images = _Images(load, load_part, changes, image_size, pixels, cache)
     if not training:
         if cache:
-            batches = _map(_map(elements, decode).cache(), finish)
+            batches = _map(_map(elements, images.decode).cache(), images.finish)
         else:
-            batches = _map(elements, lambda *element: finish(*decode(*element)))
+            batches = _map(elements, lambda *pair: images.finish(*images.decode(*pair)))
         return _in_order(batches.batch(batch_size).prefetch(2))
-
     rows = np.arange(count)
     order: Order = ShuffledRows(rows, batch_size, seed)
     if streamed := shuffle_buffer is not None and not cache:
         block = max((shuffle_buffer or 0) // 2, 1)
         order = ShuffledStream(elements, rows, batch_size, seed, block)
     # Held when training batches are first read: often a dataset is only scored.
-    held = functools.cache(lambda: _hold(_map(elements, decode) if cache else elements))
-
-    def change(
-        image_seed: tf.Tensor, element: tuple[tf.Tensor, tf.Tensor]
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        image, targets = element
-        crop = changes.crop(image_seed) if load_part and not cache else None
-        if load_part and crop:
-            image = load_part(image, crop)
-        elif not cache:
-            image = load(image)
-        image = changes.before_resizing(image, image_seed, cropped=crop is not None)
-        image = changes.after_resizing(resize_images(image, image_size), image_seed)
-        image = image if changes.mixing else rounded(image)
-        return image, tf.cast(targets, tf.float32), image_seed
-
-    def mix(
-        images: tf.Tensor, targets: tf.Tensor, image_seeds: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        if changes.mixing is None:
-            return images, targets
-        images, targets = changes.on_batch(images, targets, image_seeds[0])
-        return rounded(images), targets
+    held = functools.cache(
+        lambda: _hold(_map(elements, images.decode) if cache else elements)
+    )
 
     def load_draws(draws: tf.data.Dataset) -> tf.data.Dataset:
         size = draws.element_spec[0].shape[0]
         draws = draws.unbatch()
         if streamed:
-            images = _map(draws, lambda _, number, element: change(number, element))
+            drawn = _map(draws, lambda _, number, pair: images.change(number, pair))
         else:
             read = held()
-            images = _map(draws, lambda row, number: change(number, read(row)))
-        batches = _map(images.batch(size, drop_remainder=True), mix)
+            drawn = _map(draws, lambda row, number: images.change(number, read(row)))
+        batches = _map(drawn.batch(size, drop_remainder=True), images.mix)
         return _in_order(batches.prefetch(2))
 
     spec = (
@@ -199,6 +169,57 @@ def build_batches(
         tf.TensorSpec((batch_size, *elements.element_spec[1].shape), tf.float32),
     )
     return TrainingBatches(order, load_draws, spec, mixes=changes.mixing is not None)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Images:
+    """Loads, changes and resizes images inside a pipeline, see `build_batches`."""
+
+    load: Callable[..., tf.Tensor]
+    load_part: Callable[[Any, Crop], tf.Tensor] | None
+    changes: Augmentation
+    image_size: int
+    pixels: str
+    cached: bool
+
+    def decode(
+        self, reference: tf.Tensor, targets: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        return self.load(reference), targets
+
+    def finish(
+        self, image: tf.Tensor, targets: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        image = self._rounded(resize_images(image, self.image_size))
+        return image, tf.cast(targets, tf.float32)
+
+    def change(
+        self, seed: tf.Tensor, pair: tuple[tf.Tensor, tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        image, targets = pair
+        changes = self.changes
+        crop = changes.crop(seed) if self.load_part and not self.cached else None
+        if self.load_part and crop:
+            image = self.load_part(image, crop)
+        elif not self.cached:
+            image = self.load(image)
+        image = changes.before_resizing(image, seed, cropped=crop is not None)
+        image = changes.after_resizing(resize_images(image, self.image_size), seed)
+        image = image if changes.mixing else self._rounded(image)
+        return image, tf.cast(targets, tf.float32), seed
+
+    def mix(
+        self, images: tf.Tensor, targets: tf.Tensor, seeds: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        if self.changes.mixing is None:
+            return images, targets
+        images, targets = self.changes.on_batch(images, targets, seeds[0])
+        return self._rounded(images), targets
+
+    def _rounded(self, images: tf.Tensor) -> tf.Tensor:
+        if self.pixels == "float32":
+            return images
+        return tf.cast(tf.round(images), tf.uint8)
 
 
 def _hold(elements: tf.data.Dataset) -> Callable[[tf.Tensor], Any]:
@@ -231,20 +252,15 @@ def _hold(elements: tf.data.Dataset) -> Callable[[tf.Tensor], Any]:
     return read
 
 
-def fits_in_cache(decoded_bytes: int, limit: int = CACHE_LIMIT) -> bool:
-    """Returns whether decoded images fit in memory, and logs it when they do not.
-
-    Args:
-        decoded_bytes: size of all images.
-        limit: largest size to keep.
-    """
-    if decoded_bytes <= limit:
+def fits_in_cache(decoded_bytes: int) -> bool:
+    """Returns whether decoded images fit in memory, and logs it when they do not."""
+    if decoded_bytes <= _CACHE_LIMIT:
         return True
     _log.info(
         "decoded images of %.1f GiB exceed the cache of %.1f GiB: each epoch decodes "
         "them again",
         decoded_bytes / 1024**3,
-        limit / 1024**3,
+        _CACHE_LIMIT / 1024**3,
     )
     return False
 

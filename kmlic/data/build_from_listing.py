@@ -85,13 +85,8 @@ def build_from_listing(
     listing.require_no_errors()
     if listing.summary:
         _log.info("%s is read as %s", source, listing.summary)
-    inspected = inspect_rows(
-        listing,
-        label_names=label_names,
-        check=check,
-        max_bytes=max_bytes,
-        max_pixels=max_pixels,
-    )
+    limits: Limits = {"max_bytes": max_bytes, "max_pixels": max_pixels}
+    inspected = inspect_rows(listing, label_names=label_names, check=check, **limits)
     _report(inspected.skipped, len(listing.rows), source, on_error)
     images = inspected.images
     if not images:
@@ -106,34 +101,20 @@ def build_from_listing(
     )
     copies = inspected.copies()
     _report_copies(inspected, copies, split)
-    headers = [each.header for each in inspected.checks]
-    turns = np.array([header.turn if header else 0 for header in headers], np.int32)
-    size = options["image_size"]
-    decoded = [3 * decoded_pixels(h, size) for h in headers if h is not None]
-    loader = FileLoader(size, max_bytes=max_bytes, max_pixels=max_pixels)
-    load = loader.plain if (turns == 1).all() else loader.any
     members = {name: np.flatnonzero(split == i) for i, name in enumerate(SPLITS)}
     rows = {name: [images[i] for i in own] for name, own in members.items()}
-    paths = {name: tuple(row.path for row in own) for name, own in rows.items()}
     targets = {name: inspected.dense_targets(own) for name, own in members.items()}
-    elements = {}
-    for name, own in members.items():
-        # Bytes, because a file name need not be UTF-8.
-        files = [os.fsencode(join(listing.root, path)) for path in paths[name]]
-        references = tf.constant(files, tf.string), turns[own]
-        elements[name] = tf.data.Dataset.from_tensor_slices((references, targets[name]))
-    cache = options.get("cache", True) and check != "none"
-    cache = cache and fits_in_cache(sum(decoded))
     captions = tuple(row.caption for row in rows["train"])
+    options["cache"] = options.get("cache", True) and check != "none"
     return MultiLabelData(
-        **build_splits(elements, load, options, cache=cache, load_part=load),
+        **_batches(inspected, members, targets, limits, options),
         labels=Labels(
             inspected.names,
             groups={g: tuple(own) for g, own in (label_groups or {}).items()} or None,
-            image_size=size,
+            image_size=options["image_size"],
         ),
         targets=targets,
-        paths=paths,
+        paths={name: tuple(row.path for row in own) for name, own in rows.items()},
         captions=captions if any(captions) else (),
         boxes={
             name: tuple(row.boxes for row in own if row.boxes is not None)
@@ -157,12 +138,34 @@ def build_from_listing(
                 "num_folds": num_folds,
                 "splitting": splitting,
                 "check": check,
-                "max_bytes": max_bytes,
-                "max_pixels": max_pixels,
+                **limits,
             },
         ),
         digests={name: inspected.short_digests(own) for name, own in members.items()},
     )
+
+
+def _batches(
+    inspected: InspectedRows,
+    members: Mapping[str, np.ndarray],
+    targets: Mapping[str, np.ndarray],
+    limits: Limits,
+    options: BatchOptions,
+) -> dict[str, tf.data.Dataset]:
+    headers = [each.header for each in inspected.checks]
+    turns = np.array([header.turn if header else 0 for header in headers], np.int32)
+    size, root = options["image_size"], inspected.listing.root
+    decoded = [3 * decoded_pixels(h, size) for h in headers if h is not None]
+    loader = FileLoader(size, **limits)
+    load = loader.plain if (turns == 1).all() else loader.any
+    elements = {}
+    for name, own in members.items():
+        # Bytes, because a file name need not be UTF-8.
+        files = [os.fsencode(join(root, inspected.images[i].path)) for i in own]
+        references = tf.constant(files, tf.string), turns[own]
+        elements[name] = tf.data.Dataset.from_tensor_slices((references, targets[name]))
+    cache = options.get("cache", True) and fits_in_cache(sum(decoded))
+    return build_splits(elements, load, options, cache=cache, load_part=load)
 
 
 class FileLoader:

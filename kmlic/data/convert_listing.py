@@ -16,14 +16,13 @@ from kmlic.data.finding import Finding
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.inspect_rows import inspect_rows
 from kmlic.data.multi_label_data import Boxes, SkippedRow
-from kmlic.data.read_csv import read_text_rows
 from kmlic.data.storage import join
+from kmlic.data.table_cells import CORNERS
 from kmlic.escape_text import escape_undecodable
 
 SEPARATOR = "|"
 # Labels with these are written as lists in JSON, which need no separator.
 _AMBIGUOUS = frozenset(" ,;|[]{}\"'")
-_CORNERS = ("x1", "y1", "x2", "y2")
 
 
 def convert_listing(
@@ -93,9 +92,9 @@ def convert_listing(
             Finding(
                 "warning",
                 "Images outside the folder of the file",
-                len(rows),
                 f"Read the file with --root {root}, write it to a folder above the "
                 "images, or copy the images with --copy_images.",
+                count=len(rows),
             )
         )
     elif below != os.curdir:
@@ -106,7 +105,6 @@ def convert_listing(
         Finding(
             "error",
             "Rows that were left out",
-            len(skipped),
             "They break a rule.",
             ("row", "image", "reason"),
             [[str(row.row or "-"), row.path, row.reason] for row in skipped],
@@ -114,10 +112,9 @@ def convert_listing(
         Finding(
             "warning",
             "Images without a verified label, left out",
-            len(bare),
             "All their labels are unknown, for which a CSV has no row.",
             ("image",),
-            [[row.path] for row in bare],
+            [row.path for row in bare],
         ),
     ]
     if output.suffix == ".json":
@@ -132,10 +129,9 @@ def _missing(files: Sequence[str]) -> Iterator[Finding]:
     yield Finding(
         "error" if len(missing) == len(files) else "warning",
         "Images that do not exist",
-        len(missing),
         "The file names them all the same. Give the folder of the images with --root.",
         ("image",),
-        [[file] for file in missing],
+        missing,
     )
 
 
@@ -186,7 +182,7 @@ def _write_csv(
                 "labels must not begin with '?', which marks unknown ones in a CSV; "
                 f"got {name!r}. Rename it (--rename), or write a .json file."
             )
-    corners = _read_corners(listing)
+    boxed = any(row.part for row in rows)
     verified = listing.unlisted == "unknown"
     columns = ["path", *(("LabelName", "Confidence") if verified else ("labels",))]
     with (
@@ -194,12 +190,12 @@ def _write_csv(
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*columns, *optional, *(_CORNERS if corners else ())])
+        writer.writerow([*columns, *optional, *(CORNERS if boxed else ())])
         names = {name for row in rows for name in (*row.labels, *row.unknown)}
         lists = _need_lists(names, any(_number_of_marks(row) > 1 for row in rows))
         for row in rows:
             rest = [getattr(row, name) for name in optional]
-            rest += corners.get(row.row, [""] * 4) if corners else []
+            rest += (row.part or [""] * 4) if boxed else []
             if verified:
                 marks = [(name, 1) for name in row.labels]
                 marks += [(name, 0) for name in row.absent]
@@ -210,18 +206,19 @@ def _write_csv(
             if lists and labels:
                 cell = json.dumps(labels, ensure_ascii=False)
             writer.writerow([row.path, cell, *rest])
-    boxed = sum(row.boxes is not None for row in rows)
     unused = [name for name in listing.label_names or () if name not in names]
     yield Finding(
-        "warning", "Images whose boxes were left out", boxed, "Only .json keeps them."
+        "warning",
+        "Images whose boxes were left out",
+        "Only .json keeps them.",
+        count=sum(row.boxes is not None for row in rows),
     )
     yield Finding(
         "note",
         "Labels that no image has, left out",
-        len(unused),
         "Only .json keeps them.",
         ("label",),
-        [[name] for name in unused],
+        unused,
     )
 
 
@@ -235,23 +232,6 @@ def _need_lists(names: set[str], several: bool) -> bool:
     if several:  # then the separator is in the file, and nothing else is one
         marks = _AMBIGUOUS - frozenset(" ,;")
     return any(not marks.isdisjoint(name) for name in names)
-
-
-def _read_corners(listing: Listing) -> dict[int, list[str]]:
-    """Reads the boxes to cut out, in columns of a table, by the line of an image."""
-    source = Path(listing.source)
-    if source.suffix not in (".csv", ".tsv") or not source.is_file():
-        return {}
-    rows = read_text_rows(source)
-    _, header = next(rows, (1, []))
-    if not set(_CORNERS) <= set(header):
-        return {}
-    columns = [header.index(name) for name in _CORNERS]
-    return {
-        line: [cells[column] for column in columns]
-        for line, cells in rows
-        if len(cells) >= len(header)
-    }
 
 
 def _write_coco(
@@ -312,8 +292,8 @@ def _write_coco(
     yield Finding(
         "warning",
         "Images whose boxes were left out",
-        unsized,
         "Their files cannot be opened to read their sizes.",
+        count=unsized,
     )
 
 

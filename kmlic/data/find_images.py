@@ -9,13 +9,13 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from kmlic.data.finding import Finding
+from kmlic.data.image_row import ImageRow
 from kmlic.data.storage import files_below, is_folder, join
 from kmlic.list_images import SUFFIXES
 
 # Names that are looked up before the whole folder is listed; fewer in a store.
 _PROBES, _STORE_PROBES = 64, 4
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://[^/]*/|[a-zA-Z]:/")
-_SHOWN = 1000
 
 
 class FoundImages(NamedTuple):
@@ -77,12 +77,26 @@ def find_images(
     note = Finding(
         "note",
         "Image names completed to paths",
-        len(changed),
         "The files were found below the root; --root and --suffix say it otherwise.",
         ("name", "path"),
-        changed[:_SHOWN],
+        changed,
     )
     return FoundImages(paths, problems, (note,))
+
+
+def place_rows(
+    rows: Sequence[ImageRow], root: str | Path, *, suffix: str = ""
+) -> tuple[list[ImageRow], tuple[Finding, ...]]:
+    """Returns rows with their paths completed by `find_images`, and its findings."""
+    found = find_images([row.path for row in rows], root, suffix=suffix)
+    placed = [
+        row._replace(
+            path=found.paths[index],
+            problem=row.problem or found.problems.get(index, ""),
+        )
+        for index, row in enumerate(rows)
+    ]
+    return placed, found.findings
 
 
 def has_image_suffix(name: str) -> bool:

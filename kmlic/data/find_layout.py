@@ -110,7 +110,7 @@ def _layout_of_folder(path: str | Path, names: list[str]) -> Layout:
         return "voc"  # whose reader names the folder to give
     if in_folders or not images:
         _check_annotations(path, names, images)
-        _check_folders(path, images)
+        require_label_folders(path)
         return "folders"
     tables = [name for name in names if name.lower().endswith((".csv", ".json"))]
     hint = f" Or name the file: {join(path, tables[0])}." if tables else ""
@@ -142,8 +142,18 @@ def _check_annotations(path: str | Path, names: list[str], images: list[str]) ->
         )
 
 
-def _check_folders(path: str | Path, images: list[str]) -> None:
-    """Raises an error unless each image lies in one folder, which may be a label."""
+def require_label_folders(path: str | Path) -> None:
+    """Raises an error unless each image lies in one folder, which may be a label.
+
+    Args:
+        path: a folder; anything else passes.
+
+    Raises:
+        ValueError: naming the folders that cannot be labels.
+    """
+    if not is_folder(path):
+        return
+    images = [name for name in files_below(path).names if has_image_suffix(name)]
     above = [label_folders(image)[0] for image in images]
     last = {folders[-1] for folders in above if folders}
     wrong = [n for n in last if n.lower() in _NO_LABELS or folder_split(f"{n}/")]

@@ -25,6 +25,8 @@ class ImageRow(NamedTuple):
         boxes: of its labels; for all images or for none.
         problem: the rule that the line breaks, or "".
         absent: names of the labels that are absent, where unlisted ones are unknown.
+        part: left, top, right and bottom in pixels of what `kmlic train` cuts out of
+            the image; None for all of it.
     """
 
     row: int
@@ -37,6 +39,7 @@ class ImageRow(NamedTuple):
     boxes: Boxes | None = None
     problem: str = ""
     absent: tuple[str, ...] = ()
+    part: tuple[int, int, int, int] | None = None
 
 
 class Listing(NamedTuple):

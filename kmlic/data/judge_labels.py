@@ -18,6 +18,7 @@ _YOLO = re.compile(rf"\d+(\s+{_NUMBER}){{4,}}")
 _MISSING = frozenset(
     ("nan", "null", "none", "n/a", "na", "<na>", "#n/a", "nat", "nil", "-", "--", "?")
 )
+_MakeFinding = Callable[[str, str, Sequence[str]], Finding]
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
 
 
@@ -58,16 +59,52 @@ def judge_labels(listing: Listing) -> list[Finding]:
 
     def finding(title: str, text: str, found: Sequence[str]) -> Finding:
         header = ("label", "images", "first row")
-        return Finding("error", title, len(found), text, header, rows_of(found))
+        return Finding("error", title, text, header, rows_of(found))
 
+    wrong, excluded = _wrong_names(names, finding)
+    alike = group_by_key(names)
+    typos = find_misspelt(counts)
+    findings = [
+        *wrong,
+        *_combinations(sorted(names - excluded), finding),
+        Finding(
+            "error",
+            "Labels that differ in case, spaces or hyphens only",
+            "They would be learned as different labels. merge (--merge) makes them one "
+            "label, rename (--rename) gives each the name that you choose.",
+            ("set", "label", "images", "first row"),
+            [
+                [str(number), *cells]
+                for number, group in enumerate(alike, start=1)
+                for cells in rows_of(group)
+            ],
+        ),
+        *_unknown(names, first_unknown),
+        Finding(
+            "warning",
+            "Labels that may be misspelt",
+            "Few images have them, and many have one with nearly the same name. rename "
+            "(--rename) corrects them.",
+            ("label", "images", "first row", "like", "images"),
+            [
+                [*rows_of([name])[0], other, f"{counts[other]:,}"]
+                for name, other in typos
+            ],
+        ),
+    ]
+    return [each for each in findings if each.count]
+
+
+def _wrong_names(
+    names: set[str], finding: _MakeFinding
+) -> tuple[list[Finding], set[str]]:
+    """Returns errors about names that are none, and what is no text with names."""
     boxes = sorted(name for name in names if _YOLO.fullmatch(name))
     lists = sorted(filter(_is_list, names))
     missing = sorted(name for name in names if name.lower() in _MISSING)
     bare = sorted(name for name in names if name and name in _SEPARATORS)
     control = sorted(filter(_has_control_character, names))
-    alike = group_by_key(names)
-    typos = find_misspelt(counts)
-    findings = [
+    found = [
         finding(
             "Boxes instead of labels",
             "These are lines of YOLO's text files: a number of a class and a box. "
@@ -96,35 +133,8 @@ def judge_labels(listing: Listing) -> list[Finding]:
             "file, or give what separates labels: --separator.",
             control,
         ),
-        *_combinations(sorted(names - {*boxes, *lists, *missing, *bare}), finding),
-        Finding(
-            "error",
-            "Labels that differ in case, spaces or hyphens only",
-            len(alike),
-            "They would be learned as different labels. merge (--merge) makes them one "
-            "label, rename (--rename) gives each the name that you choose.",
-            ("set", "label", "images", "first row"),
-            [
-                [str(number), *cells]
-                for number, group in enumerate(alike, start=1)
-                for cells in rows_of(group)
-            ],
-        ),
-        *_unknown(names, first_unknown),
-        Finding(
-            "warning",
-            "Labels that may be misspelt",
-            len(typos),
-            "Few images have them, and many have one with nearly the same name. rename "
-            "(--rename) corrects them.",
-            ("label", "images", "first row", "like", "images"),
-            [
-                [*rows_of([name])[0], other, f"{counts[other]:,}"]
-                for name, other in typos
-            ],
-        ),
     ]
-    return [each for each in findings if each.count]
+    return found, {*boxes, *lists, *missing, *bare}
 
 
 def _has_control_character(name: str) -> bool:
@@ -139,9 +149,7 @@ def _is_list(name: str) -> bool:
     return len(name) > 1 and first == last and first in "\"'"
 
 
-def _combinations(
-    names: Sequence[str], finding: Callable[[str, str, Sequence[str]], Finding]
-) -> list[Finding]:
+def _combinations(names: Sequence[str], finding: _MakeFinding) -> list[Finding]:
     for separator in _SEPARATORS:
         joined = {
             name: [part.strip() for part in name.split(separator)]
@@ -173,7 +181,6 @@ def _unknown(names: set[str], first_unknown: Mapping[str, str]) -> list[Finding]
         Finding(
             "error",
             "Misspelt names of unknown labels",
-            len(meant),
             "No image has such a label, so that the one that is meant would count as "
             "absent there. Correct the name, or rename it (--rename).",
             ("unknown label", "like", "first row"),
@@ -182,7 +189,6 @@ def _unknown(names: set[str], first_unknown: Mapping[str, str]) -> list[Finding]
         Finding(
             "warning",
             "Unknown labels that no image has",
-            len(missing) - len(meant),
             "They are left out.",
             ("unknown label", "first row"),
             [[name, first_unknown[name]] for name in missing if name not in meant],

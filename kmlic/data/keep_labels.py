@@ -59,23 +59,8 @@ def keep_labels(
                 f"{tuple(names)} in {split!r}."
             )
 
-    def select(images: Any, own: tf.Tensor) -> tuple[Any, tf.Tensor]:
-        return images, tf.gather(own, columns, axis=1)
-
     def narrow(batches: tf.data.Dataset, split: str) -> tf.data.Dataset:
-        if isinstance(batches, TrainingBatches):
-            return batches.keep(np.flatnonzero(kept[split])).map_batches(select)
-        narrowed = batches.map(select)
-        if kept[split].all():
-            return narrowed
-        size = int(next(iter(batches))[1].shape[0])
-        shown = narrowed.unbatch().filter(lambda _, own: tf.reduce_any(own == 1))
-        count = int(kept[split].sum())
-        if batches is data.train:
-            # The last batch that is dropped may have more images than the filter drops.
-            return shown.repeat().batch(size).take(max(1, count // size)).prefetch(2)
-        number = tf.data.experimental.assert_cardinality(-(-count // size))
-        return shown.batch(size).apply(number).prefetch(2)
+        return _narrow_batches(batches, columns, kept[split], batches is data.train)
 
     spec = data.spec and dataclasses.replace(
         data.spec,
@@ -104,6 +89,27 @@ def keep_labels(
             if keep
         ),
     )
+
+
+def _narrow_batches(
+    batches: tf.data.Dataset, columns: Sequence[int], kept: np.ndarray, trained_on: bool
+) -> tf.data.Dataset:
+    def select(images: Any, own: tf.Tensor) -> tuple[Any, tf.Tensor]:
+        return images, tf.gather(own, columns, axis=1)
+
+    if isinstance(batches, TrainingBatches):
+        return batches.keep(np.flatnonzero(kept)).map_batches(select)
+    narrowed = batches.map(select)
+    if kept.all():
+        return narrowed
+    size = int(next(iter(batches))[1].shape[0])
+    shown = narrowed.unbatch().filter(lambda _, own: tf.reduce_any(own == 1))
+    count = int(kept.sum())
+    if trained_on:
+        # The last batch that is dropped may have more images than the filter drops.
+        return shown.repeat().batch(size).take(max(1, count // size)).prefetch(2)
+    number = tf.data.experimental.assert_cardinality(-(-count // size))
+    return shown.batch(size).apply(number).prefetch(2)
 
 
 def _narrow_labels(labels: Labels, columns: Sequence[int]) -> Labels:

@@ -31,9 +31,7 @@ class _Seeds(keras.random.SeedGenerator):
         return tf.random.experimental.stateless_fold_in(self._start, self._drawn)
 
 
-def rand_augment(
-    image: tf.Tensor, seed: tf.Tensor, *, geometry_only: bool = False
-) -> tf.Tensor:
+def rand_augment(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Changes an image in two of eleven ways, each with its own random strength.
 
     Shear, shift, rotation, brightness, colour, contrast, sharpness, solarisation,
@@ -50,15 +48,9 @@ def rand_augment(
     Args:
         image: pixels 0-255.
         seed: two integers; the same seed gives the same image.
-        geometry_only: leaves out changes that do not move pixels.
     """
     image = tf.cast(image, tf.float32)
-    changes = [
-        _keep
-        if geometry_only and not isinstance(layer, _moving_layers())
-        else functools.partial(_change, layer)
-        for layer in _layers()
-    ]
+    changes = [functools.partial(_change, layer) for layer in _layers()]
     for number in range(_NUM_CHANGES):
         own = tf.random.experimental.stateless_fold_in(seed, number)
         choice = tf.random.stateless_uniform((), own, 0, len(changes), tf.int32)
@@ -176,11 +168,6 @@ def mix(images: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor, kind: str) -> tf
     )
 
 
-def _keep(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    del seed
-    return image
-
-
 def _change(layer: keras.Layer, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     batch = image[None]
     drawn = layer.get_random_transformation(batch, training=True, seed=_Seeds(seed))
@@ -204,11 +191,6 @@ def _layers() -> tuple[keras.Layer, ...]:
         layers.AutoContrast(value_range=_RANGE),
         layers.Equalization(value_range=_RANGE),
     )
-
-
-def _moving_layers() -> tuple[type[keras.Layer], ...]:
-    layers = keras.layers
-    return layers.RandomShear, layers.RandomTranslation, layers.RandomRotation
 
 
 @functools.cache

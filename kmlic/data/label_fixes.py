@@ -9,7 +9,7 @@ from kmlic.atomic_write import atomic_write
 from kmlic.check_choice import check_choice
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import Boxes
-from kmlic.data.storage import read_columns
+from kmlic.data.read_text_rows import read_columns
 from kmlic.escape_text import escape_undecodable, guard_cell, unguard_cell
 
 STATES = ("present", "absent", "unknown")

@@ -2,24 +2,23 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from kmlic.data.find_images import find_images, has_image_suffix
+from kmlic.data.find_images import has_image_suffix, place_rows
 from kmlic.data.finding import Finding
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.multi_label_data import Boxes
 from kmlic.data.read_json import read_json
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.data.split_name import folder_split, left_out_splits, split_name
+from kmlic.data.split_name import folder_split, infer_splits, split_name
 from kmlic.data.storage import files_below, is_folder, join, parent
 
 Entry = dict[str, Any]
 
-_SHOWN = 1000
 _KINDS: dict[str, tuple[type, ...]] = {
     "id": (int, str),
     "image_id": (int, str),
@@ -38,54 +37,78 @@ _FILES = re.compile(
 )
 
 
-class _Read(NamedTuple):
-    """Holds the listing of one file, with all names of categories and those used."""
+class _File(NamedTuple):
+    """Holds a file, and the folder in the dataset that its images are relative to."""
 
-    listing: Listing
+    path: str | Path
+    root: str | Path
+    folder: str = ""
+    split: str = ""
+
+
+class _Read(NamedTuple):
+    """Holds the images of a file, all names of its categories and those it uses."""
+
+    rows: list[ImageRow]
+    annotations: int
     names: list[str]
     used: set[str]
+    unlisted: Literal["absent", "unknown"]
+    findings: list[Finding]
 
 
 def read_coco(
     path: str | Path, reading: ReadingOptions, *, boxes: bool = False
 ) -> Listing:
-    """Reads the images of a JSON file, or a folder of such, see `from_coco`."""
-    if not is_folder(path):
+    """Reads JSON of images, categories and annotations, as in COCO.
+
+    A label is present if any annotation has it, crowds included. Labels are in the
+    order of the categories' ids, without those that no annotation has. Ids are numbers
+    or texts. In errors a row is the number of the image in the list "images", from 1.
+
+    Args:
+        path: the JSON file, or a folder with annotations/instances_*.json or with
+            Roboflow's _annotations.coco.json, whose names or folders give the splits.
+        reading: see `ReadingOptions`.
+        boxes: whether to read the boxes too, see `read_listing`.
+
+    Raises:
+        ValueError: naming the file and the rule: not such JSON, an id of two images, an
+            annotation of a category that is not listed.
+    """
+    if is_folder(path):
+        root, files = path, _files_of(path, reading)
+    else:
         root = parent(path) if reading.root is None else reading.root
-        reads = [_read_file(path, root, reading, boxes=boxes)]
-        return _join(reads, path, root, reads[0].listing.rows, [])
-    if reading.root is not None:
-        raise ValueError(
-            f"`root` must come with a file, not with a folder; got "
-            f"root={reading.root!r} for {path}."
-        )
-    names = files_below(path).names
-    found = coco_files(names)
-    if not found:
-        raise ValueError(
-            f"{path} must hold _annotations.coco.json or annotations/instances_*.json; "
-            "it does not. Give the JSON file itself."
-        )
-    folders = {name.rpartition("/")[0] for name in names if has_image_suffix(name)}
-    reads, rows, splits = [], [], []
-    for name in found:
-        folder = _folder_of_images(name, folders)
-        read = _read_file(
-            join(path, name),
-            join(path, folder) if folder else path,
-            reading,
-            boxes=boxes,
-        )
-        reads.append(read)
-        split = folder_split(f"{_set_name(name)}/") or folder_split(name)
-        splits += [row.split or split for row in read.listing.rows]
-        rows += [
-            row._replace(path=f"{folder}/{row.path}") if folder and row.path else row
-            for row in read.listing.rows
-        ]
-    if all(splits):
-        rows = [row._replace(split=own) for row, own in zip(rows, splits, strict=True)]
-    return _join(reads, path, path, rows, [left_out_splits(splits)])
+        files = [_File(path, root)]
+    reads = [_read_file(file, reading, boxes=boxes) for file in files]
+    rows = [row for read in reads for row in read.rows]
+    splits = [
+        file.split for file, read in zip(files, reads, strict=True) for _ in read.rows
+    ]
+    rows, unused_splits = infer_splits(rows, splits)
+    names = dict.fromkeys(name for read in reads for name in read.names)
+    used = {name for read in reads for name in read.used}
+    unused = [name for name in names if name not in used]
+    note = Finding(
+        "note",
+        "Categories that no annotation has",
+        f"They are left out: {', '.join(unused[:10])}. --label_names keeps them.",
+        ("category",),
+        unused,
+    )
+    own = [finding for read in reads for finding in read.findings]
+    counts = ", ".join(f"{read.annotations:,} annotations" for read in reads)
+    unlisted = {read.unlisted for read in reads}
+    return Listing(
+        rows,
+        path,
+        root,
+        [name for name in names if name in used],
+        findings=[*own, note, unused_splits],
+        unlisted="unknown" if "unknown" in unlisted else "absent",
+        summary=f"COCO: {counts}",
+    )
 
 
 def coco_files(names: Sequence[str]) -> list[str]:
@@ -114,60 +137,49 @@ def _folder_of_images(file: str, folders: set[str]) -> str:
     return next((place for place in places if place in folders), top)
 
 
-def _join(
-    reads: Sequence[_Read],
-    path: str | Path,
-    root: str | Path,
-    rows: Sequence[ImageRow],
-    findings: Sequence[Finding],
-) -> Listing:
-    names = dict.fromkeys(name for read in reads for name in read.names)
-    used = {name for read in reads for name in read.used}
-    unused = [name for name in names if name not in used]
-    note = Finding(
-        "note",
-        "Categories that no annotation has",
-        len(unused),
-        f"They are left out: {', '.join(unused[:10])}. --label_names keeps them.",
-        ("category",),
-        [[name] for name in unused[:_SHOWN]],
-    )
-    listings = [read.listing for read in reads]
-    own = [finding for each in listings for finding in each.findings]
-    return Listing(
-        rows,
-        path,
-        root,
-        [name for name in names if name in used],
-        findings=[*own, note, *findings],
-        unlisted=next(
-            (each.unlisted for each in listings if each.unlisted == "unknown"), "absent"
-        ),
-        summary=f"COCO: {', '.join(each.summary for each in listings)}",
-    )
+def _files_of(path: str | Path, reading: ReadingOptions) -> list[_File]:
+    """Returns the files of a folder, each with the folder of its images."""
+    if reading.root is not None:
+        raise ValueError(
+            f"`root` must come with a file, not with a folder; got "
+            f"root={reading.root!r} for {path}."
+        )
+    names = files_below(path).names
+    found = coco_files(names)
+    if not found:
+        raise ValueError(
+            f"{path} must hold _annotations.coco.json or annotations/instances_*.json; "
+            "it does not. Give the JSON file itself."
+        )
+    folders = {name.rpartition("/")[0] for name in names if has_image_suffix(name)}
+    files = []
+    for name in found:
+        folder = _folder_of_images(name, folders)
+        split = folder_split(f"{_set_name(name)}/") or folder_split(name)
+        root = join(path, folder) if folder else path
+        files.append(_File(join(path, name), root, folder, split))
+    return files
 
 
-def _read_file(
-    path: str | Path, root: str | Path, reading: ReadingOptions, *, boxes: bool
-) -> _Read:
+def _read_file(file: _File, reading: ReadingOptions, *, boxes: bool) -> _Read:
+    path, root, folder, _ = file
     content = read_json(path)
     refuse_results(path, content)
     sizes = ("height", "width") if boxes else ()
-    categories = _entries(path, content, "categories", "id", "name")
+    names = _names(path, _entries(path, content, "categories", "id", "name"))
     images = _entries(path, content, "images", "id", "file_name", *sizes)
-    names = {key: name.strip() for key, name in _categories(path, categories).items()}
-    numbers = _numbers(path, images)
+    _require_own_ids(path, images)
     corners = ("bbox",) if boxes else ()
     annotations = _entries(
         path, content, "annotations", "image_id", "category_id", *corners
     )
-    present: dict[str, list[tuple[str, Any]]] = defaultdict(list)
+    present: dict[str, list[tuple[str, Any]]] = {str(e["id"]): [] for e in images}
     problems: dict[str, str] = {}
     orphans = []
     for number, mark in enumerate(annotations, start=1):
         image, category = str(mark["image_id"]), str(mark["category_id"])
-        if image not in numbers:
-            orphans.append([str(number), str(image)])
+        if image not in present:
+            orphans.append([str(number), image])
         elif category not in names:
             problems[image] = (
                 f"the category of annotation {number} must be listed; got "
@@ -177,57 +189,45 @@ def _read_file(
             if boxes:
                 _check_box(path, number, mark["bbox"])
             present[image].append((names[category], mark.get("bbox")))
-    found = find_images(
-        [entry["file_name"] for entry in images], root, suffix=reading.suffix
-    )
-    used = {name for marks in present.values() for name, _ in marks}
-    ordered = dict.fromkeys(names[key] for key in sorted(names, key=_order))
-    rows = [
-        ImageRow(
-            number,
-            found.paths[number - 1],
-            tuple(dict.fromkeys(name for name, _ in present[str(entry["id"])])),
-            boxes=_boxes(entry, present[str(entry["id"])]) if boxes else None,
-            **_extras(entry),
-            problem=problems.get(str(entry["id"]))
-            or found.problems.get(number - 1, ""),
-        )
-        for number, entry in enumerate(images, start=1)
-    ]
-    used |= {name for row in rows for name in (*row.unknown, *row.absent)}
+    rows = []
+    for number, (image, marks) in enumerate(present.items(), start=1):
+        entry = images[number - 1]
+        labels = tuple(dict.fromkeys(name for name, _ in marks))
+        own = _boxes(entry, marks) if boxes else None
+        row = ImageRow(number, entry["file_name"], labels, boxes=own, **_extras(entry))
+        rows.append(row._replace(problem=problems.get(image, "")))
+    rows, not_found = place_rows(rows, root, suffix=reading.suffix)
+    if folder:
+        rows = [r._replace(path=f"{folder}/{r.path}") if r.path else r for r in rows]
+    ordered = list(dict.fromkeys(names[key] for key in sorted(names, key=_order)))
+    used = {n for row in rows for n in (*row.labels, *row.unknown, *row.absent)}
     if "unlisted" in content:  # written by `kmlic data convert`, which keeps all labels
-        used |= ordered.keys()
+        used = set(ordered)
+    unlisted: Any = "unknown" if content.get("unlisted") == "unknown" else "absent"
+    findings = [*_doubts(names, orphans), *not_found]
+    return _Read(rows, len(annotations), ordered, used, unlisted, findings)
+
+
+def _doubts(names: Mapping[str, str], orphans: Sequence[list[str]]) -> list[Finding]:
     ids: dict[str, list[str]] = defaultdict(list)
     for key, name in names.items():
         ids[name].append(key)
-    alike = [[name, ", ".join(own)] for name, own in ids.items() if len(own) > 1]
-    findings = [
+    return [
         Finding(
             "warning",
             "Annotations of images that are not listed",
-            len(orphans),
             "They are left out.",
             ("annotation", "image_id"),
-            orphans[:_SHOWN],
+            orphans,
         ),
         Finding(
             "note",
             "Categories with the same name",
-            len(alike),
             "They are one label.",
             ("category", "ids"),
-            alike[:_SHOWN],
+            [[name, ", ".join(own)] for name, own in ids.items() if len(own) > 1],
         ),
     ]
-    listing = Listing(
-        rows,
-        path,
-        root,
-        findings=[*findings, *found.findings],
-        unlisted="unknown" if content.get("unlisted") == "unknown" else "absent",
-        summary=f"{len(annotations):,} annotations",
-    )
-    return _Read(listing, list(ordered), used)
 
 
 def refuse_results(path: str | Path, content: Any) -> None:
@@ -251,11 +251,12 @@ def refuse_results(path: str | Path, content: Any) -> None:
         )
 
 
-def _categories(path: str | Path, entries: list[Entry]) -> dict[str, str]:
+def _names(path: str | Path, entries: list[Entry]) -> dict[str, str]:
+    """Returns the name of each category by its id."""
     names: dict[str, str] = {}
     for number, entry in enumerate(entries, start=1):
-        name = names.setdefault(str(entry["id"]), entry["name"])
-        if name != entry["name"]:
+        name = names.setdefault(str(entry["id"]), entry["name"].strip())
+        if name != entry["name"].strip():
             raise ValueError(
                 f'{path} entry {number} of "categories": an id must have one name; '
                 f"got {entry['name']!r} for {entry['id']!r}, which is {name!r}. Give "
@@ -264,18 +265,17 @@ def _categories(path: str | Path, entries: list[Entry]) -> dict[str, str]:
     return names
 
 
-def _numbers(path: str | Path, entries: list[Entry]) -> dict[str, int]:
+def _require_own_ids(path: str | Path, images: list[Entry]) -> None:
     numbers: dict[str, int] = {}
-    for number, entry in enumerate(entries, start=1):
+    for number, entry in enumerate(images, start=1):
         other = numbers.setdefault(str(entry["id"]), number)
         if other != number:
             raise ValueError(
                 f'{path} entry {number} of "images": an id must be that of one image; '
-                f"{entry['id']!r} is that of {entries[other - 1]['file_name']!r}, "
+                f"{entry['id']!r} is that of {images[other - 1]['file_name']!r}, "
                 f"entry {other}, and of {entry['file_name']!r}. Give the images of "
                 "files that are put together new ids."
             )
-    return numbers
 
 
 def _order(text: str) -> tuple[bool, int, str]:

@@ -1,30 +1,18 @@
 """The rows of a CSV, TSV or Parquet file."""
 
-import csv
 import io
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from kmlic.data.image_row import Listing
-from kmlic.data.progress import with_progress
 from kmlic.data.read_label_names import read_label_names
 from kmlic.data.read_table import read_table
+from kmlic.data.read_text_rows import read_text_rows
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.data.storage import (
-    find_undecodable,
-    is_file,
-    join,
-    open_text,
-    parent,
-    read_file,
-)
+from kmlic.data.storage import is_file, join, parent, read_file
 
-_DELIMITERS = ",;\t"
-_EXCEL = re.compile(r"\"?sep=([,;\t|])\"?\s*", re.IGNORECASE)  # a first line of Excel's
-_BLOCK_BYTES = 2**20
 _ROWS_A_BATCH = 8192
 _MAX_PARQUET_BYTES = 2 * 1024**3
 # Columns may unpack to 64 MB, or to 100 times their size; paths are unique, so each row
@@ -33,11 +21,20 @@ _FREE_BYTES, _EXPANSION, _ROWS_A_BYTE = 64_000_000, 100, 8
 
 
 def read_csv(path: str | Path, reading: ReadingOptions) -> Listing:
-    """Reads the rows of a table, see `from_csv`.
+    """Reads a table of images and labels; an image has the labels of all its rows.
+
+    Columns: path (or filename, image, id and the like), labels (or tags, label and the
+    like; joined by the separator, empty for an image without labels, `?name` for an
+    unknown label), and optionally split (train, validation or test), is_valid, caption,
+    and group (images of one group stay in one split). Without a column of labels, every
+    other column that holds marks is a label: 1 present, 0 absent, -1 unknown, empty as
+    `blank` says. Columns that are not used are a finding. A table without a header has
+    a path and, behind it, labels in each row. The columns ImageID, LabelName and
+    Confidence are those of Open Images: labels that an image does not list are unknown.
 
     Args:
         path: a UTF-8 file whose cells are between commas, semicolons or tabs, or a
-            Parquet file.
+            Parquet file (read by pyarrow, may hold lists of labels).
         reading: see `read_table`; without `label_names` the labels are in the order of
             a file classes.txt beside the table.
 
@@ -49,56 +46,12 @@ def read_csv(path: str | Path, reading: ReadingOptions) -> Listing:
     parquet = os.fspath(path).lower().endswith(".parquet")
     table = _read_parquet(path) if parquet else read_text_rows(path)
     folder = parent(path)
-    try:
-        root = folder if reading.root is None else reading.root
-        listing = read_table(path, root, table, reading)
-    except UnicodeDecodeError as error:
-        row, position = find_undecodable(path)
-        raise ValueError(
-            f"{path} must be UTF-8 text; byte {position} in row {row} is not. Save it "
-            "as UTF-8."
-        ) from error
-    except csv.Error as error:
-        raise ValueError(f"{path} must be a CSV file; got {error}.") from error
+    root = folder if reading.root is None else reading.root
+    listing = read_table(path, root, table, reading)
     classes = join(folder, "classes.txt")
     if is_file(classes):
         listing = listing._replace(label_names=read_label_names(classes))
     return listing
-
-
-def read_text_rows(path: str | Path) -> Iterator[tuple[int, list[str]]]:
-    """Yields the line and the cells of each row of a table that is a text file."""
-    with open_text(path) as file:
-        first = file.readline()
-    tabs = os.fspath(path).lower().endswith(".tsv")
-    delimiter = "\t" if tabs else max(_DELIMITERS, key=first.count)
-    excel = _EXCEL.fullmatch(first)
-    delimiter = excel[1] if excel else delimiter
-    with open_text(path) as file:
-        if excel:
-            file.readline()
-        reader = csv.reader(
-            file, delimiter=delimiter, strict=True, skipinitialspace=True
-        )
-        lines = _count_lines(path)
-        before = 1 if excel else 0
-        row = first_row = 1 + before
-        try:
-            for cells in with_progress(reader, f"reading {path}", lines):
-                if any(cells) or row == first_row:  # spreadsheets add rows of nothing
-                    yield row, cells
-                row = reader.line_num + 1 + before
-        except csv.Error as error:
-            raise csv.Error(f"{error} in row {row}") from error
-
-
-def _count_lines(path: str | Path) -> int | None:
-    """Counts the lines after the first; not in a store, which would send them all."""
-    if not Path(path).is_file():
-        return None
-    with Path(path).open("rb") as file:
-        blocks = iter(lambda: file.read(_BLOCK_BYTES), b"")
-        return sum(block.count(b"\n") for block in blocks) - 1
 
 
 def _read_parquet(path: str | Path) -> Iterator[tuple[int, list[Any]]]:

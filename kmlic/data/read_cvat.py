@@ -3,7 +3,7 @@
 from pathlib import Path
 from xml.etree import ElementTree
 
-from kmlic.data.find_images import find_images
+from kmlic.data.find_images import place_rows
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.data.split_name import split_name
@@ -43,28 +43,23 @@ def read_cvat(path: str | Path, reading: ReadingOptions) -> Listing:
             f"{path} must be CVAT's XML for images; it is an export for video, whose "
             "tracks name no image files. Export the task as CVAT for images 1.1."
         )
-    found = find_images(
-        [image.get("name", "") for image in images], root, suffix=reading.suffix
-    )
     rows = []
-    for index, image in enumerate(images):
+    for number, image in enumerate(images, start=1):
         labels = dict.fromkeys(shape.get("label", "").strip() for shape in image)
-        problem = found.problems.get(index, "")
-        if "" in labels:
-            problem = "a tag and a shape must have a label"
         rows.append(
             ImageRow(
-                index + 1,
-                found.paths[index],
+                number,
+                image.get("name", ""),
                 tuple(labels),
                 split=split_name(image.get("subset", "")) or "",
-                problem=problem,
+                problem="a tag and a shape must have a label" * ("" in labels),
             )
         )
+    rows, findings = place_rows(rows, root, suffix=reading.suffix)
     return Listing(
         rows,
         path,
         root,
-        findings=found.findings,
+        findings=findings,
         summary="CVAT for images: the labels of tags and shapes",
     )

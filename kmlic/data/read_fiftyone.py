@@ -4,17 +4,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from kmlic.data.find_images import find_images
+from kmlic.data.find_images import place_rows
 from kmlic.data.finding import Finding
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.read_json import read_json
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.data.split_name import left_out_splits, split_name
+from kmlic.data.split_name import infer_splits, split_name
 from kmlic.data.storage import is_file, join, parent
 
 _FIELDS = ("ground_truth", "classifications", "labels")
 _NAMES = ("samples.json", "labels.json")
-_SHOWN = 1000
 
 
 def read_fiftyone(path: str | Path, reading: ReadingOptions) -> Listing:
@@ -33,52 +32,32 @@ def read_fiftyone(path: str | Path, reading: ReadingOptions) -> Listing:
     """
     content = read_json(path)
     root = parent(path) if reading.root is None else reading.root
-    names: list[str] = []
-    labels: list[list[str] | None] = []
-    splits: list[str] = []
+    rows, splits, without = [], [], []
     for number, (name, value, tags) in enumerate(_samples(path, content), start=1):
         field = reading.labels_column
         if isinstance(value, dict) and "filepath" in value:
             value = value.get(field) if field else _first_labels(value)
         try:
-            labels.append(_labels(value, content))
+            labels = _labels(value, content)
         except (IndexError, TypeError, KeyError) as error:
             raise ValueError(
                 f"{path} row {number}: labels must be classifications; got {error}."
             ) from error
-        names.append(name)
-        splits.append(next(filter(None, map(split_name, tags)), ""))
-    found = find_images(names, root, suffix=reading.suffix)
-    without = [[name] for name, own in zip(names, labels, strict=True) if own is None]
-    rows = [
-        ImageRow(
-            index + 1,
-            found.paths[index],
-            tuple(dict.fromkeys(own)),
-            split=splits[index] if all(splits) else "",
-            problem=found.problems.get(index, ""),
-        )
-        for index, own in enumerate(labels)
-        if own is not None
-    ]
+        if labels is None:
+            without.append(name)
+        else:
+            rows.append(ImageRow(number, name, tuple(dict.fromkeys(labels))))
+            splits.append(next(filter(None, map(split_name, tags)), ""))
     unlabelled = Finding(
-        "warning",
-        "Samples without labels",
-        len(without),
-        "They are left out.",
-        ("image",),
-        without[:_SHOWN],
+        "warning", "Samples without labels", "They are left out.", ("image",), without
     )
+    rows, not_found = place_rows(rows, root, suffix=reading.suffix)
+    rows, unused = infer_splits(rows, splits)
     return Listing(
         rows,
         path,
         root,
-        findings=[
-            unlabelled,
-            left_out_splits(splits),
-            *_other_file(path),
-            *found.findings,
-        ],
+        findings=[unlabelled, unused, *_other_file(path), *not_found],
         summary="FiftyOne: the classifications of each sample",
     )
 
@@ -90,8 +69,8 @@ def _other_file(path: str | Path) -> Iterator[Finding]:
         yield Finding(
             "note",
             f"A file {other} that is not read",
-            int(is_file(join(parent(path), other))),
             f"{own} beside it is. Give the path of {other} to read that.",
+            count=int(is_file(join(parent(path), other))),
         )
 
 

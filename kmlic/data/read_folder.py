@@ -12,7 +12,7 @@ from kmlic.data.finding import Finding
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.read_class_names import read_class_names
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.data.split_name import folder_split, left_out_splits
+from kmlic.data.split_name import folder_split, infer_splits
 from kmlic.data.storage import Files, files_below, is_folder, join, read_file
 
 _MAX_TAGS_BYTES = 1_000_000
@@ -28,14 +28,25 @@ _BOXES = "Text files that hold boxes"
 # Underscores within words; emoticons such as ^_^ and x_x keep theirs.
 _SPACE = re.compile(r"(?<=[\w)])_(?=[\w(])")
 _SHORTEST_WORDS = 4
-_SHOWN = 1000
+# What Danbooru writes before a tag to say what kind of tag it is.
+_CATEGORY = re.compile("^(general|artist|character|copyright|meta):(?=.)")
 
 
 def read_folder(path: str | Path, reading: ReadingOptions) -> Listing:
     """Reads images in folders named after their labels, or beside files of tags.
 
+    With the layout "folders", an image is in a folder named after its label, or after
+    several that the separator joins, as in black_jeans. Copies of a file in several
+    folders are one image with all these labels. With "tags", each image has a text file
+    of the same name beside it, with labels on lines or between separators; it is empty
+    for an image without labels. Backslashes before other characters and Danbooru's
+    categories, as in artist:name, are removed, and underscores within names become
+    spaces. Lines of YOLO's boxes stand for the names in
+    classes.txt or data.yaml, and may be in a folder labels instead. Folders named after
+    splits may be above or below those of labels; hidden files are left out.
+
     Args:
-        path: the folder, see `from_folder`.
+        path: the folder, with images at any depth.
         reading: its layout is "folders" unless it is "tags".
 
     Raises:
@@ -77,7 +88,7 @@ def read_folder(path: str | Path, reading: ReadingOptions) -> Listing:
         path,
         findings=[
             *findings,
-            left_out_splits(list(by_folder.values())),
+            infer_splits(rows, [by_folder[row.path] for row in rows])[1],
             *_left_out(files),
         ],
         summary=summary,
@@ -170,10 +181,9 @@ def _join_copies(
     note = Finding(
         "note",
         "Images in the folders of several labels",
-        len(joined),
         "Files with the same content are one image with all these labels.",
         ("image", "copies"),
-        shown[:_SHOWN],
+        shown,
     )
     return [row for i, row in enumerate(rows) if i not in dropped], [note]
 
@@ -207,8 +217,8 @@ def _read_tags(
             Finding(
                 "note",
                 _BOXES,
-                sum(map(bool, texts.values())),
                 "A label is present where a box has its class.",
+                count=sum(map(bool, texts.values())),
             )
         )
         # YOLO writes no file for an image without objects.
@@ -227,10 +237,9 @@ def _read_tags(
             Finding(
                 "note",
                 "Images without a file of boxes",
-                len(empty),
                 "None of the labels is present, as in YOLO.",
                 ("image",),
-                [[image] for image in empty[:_SHOWN]],
+                empty,
             )
         )
     elif separator is None:
@@ -271,13 +280,13 @@ def _tags(lines: Sequence[str], separator: str) -> list[str]:
 
 
 def _tag(text: str) -> str:
-    r"""Returns a tag without escapes, with spaces for underscores.
+    r"""Returns a tag without escapes and category, with spaces for underscores.
 
     Example:
-        >>> _tag(r"miku_\(vocaloid\)"), _tag("^_^")
+        >>> _tag(r"character:miku_\(vocaloid\)"), _tag("^_^")
         ('miku (vocaloid)', '^_^')
     """
-    text = re.sub(r"\\(.)", r"\1", text.strip())
+    text = _CATEGORY.sub("", re.sub(r"\\(.)", r"\1", text.strip()))
     return text if len(text) < _SHORTEST_WORDS else _SPACE.sub(" ", text)
 
 
@@ -298,23 +307,22 @@ def _left_out(files: Files) -> list[Finding]:
         Finding(
             "warning",
             "Images of kinds that are not read",
-            sum(others.values()),
             text,
             ("kind", "files"),
             [[kind, str(count)] for kind, count in others.items()],
+            count=sum(others.values()),
         ),
         Finding(
             "warning",
             "Links that lead nowhere",
-            len(files.broken),
             "What they should hold is left out.",
             ("link",),
-            [[name] for name in files.broken[:_SHOWN]],
+            files.broken,
         ),
         Finding(
             "note",
             "Hidden files that are left out",
-            files.hidden,
             "Their names, or those of folders above them, begin with a dot.",
+            count=files.hidden,
         ),
     ]

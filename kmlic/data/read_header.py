@@ -148,47 +148,11 @@ def first_gif_frame(content: tf.Tensor) -> Frame:
     The decoder would unpack every frame, each of any size, before it returns the first.
     """
     data = tf.io.decode_raw(content, tf.uint8)
-    size = tf.size(data)
     screen_end = 13 + 3 * _gif_colours(data[10])
-
-    def step(
-        position: tf.Tensor, frame: tf.Tensor, control: tf.Tensor, in_blocks: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-        byte = data[position]
-        is_frame = ~in_blocks & (byte == 0x2C)
-        is_extension = ~in_blocks & (byte == 0x21)
-        known = tf.debugging.Assert(
-            in_blocks | is_frame | is_extension, ["it is no complete GIF"]
-        )
-        with tf.control_dependencies([known]):
-            frame = tf.where(is_frame, position, frame)
-        is_control = is_extension & (data[tf.where(in_blocks, 0, position + 1)] == 0xF9)
-        control = tf.where(is_control, position, control)
-        flags = data[tf.where(is_frame, position + 9, 0)]
-        # Blocks start with their length, and mostly all have the same; an extension
-        # starts with two bytes, a frame with its description, colours and code size.
-        block = tf.cast(byte, tf.int32) + 1
-        starts = position + block * tf.range(_RUN)
-        alike = (starts < size) & (tf.gather(data, starts % size) == byte) & (byte > 0)
-        run = tf.reduce_sum(tf.math.cumprod(tf.cast(alike, tf.int32)))
-        length = tf.where(in_blocks, block * tf.maximum(run, 1), 2)
-        length = tf.where(is_frame, 11 + 3 * _gif_colours(flags), length)
-        return position + length, frame, control, ~in_blocks | (byte > 0)
-
-    end, frame, control, in_blocks = tf.while_loop(
-        lambda position, frame, control, in_blocks: in_blocks | (frame < 0),
-        step,
-        (screen_end, tf.constant(-1), tf.constant(-1), tf.constant(False)),
-        maximum_iterations=_MOST_STEPS,
+    end, frame, control = _walk_gif(data, screen_end)
+    left, top, width, height = (
+        number_at(content, frame + 1 + 2 * side, 2) for side in range(4)
     )
-    complete = tf.debugging.Assert(
-        ~in_blocks & (frame >= 0),
-        ["it has too many blocks before the end of its first frame"],
-    )
-    with tf.control_dependencies([complete]):
-        left, top, width, height = (
-            number_at(content, frame + 1 + 2 * side, 2) for side in range(4)
-        )
     own_colours = data[frame + 9] >= 128
     colours = tf.where(own_colours, frame + 10, 13)
     count = tf.where(own_colours, _gif_colours(data[frame + 9]), _gif_colours(data[10]))
@@ -396,6 +360,50 @@ def _read_webp(content: tf.Tensor) -> tuple[tf.Tensor, ...]:
         ],
         default=lambda: (zero, zero, one),
     )
+
+
+def _walk_gif(
+    data: tf.Tensor, start: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Finds the end and the start of the first frame, and its control block or -1."""
+    size = tf.size(data)
+
+    def step(
+        position: tf.Tensor, frame: tf.Tensor, control: tf.Tensor, in_blocks: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        byte = data[position]
+        is_frame = ~in_blocks & (byte == 0x2C)
+        is_extension = ~in_blocks & (byte == 0x21)
+        known = tf.debugging.Assert(
+            in_blocks | is_frame | is_extension, ["it is no complete GIF"]
+        )
+        with tf.control_dependencies([known]):
+            frame = tf.where(is_frame, position, frame)
+        is_control = is_extension & (data[tf.where(in_blocks, 0, position + 1)] == 0xF9)
+        control = tf.where(is_control, position, control)
+        flags = data[tf.where(is_frame, position + 9, 0)]
+        # Blocks start with their length, and mostly all have the same; an extension
+        # starts with two bytes, a frame with its description, colours and code size.
+        block = tf.cast(byte, tf.int32) + 1
+        starts = position + block * tf.range(_RUN)
+        alike = (starts < size) & (tf.gather(data, starts % size) == byte) & (byte > 0)
+        run = tf.reduce_sum(tf.math.cumprod(tf.cast(alike, tf.int32)))
+        length = tf.where(in_blocks, block * tf.maximum(run, 1), 2)
+        length = tf.where(is_frame, 11 + 3 * _gif_colours(flags), length)
+        return position + length, frame, control, ~in_blocks | (byte > 0)
+
+    end, frame, control, in_blocks = tf.while_loop(
+        lambda position, frame, control, in_blocks: in_blocks | (frame < 0),
+        step,
+        (start, tf.constant(-1), tf.constant(-1), tf.constant(False)),
+        maximum_iterations=_MOST_STEPS,
+    )
+    complete = tf.debugging.Assert(
+        ~in_blocks & (frame >= 0),
+        ["it has too many blocks before the end of its first frame"],
+    )
+    with tf.control_dependencies([complete]):
+        return tf.identity(end), tf.identity(frame), tf.identity(control)
 
 
 def _walk_webp(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

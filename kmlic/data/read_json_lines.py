@@ -10,7 +10,7 @@ from kmlic.data.read_coco import refuse_results
 from kmlic.data.read_json import read_json
 from kmlic.data.read_table import read_table
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.data.storage import find_undecodable, is_file, open_text, parent
+from kmlic.data.storage import decoding_errors, is_file, open_text, parent
 
 
 def read_json_lines(path: str | Path, reading: ReadingOptions) -> Listing:
@@ -29,13 +29,8 @@ def read_json_lines(path: str | Path, reading: ReadingOptions) -> Listing:
     if not is_file(path):
         raise ValueError(f"{path} must be a JSON lines file; there is no such file.")
     root = parent(path) if reading.root is None else reading.root
-    try:
+    with decoding_errors(path):
         return read_table(path, root, _as_rows(path), reading)
-    except UnicodeDecodeError as error:
-        row, position = find_undecodable(path)
-        raise ValueError(
-            f"{path} must be UTF-8 text; byte {position} in row {row} is not."
-        ) from error
 
 
 def _read_objects(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -17,7 +17,6 @@ from kmlic.data.storage import is_file, join, parent
 _UPLOADED = re.compile(r"[0-9a-f]{8}-")
 # Keys of JSON-MIN that are no results.
 _PLAIN = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")
-_SHOWN = 1000
 
 Entry = Mapping[str, Any]
 
@@ -67,18 +66,16 @@ def read_label_studio(path: str | Path, reading: ReadingOptions) -> Listing:
         Finding(
             "warning",
             "Tasks without an annotation",
-            len(without),
             "They are left out.",
             ("row", "image"),
-            without[:_SHOWN],
+            without,
         ),
         Finding(
             "warning",
             "Images whose annotations differ",
-            len(several),
             "They have the labels of all their annotations.",
             ("image",),
-            [[image] for image in sorted(several)[:_SHOWN]],
+            sorted(several),
         ),
     ]
     return Listing(

@@ -10,7 +10,7 @@ from kmlic.data.finding import Finding
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.data.split_name import split_name
-from kmlic.data.table_cells import ABSENT, MARKS, PRESENT, cell_text
+from kmlic.data.table_cells import ABSENT, MARKS, PRESENT, Box, cell_text, read_box
 from kmlic.data.table_columns import (
     Cells,
     TableColumns,
@@ -78,6 +78,7 @@ def read_table(
             or given.problems.get(i)
             or found.problems.get(i, ""),
             absent=given.absent[i] if given.absent else (),
+            part=images.parts.get(i),
         )
         for i in range(len(images.names))
         if i not in repeated
@@ -119,6 +120,7 @@ class _Images:
         self.splits: dict[int, str] = {}
         self.captions: dict[int, str] = {}
         self.groups: dict[int, str] = {}
+        self.parts: dict[int, Box] = {}
         self.problems: dict[int, str] = {}
         self._too_long: list[list[str]] = []
         self._splits_given = 0
@@ -143,6 +145,9 @@ class _Images:
             if len(cells) != len(columns.header) and columns.header:
                 cells = self._fitting(line, cells)
             self._add_split(index, line, cells)
+            corners = [cells[column] for column in columns.corners]
+            if any(map(cell_text, corners)):
+                self._set_part(index, read_box(corners))
             for column, texts in (
                 (columns.caption, self.captions),
                 (columns.group, self.groups),
@@ -169,6 +174,8 @@ class _Images:
             self._lines.pop(other, None)
             try:
                 self._set_split(index, self.splits.get(other, ""))
+                if other in self.parts:
+                    self._set_part(index, self.parts[other])
             except ValueError as error:
                 self.problems.setdefault(index, str(error))
         given.join(members)
@@ -184,31 +191,29 @@ class _Images:
             Finding(
                 "note",
                 "Images in several rows",
-                count,
                 "An image has the labels of all its rows.",
                 ("image", "rows"),
                 [
                     [self.names[index], ", ".join(map(str, lines))]
                     for index, lines in self._lines.items()
                 ],
+                count=count,
             ),
             Finding(
                 "error",
                 "Rows with more cells than the header",
-                len(too_long),
                 "Their labels would be lost. Put quotes around a cell with a comma, or "
                 "another separator between labels, such as '|'.",
                 ("row", "image"),
-                too_long[:_SHOWN],
+                too_long,
             ),
             Finding(
                 "error",
                 "Splits that are not train, validation or test",
-                len(strange),
                 "Most rows have such a word, and would not be used. Write train, "
                 "validation or test, or rename the column.",
                 ("row", "split"),
-                strange[:_SHOWN],
+                strange,
             ),
         ]
         return [finding for finding in found if finding.count]
@@ -244,6 +249,12 @@ class _Images:
                 )
             split = "validation" if mark == PRESENT else "train"
         self._set_split(index, split)
+
+    def _set_part(self, index: int, part: Box) -> None:
+        if self.parts.setdefault(index, part) != part:
+            raise ValueError(
+                f"an image must have one box; got {self.parts[index]} and {part}"
+            )
 
     def _set_split(self, index: int, split: str | None) -> None:
         if split and self.splits.setdefault(index, split) != split:

@@ -8,7 +8,7 @@ from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.read_csv import read_csv
 from kmlic.data.read_json_lines import read_json_lines
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.data.split_name import folder_split, left_out_splits
+from kmlic.data.split_name import folder_split, infer_splits
 from kmlic.data.storage import files_below, is_folder, join
 
 TABLE_NAMES = ("_classes.csv", "metadata.csv", "metadata.jsonl")
@@ -35,14 +35,13 @@ def read_tables(path: str | Path, reading: ReadingOptions) -> Listing:
         raise ValueError(f"{path} must hold {' or '.join(TABLE_NAMES)}; it does not.")
     splits = list(map(folder_split, tables))
     listings = []
-    for name, split in zip(tables, splits, strict=True):
+    for name in tables:
         read = read_json_lines if name.endswith(".jsonl") else read_csv
         listing = read(join(path, name), reading)
         folder = name.rpartition("/")[0]
         rows = [
             row._replace(
-                path=f"{folder}/{row.path}" if folder and row.path else row.path,
-                split=row.split or (split if all(splits) else ""),
+                path=f"{folder}/{row.path}" if folder and row.path else row.path
             )
             for row in listing.rows
         ]
@@ -56,13 +55,7 @@ def read_tables(path: str | Path, reading: ReadingOptions) -> Listing:
     names = list(
         dict.fromkeys(name for each in listings for name in each.label_names or ())
     )
-    by_folder = [
-        split
-        for split, listing in zip(splits, listings, strict=True)
-        for row in listing.rows
-        if not row.split
-    ]
-    findings = [left_out_splits(by_folder)]
+    findings: list[Finding] = []
     all_rows: list[ImageRow] = []
     for table, listing in zip(tables, listings, strict=True):
         own = set(listing.label_names or names)
@@ -74,18 +67,23 @@ def read_tables(path: str | Path, reading: ReadingOptions) -> Listing:
                 Finding(
                     "warning",
                     "Labels that a table has no column for",
-                    len(lacking),
                     f"They are unknown for the images of {table}.",
                     ("label",),
-                    [[name] for name in lacking],
+                    lacking,
                 )
             )
+    by_folder = [
+        split
+        for split, listing in zip(splits, listings, strict=True)
+        for _ in listing.rows
+    ]
+    all_rows, unused = infer_splits(all_rows, by_folder)
     return Listing(
         all_rows,
         path,
         path,
         names or None,
-        findings=findings,
+        findings=[unused, *findings],
         unlisted=listings[0].unlisted,
         summary=f"{', '.join(tables)}: {listings[0].summary}",
     )

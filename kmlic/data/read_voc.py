@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from kmlic.data.find_images import find_images, has_image_suffix
+from kmlic.data.find_images import has_image_suffix, place_rows
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.read_resized import read_bytes
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.data.split_name import folder_split, left_out_splits, split_name
+from kmlic.data.split_name import folder_split, infer_splits, split_name
 from kmlic.data.storage import files_below, is_folder, join, parent, read_file
 
 _MAX_XML_BYTES = 10_000_000
@@ -22,7 +22,21 @@ _MAX_SET_BYTES = 100_000_000
 
 
 def read_voc(path: str | Path, reading: ReadingOptions) -> Listing:
-    """Reads the images of a folder with their labels, see `from_voc`."""
+    """Reads a folder with XML files of objects for its images, as in Pascal VOC.
+
+    They are in the folder Annotations, or else anywhere; the images are in JPEGImages,
+    images or beside them, and the filename in a file may lack its suffix. A label is
+    present where any object of an image has it. The splits are those of train.txt,
+    val.txt, test.txt and trainval.txt in ImageSets/Main, or else of folders named after
+    splits. The folder above, such as VOCdevkit, may be given where it holds one year.
+
+    Args:
+        path: the folder.
+        reading: see `ReadingOptions`.
+
+    Raises:
+        ValueError: naming the folder and the rule, such as no annotations.
+    """
     if not is_folder(path):
         raise ValueError(f"{path} must be a folder; there is no such folder.")
     files = files_below(path).names
@@ -53,20 +67,13 @@ def read_voc(path: str | Path, reading: ReadingOptions) -> Listing:
             f"{path} must hold XML files, in the folder Annotations or beside its "
             "images; it holds none."
         )
-    found = find_images([row.path for row in rows], path, suffix=reading.suffix)
+    rows, findings = place_rows(rows, path, suffix=reading.suffix)
     by_name = _read_sets(path, files)
     read = inside or annotations
     splits = [
         by_name.get(_stem(name), "") if by_name else folder_split(name) for name in read
     ]
-    rows = [
-        row._replace(
-            path=found.paths[index],
-            problem=row.problem or found.problems.get(index, ""),
-            split=splits[index] if all(splits) else "",
-        )
-        for index, row in enumerate(rows)
-    ]
+    rows, unused = infer_splits(rows, splits)
     where = "in the folder Annotations" if inside else "beside the images"
     if by_name and all(splits):
         where += f", splits of {_SETS.rstrip('/')}"
@@ -74,7 +81,7 @@ def read_voc(path: str | Path, reading: ReadingOptions) -> Listing:
         rows,
         path,
         path,
-        findings=[*found.findings, left_out_splits(splits)],
+        findings=[*findings, unused],
         summary=f"Pascal VOC: {len(rows)} XML files {where}",
     )
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from kmlic.data.finding import Finding
+from kmlic.data.image_row import ImageRow
 
 _WORDS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -40,18 +41,37 @@ def _split_of(folder: str) -> str:
     return split_name(_YEAR.sub("", folder)) or ""
 
 
-def left_out_splits(splits: Sequence[str]) -> Finding:
-    """Returns a warning that only some images have a split, so that none is used.
+def infer_splits(
+    rows: Sequence[ImageRow], splits: Sequence[str]
+) -> tuple[list[ImageRow], Finding]:
+    """Gives rows the splits that names of files or folders mean, if all have one.
+
+    A split that a row names itself is kept.
+
+    Args:
+        rows: one per image.
+        splits: of the rows, by these names; "" for none.
+
+    Returns:
+        The rows, and a warning if some splits are not used.
 
     Example:
-        >>> left_out_splits(["train", "", "test"]).count
+        >>> rows = [ImageRow(1, "a.jpg"), ImageRow(2, "b.jpg", split="test")]
+        >>> [row.split for row in infer_splits(rows, ["train", ""])[0]]
+        ['train', 'test']
+        >>> infer_splits(rows[:1] * 3, ["train", "", "test"])[1].count
         2
     """
-    given = sum(map(bool, splits))
-    return Finding(
+    pairs = list(zip(rows, splits, strict=True))
+    complete = all(row.split or split for row, split in pairs)
+    if complete:
+        rows = [row._replace(split=row.split or split) for row, split in pairs]
+    unused = 0 if complete else sum(bool(split) for split in splits)
+    warning = Finding(
         "warning",
         "Splits that are not used",
-        0 if given == len(splits) else given,
-        f"The files give {given:,} of {len(splits):,} images a split, and the others "
+        f"The files give {unused:,} of {len(rows):,} images a split, and the others "
         "none, so new splits are made. Give all images a split to keep these.",
+        count=unused,
     )
+    return list(rows), warning

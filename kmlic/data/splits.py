@@ -10,8 +10,8 @@ from scipy.sparse.csgraph import connected_components
 
 from kmlic.check_choice import check_choice
 from kmlic.data.multi_label_data import SPLITS
+from kmlic.data.read_text_rows import read_columns
 from kmlic.data.split_name import split_name
-from kmlic.data.storage import read_columns
 from kmlic.data.stratify import stratify
 from kmlic.escape_text import unguard_cell
 
@@ -55,12 +55,8 @@ def split_images(
         >>> [targets[split == i].sum(axis=0).tolist() for i in range(3)]
         [[5, 5], [2, 2], [3, 3]]
     """
+    check_fractions(fractions)
     shares = np.asarray(fractions, np.float64)
-    if len(shares) != 3 or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-6:
-        raise ValueError(
-            "`fractions` must be three numbers, 0 or more, that sum to 1 (training, "
-            f"validation, test); got fractions={tuple(fractions)}."
-        )
     if num_folds is not None:
         return _split_around_fold(targets, shares, groups, method, num_folds, seed)
     wanted = np.flatnonzero(shares)
@@ -76,12 +72,25 @@ def split_images(
     return split
 
 
+def check_fractions(fractions: Sequence[float]) -> None:
+    """Raises an error unless fractions are those of a training, validation and test.
+
+    Example:
+        >>> check_fractions((0.7, 0.1, 0.2))
+    """
+    shares = np.asarray(fractions, np.float64)
+    if len(shares) != 3 or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-6:
+        raise ValueError(
+            "`fractions` must be three numbers, 0 or more, that sum to 1 (training, "
+            f"validation, test); got fractions={tuple(fractions)}."
+        )
+
+
 def fold_images(
     targets: np.ndarray | csr_array,
     num_folds: int = 5,
     *,
     groups: Sequence[Sequence[Hashable]] = (),
-    method: Literal["stratified", "random"] = "stratified",
     seed: int = 0,
 ) -> np.ndarray:
     """Splits images into folds for cross-validation, as `split_images` does.
@@ -90,7 +99,6 @@ def fold_images(
         targets: as `split_images` takes them.
         num_folds: at least 2.
         groups: as `split_images` takes them.
-        method: "stratified" or "random".
         seed: the same one gives the same folds.
 
     Returns:
@@ -110,7 +118,7 @@ def fold_images(
             f"`num_folds` must be from 2 to 127; got num_folds={num_folds}."
         )
     fractions = (1 / num_folds,) * num_folds
-    folds, num_groups = _deal(targets, fractions, groups, method, seed)
+    folds, num_groups = _deal(targets, fractions, groups, "stratified", seed)
     if not np.bincount(folds, minlength=num_folds).all():
         raise ValueError(
             "`num_folds` must leave at least one image in each fold; got "

@@ -1,11 +1,11 @@
 """Files on a disk, or in a store such as gs:// or s3://, as TensorFlow reads them."""
 
 import codecs
-import csv
+import contextlib
 import io
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO
 
@@ -211,53 +211,25 @@ def open_text(path: str | Path) -> TextIO:
     return io.TextIOWrapper(file, encoding=encoding, newline="")
 
 
-def read_columns(
-    path: str | Path, columns: Sequence[str]
-) -> Iterator[tuple[int, dict[str, str]]]:
-    """Reads a CSV of this machine, and yields the line and the cells of each row.
-
-    Cells are separated by what the first line has most of: commas, semicolons or tabs.
-
-    Args:
-        path: the file.
-        columns: those that it must have; a cell that a row lacks is empty.
+@contextlib.contextmanager
+def decoding_errors(path: str | Path) -> Iterator[None]:
+    """Says which line of a file is not UTF-8 where reading it fails for that.
 
     Raises:
-        ValueError: naming the file and the line that breaks a rule.
+        ValueError: naming the file, the line and the byte.
     """
-    with open_text(path) as file:
-        try:
-            first = file.readline()
-        except UnicodeDecodeError:
-            first = ""  # said below, with its line
-    delimiter = max(",;\t", key=first.count)
-    with open_text(path) as file:
-        reader = csv.DictReader(file, restval="", delimiter=delimiter)
-        try:
-            if not set(columns) <= set(reader.fieldnames or ()):
-                raise ValueError(
-                    f"{path} line 1: must have the columns {', '.join(columns)}; got "
-                    f"{reader.fieldnames}."
-                )
-            for row in reader:
-                yield reader.line_num, row
-        except csv.Error as error:
-            raise ValueError(
-                f"{path} line {reader.reader.line_num}: must be CSV; got {error}."
-            ) from error
-        except UnicodeDecodeError as error:
-            line, position = find_undecodable(path)
-            raise ValueError(
-                f"{path} line {line}: must be UTF-8; byte {position} is not."
-            ) from error
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        row, position = _find_undecodable(path)
+        raise ValueError(
+            f"{path} must be UTF-8 text; byte {position} in row {row} is not. Save it "
+            "as UTF-8."
+        ) from error
 
 
-def find_undecodable(path: str | Path) -> tuple[int, int]:
-    """Returns the line and the position of the first byte that is not UTF-8.
-
-    Args:
-        path: a file that is not UTF-8.
-    """
+def _find_undecodable(path: str | Path) -> tuple[int, int]:
+    """Returns the line and the position of the first byte that is not UTF-8."""
     position = 0
     with _open_bytes(path) as file:
         for number, line in enumerate(file, start=1):

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 PRESENT, ABSENT, BLANK, UNSURE = 1, 0, 2, -1
@@ -12,6 +13,32 @@ MARKS = {
     **dict.fromkeys(("", "nan", "NaN", "NA", "None", "null"), BLANK),
     **dict.fromkeys(("-1", "-1.0"), UNSURE),
 }
+
+
+# Of the box that `kmlic train` cuts out of each image, never labels.
+CORNERS = ("x1", "y1", "x2", "y2")
+
+Box = tuple[int, int, int, int]
+
+
+def read_box(corners: Sequence[Any]) -> Box:
+    """Returns the box of an image from the cells of the columns x1, y1, x2 and y2.
+
+    Raises:
+        ValueError: if they are not whole pixels, in this order.
+
+    Example:
+        >>> read_box(["5", "10", 25.0, "50"])
+        (5, 10, 25, 50)
+    """
+    texts = [cell_text(cell).removesuffix(".0") for cell in corners]
+    if all(map(str.isdecimal, texts)):
+        left, top, right, bottom = map(int, texts)
+        if left < right and top < bottom:
+            return left, top, right, bottom
+    raise ValueError(
+        f"a box must be integer pixels with x1 < x2 and y1 < y2; got {', '.join(texts)}"
+    )
 
 
 def cell_text(cell: Any) -> str:

@@ -10,7 +10,7 @@ from kmlic.data.find_images import has_image_suffix
 from kmlic.data.finding import Finding
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.data.split_name import split_name
-from kmlic.data.table_cells import BLANK, MARKS, cell_text, column_key
+from kmlic.data.table_cells import BLANK, CORNERS, MARKS, cell_text, column_key
 
 # Names of columns, the most telling first, in lower case with underscores.
 _PATH = (
@@ -26,8 +26,6 @@ SEVERAL = (
 _ONE = ("labelname", "label_name", "choice", "label", "tag", "category", "class")
 _SPLIT = ("split", "subset", "ml_use")
 _VERIFIED, _CONFIDENCE = "labelname", "confidence"  # of Open Images
-# What `kmlic train` cuts out of each image; never labels.
-_CORNERS = ("x1", "y1", "x2", "y2")
 _INDEX = re.compile(r"|unnamed:.*|__index_level_\d+__|level_0|index")
 
 Cells = Sequence[Any]  # texts, numbers, None, or lists of texts
@@ -46,6 +44,7 @@ class TableColumns(NamedTuple):
         caption: text of the image.
         group: images of one group stay in one split.
         confidence: whether a label is present, in Open Images.
+        corners: of the box to cut out of an image; none unless all four are there.
         summary: how the table is read.
         findings: about the columns.
     """
@@ -59,6 +58,7 @@ class TableColumns(NamedTuple):
     caption: int | None = None
     group: int | None = None
     confidence: int | None = None
+    corners: tuple[int, ...] = ()
     summary: str = ""
     findings: tuple[Finding, ...] = ()
 
@@ -106,56 +106,42 @@ def choose_columns(
             f"{source} row 1: a column must be named once; got {shorten_header(named)}."
         )
     keys = [column_key(name) for name in header]
-
-    def first(wanted: Iterable[str]) -> int | None:
-        return next((keys.index(name) for name in wanted if name in keys), None)
-
     path, labels, group = (
         _asked_for(source, header, option, getattr(reading, option))
         for option in ("path_column", "labels_column", "group_column")
     )
-    for choice in (first(_PATH), _path_by_cells(header, looked_at), first((_ID,))):
-        path = choice if path is None else path
     if path is None:
-        raise ValueError(
-            f"{source} row 1: a column must name the images, such as path, filename or "
-            f"image; the columns are {shorten_header(named)}. Name it with "
-            "--path_column."
-        )
+        path = _choose_path(source, header, looked_at)
+    ignored = {i for i, key in enumerate(keys) if key in CORNERS}
     index = {i for i, key in enumerate(keys) if _INDEX.fullmatch(key)} - {path}
     names_of_images = {i for i, key in enumerate(keys) if key in (*_PATH, _ID)}
-    split, caption = first(_SPLIT), first(("caption",))
-    is_valid = first(("is_valid",)) if split is None else None
+    split, caption = _first(keys, _SPLIT), _first(keys, ("caption",))
+    is_valid = _first(keys, ("is_valid",)) if split is None else None
     reserved = {path, split, caption, is_valid, group, *index, *names_of_images}
-    reserved |= {i for i, key in enumerate(keys) if key in _CORNERS}
-    others = [i for i in range(len(keys)) if i not in reserved]
+    others = [i for i in range(len(keys)) if i not in reserved | ignored]
     marks = [i for i in others if _holds_marks(looked_at, i)]
     findings = []
     if labels is None:
-        labels = first((*SEVERAL, *_ONE))
+        labels = _first(keys, (*SEVERAL, *_ONE))
         if labels in reserved or (labels in marks and len(marks) > 1):
             labels = None
-    if group is None and (group := first(("group",))) is not None:
+    if group is None and (group := _first(keys, ("group",))) is not None:
         if labels is None and group in marks and len(marks) > 1:
             findings.append(_group_as_label(header[group]))
             group = None
         else:
             others = [i for i in others if i != group]
-    verified = labels is not None and keys[labels] == _VERIFIED
-    confidence = first((_CONFIDENCE,)) if verified else None
-    used = {path, labels, split, is_valid, caption, group, confidence}
-    if labels is None:
-        used |= set(others)
-    elif labels == path:
+    if labels == path:
         raise ValueError(
             f"{source} row 1: images and labels must be in two columns; got "
             f"{header[path]!r} for both."
         )
-    left_out = [
-        i for i, key in enumerate(keys) if i not in used and key not in _CORNERS
-    ]
-    if left_out:
-        findings.append(columns_left_out([header[i] for i in left_out]))
+    verified = labels is not None and keys[labels] == _VERIFIED
+    confidence = _first(keys, (_CONFIDENCE,)) if verified else None
+    used = {path, labels, split, is_valid, caption, group, confidence, *ignored}
+    used |= set(others) if labels is None else set()
+    if left_out := [name for i, name in enumerate(header) if i not in used]:
+        findings.append(columns_left_out(left_out))
     return TableColumns(
         header,
         path,
@@ -166,8 +152,28 @@ def choose_columns(
         caption,
         group,
         confidence,
+        tuple(map(keys.index, CORNERS)) if set(CORNERS) <= set(keys) else (),
         f"a table: images in the column {header[path]}, ",
         tuple(findings),
+    )
+
+
+def _first(keys: Sequence[str], wanted: Iterable[str]) -> int | None:
+    return next((keys.index(name) for name in wanted if name in keys), None)
+
+
+def _choose_path(
+    source: str | Path, header: Sequence[str], looked_at: Sequence[tuple[int, Cells]]
+) -> int:
+    """Returns the column of images: by its name, by its cells, or the one named id."""
+    keys = [column_key(name) for name in header]
+    by_cells = _path_by_cells(header, looked_at)
+    for path in (_first(keys, _PATH), by_cells, _first(keys, (_ID,))):
+        if path is not None:
+            return path
+    raise ValueError(
+        f"{source} row 1: a column must name the images, such as path, filename or "
+        f"image; the columns are {shorten_header(header)}. Name it with --path_column."
     )
 
 
@@ -197,9 +203,9 @@ def _group_as_label(name: str) -> Finding:
     return Finding(
         "warning",
         "A column named group that is read as a label",
-        1,
         "It holds 0 and 1 only, as the labels do. With --group_column "
         f"{name} its images stay in one split.",
+        count=1,
     )
 
 
@@ -209,11 +215,10 @@ def columns_left_out(names: Sequence[str]) -> Finding:
     return Finding(
         "note",
         "Columns that are not used",
-        len(names),
         f"{shown}{', ...' * (len(names) > 10)}. --path_column, --labels_column and "
         "--group_column choose columns.",
         ("column",),
-        [[name] for name in names],
+        names,
     )
 
 

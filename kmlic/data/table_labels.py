@@ -34,7 +34,6 @@ from kmlic.data.table_columns import (
 _NO_FINDING = "No Finding"
 # Share of other cells from which a column does not hold marks of a label.
 _OTHER_CELLS = 0.5
-_SHOWN = 1000
 _MAX_LITERAL = 100_000
 _GLUED = re.compile(r"(['\"])\s+(?=['\"])")  # as NumPy prints arrays of texts
 
@@ -149,8 +148,8 @@ class _ListedLabels:
                 Finding(
                     "note",
                     f"Images labelled {_NO_FINDING}",
-                    healthy,
                     "They count as images without labels.",
+                    count=healthy,
                 )
             )
         summary = f"labels in the column {self._name}" if self._name else ""
@@ -171,9 +170,9 @@ class _ListedLabels:
                 Finding(
                     "warning",
                     "Labels separated by spaces",
-                    sum(" " in cell for cell in cells),
                     f"Words of the column {self._name} are taken as labels. If a label "
                     "may have several words, pass another --separator, such as '|'.",
+                    count=sum(" " in cell for cell in cells),
                 )
             ]
         if separator is not None and any(separator in cell for cell in cells):
@@ -185,11 +184,10 @@ class _ListedLabels:
             Finding(
                 "error",
                 "Labels that may be several in one cell",
-                len(strange),
                 "Each would be one label of its own. Pass --separator with what "
                 "separates labels, such as ','; or '|' if these are names of labels.",
                 ("cell",),
-                [[cell] for cell in strange[:_SHOWN]],
+                strange,
             )
         ]
 
@@ -304,8 +302,8 @@ class _VerifiedLabels:
         unsure = Finding(
             "warning",
             "Labels that nobody verified",
-            self._unsure,
             "Their confidence is neither 0 nor 1; they count as unknown.",
+            count=self._unsure,
         )
         return TableLabels(
             present,
@@ -420,10 +418,9 @@ class _MarkedLabels:
         warning = Finding(
             "warning",
             "Columns of yes and no that are not used",
-            len(named),
             "If they are labels, write 1 and 0 instead.",
             ("column",),
-            [[name] for name in named],
+            named,
         )
         return [warning] if named else []
 

@@ -11,8 +11,8 @@ from kmlic.data.finding import Finding
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.label_keys import group_by_key
 from kmlic.data.multi_label_data import Boxes
+from kmlic.data.read_text_rows import read_columns
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.data.storage import read_columns
 
 _HEADER = ("label", "becomes", "images")
 
@@ -51,19 +51,14 @@ def tidy_labels(listing: Listing, reading: ReadingOptions) -> Listing:
             Finding(
                 "warning",
                 "Labels to rename that no image has",
-                len(absent),
                 f"{reading.rename} names them.",
                 ("label",),
-                [[name] for name in sorted(absent)],
+                sorted(absent),
             ),
         ]
         becomes = {name: renamed.get(new, new) for name, new in becomes.items()}
     if reading.merge:
-        counts = _total(present, becomes)
-        merged: dict[str, str] = {}
-        for spellings in group_by_key(filter(None, becomes.values())):
-            best = min(spellings, key=lambda name: (-counts[name], name.swapcase()))
-            merged |= {name: best for name in spellings if name != best}
+        merged = _merge(_total(present, becomes))
         findings.append(_finding("Merged labels", merged, present, becomes))
         becomes = {name: merged.get(new, new) for name, new in becomes.items()}
     counts = _total(present, becomes)
@@ -84,10 +79,9 @@ def tidy_labels(listing: Listing, reading: ReadingOptions) -> Listing:
         Finding(
             "warning",
             "Ignored labels that no image has",
-            len(unused := ignored - set(becomes.values())),
             "",
             ("label",),
-            [[name] for name in sorted(unused)],
+            sorted(ignored - set(becomes.values())),
         ),
         _finding(
             f"Labels on fewer than min_positives={reading.min_positives} images",
@@ -111,6 +105,15 @@ def tidy_labels(listing: Listing, reading: ReadingOptions) -> Listing:
     )
 
 
+def _merge(counts: Mapping[str, int]) -> dict[str, str]:
+    """Returns the most frequent spelling of each name that has several."""
+    merged: dict[str, str] = {}
+    for spellings in group_by_key(filter(None, counts)):
+        best = min(spellings, key=lambda name: (-counts[name], name.swapcase()))
+        merged |= {name: best for name in spellings if name != best}
+    return merged
+
+
 def _clean(name: str) -> str:
     return unicodedata.normalize("NFC", name.strip())
 
@@ -128,7 +131,7 @@ def _not_present(rows: Iterable[ImageRow]) -> set[str]:
 
 def _total(present: Mapping[str, int], becomes: Mapping[str, str]) -> Counter[str]:
     """Counts the images of each new name; those with two spellings count twice."""
-    counts: Counter[str] = Counter()
+    counts = Counter(dict.fromkeys(becomes.values(), 0))
     for name, count in present.items():
         counts[becomes[name]] += count
     return counts
@@ -146,7 +149,7 @@ def _finding(
         for old, new in sorted(changes.items())
         if counts[old] or old in becomes.values()
     ]
-    return Finding("note", title, len(made), "", _HEADER, made)
+    return Finding("note", title, "", _HEADER, made)
 
 
 def _read_renames(path: Path) -> dict[str, str]:

@@ -1,13 +1,5 @@
 """The page to drop images on."""
 
-from typing import TYPE_CHECKING
+import lazy_loader
 
-from kmlic.lazy_package import lazy_package
-
-if TYPE_CHECKING:
-    from kmlic.demo.demo_run import DemoRun
-    from kmlic.demo.serve_demo import build_demo, serve_demo
-
-__all__ = ["DemoRun", "build_demo", "serve_demo"]
-
-lazy_package(__name__)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

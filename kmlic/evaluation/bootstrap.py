@@ -419,20 +419,33 @@ def _members(count: int, groups: Sequence[Hashable] | None) -> np.ndarray | None
                 f"`groups` must have one key per image; got {len(groups)} for {count} "
                 "images."
             )
-        keys: dict[Hashable, int] = {}
-        members = np.array(
-            [
-                keys.setdefault(("alone", row) if key in (None, "") else key, len(keys))
-                for row, key in enumerate(groups)
-            ],
-            int,
-        )
-        count = len(keys)
+        members = number_groups(groups)
+        count = members.max(initial=-1) + 1
     if count < 2:
         raise ValueError(
             f"`targets` must hold at least two images or groups; got {count}."
         )
     return members
+
+
+def number_groups(groups: Sequence[Hashable]) -> np.ndarray:
+    """Returns the number of each image's group, from 0.
+
+    Args:
+        groups: one key per image; None or "" is a group of its own.
+
+    Example:
+        >>> number_groups(["a", "", "a", ""]).tolist()
+        [0, 1, 0, 2]
+    """
+    keys: dict[Hashable, int] = {}
+    return np.array(
+        [
+            keys.setdefault(("alone", row) if key in (None, "") else key, len(keys))
+            for row, key in enumerate(groups)
+        ],
+        int,
+    )
 
 
 def _divide(parts: np.ndarray, totals: np.ndarray) -> np.ndarray:

@@ -1,9 +1,11 @@
 """Tuned thresholds, kept only where they help images they were not tuned on."""
 
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from kmlic.evaluation.bootstrap import number_groups
 from kmlic.evaluation.tune_thresholds import tune_thresholds
 from kmlic.metrics import precision_recall_f1
 
@@ -33,7 +35,11 @@ class ThresholdChoice(NamedTuple):
 
 
 def choose_thresholds(
-    targets: np.ndarray, scores: np.ndarray, *, parts: np.ndarray | None = None
+    targets: np.ndarray,
+    scores: np.ndarray,
+    *,
+    parts: np.ndarray | None = None,
+    groups: Sequence[Hashable] | None = None,
 ) -> ThresholdChoice:
     """Tunes the thresholds of labels, or returns 0.5 where tuning does not help.
 
@@ -48,6 +54,8 @@ def choose_thresholds(
         targets: 1 present, 0 absent, -1 unknown; at least one positive.
         scores: probabilities 0-1 of images that the model was not trained on.
         parts: (N,) number of the part of each image; None for five parts at random.
+        groups: one key per image, see `Bootstrap`; images of one group are in one of
+            these five parts.
 
     Raises:
         ValueError: as `tune_thresholds` does.
@@ -60,7 +68,9 @@ def choose_thresholds(
         array([0.4, 0.4])
     """
     if parts is None:
-        parts = np.random.default_rng(0).permutation(len(targets)) % _NUM_PARTS
+        members = number_groups(groups or [None] * len(targets))
+        order = np.random.default_rng(0).permutation(members.max() + 1)
+        parts = order[members] % _NUM_PARTS
     final = tune_thresholds(targets, scores)
     half = np.full(targets.shape[1], 0.5)
     held_out = np.tile(half, (len(targets), 1))

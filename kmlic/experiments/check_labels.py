@@ -148,7 +148,6 @@ class _LabelReport:
             Finding(
                 "note",
                 "Images that the model is least sure of",
-                len(unsure),
                 "By the mean entropy of their labels, in bits. Labelling such images "
                 "teaches a model more than others.",
                 ("image", "entropy", "probabilities nearest to one half"),
@@ -165,16 +164,15 @@ class _LabelReport:
             Finding(
                 "note",
                 "Images without a score",
-                len(self.rows.images) - len(self.scored),
                 "The model was fitted to them, and has no score of them out of fold.",
+                count=len(self.rows.images) - len(self.scored),
             ),
             Finding(
                 "note",
                 "Labels that the model does not know",
-                len(unknown_names),
                 "They were not compared.",
                 ("label",),
-                [[name] for name in unknown_names],
+                unknown_names,
             ),
         ]
         galleries = {
@@ -197,7 +195,6 @@ class _LabelReport:
         return Finding(
             "warning",
             title,
-            len(entries),
             text,
             ("image", "label", "probability"),
             [
@@ -219,7 +216,6 @@ class _LabelReport:
         return Finding(
             "note",
             "Health of labels",
-            len(self.names),
             "Those with the largest share of doubtful entries first: probably missing "
             "and wrong ones against the images that have the label. Average precision "
             "in percent says how well the model knows the label.",

@@ -2,12 +2,10 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Unpack
+from typing import Any
 
 import numpy as np
 
-from kmlic.data.limits import Limits
-from kmlic.data.reading_options import ReadingOptions
 from kmlic.evaluation.report import Report, report_scores
 from kmlic.experiments.load_split import Split, load_split
 from kmlic.labels import Labels
@@ -36,15 +34,7 @@ class ScoredSplit:
 
 
 def evaluate_run(
-    run: str | Path,
-    dataset: str | Path | None = None,
-    *,
-    data_dir: str | Path | None = None,
-    split: Split = "test",
-    batch_size: int | None = None,
-    runtime: str = "keras",
-    reading: ReadingOptions | None = None,
-    **limits: Unpack[Limits],
+    run: str | Path, dataset: str | Path | None = None, **options: Any
 ) -> Report:
     """Loads a run's model and computes every metric on a split of a dataset.
 
@@ -55,26 +45,12 @@ def evaluate_run(
     Args:
         run: the run folder.
         dataset: another dataset, see `load_split`; the run's own when None.
-        data_dir: folder of the dataset.
-        split: "train", "validation", "test" or "all".
-        batch_size: images per batch; the run's own when None.
-        runtime: what runs the model, see `kmlic.predict.load_scorer`.
-        reading: how a path is read, see `load_split`.
-        **limits: of the image files, see `load_split`.
+        **options: of `score_run`.
 
     Raises:
         ValueError: see `load_split`.
     """
-    scored = score_run(
-        run,
-        dataset,
-        data_dir=data_dir,
-        split=split,
-        batch_size=batch_size,
-        runtime=runtime,
-        reading=reading,
-        **limits,
-    )
+    scored = score_run(run, dataset, **options)
     return report_scores(
         scored.targets,
         scored.probabilities,
@@ -88,37 +64,23 @@ def score_run(
     run: str | Path,
     dataset: str | Path | None = None,
     *,
-    data_dir: str | Path | None = None,
     split: Split = "test",
-    batch_size: int | None = None,
     runtime: str = "keras",
-    reading: ReadingOptions | None = None,
-    **limits: Unpack[Limits],
+    **options: Any,
 ) -> ScoredSplit:
     """Loads a run's model and scores the images of a split of a dataset.
 
     Args:
         run: the run folder.
-        dataset: as for `evaluate_run`.
-        data_dir: as for `evaluate_run`.
-        split: as for `evaluate_run`.
-        batch_size: as for `evaluate_run`.
-        runtime: as for `evaluate_run`.
-        reading: as for `evaluate_run`.
-        **limits: as for `evaluate_run`.
+        dataset: another dataset, see `load_split`; the run's own when None.
+        split: "train", "validation", "test" or "all".
+        runtime: what runs the model, see `kmlic.predict.load_scorer`.
+        **options: data_dir, batch_size, reading and limits, as `load_split` takes them.
 
     Raises:
         ValueError: see `load_split`.
     """
-    loaded = load_split(
-        run,
-        split,
-        dataset=dataset,
-        data_dir=data_dir,
-        batch_size=batch_size,
-        reading=reading,
-        **limits,
-    )
+    loaded = load_split(run, split, dataset=dataset, **options)
     scorer = load_scorer(run, runtime=runtime)
     targets, probabilities = scorer.score_dataset(loaded.images)
     return ScoredSplit(

@@ -26,12 +26,12 @@ from kmlic.export import (
 from kmlic.export.freeze import image_size_of
 from kmlic.export.measure_exports import latency, size_of
 from kmlic.labels import Labels
+from kmlic.list_images import list_images
 from kmlic.make_console import make_console
 from kmlic.models import has_embedding
 from kmlic.predict import (
     OpenVocabulary,
     Scorer,
-    list_images,
     load_run,
     load_run_words,
 )

@@ -73,7 +73,7 @@ def finish_run(
     draft = experiment.folder.draft
     best = experiment.best_of(exported) if exported else None
     data = experiment.data[best.seed if best else experiment.settings.seeds[0]]
-    labels = _tune(data.labels, best) if best else data.labels
+    labels = _tune(data, best) if best else data.labels
     labels.write(draft / "labels.json")
     if words:
         write_word_vectors(words, draft / "words.npz")
@@ -250,11 +250,12 @@ def _per_seed(experiment: Experiment) -> dict[str, dict[str, dict[str, Metrics]]
     return seeds
 
 
-def _tune(labels: Labels, best: Trained) -> Labels:
-    targets, probabilities = best.scores["validation"]
-    if labels.exclusive or not (targets == 1).any():
+def _tune(data: MultiLabelData, best: Trained) -> Labels:
+    labels, scores = data.labels, best.scores["validation"]
+    if labels.exclusive or not (scores[0] == 1).any():
         return labels
-    thresholds = choose_thresholds(targets, probabilities).thresholds
+    groups = data.groups.get("validation")
+    thresholds = choose_thresholds(*scores, groups=groups).thresholds
     return dataclasses.replace(labels, thresholds=tuple(thresholds.tolist()))
 
 

@@ -24,11 +24,12 @@ from kmlic.check_limits import (
     check_limits,
 )
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
+from kmlic.data.splits import check_fractions
 from kmlic.loss_names import LossName, PositiveWeights
 from kmlic.require_paths import require_paths
 
 LogName = Literal["none", "tensorboard", "wandb", "mlflow"]
-_ROUNDING = 1e-6  # thirds do not sum to 1 exactly
+
 
 B = TypeVar("B", bound="TrainingSettings")
 
@@ -159,10 +160,7 @@ class TrainingSettings:
                 f"0; got num_folds={self.num_folds}, data={self.data!r} and seeds="
                 f"{self.seeds}."
             )
-        if abs(sum(self.fractions) - 1) > _ROUNDING:
-            raise ValueError(
-                f"`fractions` must sum to 1; got fractions={self.fractions}."
-            )
+        check_fractions(self.fractions)
 
     @property
     def source(self) -> str:

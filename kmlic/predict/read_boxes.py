@@ -6,12 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kmlic.data.storage import read_columns
+from kmlic.data.read_text_rows import read_columns
+from kmlic.data.table_cells import CORNERS, Box, read_box
 from kmlic.data.widen_boxes import widen_boxes
-
-Box = tuple[int, int, int, int]
-
-_COLUMNS = ("path", "x1", "y1", "x2", "y2")
 
 
 def find_box(boxes: Mapping[str, Box] | None, path: str | Path) -> Box | None:
@@ -19,15 +16,13 @@ def find_box(boxes: Mapping[str, Box] | None, path: str | Path) -> Box | None:
     return (boxes or {}).get(os.path.abspath(path))  # noqa: PTH100
 
 
-def read_boxes(
-    path: str | Path, *, margin: float = 0.0, root: str | Path | None = None
-) -> dict[str, Box]:
+def read_boxes(path: str | Path, *, margin: float = 0.0) -> dict[str, Box]:
     r"""Reads a CSV of boxes, with the columns path, x1, y1, x2 and y2.
 
     Args:
-        path: the CSV; corners are in pixels, excluding x2 and y2.
+        path: the CSV; corners are in pixels, excluding x2 and y2, and paths relative to
+            its folder.
         margin: fraction of a box's sides that is added on each side.
-        root: folder that the paths of images are relative to; the CSV's own when None.
 
     Returns:
         The left, top, right and bottom of each box by the absolute path of its image.
@@ -48,18 +43,14 @@ def read_boxes(
         raise ValueError(f"`margin` must be at least 0; got margin={margin}.")
     if not path.is_file():
         raise ValueError(f"{path} must be a CSV of boxes; there is no such file.")
-    top = path.parent if root is None else Path(root)
     boxes: dict[str, Box] = {}
-    for line, row in read_columns(path, _COLUMNS):
-        corners = [row[name].strip() for name in _COLUMNS[1:]]
-        numbers = [int(each) for each in corners if each.isdecimal()]
-        if len(numbers) < 4 or numbers[0] >= numbers[2] or numbers[1] >= numbers[3]:
-            raise ValueError(
-                f"{path} line {line}: must be integer pixels with x1 < x2 and y1 < y2; "
-                f"got {', '.join(corners)}."
-            )
-        (wide,) = widen_boxes(np.array([numbers]), margin).astype(int).tolist()
-        image = os.path.abspath(top / row["path"])  # noqa: PTH100
+    for line, row in read_columns(path, ("path", *CORNERS)):
+        try:
+            box = read_box([row[name] for name in CORNERS])
+        except ValueError as error:
+            raise ValueError(f"{path} line {line}: {error}.") from error
+        (wide,) = widen_boxes(np.array([box]), margin).astype(int).tolist()
+        image = os.path.abspath(path.parent / row["path"])  # noqa: PTH100
         if boxes.setdefault(image, tuple(wide)) != tuple(wide):
             raise ValueError(
                 f"{path} line {line}: an image must have one box; {row['path']!r} has "

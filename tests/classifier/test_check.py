@@ -112,7 +112,7 @@ def test_cuts_boxes_of_any_table_out(tmp_path, mark):
     assert check(table, tmp_path).images.side == 24
 
 
-def test_an_image_with_a_box_has_its_complete_path(tmp_path):
+def test_an_image_with_a_box_needs_no_complete_path(tmp_path):
     table = write_photos(
         tmp_path / "photos",
         8,
@@ -120,8 +120,39 @@ def test_an_image_with_a_box_has_its_complete_path(tmp_path):
         extra=lambda _: (8, 16, 32, 60),
     )
     table.write_text(table.read_text().replace(".jpg", "").replace(".png", ""))
-    with pytest.raises(ValueError, match="row 2: an image with a box must be named by"):
+    assert check(table, tmp_path / "run").images.side == 24
+
+
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [
+        ("8,16,40,60", r"row 4: an image must have one box; got \(8, 16, 32, 60\) and"),
+        (",,,", "row 3: every image must have a box, or none"),
+        ("8,16,8,60", "row 3: a box must be integer pixels with x1 < x2"),
+    ],
+)
+def test_boxes_that_are_not_one_for_each_image_are_refused(tmp_path, row, error):
+    table = write_photos(
+        tmp_path / "photos",
+        8,
+        header="path,labels,x1,y1,x2,y2",
+        extra=lambda _: (8, 16, 32, 60),
+    )
+    lines = table.read_text().splitlines()
+    other = lines[2].replace("8,16,32,60", row)
+    lines[2:3] = [lines[2], other] if "one box" in error else [other]
+    table.write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=error):
         check(table, tmp_path / "run")
+
+
+def test_fractions_say_how_images_are_split(tmp_path):
+    table = write_photos(tmp_path / "photos", 40)
+    split = check(table, tmp_path).images.split
+    assert not split.any()  # of few images none are kept for the test
+    settings = ClassifierSettings(fractions=(0.5, 0, 0.5))
+    split = check(table, tmp_path, settings).images.split
+    assert np.bincount(split).tolist() == [20, 0, 20]
 
 
 def test_says_how_the_files_were_read(tmp_path):

@@ -48,7 +48,7 @@ def test_lays_out_metrics_labels_candidates_and_findings(tmp_path):
         chosen=found.chosen,
         metric="mAP",
         scored="out of fold",
-        findings=[Finding("warning", "Few", 2, "Text.", ("x",), [["y"]])],
+        findings=[Finding("warning", "Few", "Text.", ("x",), [["y"]], count=2)],
         galleries={"Few": [Gallery("Set 1", [Picture(np.zeros((8, 8, 3)), "y")])]},
         errors=find_label_errors(images.targets, images.probabilities),
         maps=Section("Maps"),

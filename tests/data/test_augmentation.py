@@ -6,8 +6,6 @@ import tensorflow as tf
 
 from kmlic.data import Augmentation
 from kmlic.data.augmentation import multi_scale_crop, random_flip
-from kmlic.data.decoding import resize_images
-from kmlic.data.keras_augmentation import rand_augment
 
 # Every pixel holds its own place, so that a crop says where it was cut.
 HEIGHT, WIDTH = 100, 130
@@ -116,56 +114,3 @@ def test_names_join_what_is_done_before_after_and_to_batches():
 def test_says_which_names_go_together(name):
     with pytest.raises(ValueError, match=r"at most one of .* got augmentation="):
         Augmentation(name)
-
-
-@pytest.mark.parametrize(
-    "name", ["none", "flip", "multi_scale_crop", "flip+rand_augment+cutout"]
-)
-def test_boxes_follow_what_is_in_them(name):
-    size, sides = 48, (60, 80)
-    corners = np.array([[0.2, 0.1, 0.6, 0.4], [0.5, 0.55, 0.9, 0.95]], "float32")
-    augmentation = Augmentation(name)
-
-    @tf.function
-    def change(images, seed):
-        # Of each box a mask, which geometry alone moves.
-        moved = []
-        for image in tf.unstack(images):
-            image = resize_images(augmentation.before_resizing(image, seed), size)
-            if "rand_augment" in name:
-                own = tf.random.experimental.stateless_fold_in(seed, 100)
-                image = rand_augment(image, own, geometry_only=True)
-            moved.append(image)
-        boxes = augmentation.move_boxes(corners, sides, seed, image_size=size)
-        return tf.stack(moved), boxes
-
-    masks = np.zeros((2, *sides, 3), "float32")
-    for mask, box in zip(masks, corners, strict=True):
-        top, left, bottom, right = np.rint(box * np.tile(sides, 2)).astype(int)
-        mask[top:bottom, left:right] = 255
-    moved_once = 0
-    for number in range(12):
-        moved, boxes = change(masks, tf.constant((number, 5)))
-        for mask, box in zip(moved.numpy()[..., 0], boxes.numpy(), strict=True):
-            rows, columns = (np.flatnonzero((mask > 127).any(axis=i)) for i in (1, 0))
-            if not len(rows):
-                assert (box * size <= [size, size, size, size]).all()
-                continue
-            expected = [rows[0], columns[0], rows[-1] + 1, columns[-1] + 1]
-            np.testing.assert_allclose(box * size, expected, atol=1.6)
-        moved_once += not np.allclose(boxes, corners, atol=0.05)
-    assert (moved_once > 2) == (name != "none")
-
-
-def test_a_box_that_is_cut_away_is_nothing():
-    augmentation = Augmentation("multi_scale_crop")
-    corner = np.array([[0.0, 0.0, 0.02, 0.02]], "float32")
-    found = np.concatenate(
-        [
-            augmentation.move_boxes(corner, (50, 50), (number, 1), image_size=32)
-            for number in range(20)
-        ]
-    )
-    gone = (found == 0).all(axis=1)
-    assert 0 < gone.sum() < 20
-    assert (found[~gone, 2:] > found[~gone, :2]).all()

@@ -134,6 +134,6 @@ def test_refuses_what_cannot_be_batched(wrong, rule):
 
 def test_says_when_images_are_too_large_to_be_kept(caplog):
     caplog.set_level(logging.INFO)
-    assert fits_in_cache(100, limit=100) and not caplog.text
+    assert fits_in_cache(2 * 1024**3) and not caplog.text
     assert not fits_in_cache(3 * 1024**3)
     assert "3.0 GiB exceed the cache of 2.0 GiB" in caplog.text

@@ -15,6 +15,8 @@ YAML = "path: ../d\ntrain: images/train  # of 8\nnc: 2\n"
         ("names:  # all\n  1: 'big cat'\n  0: dog\n", None),
         ("names:\n- dog\n# none\n- big cat\nroboflow: x\n", None),
         ("names:\n  - dog\n  - 'big cat'\n", None),
+        ("names: {1: big cat, 0: dog}\n", None),
+        ("names: [no, 1, 2020-01-01]\n", ["no", "1", "2020-01-01"]),
     ],
 )
 @pytest.mark.parametrize("file", ["data.yaml", "mine.yml"])
@@ -28,10 +30,8 @@ def test_reads_the_names_of_yaml(tmp_path, file, text, names):
     [
         "",
         "names:\n",
-        "names: {0: dog}\n",
         "names: dog\n",
         "names: [dog\n",
-        "names: [dog, &a cat]\n",
         "names: [[dog]]\n",
         "names:\n  1: dog\n  2: cat\n",
         "names:\n  - dog\n  1: cat\n",

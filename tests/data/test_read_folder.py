@@ -180,6 +180,10 @@ def test_copies_in_the_folders_of_several_labels_are_one_image(tmp_path):
         ),
         ("1girl long_hair", ("1girl", "long hair")),
         ("^_^, x_x, rating:safe", ("^_^", "x_x", "rating:safe")),
+        (
+            "artist:wlop, character:hatsune_miku, re:zero",
+            ("wlop", "hatsune miku", "re:zero"),
+        ),
         ("long hair\nred dress\n", ("long hair", "red dress")),
         ("tag one, tag one", ("tag one",)),
         ("", ()),

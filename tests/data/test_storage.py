@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from kmlic.data import from_csv, inspect_rows, read_image, read_listing, storage
+from kmlic.data.read_text_rows import read_columns
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.data.storage import files_below, is_file, join, open_text, parent, read_file
 from tests.data.files import encode, picture
@@ -122,7 +123,7 @@ def test_a_named_pipe_is_refused_not_waited_for(tmp_path):
         storage.open_text,
         storage.read_lines,
         lambda path: storage.read_file(path, max_bytes=9),
-        lambda path: next(storage.read_columns(path, ["path"])),
+        lambda path: next(read_columns(path, ["path"])),
     ):
         with pytest.raises(ValueError, match="must be a file or folder; it is a named"):
             read(path)

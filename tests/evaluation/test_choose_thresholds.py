@@ -49,3 +49,12 @@ def test_scores_each_part_at_thresholds_of_the_others():
     precision, recall = (hits / called).mean(), (hits / positives).mean()
     found = choose_thresholds(targets, scores, parts=parts)
     assert found.tuned == pytest.approx(2 * precision * recall / (precision + recall))
+
+
+def test_copies_in_other_parts_do_not_flatter_tuned_thresholds():
+    targets, scores = _scores(0.5, 0.02, count=30)
+    copies = [np.repeat(each, 5, axis=0) for each in (targets, scores)]
+    groups = np.repeat(np.arange(30), 5).tolist()
+    apart = choose_thresholds(*copies, groups=groups)
+    assert apart.tuned < choose_thresholds(*copies).tuned - 0.05
+    assert apart.half == choose_thresholds(*copies).half

@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import sys
 
 import keras
 import numpy as np
@@ -156,3 +157,23 @@ def test_records_how_the_exported_row_reads_its_images(tmp_path):
         "fingerprint": toy_data().fingerprints["train"],
     }
     assert run.data["exported"] == {"model": "model", "seed": 0}
+
+
+def test_groups_are_not_divided_to_tune_thresholds(tmp_path, monkeypatch):
+    asked = []
+
+    def choose(*scores, groups):
+        asked.append(groups)
+        return choose_thresholds(*scores, groups=groups)
+
+    file = sys.modules["kmlic.experiments.finish_run"]
+    monkeypatch.setattr(file, "choose_thresholds", choose)
+    experiment = Experiment("toy", toy_settings(tmp_path / "run", seeds=(0,)))
+    groups = {
+        split: tuple(f"{row // 2}" for row in range(size))
+        for split, size in toy_data().sizes.items()
+    }
+    data = dataclasses.replace(toy_data(), groups=groups)
+    experiment.train("model", 0, toy_model, data)
+    finish_run(experiment, "model", export=lambda *arguments: {})
+    assert asked == [groups["validation"]]

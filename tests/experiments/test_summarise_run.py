@@ -59,9 +59,13 @@ def test_names_what_limits_a_model_and_what_to_do():
         training=np.array([3, 50]),
         errors=find_label_errors(examined.targets, examined.probabilities),
         findings=[
-            Finding("error", "Exact copies in several splits", 2),
-            Finding("warning", "Similar images with different labels", 3, "Look."),
-            Finding("warning", "Labels without a test image", 1, "", ("label",)),
+            Finding("error", "Exact copies in several splits", count=2),
+            Finding(
+                "warning", "Similar images with different labels", "Look.", count=3
+            ),
+            Finding(
+                "warning", "Labels without a test image", header=("label",), count=1
+            ),
         ],
     )
     assert list(summary.lists) == ["What to do next", "What limits it"]

@@ -1,0 +1,2 @@
+from .classifier_settings import ClassifierSettings as ClassifierSettings
+from .train_classifier import train_classifier as train_classifier

@@ -1,0 +1,16 @@
+from .deepfashion import Deepfashion as Deepfashion
+from .deepfashion import DeepfashionRow as DeepfashionRow
+from .deepfashion import read_deepfashion_groups as read_deepfashion_groups
+from .deepfashion import read_deepfashion_rows as read_deepfashion_rows
+from .load_apparel import load_apparel as load_apparel
+from .load_cifar100 import load_cifar100 as load_cifar100
+from .load_coco2014 import load_coco2014 as load_coco2014
+from .load_dataset import load_dataset as load_dataset
+from .load_deepfashion import load_deepfashion as load_deepfashion
+from .load_deepfashion import load_deepfashion_images as load_deepfashion_images
+from .load_nus_wide import load_nus_wide as load_nus_wide
+from .load_tiny_imagenet import load_tiny_imagenet as load_tiny_imagenet
+from .load_voc2007 import load_voc2007 as load_voc2007
+from .street_fashion import StreetFashion as StreetFashion
+from .street_fashion import load_street_fashion as load_street_fashion
+from .street_fashion import load_street_fashion_builder as load_street_fashion_builder

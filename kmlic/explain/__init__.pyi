@@ -1,0 +1,9 @@
+from .activation_maps import activation_maps as activation_maps
+from .draw_map import draw_map as draw_map
+from .overlay import overlay as overlay
+from .receptive_field_centers import Centers as Centers
+from .receptive_field_centers import cell_centers as cell_centers
+from .receptive_field_centers import check_centers as check_centers
+from .receptive_field_centers import count_measured as count_measured
+from .receptive_field_centers import find_centers as find_centers
+from .receptive_field_centers import receptive_field_centers as receptive_field_centers
