@@ -103,7 +103,8 @@ def decode_image(
         name: of the image, for errors.
         image_size: side in pixels that it will be resized to; a much larger JPEG is
             then decoded at a part of its size, see `decode_plain`, as in exports.
-            Images of other formats are always decoded at full size, also when None.
+            Images of other formats are always decoded at full size, also when None:
+            neither TensorFlow nor Pillow decodes a part of them.
         **limits: see `Limits`.
 
     Raises:

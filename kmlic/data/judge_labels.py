@@ -78,6 +78,7 @@ def judge_labels(listing: Listing) -> list[Finding]:
                 for number, group in enumerate(alike, start=1)
                 for cells in rows_of(group)
             ],
+            count=len(alike),
         ),
         *_unknown(names, first_unknown),
         Finding(

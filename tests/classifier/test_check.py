@@ -126,9 +126,12 @@ def test_an_image_with_a_box_needs_no_complete_path(tmp_path):
 @pytest.mark.parametrize(
     ("row", "error"),
     [
-        ("8,16,40,60", r"row 4: an image must have one box; got \(8, 16, 32, 60\) and"),
+        (
+            "8,16,40,60",
+            r"row 3, .*: an image must have one box; got \(8, 16, 32, 60\) and",
+        ),
         (",,,", "row 3: every image must have a box, or none"),
-        ("8,16,8,60", "row 3: a box must be integer pixels with x1 < x2"),
+        ("8,16,8,60", r"row 3, .*: a box must be integer pixels with x1 < x2"),
     ],
 )
 def test_boxes_that_are_not_one_for_each_image_are_refused(tmp_path, row, error):

@@ -22,8 +22,8 @@ def test_finds_the_boxes_of_images_beside_the_file_and_widens_them(tmp_path):
     [
         ("path,x1,y1,x2\na.jpg,1,2,3\n", "boxes.csv line 1: must have the columns"),
         (HEAD + "a.jpg,1,2,3,4\nb.jpg,3,0,2,9\n", "line 3: .* got 3, 0, 2, 9"),
-        (HEAD + "a.jpg,1,2,3\n", "line 2: must be integer pixels"),
-        (HEAD + "a.jpg,1,-2,3,4\n", "line 2: must be integer pixels"),
+        (HEAD + "a.jpg,1,2,3\n", "line 2: a box must be integer pixels"),
+        (HEAD + "a.jpg,1,-2,3,4\n", "line 2: a box must be integer pixels"),
     ],
 )
 def test_says_which_line_is_no_box(tmp_path, content, message):
@@ -43,7 +43,7 @@ def test_says_what_else_does_not_fit(tmp_path):
 def test_names_the_line_that_is_no_csv(tmp_path, row):
     path = tmp_path / "boxes.csv"
     path.write_bytes(b"path,x1,y1,x2,y2\n" + row)
-    with pytest.raises(ValueError, match=r"boxes\.csv line 2: must be"):
+    with pytest.raises(ValueError, match=r"boxes\.csv must be .* row 2"):
         read_boxes(path)
 
 
