@@ -91,6 +91,7 @@ def fold_images(
     num_folds: int = 5,
     *,
     groups: Sequence[Sequence[Hashable]] = (),
+    method: Literal["stratified", "random"] = "stratified",
     seed: int = 0,
 ) -> np.ndarray:
     """Splits images into folds for cross-validation, as `split_images` does.
@@ -99,6 +100,7 @@ def fold_images(
         targets: as `split_images` takes them.
         num_folds: at least 2.
         groups: as `split_images` takes them.
+        method: "stratified" or "random".
         seed: the same one gives the same folds.
 
     Returns:
@@ -118,7 +120,7 @@ def fold_images(
             f"`num_folds` must be from 2 to 127; got num_folds={num_folds}."
         )
     fractions = (1 / num_folds,) * num_folds
-    folds, num_groups = _deal(targets, fractions, groups, "stratified", seed)
+    folds, num_groups = _deal(targets, fractions, groups, method, seed)
     if not np.bincount(folds, minlength=num_folds).all():
         raise ValueError(
             "`num_folds` must leave at least one image in each fold; got "

@@ -74,11 +74,13 @@ def test_every_label_keeps_its_share_in_every_fold():
     assert np.abs(counts - targets.sum(axis=0) / 5).max() < 2.5
 
 
-def test_folds_keep_groups_together_and_follow_from_the_seed():
+@pytest.mark.parametrize("method", ["stratified", "random"])
+def test_folds_keep_groups_together_and_follow_from_the_seed(method):
     targets = rare_targets(120)
     pairs = (np.arange(120) // 2).tolist()
     folds, same, other = (
-        fold_images(targets, 4, groups=(pairs,), seed=seed) for seed in (1, 1, 2)
+        fold_images(targets, 4, groups=(pairs,), method=method, seed=seed)
+        for seed in (1, 1, 2)
     )
     assert (folds[::2] == folds[1::2]).all()
     assert set(folds.tolist()) == {0, 1, 2, 3}
