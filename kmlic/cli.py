@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from kmlic.data.finding import Finding
     from kmlic.data.limits import Limits as FileLimits
+    from kmlic.data_check import DataCheck
     from kmlic.labels import Labels
     from kmlic.predict import Prediction, Scorer
     from kmlic.predict.read_boxes import Box
@@ -350,21 +351,7 @@ def data(
         check = check.with_findings(found.findings, found.galleries)
         if fixes is not None:
             write_label_fixes(fixes, found.fixes)
-    console = make_console()
-    for name, text in check.facts.items():
-        console.print(f"{name}: {text}", soft_wrap=True)
-    table = Table()
-    table.add_column(check.LABEL_HEADER[0], overflow="fold")
-    for column in check.LABEL_HEADER[1:]:
-        table.add_column(column, justify="right")
-    for cells in check.labels[:_SHOWN_LABELS]:
-        table.add_row(*cells)
-    console.print(table)
-    if len(check.labels) > _SHOWN_LABELS:
-        more = f"... and {len(check.labels) - _SHOWN_LABELS:,} more labels"
-        console.print(f"{more}: --report lists up to 1,000")
-    _print_findings(check.findings, console)
-    console.print(f"\n{check.verdict}", style="bold")
+    _print_check(check)
     if write_splits is not None:
         check.write_splits(write_splits)
     if report is not None:
@@ -413,6 +400,24 @@ def data_convert(
     _print_findings(left_out, console)
     console.print(f"{output}: {written:,} images.", soft_wrap=True)
     return int(any(finding.level == "error" for finding in left_out))
+
+
+def _print_check(check: "DataCheck") -> None:
+    console = make_console()
+    for name, text in check.facts.items():
+        console.print(f"{name}: {text}", soft_wrap=True)
+    table = Table()
+    table.add_column(check.LABEL_HEADER[0], overflow="fold")
+    for column in check.LABEL_HEADER[1:]:
+        table.add_column(column, justify="right")
+    for cells in check.labels[:_SHOWN_LABELS]:
+        table.add_row(*cells)
+    console.print(table)
+    if len(check.labels) > _SHOWN_LABELS:
+        more = f"... and {len(check.labels) - _SHOWN_LABELS:,} more labels"
+        console.print(f"{more}: --report lists up to 1,000")
+    _print_findings(check.findings, console)
+    console.print(f"\n{check.verdict}", style="bold")
 
 
 def _print_findings(findings: "Iterable[Finding]", console: "Console") -> None:
@@ -555,8 +560,9 @@ def predict(
     if names is None:
         model, scorer = _load_scorer(run, runtime, maps is not None)
     else:
-        model, scorer = None, _load_open_scorer(
-            run, runtime, names, text_model, word_vectors
+        model, scorer = (
+            None,
+            _load_open_scorer(run, runtime, names, text_model, word_vectors),
         )
         if top_k is None and threshold is None:
             top_k = len(names)  # because no score says for sure that one is present

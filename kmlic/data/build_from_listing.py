@@ -18,7 +18,7 @@ from kmlic.data.decoding import decode_image, decoded_pixels
 from kmlic.data.image_row import Listing
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
 from kmlic.data.limits import Limits
-from kmlic.data.multi_label_data import SPLITS, MultiLabelData, SkippedRow
+from kmlic.data.multi_label_data import SPLITS, MultiLabelData
 from kmlic.data.storage import join
 from kmlic.labels import Labels
 
@@ -87,15 +87,8 @@ def build_from_listing(
         _log.info("%s is read as %s", source, listing.summary)
     limits: Limits = {"max_bytes": max_bytes, "max_pixels": max_pixels}
     inspected = inspect_rows(listing, label_names=label_names, check=check, **limits)
-    _report(inspected.skipped, len(listing.rows), source, on_error)
+    _report(inspected, on_error)
     images = inspected.images
-    if not images:
-        raise ValueError(
-            f"{source} must list at least one usable image; all {len(listing.rows)} "
-            "rows were skipped."
-        )
-    if not inspected.names:
-        raise ValueError(f"{source} must give at least one image a label.")
     split = inspected.split(
         splitting, fractions=fractions, num_folds=num_folds, seed=seed
     )
@@ -221,22 +214,32 @@ def list_first(lines: Sequence[str]) -> str:
     return "\n".join(shown[: len(lines)])
 
 
-def _report(
-    skipped: Sequence[SkippedRow], count: int, source: str | Path, on_error: str
-) -> None:
-    if not skipped:
-        return
-    lines = [
-        f"{source} {f'row {bad.row}' if bad.row else bad.path}: {bad.reason}"
-        for bad in skipped
-    ]
-    problems = list_first(lines)
-    if on_error == "raise":
-        raise ValueError(
-            f"{source} must list usable images; {len(skipped)} of {count} are not. "
-            f'Correct them, or leave them out with on_error="skip".\n{problems}'
+def _report(inspected: InspectedRows, on_error: str) -> None:
+    skipped, listing = inspected.skipped, inspected.listing
+    source, count = listing.source, len(listing.rows)
+    if skipped:
+        problems = list_first(
+            [
+                f"{source} {f'row {bad.row}' if bad.row else bad.path}: {bad.reason}"
+                for bad in skipped
+            ]
         )
-    _log.warning("%s: %d of %d rows skipped\n%s", source, len(skipped), count, problems)
+        if on_error == "raise":
+            raise ValueError(
+                f"{source} must list usable images; {len(skipped)} of {count} are not. "
+                "Correct them, or leave them out with "
+                f'on_error="skip".\n{problems}'
+            )
+        _log.warning(
+            "%s: %d of %d rows skipped\n%s", source, len(skipped), count, problems
+        )
+    if not inspected.images:
+        raise ValueError(
+            f"{source} must list at least one usable image; all {count} rows were "
+            "skipped."
+        )
+    if not inspected.names:
+        raise ValueError(f"{source} must give at least one image a label.")
 
 
 def _report_copies(

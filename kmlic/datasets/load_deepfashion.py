@@ -1,7 +1,7 @@
 """DeepFashion's attribute challenge."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Unpack
 
@@ -85,19 +85,13 @@ def load_deepfashion(
         for split, rows in listed.items()
     }
     targets = {split: _targets(rows, groups) for split, rows in listed.items()}
+    chosen = {"test": ("val", np.arange(len(listed["val"])))}
     nothing = np.zeros(0, np.int64)
-    chosen = {"train": ("val", nothing), "validation": ("val", nothing)}
+    chosen |= {"train": ("val", nothing), "validation": ("val", nothing)}
     if not test_only:
-        held_out = split_images(
-            targets["train"],
-            fractions=(1 - validation, validation / 2, validation / 2),
-            groups=(files["train"].digests,),
-            seed=seed,
-        )
-        held_out = held_out > 0
+        held_out = _hold_out(targets["train"], files["train"].digests, validation, seed)
         chosen["train"] = "train", np.flatnonzero(~held_out)
         chosen["validation"] = "train", np.flatnonzero(held_out)
-    chosen["test"] = "val", np.arange(len(listed["val"]))
     elements = {
         name: tf.data.Dataset.from_tensor_slices(
             (files[split].references(members), targets[split][members])
@@ -136,6 +130,14 @@ def load_deepfashion(
             for key, (split, own) in chosen.items()
         },
     )
+
+
+def _hold_out(
+    targets: np.ndarray, digests: Sequence[Hashable], share: float, seed: int
+) -> np.ndarray:
+    """Marks the validation images among the training images; copies stay together."""
+    fractions = (1 - share, share / 2, share / 2)
+    return split_images(targets, fractions=fractions, groups=(digests,), seed=seed) > 0
 
 
 def load_deepfashion_images(

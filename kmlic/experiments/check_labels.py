@@ -20,7 +20,6 @@ from kmlic.html_report import Gallery, Picture
 from kmlic.labels import Labels
 from kmlic.predict import load_scorer, predict_paths
 
-_LISTED = 1000
 _SHOWN = 48  # thumbnails of a finding
 _UNSURE = 100
 _STATES = {1: "present", 0: "absent"}
@@ -203,7 +202,7 @@ class _LabelReport:
                     self.names[label],
                     f"{self.probabilities[image, label]:.3f}",
                 ]
-                for image, label in entries[:_LISTED]
+                for image, label in entries
             ],
         )
 

@@ -21,6 +21,7 @@ from kmlic.experiments.experiment import SPLITS, Experiment
 from kmlic.experiments.standard_sections import scored_images, standard_sections
 from kmlic.experiments.summarise_run import Standing, summarise_run, title_of
 from kmlic.experiments.trained import Trained
+from kmlic.experiments.training_settings import TrainingSettings
 from kmlic.export import ExportOptions, export_checked
 from kmlic.html_report import Section, write_report
 from kmlic.labels import Labels
@@ -173,12 +174,6 @@ def _describe(
         for name, trainings in experiment.trained.items()
         for seed, trained in trainings.items()
     }
-    weights = "those of the epoch best on the validation split"
-    if settings.ema is not None:
-        weights = (
-            f"moving averages (momentum {settings.ema}), batch normalization's "
-            f"statistics computed again; {weights}"
-        )
     tuned = _report_exported(experiment, best, labels) if best else {}
     intervals = {split: each.describe_intervals() for split, each in tuned.items()}
     return Run(
@@ -220,7 +215,17 @@ def _describe(
         },
         exports=exports,
         seconds={**seconds, "all": round(time.monotonic() - experiment.started, 1)},
-        weights=weights,
+        weights=_describe_weights(settings),
+    )
+
+
+def _describe_weights(settings: TrainingSettings) -> str:
+    weights = "those of the epoch best on the validation split"
+    if settings.ema is None:
+        return weights
+    return (
+        f"moving averages (momentum {settings.ema}), batch normalization's statistics "
+        f"computed again; {weights}"
     )
 
 
