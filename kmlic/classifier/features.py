@@ -256,7 +256,7 @@ def compute_outputs(
     *,
     crops: int = 0,
     stage: str = "features",
-) -> tuple[list[np.ndarray], float]:
+) -> tuple[list[np.memmap], float]:
     """Runs a model over views of images, or finds what it gave.
 
     Views are the images, their mirror images and random crops of either. Vectors are

@@ -377,7 +377,7 @@ def _plan(
 def _train(
     setting: _Setting,
     start: LinearWeights,
-    inputs: np.ndarray,
+    inputs: np.memmap,
     fitted: np.ndarray,
     scored: np.ndarray,
     epochs: int,
@@ -426,13 +426,15 @@ def _train(
 
 
 def _batches(
-    inputs: np.ndarray, targets: np.ndarray, rows: np.ndarray, size: int, seed: int
+    inputs: np.memmap, targets: np.ndarray, rows: np.ndarray, size: int, seed: int
 ) -> TrainingBatches:
     """Returns training batches of all views, mixed."""
     shape = inputs.shape[2:]
 
     def read(rows: np.ndarray, views: np.ndarray) -> np.ndarray:
-        chosen: np.ndarray = inputs[views, rows].astype("float32")
+        # Mapped anew, so that what was read before does not stay in memory.
+        mapped = np.load(str(inputs.filename), mmap_mode="r")
+        chosen: np.ndarray = mapped[views, rows].astype("float32")
         return chosen
 
     def load(draws: tf.data.Dataset) -> tf.data.Dataset:

@@ -62,7 +62,7 @@ from kmlic.training.open_log import open_log, require_log
 from kmlic.training.scoring import predict_logits
 
 _EXPORT_IMAGES = 8
-_EXPORT_SECONDS = 60.0
+_EXPORT_SECONDS = 40.0
 _RESAMPLES = 1000
 _SIDE = 224
 _THUMBNAIL = 96
@@ -171,6 +171,7 @@ def _train(
         candidates += heads(
             images, found, base, protocol, stages, budget, metric=metric
         )
+    found = dataclasses.replace(found, maps=None)  # so that their memory is freed
     if settings.tries("discriminant"):
         budget.do("discriminant", "discriminant analysis on several views")
         candidates += discriminant(
