@@ -4,6 +4,7 @@ import numpy as np
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.candidate import Candidate
 from kmlic.classifier.choice import build_chosen, choice
+from kmlic.evaluation.bootstrap import Bootstrap
 from kmlic.labels import Labels
 from tests.classifier.photos import backbone
 
@@ -59,3 +60,37 @@ def test_averages_two_that_err_differently():
     single = build_chosen(found.rows[0], lambda: backbone(64))
     images = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3))
     np.testing.assert_allclose(model(images), single(images), rtol=1e-5)
+
+
+def _with_mirrors(candidate, noise, seed):
+    """Returns the candidate with better scores of images and mirror images."""
+    random = np.random.default_rng(seed)
+    better = 4.0 * _targets() - 2 + noise * random.normal(size=(200, 3))
+    logits = np.array([candidate.logits[0], better])
+    return Candidate(candidate.name, logits, 1.0, candidate.attach)
+
+
+def test_scores_mirror_images_where_that_is_surely_better():
+    floor = _candidate("floor", 3.0, 1)
+    found = choice([_with_mirrors(floor, 1.0, 5)], _targets(), LABELS, Budget(1))
+    assert found.chosen.name == "floor with mirror images"
+    assert found.chosen.mirrored
+    found = choice([_with_mirrors(floor, 2.95, 5)], _targets(), LABELS, Budget(1))
+    assert found.chosen.name == "floor"
+    assert found.rows[-1].name == "floor with mirror images"
+
+
+def test_takes_the_better_one_in_three_of_four_draws():
+    floor, other = _candidate("floor", 3.0, 1), _candidate("other", 2.0, 2)
+    bootstrap = Bootstrap(_targets(), LABELS)
+    chosen = set()
+    for share in np.linspace(0, 0.2, 9):
+        logits = (1 - share) * floor.logits + share * other.logits
+        better = Candidate("better", logits, 1.0, floor.attach)
+        found = choice([floor, better], _targets(), LABELS, Budget(1))
+        values = [bootstrap.values(row.logits)[1:] for row in found.rows[:3]]
+        best = max(values, key=np.mean)
+        sure = (best > values[0]).mean() > 0.75
+        assert (found.chosen is found.rows[0]) != sure
+        chosen.add(found.chosen.name)
+    assert {"floor", "better"} <= chosen
