@@ -364,10 +364,10 @@ def test_says_how_much_of_a_file_is_left(tmp_path, monkeypatch):
         totals.append(total)
         return items
 
-    module = sys.modules["kmlic.data.read_csv"]  # whose name the function hides
+    module = sys.modules["kmlic.data.read_text_rows"]  # whose name the function hides
     monkeypatch.setattr(module, "with_progress", spy)
     write_dataset(tmp_path)
-    listing = module.read_csv(tmp_path / "labels.csv", ReadingOptions())
+    listing = read_csv(tmp_path / "labels.csv", ReadingOptions())
     assert totals == [len(listing.rows)]
 
 
