@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import itertools
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -48,6 +49,8 @@ _MOST_DRAWN = 100
 _MOST_PAIRS = 30
 # Labels whose pairs are counted: their number grows with the square.
 _MOST_COMPARED = 1000
+# Findings that a page names first.
+_MOST_POINTS = 5
 _SET_HEADER = ("set", "image", "split", "labels")
 # Largest mean difference of the colours, 0-255, of images that look alike. Pictures of
 # a red and a blue shirt have close perceptual hashes, for these see no colours.
@@ -119,6 +122,19 @@ class DataCheck:
         """Writes the split of each image to a CSV for `splitting` of the readers."""
         write_splits(path, self.paths)
 
+    def _steps(self) -> list[str]:
+        source = shlex.quote(self.facts["source"])
+        if self.has_errors:
+            return [f"Correct the errors and check again: `kmlic data check {source}`"]
+        return [f"Train a classifier: `kmlic train {source}`"]
+
+    def _worst(self) -> list[str]:
+        return [
+            f"{each.title}: {each.count:,}. {each.text}".strip()
+            for each in self.findings
+            if each.level != "note"
+        ][:_MOST_POINTS]
+
     def write_report(self, path: str | Path) -> None:
         """Writes facts, findings, labels and figures as one HTML file."""
         found = [[f.level, f"{f.count:,}", f.title] for f in self.findings]
@@ -154,9 +170,13 @@ class DataCheck:
         summary = Summary(
             self.verdict,
             [
-                (name, self.facts[name], "")
-                for name in ("usable images", "labels", "labels per image", "splits")
+                ("usable images", self.facts["usable images"], self.facts["splits"]),
+                *(
+                    (name, self.facts[name], "")
+                    for name in ("labels", "labels per image")
+                ),
             ],
+            {"What to do next": self._steps(), "What was found": self._worst()},
         )
         title = f"Check of {name_data(self.facts['source'])}"
         write_report(path, title, sections, summary)

@@ -213,7 +213,10 @@ def test_finds_everything_before_it_says_that_nothing_is_usable(tmp_path):
     expected = "There is nothing to train on. 9 of 9 rows are not usable: "
     assert check.verdict.startswith(expected)
     check.write_report(tmp_path / "report.html")
-    assert "must exist" in (tmp_path / "report.html").read_text()
+    text = (tmp_path / "report.html").read_text()
+    assert "must exist" in text and "Correct the errors and check again" in text
+    found = text[text.index("What was found") : text.index("<nav")]
+    assert "Unusable rows: 9. They stop a training" in found
 
 
 def test_rows_are_judged_even_if_they_cannot_be_split(tmp_path):
@@ -238,6 +241,8 @@ def test_the_verdict_names_what_to_look_at_first(tmp_path):
     check.write_report(tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     assert text.index("You can train") < text.index("usable images")
+    after = text[text.index("What to do next") :]
+    assert "<span>kmlic</span> <span>train</span>" in after
 
 
 def test_the_page_shows_copies_examples_and_unusual_images(tmp_path):

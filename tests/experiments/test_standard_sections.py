@@ -3,12 +3,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kmlic.data.multi_label_data import SkippedRow
 from kmlic.evaluation import report_scores
+from kmlic.evaluation.label_errors import find_label_errors
 from kmlic.experiments import Trained
 from kmlic.experiments.standard_sections import standard_sections
-from kmlic.labels import Labels
+from kmlic.html_report import write_report
+from kmlic.labels import Labels, to_probabilities
 from kmlic.run_folder import Run
 from tests.toys import LABELS, toy_data
 
@@ -127,6 +130,50 @@ def test_a_legend_of_many_models_leaves_room_for_the_curves(data):
         (axes,) = figure.axes
         assert axes.get_window_extent().height > figure.bbox.height / 3
         assert len(figure.legends[0].texts) == 18
+
+
+@pytest.mark.slow
+def test_a_page_of_80_labels_and_5000_images_is_below_5_mb(tmp_path):
+    count, random = 5000, np.random.default_rng(0)
+    labels = Labels(tuple(f"label of usual length {number}" for number in range(80)))
+    targets = (random.uniform(size=(count, 80)) < 0.04).astype("int8")
+    scores = to_probabilities(3.0 * targets - 2 + random.normal(size=targets.shape))
+    report = report_scores(targets, scores, labels, resamples=20)
+    models, epochs = ("old", "new", "newer"), [EPOCHS * 20] * 3
+    run = record(
+        results={s: dict.fromkeys(models, report.metrics) for s in SPLITS},
+        per_label={s: dict.fromkeys(models, report.per_label) for s in SPLITS},
+        label_intervals={
+            s: {"old": report.describe_intervals()["label_intervals"]} for s in SPLITS
+        },
+    )
+    # Of noise, of which no JPEG is smaller.
+    images = tf.data.Dataset.range(count).map(
+        lambda row: tf.random.stateless_uniform((96, 96, 3), (row, 0), 0, 256, tf.int64)
+    )
+    own = tf.data.Dataset.zip(images, tf.data.Dataset.from_tensor_slices(targets))
+    data = dataclasses.replace(
+        toy_data(),
+        labels=labels,
+        validation=own.batch(32),
+        test=own.batch(32),
+        targets=dict.fromkeys(("train", *SPLITS), targets),
+        paths=dict.fromkeys(
+            ("train", *SPLITS), tuple(f"a folder/{n:012}.jpg" for n in range(count))
+        ),
+    )
+    page = standard_sections(
+        run,
+        data,
+        labels,
+        tmp_path,
+        epochs=dict.fromkeys(models, epochs),
+        best=Trained("old", 0, dict.fromkeys(SPLITS, (targets, scores))),
+        errors=find_label_errors(targets, scores),
+    )
+    write_report(tmp_path / "report.html", "A run", page)
+    size = (tmp_path / "report.html").stat().st_size
+    assert 1_000_000 < size < 5_000_000
 
 
 def test_draws_the_curve_of_every_label_that_has_positives(data):
