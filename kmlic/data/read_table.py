@@ -253,7 +253,8 @@ class _Images:
     def _set_part(self, index: int, part: Box) -> None:
         if self.parts.setdefault(index, part) != part:
             raise ValueError(
-                f"an image must have one box; got {self.parts[index]} and {part}"
+                f"an image must have one box; got {self.parts[index]} and {part}. "
+                "Leave out the columns x1, y1, x2 and y2 to use complete images"
             )
 
     def _set_split(self, index: int, split: str | None) -> None:

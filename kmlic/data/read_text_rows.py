@@ -14,11 +14,17 @@ _EXCEL = re.compile(r"\"?sep=([,;\t|])\"?\s*", re.IGNORECASE)  # a first line of
 _BLOCK_BYTES = 2**20
 
 
-def read_text_rows(path: str | Path) -> Iterator[tuple[int, list[str]]]:
+def read_text_rows(
+    path: str | Path, *, keep_spaces: bool = False
+) -> Iterator[tuple[int, list[str]]]:
     r"""Yields the line and the cells of each row of a CSV or TSV file.
 
     Cells are separated by what the first line has most of: commas, semicolons or tabs.
     Rows without a cell are left out.
+
+    Args:
+        path: the file.
+        keep_spaces: whether spaces before a cell belong to it.
 
     Raises:
         ValueError: naming the file and the row that is not UTF-8 or no CSV.
@@ -42,7 +48,10 @@ def read_text_rows(path: str | Path) -> Iterator[tuple[int, list[str]]]:
             if excel:
                 file.readline()
             reader = csv.reader(
-                file, delimiter=delimiter, strict=True, skipinitialspace=True
+                file,
+                delimiter=delimiter,
+                strict=True,
+                skipinitialspace=not keep_spaces,
             )
             lines = _count_lines(path)
             before = 1 if excel else 0
@@ -70,7 +79,7 @@ def read_columns(
     Raises:
         ValueError: naming the file and the line that breaks a rule.
     """
-    rows = read_text_rows(path)
+    rows = read_text_rows(path, keep_spaces=True)
     line, header = next(rows, (1, []))
     if not set(columns) <= set(header):
         raise ValueError(

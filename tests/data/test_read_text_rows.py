@@ -22,10 +22,10 @@ def test_finds_what_separates_cells(tmp_path, name, text):
     assert rows == [(first + 1, {"path": "1.jpg", "labels": "dog"})]
 
 
-def test_cells_that_a_row_lacks_are_empty(tmp_path):
-    (tmp_path / "a.csv").write_text("path,split\n1.jpg\n\n2.jpg,test,more\n")
+def test_cells_that_a_row_lacks_are_empty_and_spaces_are_kept(tmp_path):
+    (tmp_path / "a.csv").write_text("path,split\n 1.jpg\n\n2.jpg,test,more\n")
     assert list(read_columns(tmp_path / "a.csv", ("path", "split"))) == [
-        (2, {"path": "1.jpg", "split": ""}),
+        (2, {"path": " 1.jpg", "split": ""}),
         (4, {"path": "2.jpg", "split": "test"}),
     ]
 
