@@ -261,7 +261,9 @@ def replace_sections(path: str | Path, sections: Sequence[Section]) -> None:
             raise ValueError(f"{path} must be a report that kmlic wrote.")
         name = next((key for key, known in headings.items() if known == title), "")
         known = bool(name)
-        name = name or f"section-{len(headings) + 1}"
+        # Empty sections were left out, so that numbers may be missing.
+        highest = max(int(each.removeprefix("section-")) for each in headings)
+        name = name or f"section-{highest + 1}"
         part = _section(section, name, _Album())
         text = _SECTION.render(section=part, chart=_CHART)
         after = name if known else next(iter(headings))

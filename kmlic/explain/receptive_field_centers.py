@@ -20,8 +20,9 @@ _IMAGES_PER_LABEL = 16
 # Below this labels share one offset, for its median would be chance.
 _FEWEST_PER_LABEL = 4
 # Of 320 x 320 pixels, as many gradients, and images that maps are computed of, take
-# less than half a minute on two cores, in batches that need less than 1 GB.
-_PIXELS = 72 * 320**2
+# less than half a minute on two cores (57 s of CPU time for MSRN with 80 labels), in
+# batches that need less than 1 GB.
+_PIXELS = 36 * 320**2
 _PIXELS_PER_BATCH = 320**2
 
 
@@ -45,7 +46,7 @@ def receptive_field_centers(
     label's map is highest, the gradient of the highest cell with respect to the pixels,
     squared and summed over the channels, says which pixels matter. Their center,
     weighted by the square of that map, minus the cell's center is the offset; its
-    median over the images counts. The time is bounded: at 320 pixels 72 gradients are
+    median over the images counts. The time is bounded: at 320 pixels 36 gradients are
     computed. Where that is fewer than four per label, all labels share the median of
     all offsets.
 
