@@ -224,10 +224,6 @@ def _token_maps(backbone: keras.Model, family: str) -> keras.Model:
     patches = zip(sides, _patch_size(backbone, family), strict=True)
     grid = [side // patch for side, patch in patches]
     images = keras.Input((*sides, 3), name="pixels")
-    options: dict[str, Any] = {}
-    if family == "DINOV3":
-        positions = backbone.rope_embedding(images)
-        options = {"position_embeddings": positions, "num_prefix_tokens": parts.prefix}
     x = images
     for layer in parts.embed:
         x = layer(x)
@@ -237,8 +233,27 @@ def _token_maps(backbone: keras.Model, family: str) -> keras.Model:
     ends = [max(1, depth * quarter // _MAPS) for quarter in range(1, _MAPS + 1)]
     maps = []
     for number, block in enumerate(parts.blocks, start=1):
+        options: dict[str, Any] = {}
+        if family == "DINOV3":
+            positions = backbone.rope_embedding(_blank_images(x, sides))
+            options = {
+                "position_embeddings": positions,
+                "num_prefix_tokens": parts.prefix,
+            }
         x = block(x, **options)
         for _ in range(ends.count(number)):  # with fewer than four blocks, several
             patches = parts.norm(x)[:, parts.prefix :]
             maps.append(ops.reshape(patches, (-1, *grid, x.shape[-1])))
     return keras.Model(images, maps, name="patches")
+
+
+def _blank_images(
+    tokens: keras.KerasTensor, sides: tuple[int, int]
+) -> keras.KerasTensor:
+    """Returns something of the shape of images, which is all that positions follow.
+
+    It comes from the tokens, not from the images, so that a backbone can be split
+    between any two blocks.
+    """
+    blank = ops.reshape(tokens[:, :1, :1], (-1, 1, 1, 1))
+    return ops.repeat(ops.repeat(blank, sides[0], axis=1), sides[1], axis=2)

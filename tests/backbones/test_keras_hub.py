@@ -209,6 +209,7 @@ def test_a_backbone_given_as_a_model_is_warned_about(family):
     [
         ("resnet", "stack1_block0_out"),
         ("dinov2", "layers_1"),
+        ("dinov3", "layers_1"),
         ("siglip", "encoder_block_1"),
         ("clip", "encoder_block_1"),
     ],
