@@ -1,0 +1,138 @@
+"""Time and memory of a step of each head, beside modules of PyTorch.
+
+Run with `python -m tests.benchmarks.heads`; PyTorch must be installed. Maps are those
+of a ResNet-101 at 448 pixels, 14 x 14 x 2048, with 80 labels and batches of 8. A step
+computes the logits, the loss and all gradients; ours and PyTorch's alternate in one
+process. Memory is the peak of a process of its own with one head and one library, less
+what it held before the first step.
+"""
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kmlic import layers
+
+SHAPE, LABELS = (8, 14, 14, 2048), 80
+HEADS = {
+    "ClassSpecificResidualAttention": {},
+    "MLDecoder": {"dropout": 0.0},
+    "Query2Label": {"embedding_size": 2048, "dropout": 0.0},
+}
+RANDOM = np.random.default_rng(0)
+FEATURES = RANDOM.normal(size=SHAPE).astype("float32")
+TARGETS = (RANDOM.random((SHAPE[0], LABELS)) < 0.04).astype("float32")
+
+
+def main() -> None:
+    """Prints a line per head: milliseconds and megabytes, ours and PyTorch's."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--names", nargs="+", choices=HEADS, default=list(HEADS))
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--memory", choices=["ours", "torch"], help="of one head alone")
+    options = parser.parse_args()
+    if options.memory:
+        print(json.dumps(peak(options.names[0], options.memory, options.steps)))
+        return
+    for name in options.names:
+        layer = build(name)
+        steps = {"ours": make_ours(layer), "torch": make_peer(name, layer)}
+        seconds = {kind: [] for kind in steps}
+        for step in steps.values():
+            step()
+        for _ in range(options.steps):
+            for kind, step in steps.items():
+                start = time.process_time()
+                step()
+                seconds[kind].append(time.process_time() - start)
+        least = {kind: min(each) for kind, each in seconds.items()}
+        middle = {kind: statistics.median(each) for kind, each in seconds.items()}
+        held = {kind: measure(name, kind, options.steps) for kind in steps}
+        print(
+            f"{name}: CPU milliseconds of a step, minimum (median): ours "
+            f"{1000 * least['ours']:.0f} ({1000 * middle['ours']:.0f}), PyTorch "
+            f"{1000 * least['torch']:.0f} ({1000 * middle['torch']:.0f}), ratio "
+            f"{least['ours'] / least['torch']:.2f}; MB: ours {held['ours']:.0f}, "
+            f"PyTorch {held['torch']:.0f}, ratio {held['ours'] / held['torch']:.2f}",
+            flush=True,
+        )
+
+
+def build(name):
+    """Builds a layer with the same weights each time."""
+    keras.utils.set_random_seed(0)
+    layer = getattr(layers, name)(LABELS, **HEADS[name])
+    layer.build(SHAPE)
+    return layer
+
+
+def make_ours(layer):
+    """Returns a step of a layer."""
+    features, targets = tf.constant(FEATURES), tf.constant(TARGETS)
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            logits = layer(features)
+            loss = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
+        weights = [weight.value for weight in layer.trainable_weights]
+        return tape.gradient(loss, [features, *weights])
+
+    return lambda: [each.numpy().flat[0] for each in step()]
+
+
+def make_peer(name, layer):
+    """Returns a step of the module of PyTorch with the weights of a layer."""
+    import torch
+
+    from tests.layers.torch_heads import PEERS
+
+    module = PEERS[name](layer)
+    # As a convolution of PyTorch leaves them.
+    features = torch.tensor(FEATURES.transpose(0, 3, 1, 2).copy(), requires_grad=True)
+    targets = torch.tensor(TARGETS)
+    loss = torch.nn.functional.binary_cross_entropy_with_logits
+
+    def step():
+        for each in (features, *module.parameters()):
+            each.grad = None
+        loss(module(features), targets, reduction="sum").backward()
+
+    return step
+
+
+def measure(name, kind, steps):
+    """Returns the memory of steps in a process of its own, in MB."""
+    command = [sys.executable, "-m", "tests.benchmarks.heads", "--names", name]
+    command += ["--memory", kind, "--steps", str(steps)]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return json.loads(text.splitlines()[-1])
+
+
+def peak(name, kind, steps):
+    """Returns how far this process's peak is above what it held before its steps."""
+    layer = build(name)
+    step = make_ours(layer) if kind == "ours" else make_peer(name, layer)
+    before = _memory("VmRSS")
+    for _ in range(steps):
+        step()
+    return _memory("VmHWM") - before
+
+
+def _memory(field):
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(rf"{field}:\s+(\d+) kB", status)[1]) / 1024
+
+
+if __name__ == "__main__":
+    main()
