@@ -38,6 +38,7 @@ NOT_RUN = (
     "needs a cluster",
     "needs data that is not free",
     "takes days",
+    "downloads weights",
 )
 ROOMS = sorted(path.parent.name for path in ROOT.glob("kmlic/*/__init__.py"))
 SINGLE_FILES = sorted(path.stem for path in ROOT.glob("kmlic/[!_]*.py"))
