@@ -1,5 +1,8 @@
 import importlib.util
 import json
+from pathlib import Path
+
+import pytest
 
 from tests.benchmarks import all as benchmarks
 
@@ -28,3 +31,37 @@ def test_writes_what_was_measured_on_which_machine(tmp_path):
     assert run["command"].endswith("--minutes 0.5")
     assert run["benchmarks"]["start_up"][0]["median"] == [2.0]
     assert run["environment"]["versions"]["python"]
+
+
+def test_the_table_stands_between_the_markers(tmp_path):
+    readme, folder = tmp_path / "README.md", tmp_path / "run"
+    readme.write_text(f"before\n{benchmarks.START}old\n{benchmarks.END}after\n")
+    texts = ["resnet50 kmlic 3.0 / 1,200", "resnet50 kmlic 1.0 / 1,000"]
+    benchmarks.write(folder, 20, {"backbones": texts}, ["timm"])
+    run = json.loads((folder / "run.json").read_text())
+    benchmarks.write_table(readme, run)
+    text = readme.read_text()
+    assert text.startswith(f"before\n{benchmarks.START}`python -m tests.benchmarks.all")
+    assert text.endswith(f"{benchmarks.END}after\n")
+    assert "left out: timm." in text
+    assert "| backbones | resnet50 kmlic 2 / 1100 | 1, 1000 | 2 |" in text
+    assert "old" not in text
+    readme.write_text("none")
+    with pytest.raises(ValueError, match="must have the lines"):
+        benchmarks.write_table(readme, run)
+
+
+def test_the_committed_table_is_that_of_the_committed_run():
+    root = Path(__file__).parents[1]
+    path = root / "saved_models/benchmarks/run.json"
+    if not path.exists():
+        pytest.skip("the benchmarks have no committed run")
+    text = (root / benchmarks.README).read_text()
+    assert benchmarks.START + benchmarks.table(json.loads(path.read_text())) in text
+
+
+def test_a_benchmark_that_fails_or_hangs_says_so(monkeypatch):
+    monkeypatch.setitem(benchmarks.BENCHMARKS, "absent", [])
+    assert "failed: " in benchmarks.run("absent", 60)
+    monkeypatch.setitem(benchmarks.BENCHMARKS, "start_up", ["--repeats", "99"])
+    assert benchmarks.run("start_up", 0.5) == "stopped: no time left"

@@ -247,7 +247,8 @@ def _quoted(run, split, model, metric):
 def test_the_results_are_those_of_committed_runs():
     rows = list(_rows_of_results(RESULTS))
     quoted = {f"saved_models/{path}" for _, (path, *_) in rows}
-    assert quoted == set(_tracked("saved_models/*/run.json"))
+    measured = {"saved_models/benchmarks/run.json"}  # tests/test_benchmarks.py
+    assert quoted == set(_tracked("saved_models/*/run.json")) - measured
     for header, (path, model, *texts) in rows:
         run = json.loads((ROOT / "saved_models" / path).read_text())
         for column, text in zip(header[2:], texts, strict=True):

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kmlic.atomic_write import atomic_write
 from kmlic.data import MultiLabelData
@@ -34,6 +35,7 @@ from kmlic.training import (
 )
 from kmlic.training.as_float32 import as_float32
 from kmlic.training.open_log import open_log, require_log
+from kmlic.training.time_precisions import time_precisions
 from kmlic.training.training_state import validation_loss
 
 SPLITS = ("validation", "test")
@@ -87,6 +89,7 @@ class Experiment(Generic[S]):
         self.started = time.monotonic()
         self._added: dict[tuple[str, int, str], dict[str, float]] = {}
         self._durations: list[float] = []  # of trainings of this process, in seconds
+        self._checked_precision = False
         resumes = False
         if is_chief():
             resumes = self.folder.begin(dataclasses.asdict(settings))
@@ -145,6 +148,7 @@ class Experiment(Generic[S]):
                     model = build()
             finally:
                 keras.config.set_dtype_policy(policy)
+            self._warn_of_slow_precision(model)
             if train_model is not None:
                 epochs = train_model(model, folder / "state")
             else:
@@ -345,6 +349,23 @@ class Experiment(Generic[S]):
             left = self.num_trainings - done
             text += f", about {np.mean(self._durations) * left / 60:.0f} minutes left"
         self.say(f"{text}.")
+
+    def _warn_of_slow_precision(self, model: keras.Model) -> None:
+        """Says so if low precision makes steps slower: on many processors it does."""
+        precision = self.settings.precision
+        if precision == "float32" or tf.config.list_physical_devices("GPU"):
+            return
+        if self._checked_precision or not isinstance(model.input_shape, tuple):
+            return
+        self._checked_precision = True
+        sides = [side or self.settings.image_size for side in model.input_shape[1:3]]
+        shape = self.settings.batch_size, *sides, model.input_shape[3]
+        own, plain = time_precisions(model, shape)
+        if own > plain:
+            self.say(
+                f"precision={precision!r} is slower than 'float32' here: a step takes "
+                f"{own:.2f} s instead of {plain:.2f} s. Use --precision float32."
+            )
 
     def _require_same_data(self, folder: Path, data: MultiLabelData) -> None:
         # Not in `folder`: it is no saved state that a run could resume from.

@@ -101,14 +101,20 @@ class CoupledSGD(_PartRates, keras.optimizers.SGD):
         self.first_steps = dict(first_steps or {})
 
     def update_step(self, gradient, variable, learning_rate):
-        if self.l2:
-            gradient = gradient + self.l2 * tf.cast(variable, gradient.dtype)
         rate = self.rate(learning_rate, variable)
         if self.nesterov or not self.momentum:
+            if self.l2:
+                gradient = gradient + self.l2 * tf.cast(variable, gradient.dtype)
             super().update_step(gradient, variable, rate)
             return
         # Fused: temporaries of the size of MSRN's hidden layer take a gigabyte each.
         momentum = self.momentums[variable_index(self, variable)]
+        if self.l2:  # enters the momentum before that is multiplied
+            tf.raw_ops.ResourceApplyGradientDescent(
+                var=momentum.value.handle,
+                alpha=tf.cast(rate * self.l2 / self.momentum, variable.dtype),
+                delta=variable,
+            )
         tf.raw_ops.ResourceApplyKerasMomentum(
             var=variable.handle,
             accum=momentum.value.handle,

@@ -1,16 +1,23 @@
-"""Runs the benchmarks in turn while the minutes last, and writes run.json.
+"""Runs the benchmarks in turn while the minutes last, and writes run.json and a table.
 
 Command: python -m tests.benchmarks.all --minutes 20 [--folder saved_models/benchmarks]
 [--names start_up backbones ...]
 
 Ours and a peer's alternate inside a benchmark, and benchmarks alternate in rounds, so
-that whatever else the machine does hits all of them. run.json holds, for each line that
-a benchmark printed, the minimum and the median of its numbers over the rounds.
+that whatever else the machine does hits all of them. Each runs in a process of its own
+and may take what is left of the minutes; peers that are not installed are named and
+left out. run.json holds, for each line that a benchmark printed, the minimum and the
+median of its numbers over the rounds. saved_models/README.md quotes them between two
+markers, which `write_table` finds.
 """
 
 import argparse
+import contextlib
+import importlib.util
 import json
+import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -28,9 +35,16 @@ BENCHMARKS = {
     "category_space_to_depth": [],
     "embedding_index": [],
     "runtimes": ["--backbone", "mobilenet_v2", "--seconds", "1"],
-    "backbones": ["--names", "resnet50", "mobilenet_v2", "--steps", "2"],
+    "predict_folder": ["--count", "400"],
+    "backbones": [
+        *("--names", "resnet50", "seresnext50_32x4d", "mobilenet_v2", "--steps", "2")
+    ],
     "msrn_memory": [],
+    "msrn_profile": [],
 }
+PEERS = ("torch", "timm", "onnxruntime", "openvino", "sklearn", "faiss")
+README = Path("saved_models/README.md")
+START, END = "<!-- written by tests.benchmarks.all -->\n", "<!-- end -->\n"
 # Not those that belong to a name, such as resnet50 or float32.
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?(?![\w])")
 
@@ -42,6 +56,9 @@ def main():
     parser.add_argument("--folder", type=Path, default=Path("saved_models/benchmarks"))
     parser.add_argument("--names", nargs="+", choices=BENCHMARKS, default=BENCHMARKS)
     options = parser.parse_args()
+    absent = [peer for peer in PEERS if not importlib.util.find_spec(peer)]
+    if absent:
+        print(f"not installed, left out: {', '.join(absent)}", flush=True)
     end = time.monotonic() + 60 * options.minutes
     runs = {name: [] for name in options.names}
     while time.monotonic() < end:
@@ -53,29 +70,41 @@ def main():
             text = run(name, left)
             print(text, flush=True)
             runs[name].append(text)
-            write(options.folder, options.minutes, runs)
+            write(options.folder, options.minutes, runs, absent)
+    if (options.folder / "run.json").exists():
+        write_table(README, json.loads((options.folder / "run.json").read_text()))
 
 
 def run(name, seconds):
     """Returns what a benchmark prints, or why it ended early."""
     command = [sys.executable, "-m", f"tests.benchmarks.{name}", *BENCHMARKS[name]]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # with the processes that it starts
+    )
     try:
-        result = subprocess.run(
-            command, capture_output=True, text=True, timeout=seconds
-        )
-    except subprocess.TimeoutExpired as expired:
-        return (expired.stdout or b"").decode() + "stopped: no time left"
-    if result.returncode:
-        return result.stdout + "failed: " + result.stderr.strip().splitlines()[-1]
-    return result.stdout
+        output, errors = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        return output + "stopped: no time left"
+    if process.returncode:
+        last = (errors.strip() or f"status {process.returncode}").splitlines()[-1]
+        return output + f"failed: {last}"
+    return output
 
 
-def write(folder, minutes, runs):
+def write(folder, minutes, runs, absent=()):
     """Writes run.json: machine, versions and the summary of each benchmark."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {
         "command": f"python -m tests.benchmarks.all --minutes {minutes:g}",
         "environment": describe_environment(),
+        "absent_peers": list(absent),
         "benchmarks": {name: summarise(texts) for name, texts in runs.items()},
     }
     with atomic_write(folder / "run.json") as temporary:
@@ -99,6 +128,36 @@ def summarise(texts):
         }
         for (words, _), rows in values.items()
     ]
+
+
+def write_table(readme, run):
+    """Replaces what stands between the markers of a document by a run's table."""
+    before, _, rest = readme.read_text().partition(START)
+    _, marker, after = rest.partition(END)
+    if not marker:
+        raise ValueError(f"{readme} must have the lines {START!r} and {END!r}.")
+    with atomic_write(readme) as temporary:
+        temporary.write_text(before + START + table(run) + END + after)
+
+
+def table(run):
+    """Returns a run as Markdown: its machine, and a row for each printed line."""
+    machine, date = run["environment"]["machine"], run["environment"]["date"][:10]
+    lines = [
+        f"`{run['command']}` on {date}, {machine['cores']} cores, "
+        f"{machine['memory_gb']:g} GB: [run.json](benchmarks/run.json)."
+    ]
+    if run["absent_peers"]:
+        lines[0] += f" Not installed, left out: {', '.join(run['absent_peers'])}."
+    lines += ["", "| benchmark | median | minimum | rounds |", "|---|---|---|---|"]
+    for name, rows in run["benchmarks"].items():
+        for row in rows:
+            numbers = iter(row["median"])
+            text = re.sub("#", lambda _, n=numbers: f"{next(n):g}", row["line"])
+            least = ", ".join(f"{number:g}" for number in row["minimum"])
+            cells = name, text.replace("|", "/"), least, str(row["runs"])
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

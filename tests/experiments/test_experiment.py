@@ -9,6 +9,7 @@ import pytest
 
 from kmlic.evaluation import Report
 from kmlic.experiments import Experiment, finish_run
+from kmlic.experiments import experiment as experiment_module
 from kmlic.labels import Labels
 from kmlic.run_folder import Run
 from kmlic.training import fit
@@ -201,3 +202,24 @@ def test_a_missing_log_is_named_before_anything_is_written(tmp_path, monkeypatch
     with pytest.raises(ImportError, match=r"pip install kmlic\[mlflow\]"):
         Experiment("toy", toy_settings(tmp_path / "run", log="mlflow"))
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("own", [0.5, 2.0])
+def test_says_when_low_precision_is_slower_than_float32(
+    tmp_path, monkeypatch, capsys, own
+):
+    measured = []
+
+    def time_precisions(model, shape):
+        measured.append(shape)
+        return own, 1.0
+
+    monkeypatch.setattr(experiment_module, "time_precisions", time_precisions)
+    settings = toy_settings(tmp_path / "run", precision="mixed_bfloat16", seeds=(0, 1))
+    experiment = Experiment("toy", settings)
+    for seed in settings.seeds:
+        experiment.train("model", seed, toy_model, toy_data())
+    assert measured == [(settings.batch_size, 8, 8, 3)]
+    said = " ".join(capsys.readouterr().out.split())
+    text = "is slower than 'float32' here: a step takes 2.00 s instead of 1.00 s."
+    assert (text in said) == (own > 1)

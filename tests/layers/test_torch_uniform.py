@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -12,6 +15,33 @@ def test_draws_uniformly_between_the_inverse_roots_of_the_inputs(shape):
     kernel = np.asarray(torch_uniform()(shape))
     assert 0.99 * limit < np.abs(kernel).max() <= limit
     np.testing.assert_allclose(kernel.std(), limit / np.sqrt(3), rtol=0.02)
+
+
+@pytest.mark.parametrize("shape", [(400, 50), (3, 3, 50, 40)])
+def test_draws_the_numbers_of_keras_and_can_be_saved(shape):
+    initializer = torch_uniform()
+    peer = keras.initializers.VarianceScaling(
+        1 / 3, "fan_in", "uniform", initializer.seed
+    )
+    np.testing.assert_allclose(initializer(shape), peer(shape), rtol=1e-5, atol=1e-8)
+    config = keras.saving.serialize_keras_object(initializer)
+    again = keras.saving.deserialize_keras_object(config)
+    assert type(again) is type(initializer)
+
+
+def test_takes_twice_the_memory_of_the_numbers_not_three_times():
+    code = """
+import resource
+from kmlic.layers.torch_uniform import torch_uniform
+torch_uniform()((8, 8))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+torch_uniform()((2**13, 2**13))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert 2**18 < int(result.stdout) < 2.5 * 2**18  # in KB; the numbers are 256 MB
 
 
 def test_each_one_draws_other_numbers():
