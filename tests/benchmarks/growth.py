@@ -5,7 +5,8 @@ Command: python -m tests.benchmarks.growth [--folder saved_models/benchmarks]
 
 MSRN on small_resnet, and plain pooling for the pixels, take training steps. CPU seconds
 are counted rather than seconds, so that other jobs on the machine matter little; the
-least of the repeats is kept. Two replicas are two devices on the processor.
+least of the repeats is kept. Two replicas are two devices on the processor, each with
+its own batch: twice the images.
 """
 
 import argparse
@@ -112,7 +113,7 @@ def step(model, images):
 
 
 def replicated(replicas):
-    """Returns the same 32 images as one replica or several train on them."""
+    """Returns a training on 32 images per replica."""
     devices = [f"CPU:{index}" for index in range(replicas)]
     strategy = tf.distribute.MirroredStrategy(devices)
     with strategy.scope():
@@ -120,10 +121,7 @@ def replicated(replicas):
 
 
 def exponent(what, curve):
-    """Returns the power of the size that the seconds above the least grow with.
-
-    Pixels are those of the whole image, not of a side.
-    """
+    """Returns the power of the size that the seconds grow with; of pixels, the area."""
     sizes = np.array(list(curve), float) ** (2 if what == "pixels" else 1)
     return np.polyfit(np.log(sizes), np.log(list(curve.values())), 1)[0]
 
@@ -141,8 +139,6 @@ def draw(curves):
         linear = sizes / sizes[0]
         if what == "pixels":
             linear = linear**2
-        if what == "replicas":
-            linear = np.ones_like(sizes)
         axes.loglog(sizes, linear, "--", color="0.6", label="proportional")
         axes.loglog(sizes, seconds / seconds[0], "o-", color="C0", label="measured")
         axes.set_title(f"{what} of a side" if what == "pixels" else what, fontsize=9)

@@ -41,6 +41,8 @@ KINDS = {
     "Transpose": "transpositions",
     "Cast": "casts",
 }
+# They hold other operators, whose time counts.
+CONTAINERS = ("PartitionedCall", "StatefulPartitionedCall", "While", "StatelessWhile")
 
 
 def main():
@@ -112,18 +114,23 @@ def operator_seconds(folder):
         names = {key: value.name for key, value in plane.event_metadata.items()}
         for line in plane.lines:
             for event in line.events:
-                name, colon, operator = names[event.metadata_id].rpartition(":")
-                if colon and name and re.fullmatch(r"_?[A-Z]\w+", operator):
+                name, _, operator = names[event.metadata_id].rpartition(":")
+                if not re.fullmatch(r"_?[A-Z]\w+", operator):
+                    continue
+                # C++ methods are named Class::Method.
+                if name and not name.endswith(":") and operator not in CONTAINERS:
                     spent[operator] += event.duration_ps / 1e12
     return spent
 
 
 def print_time(spent, seconds, operations):
     """Prints the share of each kind of operator, and the distance to the limit."""
-    kinds = collections.Counter()
+    kinds, others = collections.Counter(), collections.Counter()
     for operator, time_spent in spent.items():
-        kind = next((kind for part, kind in KINDS.items() if part in operator), "other")
-        kinds[kind] += time_spent
+        kind = next((kind for part, kind in KINDS.items() if part in operator), None)
+        (kinds if kind else others)[kind or operator] += time_spent
+    most = [operator for operator, _ in others.most_common(3)]
+    kinds[f"other: {', '.join(most)}"[:47]] = sum(others.values())
     total = sum(kinds.values())
     print(f"{'operators':48}{'s':>8}{'%':>8}")
     for kind, time_spent in kinds.most_common():

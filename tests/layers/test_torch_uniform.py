@@ -17,7 +17,7 @@ def test_draws_uniformly_between_the_inverse_roots_of_the_inputs(shape):
     np.testing.assert_allclose(kernel.std(), limit / np.sqrt(3), rtol=0.02)
 
 
-@pytest.mark.parametrize("shape", [(400, 50), (3, 3, 50, 40)])
+@pytest.mark.parametrize("shape", [(400, 50), (2**12, 2**12)])
 def test_draws_the_numbers_of_keras_and_can_be_saved(shape):
     initializer = torch_uniform()
     peer = keras.initializers.VarianceScaling(
@@ -29,19 +29,19 @@ def test_draws_the_numbers_of_keras_and_can_be_saved(shape):
     assert type(again) is type(initializer)
 
 
-def test_takes_twice_the_memory_of_the_numbers_not_three_times():
+def test_takes_little_more_memory_than_the_numbers():
     code = """
-import resource
 from kmlic.layers.torch_uniform import torch_uniform
+from kmlic.run_folder import peak_memory_gb
 torch_uniform()((8, 8))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_memory_gb()
 torch_uniform()((2**13, 2**13))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(peak_memory_gb() - before)
 """
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert 2**18 < int(result.stdout) < 2.5 * 2**18  # in KB; the numbers are 256 MB
+    assert 0.25 < float(result.stdout) < 0.35  # the numbers are 0.27 GB
 
 
 def test_each_one_draws_other_numbers():
