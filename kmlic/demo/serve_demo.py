@@ -25,6 +25,9 @@ _STYLE = """
 .kmlic-image > div { flex: 1 1 15rem; min-width: 0; }
 .kmlic-image img { max-width: 14rem; border-radius: .4rem; }
 .kmlic-image table { width: 100%; border-collapse: collapse; }
+.kmlic-image table, .kmlic-image tr, .kmlic-image tr > * { border: 0 !important; }
+.kmlic-image tr > * {
+  border-bottom: 1px solid var(--border-color-primary) !important; }
 .kmlic-image td, .kmlic-image th { text-align: left; padding: .15rem .4rem; }
 .kmlic-image .present th { font-weight: 700; }
 .kmlic-image .absent { opacity: .75; }

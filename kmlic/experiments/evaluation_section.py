@@ -16,8 +16,8 @@ def evaluation_section(run: Run) -> Section:
     names = list(dict.fromkeys(name for each in found for name in each["metrics"]))
     return Section(
         "Evaluations",
-        "Of `kmlic evaluate`, in percent, with 95 % intervals in brackets. CF1, OF1 "
-        "and exact are at the thresholds that are named."
+        "What `kmlic evaluate` measured, in percent, with 95 % intervals in brackets. "
+        "All metrics but mAP depend on how labels are predicted."
         if found
         else "",
         [
