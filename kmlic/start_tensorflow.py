@@ -8,6 +8,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
+from kmlic.require_tensorflow import require_tensorflow
+
 # What TensorFlow 2.21 and LiteRT write whatever TF_CPP_MIN_LOG_LEVEL is. Messages of
 # drivers that are broken rather than absent are not among them.
 _KNOWN = "|".join(
@@ -41,6 +43,9 @@ def start_tensorflow(configure: Callable[[], None] = lambda: None) -> None:
     Args:
         configure: called before TensorFlow computes anything.
 
+    Raises:
+        ValueError: if Keras has another backend.
+
     Example:
         >>> start_tensorflow()
         >>> "tensorflow" in sys.modules
@@ -53,8 +58,9 @@ def start_tensorflow(configure: Callable[[], None] = lambda: None) -> None:
             return
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         with hide_known_messages():
-            import keras  # noqa: F401
             import tensorflow as tf
+
+            require_tensorflow("commands and recipes")
 
             # tensorflow-datasets warns of every dataset that is not prepared yet.
             logging.getLogger("absl").setLevel(logging.ERROR)

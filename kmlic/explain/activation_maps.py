@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from kmlic.layers.keras_internals import graph_nodes
 from kmlic.models import ACTIVATION_MAPS, ATTENTION, POOL
+from kmlic.require_tensorflow import require_tensorflow
 
 _OF_OTHER_HEAD = re.compile(f"[a-z]_{POOL}")
 _GLOBAL_POOLS = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
@@ -57,7 +58,8 @@ def activation_maps(
         batch_size: images per batch.
 
     Raises:
-        ValueError: if the model has none of these layers, its maps are not one per
+        ValueError: if Keras has another backend than TensorFlow, the model has none of
+            these layers, its maps are not one per
             label, or `score` is given for a model with its own maps.
 
     Example:
@@ -66,6 +68,7 @@ def activation_maps(
         >>> activation_maps(model, np.zeros((2, 64, 64, 3))).shape
         (2, 2, 2, 5)
     """
+    require_tensorflow("activation_maps")
     compute = find_explanation(model, score).compute
     starts = range(0, len(images), batch_size)
     if not starts:

@@ -7,6 +7,7 @@ import keras
 from kmlic.labels import Labels
 from kmlic.layers import GroupSoftmax
 from kmlic.models import ACTIVATION_MAPS, EXPORT_LAYER
+from kmlic.require_tensorflow import require_tensorflow
 
 
 def freeze(
@@ -55,8 +56,9 @@ def clone_for_export(model: keras.Model, *, maps: bool = False) -> keras.Model:
         maps: see `freeze`.
 
     Raises:
-        ValueError: see `freeze`.
+        ValueError: if Keras has another backend than TensorFlow; also see `freeze`.
     """
+    require_tensorflow("exports")
     _require_one_image_to_logits(model)
     return keras.models.clone_model(
         _with_maps(model) if maps else model,

@@ -1,5 +1,7 @@
 """Batch normalization in one TensorFlow operator."""
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -55,9 +57,9 @@ class FusedBatchNorm(keras.layers.BatchNormalization):
     def call(self, inputs, training=None, mask=None):
         if mask is not None:
             raise ValueError("`mask` must be None for feature maps; got one.")
-        if keras.backend.backend() != "tensorflow":
-            return super().call(inputs, training=training)
         learning = bool(training) and self.trainable
+        if keras.backend.backend() != "tensorflow":
+            return self._normalize_as_keras(inputs, learning)
         if learning and self.synchronized:
             return self._normalize_over_replicas(inputs)
         # Empty for the operator to compute them. The raw operator is called because
@@ -86,6 +88,15 @@ class FusedBatchNorm(keras.layers.BatchNormalization):
         self.moving_variance.assign(
             self.moving_variance * self.momentum + variance * share
         )
+
+    def _normalize_as_keras(self, inputs, learning):
+        kept = self.moving_variance * self.momentum
+        outputs = super().call(inputs, training=learning)
+        if learning:
+            count = math.prod(inputs.shape[:3]) * 1.0
+            added = self.moving_variance - kept  # of the biased variance
+            self.moving_variance.assign(kept + added * count / (count - 1.0))
+        return outputs
 
     def _normalize_over_replicas(self, inputs):
         """Normalizes with the statistics of all replicas' batches together."""

@@ -1,4 +1,4 @@
-"""Graph attention, computed by spektral's GATConv."""
+"""Graph attention, computed by spektral's GATConv under TensorFlow."""
 
 import math
 
@@ -97,7 +97,10 @@ class GraphAttention(keras.layers.Layer):
     def call(self, nodes, adjacency):
         nodes = ops.cast(nodes, "float32")
         neighbours = ops.cast(adjacency > 0, "float32")  # (L, L)
-        outputs, hidden = self.attend([nodes, neighbours])  # (L, num_heads * units)
+        if keras.backend.backend() == "tensorflow":
+            outputs, hidden = self.attend([nodes, neighbours])  # (L, num_heads * units)
+        else:
+            outputs, hidden = self._attend(nodes, neighbours)
         if not self.add_self_loops:
             outputs = outputs * ops.max(neighbours, axis=-1, keepdims=True)
         if self.residual:
@@ -105,6 +108,21 @@ class GraphAttention(keras.layers.Layer):
         if self.use_bias:
             outputs = outputs + self.bias
         return ops.cast(self.activation(outputs), self.compute_dtype)
+
+    def _attend(self, nodes, neighbours):
+        """Computes what GATConv does, whose operators are TensorFlow's."""
+        attend = self.attend
+        if self.add_self_loops:
+            neighbours = ops.maximum(neighbours, ops.eye(neighbours.shape[0]))
+        hidden = ops.einsum("lf,fhd->lhd", nodes, attend.kernel)
+        own = ops.einsum("lhd,dho->lho", hidden, attend.attn_kernel_self)
+        others = ops.einsum("lhd,dho->ohl", hidden, attend.attn_kernel_neighs)
+        scores = ops.leaky_relu(own + others, 0.2)  # (L, num_heads, L)
+        scores = scores + ops.where(neighbours == 0.0, -10e9, 0.0)[:, None]
+        coefficients = attend.dropout(ops.softmax(scores, axis=-1))
+        outputs = ops.einsum("lhm,mhd->lhd", coefficients, hidden)
+        shape = (-1, self.num_heads * self.units)
+        return ops.reshape(outputs, shape), ops.reshape(hidden, shape)
 
     def compute_output_shape(self, nodes_shape, adjacency_shape):
         return (*nodes_shape[:-1], self.num_heads * self.units)

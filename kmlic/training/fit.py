@@ -13,6 +13,7 @@ import tensorflow as tf
 from kmlic.data.training_batches import TrainingBatches
 from kmlic.layers.keras_internals import flatten_layers
 from kmlic.on_sigterm import on_sigterm
+from kmlic.require_tensorflow import require_tensorflow
 from kmlic.training.accumulate_gradients import accumulate_gradients
 from kmlic.training.augment_on_device import augment_on_device
 from kmlic.training.averaged_weights import AveragedWeights
@@ -81,10 +82,12 @@ def fit(
     Raises:
         RuntimeError: if the loss or a weight is not finite, naming the batch.
         SystemExit: with status 143, after SIGTERM.
-        ValueError: if the number of batches of `train` is unknown, a batch cannot be
+        ValueError: if Keras has another backend than TensorFlow, the number of batches
+            of `train` is unknown, a batch cannot be
             split evenly over the replicas, or the folder holds checkpoints of a
             training with other settings.
     """
+    require_tensorflow("kmlic.training.fit")
     steps = int(train.cardinality())
     if steps < 1:
         raise ValueError(
