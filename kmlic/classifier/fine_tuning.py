@@ -53,7 +53,7 @@ _LABEL_SMOOTHING = 0.1
 _MOST_BYTES = 4e9
 _TIMED_STEPS = 5
 # Of the time left, for scores and for what was estimated too low.
-_SHARE_OF_REST = 0.75
+_SHARE_OF_REST = 0.85
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
