@@ -42,7 +42,9 @@ class Row:
     def name(self) -> str:
         """Returns what the line is called."""
         names = " and ".join(member.name for member in self.members)
-        return names + (" with mirror images" if self.mirrored else "")
+        if len(self.members) > 1:
+            names = f"average of {names}"
+        return names + ", with mirror images" * self.mirrored
 
     @property
     def seconds(self) -> float:

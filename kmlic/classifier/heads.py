@@ -17,7 +17,7 @@ from kmlic.evaluation.bootstrap import Metric
 from kmlic.layers import WildcatPooling
 from kmlic.models import ACTIVATION_MAPS
 
-PEAKS = "logistic regression and peaks"
+PEAKS = "logistic regression with peaks"
 
 _SHARES = (0.1, 0.2, 0.3)
 _WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2)

@@ -53,7 +53,7 @@ def test_compares_what_all_candidates_have_scores_of():
 def test_averages_two_that_err_differently():
     candidates = [_candidate("floor", 3.0, 1), _candidate("other", 3.0, 4)]
     found = choice(candidates, _targets(), LABELS, Budget(1))
-    assert found.chosen.name == "floor and other"
+    assert found.chosen.name == "average of floor and other"
     expected = (candidates[0].logits[0] + candidates[1].logits[0]) / 2
     np.testing.assert_allclose(found.chosen.logits, expected)
     model = build_chosen(found.chosen, lambda: backbone(64))
@@ -73,11 +73,11 @@ def _with_mirrors(candidate, noise, seed):
 def test_scores_mirror_images_where_that_is_surely_better():
     floor = _candidate("floor", 3.0, 1)
     found = choice([_with_mirrors(floor, 1.0, 5)], _targets(), LABELS, Budget(1))
-    assert found.chosen.name == "floor with mirror images"
+    assert found.chosen.name == "floor, with mirror images"
     assert found.chosen.mirrored
     found = choice([_with_mirrors(floor, 2.95, 5)], _targets(), LABELS, Budget(1))
     assert found.chosen.name == "floor"
-    assert found.rows[-1].name == "floor with mirror images"
+    assert found.rows[-1].name == "floor, with mirror images"
 
 
 def test_takes_the_better_one_in_three_of_four_draws():
