@@ -12,9 +12,9 @@ import pytest
 from kmlic import layers, losses, metrics
 from tests import backend_cases
 
-# Of the largest number of an array, or a hundredth of the case's largest, below which
-# a gradient is the rounding of larger ones that cancel, as that of a key's bias.
-TOLERANCE, SMALLEST = 1e-5, 1e-2
+# Of the largest number of an array; and of all arrays of the case: gradients that are
+# zero but for rounding, as that of a bias before a normalisation, have no scale.
+TOLERANCE, ROUNDING = 1e-5, 1e-6
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,6 @@ def compute_with(backend, weights):
         return dict(values)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_another_backend_computes_what_tensorflow_computes(backend, computed):
     if importlib.util.find_spec(backend) is None:
@@ -50,11 +49,12 @@ def test_another_backend_computes_what_tensorflow_computes(backend, computed):
         largest[kind] = max(largest.get(kind, 0), np.abs(value).max())
     wrong = {}
     for name, value in expected.items():
-        scale = max(np.abs(value).max(), SMALLEST * largest[name.rsplit(" ", 1)[0]])
-        difference = np.abs(found[name] - value).max() / max(scale, 1e-30)
-        if not difference < TOLERANCE:
-            wrong[name] = float(difference)
-    assert not wrong, f"the worst is {max(wrong, key=wrong.get)}: {max(wrong.values())}"
+        allowed = TOLERANCE * np.abs(value).max()
+        allowed += ROUNDING * largest[name.rsplit(" ", 1)[0]]
+        difference = np.abs(found[name] - value).max()
+        if not difference <= allowed:
+            wrong[name] = f"{difference} where {allowed} is allowed"
+    assert not wrong
 
 
 def test_every_layer_loss_and_metric_is_compared():
