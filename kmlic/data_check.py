@@ -190,7 +190,7 @@ def finding_section(finding: Finding, galleries: Sequence[Gallery] = ()) -> Sect
         galleries: of the images in the rows.
 
     Example:
-        >>> finding_section(Finding("note", "Images without labels", 0, "None.")).text
+        >>> finding_section(Finding("note", "Images without labels", "None.")).text
         'None.'
     """
     return Section(

@@ -74,7 +74,7 @@ class Listing(NamedTuple):
             ValueError: with what was found and the first rows of it.
 
         Example:
-            >>> found = Finding("error", "Boxes", 1, "Export labels.", rows=[["0 1"]])
+            >>> found = Finding("error", "Boxes", "Export labels.", rows=[["0 1"]])
             >>> Listing([], "a.csv", ".", findings=[found]).require_no_errors()
             Traceback (most recent call last):
                 ...
