@@ -29,6 +29,7 @@ def report_sections(
     folder: Path,
     tested: ScoredImages,
     examined: ScoredImages,
+    doubted: ScoredImages,
     training: np.ndarray,
     rows: Sequence[Row],
     chosen: Row,
@@ -46,6 +47,7 @@ def report_sections(
         folder: of its exports.
         tested: images that its metrics are of; the last split in the record.
         examined: images of examples, which may be looked at before another training.
+        doubted: images whose labels were compared with scores, also of the baseline.
         training: (L,) number of training images with each label.
         rows: all candidates, the floor first.
         chosen: the one that was exported.
@@ -53,7 +55,7 @@ def report_sections(
         scored: which scores they were compared on.
         findings: what was found wrong with the data.
         galleries: title of a finding to thumbnails of the images that it names.
-        errors: what `find_label_errors` found in the examined images; None if it was
+        errors: what `find_label_errors` found in the doubted images; None if it was
             not run.
         maps: where the model looks; may be empty.
     """
@@ -70,7 +72,7 @@ def report_sections(
         confusion_section(examined),
         Section("Doubtful labels")
         if errors is None
-        else doubtful_section(examined, errors),
+        else doubtful_section(doubted, errors),
         maps,
         _candidates(rows, chosen, metric, scored),
         Section(

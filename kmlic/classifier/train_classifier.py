@@ -382,7 +382,11 @@ def _finish(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Judged:
-    """Scores of images by models that were not fitted to them; test images last."""
+    """Scores of images by models that were not fitted to them.
+
+    First those that the metrics before the test are of, then those that the floor alone
+    scored, then the test images.
+    """
 
     reports: dict[str, dict[str, Report]]
     verdict: str
@@ -544,24 +548,24 @@ def _write_page(
     trained: _Trained, judged: _Judged, run: Run, model: keras.Model
 ) -> None:
     images, labels = trained.checked.images, trained.labels
-    fitted = judged.rows[: len(judged.rows) - judged.tested]
     probabilities = to_probabilities(judged.logits, labels)
-    examined = _scored(
-        trained,
-        f"{len(fitted):,} training images, scored by models that did not see them",
-        fitted,
-        probabilities[: len(fitted)],
-    )
+    count = len(trained.protocol.scored)
+    before = len(judged.rows) - judged.tested
+
+    def scored(name: str, start: int, end: int) -> ScoredImages:
+        return _scored(trained, name, judged.rows[start:end], probabilities[start:end])
+
+    unseen = "training images, scored by models that did not see them"
+    examined = scored(f"{count:,} {unseen}", 0, count)
+    doubted = examined
+    if before > count:
+        by = f"{before - count:,} of them by {FLOOR}"
+        doubted = scored(f"{before:,} {unseen}, {by}", 0, before)
     tested = examined
-    if len(images.test_rows):
-        tested = _scored(
-            trained,
-            f"{len(images.test_rows):,} test images",
-            images.test_rows,
-            probabilities[len(fitted) :],
-        )
+    if judged.tested:
+        tested = scored(f"{judged.tested:,} test images", before, len(judged.rows))
     try:
-        errors = find_label_errors(examined.targets, examined.probabilities)
+        errors = find_label_errors(doubted.targets, doubted.probabilities)
     except ImportError:  # without the extra label_errors
         errors = None
     training = (images.targets[images.training_rows] == 1).sum(axis=0)
@@ -571,6 +575,7 @@ def _write_page(
         folder=trained.folder.draft,
         tested=tested,
         examined=examined,
+        doubted=doubted,
         training=training,
         rows=trained.choice.rows,
         chosen=trained.choice.chosen,

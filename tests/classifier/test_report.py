@@ -43,6 +43,7 @@ def test_lays_out_metrics_labels_candidates_and_findings(tmp_path):
         folder=tmp_path,
         tested=images,
         examined=images,
+        doubted=images,
         training=targets.sum(axis=0),
         rows=found.rows,
         chosen=found.chosen,

@@ -19,6 +19,7 @@ from kmlic.classifier import ClassifierSettings, train_classifier
 from kmlic.classifier.check import check
 from kmlic.data.inspect_rows import inspect_rows
 from kmlic.data.read_listing import read_listing
+from kmlic.evaluation.report import report_scores
 from kmlic.experiments import check_labels, evaluate_run, export_run
 from kmlic.experiments.unseen_scores import read_unseen_scores
 from kmlic.explain import activation_maps
@@ -238,6 +239,34 @@ def test_takes_up_what_is_there_with_more_minutes(
     train_classifier(table, _settings(tmp_path / "run", minutes=7.0), console=console)
     assert not (tmp_path / ".run.stages").exists()  # nothing is left to be done
     assert log.getvalue().splitlines()[-1].endswith("report.html")
+
+
+def test_reports_scores_of_the_exported_model_only(
+    tmp_path, without_exports, monkeypatch
+):
+    stage = importlib.import_module("kmlic.classifier.fine_tuning")
+    monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
+    plan = stage._Plan(0.0, 3, 2, 0)  # two of five folds
+    monkeypatch.setattr(stage, "_plan", lambda *_: (plan, "little time"))
+    module = sys.modules["kmlic.classifier.train_classifier"]
+    sections = mock.Mock(side_effect=module.report_sections)
+    monkeypatch.setattr(module, "report_sections", sections)
+    table = write_photos(tmp_path / "photos", 60)
+    run = train_classifier(
+        table, _settings(tmp_path / "run", fractions=(1.0, 0.0, 0.0))
+    )
+    shown = sections.call_args.kwargs
+    tested = shown["tested"]
+    assert tested is shown["examined"]
+    assert 20 <= len(tested.targets) < 30
+    assert tested.name.startswith(f"{len(tested.targets)} training images")
+    report = report_scores(tested.targets, tested.probabilities, tested.labels)
+    expected = run.results["validation"][run.data["exported"]["model"]]
+    assert report.metrics == pytest.approx(expected, abs=1e-6, nan_ok=True)
+    rest = 60 - len(tested.targets)
+    assert f"{rest} of them by logistic regression" in shown["doubted"].name
+    digests, _ = read_unseen_scores(tmp_path / "run", tested.labels)
+    assert len(digests) == len(shown["doubted"].targets) == 60
 
 
 def test_ctrl_c_leaves_what_was_done(tmp_path, without_exports, monkeypatch):
