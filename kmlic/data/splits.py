@@ -161,7 +161,7 @@ def _split_around_fold(
     seed: int,
 ) -> np.ndarray:
     """Returns the split whose test images are the fold number `seed`."""
-    if not 0 <= seed < num_folds or not shares[:2].any():
+    if not 0 <= seed < num_folds or not shares[0]:
         raise ValueError(
             "`seed` must be the number of a fold, from 0, and `fractions` must leave "
             f"images to train on; got seed={seed} for num_folds={num_folds} and "

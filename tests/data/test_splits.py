@@ -31,6 +31,8 @@ def test_each_fold_is_the_test_split_of_its_seed():
         assert abs((split == 1).mean() - 0.8 / 8) < 0.03  # fractions 0.7 to 0.1
     with pytest.raises(ValueError, match=r"number of a fold.*seed=5 for num_folds=5"):
         split_images(targets, seed=5, **options)
+    with pytest.raises(ValueError, match=r"images to train on.*\(0\.0, 0\.5, 0\.5\)"):
+        split_images(targets, fractions=(0, 0.5, 0.5), **options)
 
 
 def test_stratified_splits_are_closer_to_the_asked_shares_than_random_ones():
