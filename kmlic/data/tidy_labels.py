@@ -11,7 +11,7 @@ from kmlic.data.finding import Finding
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.label_keys import group_by_key
 from kmlic.data.multi_label_data import Boxes
-from kmlic.data.read_text_rows import read_columns
+from kmlic.data.read_text_rows import read_text_rows
 from kmlic.data.reading_options import ReadingOptions
 
 _HEADER = ("label", "becomes", "images")
@@ -172,15 +172,20 @@ def _read_renames(path: Path) -> dict[str, str]:
 
 def _read_pairs(path: Path) -> Iterator[tuple[int, str, str]]:
     """Yields the cells of the columns old and new, or else of the first two."""
-    for line, row in read_columns(path, ()):
-        columns = ("old", "new") if {"old", "new"} <= row.keys() else tuple(row)[:2]
-        if len(columns) < 2:
-            raise ValueError(
-                f"{path} line 1: must have the columns old and new; got {list(row)}."
-            )
-        if line == 2 and columns != ("old", "new"):
-            yield 1, columns[0], columns[1]  # there may be no header
-        yield line, row[columns[0]], row[columns[1]]
+    rows = read_text_rows(path, keep_spaces=True)
+    first_line, header = next(rows, (1, []))
+    if len(header) < 2:
+        raise ValueError(
+            f"{path} line {first_line}: must have the columns old and new; got "
+            f"{header}."
+        )
+    named = {"old", "new"} <= set(header)
+    old, new = (header.index("old"), header.index("new")) if named else (0, 1)
+    for number, (line, cells) in enumerate(rows):
+        if number == 0 and not named:
+            yield first_line, header[old], header[new]  # there may be no header
+        cells = [*cells, *[""] * (len(header) - len(cells))]
+        yield line, cells[old], cells[new]
 
 
 def _change(row: ImageRow, becomes: Mapping[str, str], changed: set[str]) -> ImageRow:

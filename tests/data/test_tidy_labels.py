@@ -62,6 +62,16 @@ def test_two_columns_may_have_no_header_or_another_one(tmp_path, header):
     assert labels_of(listing) == [("Dog",), ("Cat", "Dog")]
 
 
+@pytest.mark.parametrize("start", ["sep=,\ndog,hound\n", "dog,hound\n\n"])
+def test_the_first_pair_without_a_header_is_never_lost(tmp_path, start):
+    path = tmp_path / "names.csv"
+    path.write_text(f"{start}cat,kitty\n", encoding="utf-8")
+    assert labels_of(tidy(("dog",), ("cat",), rename=path)) == [("hound",), ("kitty",)]
+    path.write_text(f"{start}dog,puppy\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"names\.csv line 3: old must be .* 'dog'"):
+        tidy(("dog",), rename=path)
+
+
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
