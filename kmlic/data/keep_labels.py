@@ -82,6 +82,7 @@ def keep_labels(
         targets={split: targets[split][kept[split]] for split in SPLITS},
         paths=_narrow_parts(data.paths, kept),
         boxes=_narrow_parts(data.boxes, kept),
+        groups=_narrow_parts(data.groups, kept),
         digests={split: own[kept[split]] for split, own in data.digests.items()},
         captions=tuple(
             caption

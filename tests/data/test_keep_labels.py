@@ -39,6 +39,7 @@ DATA = MultiLabelData(
     TARGETS,
     train_in_order=batches("train"),
     paths={split: tuple(map(str, range(len(own)))) for split, own in TARGETS.items()},
+    groups={split: tuple(map(str, range(len(own)))) for split, own in TARGETS.items()},
     captions=tuple(f"caption {number}" for number in range(20)),
 )
 
@@ -65,6 +66,7 @@ def test_drops_images_of_which_nothing_is_left():
     data = keep_labels(DATA, ["dog", "bus"], drop_images=True)
     assert data.sizes == {"train": 10, "validation": 5, "test": 5}
     assert data.paths["validation"] == ("0", "3", "4", "7", "8")
+    assert data.groups == data.paths
     assert data.captions[:2] == ("caption 0", "caption 3")
     for split, dataset in (("train", data.train_in_order), ("test", data.test)):
         numbers, targets = read(dataset)
