@@ -68,13 +68,22 @@ def _read_yaml(path: str | Path, text: str) -> list[str]:
         names = content.get("names")
         if isinstance(names, dict):
             names = [names[f"{number}"] for number in range(len(names))]
-    except (yaml.YAMLError, AttributeError, LookupError, RecursionError):
+        names = [name.strip() for name in names] if isinstance(names, list) else None
+    # `ValueError` and `OverflowError` are those of numbers that are no character.
+    except (
+        yaml.YAMLError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        ValueError,
+        OverflowError,
+    ):
         names = None
-    listed = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    listed = names is not None and all(len(name.splitlines()) == 1 for name in names)
     if not names or not listed or len(_NAMES.findall(text)) > 1:
         raise ValueError(
             f"{path} must hold `names` as a list, such as [dog, cat], or as numbers "
-            "from 0 with a name each. Or put the names, one per line, into "
-            f"{_PLAIN[0]} beside it."
+            "from 0 with a name each, none of them empty or with a line break. Or put "
+            f"the names, one per line, into {_PLAIN[0]} beside it."
         )
     return names

@@ -16,6 +16,7 @@ YAML = "path: ../d\ntrain: images/train  # of 8\nnc: 2\n"
         ("names:\n- dog\n# none\n- big cat\nroboflow: x\n", None),
         ("names:\n  - dog\n  - 'big cat'\n", None),
         ("names: {1: big cat, 0: dog}\n", None),
+        ('names: [" dog ", "big cat"]\n', None),
         ("names: [no, 1, 2020-01-01]\n", ["no", "1", "2020-01-01"]),
     ],
 )
@@ -37,6 +38,10 @@ def test_reads_the_names_of_yaml(tmp_path, file, text, names):
         "names:\n  - dog\n  1: cat\n",
         "names:\n  - dog: 1\n    x: 2\n  - [a]\n",
         "names: [dog]\nnames: [cat]\n",
+        'names: ["\\UFFFFFFFF"]\n',
+        'names: ["\\U00110000"]\n',
+        'names: [dog, ""]\n',
+        'names: ["a\\nb"]\n',
     ],
 )
 def test_refuses_other_yaml_by_name(tmp_path, text):
