@@ -1,6 +1,7 @@
 """Atomic writing of files and folders: completely or not at all."""
 
 import contextlib
+import csv
 import ctypes
 import errno
 import functools
@@ -27,7 +28,9 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # fcntl.h and linux/fs.h
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | Path, *, folder_with: str | None = None) -> Iterator[Path]:
+def atomic_write(
+    path: str | Path, *, folder_with: str | None = None, column: str | None = None
+) -> Iterator[Path]:
     """Returns a temporary path that replaces `path` when the context ends.
 
     A crash or an error within the context leaves the old file or folder unchanged. The
@@ -37,6 +40,7 @@ def atomic_write(path: str | Path, *, folder_with: str | None = None) -> Iterato
     Args:
         path: the file or folder to write. Its parent is created if missing.
         folder_with: see `require_writable`.
+        column: see `require_writable`.
 
     Raises:
         ValueError: see `require_writable`.
@@ -49,14 +53,14 @@ def atomic_write(path: str | Path, *, folder_with: str | None = None) -> Iterato
         ...     (Path(folder) / "a.txt").read_text()
         'complete'
     """
-    require_writable(path, folder_with=folder_with)
+    require_writable(path, folder_with=folder_with, column=column)
     path = follow_link(path)
     with temporary_path(path) as temporary:
         if folder_with is not None:
             recover(path)
         yield temporary
         flush(temporary)
-        require_writable(path, folder_with=folder_with)
+        require_writable(path, folder_with=folder_with, column=column)
         move_to(temporary, path)
 
 
@@ -64,18 +68,22 @@ def require_writable(
     path: str | Path,
     *,
     folder_with: str | None = None,
+    column: str | None = None,
     suffixes: Sequence[str] = (),
     inputs: Iterable[str | Path | None] = (),
 ) -> None:
     """Raises ValueError unless a file or folder may be written to a path.
 
     A file never replaces a folder, nor a folder a file. A folder is only replaced if it
-    is empty or has the file that marks it as written by kmlic.
+    is empty or has the file that marks it as written by kmlic; with `column`, only if
+    that file lists all others.
 
     Args:
         path: what is to be written.
         folder_with: None to write a file; to write a folder, the file that an existing
             one must hold, such as run.json.
+        column: the column of `folder_with`, a CSV file, that lists the other files of
+            the folder; None to replace a folder whatever else it holds.
         suffixes: endings of which the name must have one; any when empty. So a report
             never replaces an image.
         inputs: files that are read, and are not to be replaced.
@@ -104,6 +112,8 @@ def require_writable(
             (path / folder_with).is_file() or not any(path.iterdir())
         )
     exists = os.path.lexists(path)
+    if exists and allowed and folder_with is not None and column is not None:
+        _require_listed(given, path, folder_with, column)
     if exists and not allowed:
         kind = "a file" if path.is_file() else "neither a file nor a folder"
         if path.is_dir():
@@ -114,6 +124,28 @@ def require_writable(
     for each in inputs if exists else ():
         if each is not None and Path(each).exists() and path.samefile(each):
             raise ValueError(f"{given} must not be a file that is read.")
+
+
+def _require_listed(given: str | Path, path: Path, listing: str, column: str) -> None:
+    """Raises an error if a folder holds files that its own listing does not name."""
+    listed = {listing, _NEW}
+    # A listing that somebody has changed may not be a CSV file any more.
+    with (
+        contextlib.suppress(FileNotFoundError, ValueError, csv.Error),
+        (path / listing).open(encoding="utf-8", newline="") as file,
+    ):
+        listed.update(row[column] for row in csv.DictReader(file) if row.get(column))
+    others = sorted(
+        entry.name
+        for entry in os.scandir(path)
+        if entry.name not in listed or not entry.is_file(follow_symlinks=False)
+    )
+    if others:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        raise ValueError(
+            f"{given} must be empty or new, or hold only {listing} and the files that "
+            f"it lists; it also holds {others[0]}{more}. Name an empty or new folder."
+        )
 
 
 @contextlib.contextmanager

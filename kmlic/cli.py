@@ -477,7 +477,8 @@ def predict(
         boxes: CSV with the columns path (relative to it), x1, y1, x2 and y2: a box to
             cut out of each image first, with the margin that the run was trained with.
         maps: folder to write heat maps to: one picture per image and predicted label,
-            and maps.csv, which lists them. Needs the runtime keras.
+            and maps.csv, which lists them. It replaces the maps of an earlier call; a
+            folder with any other file is refused. Needs the runtime keras.
         on_error: whether a broken image is listed or stops the command.
         batch_size: images per batch.
         runtime: keras loads the model, all others load what kmlic export wrote;
@@ -550,7 +551,7 @@ def predict(
                 "`maps` must come without labels and with the runtime keras; got "
                 f"labels={labels} and runtime={runtime}."
             )
-        require_writable(maps, folder_with="maps.csv", inputs=read)
+        require_writable(maps, folder_with="maps.csv", column="map", inputs=read)
     paths = list_images(images)
     if text_model is None:
         require_run(run, "labels.json")

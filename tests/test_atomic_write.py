@@ -55,6 +55,36 @@ def test_a_folder_takes_the_place_of_an_empty_one(tmp_path):
     assert _names(tmp_path / "export") == [_MARK, "new"]
 
 
+def test_a_folder_with_unlisted_files_is_left_as_it_is(tmp_path):
+    folder = tmp_path / "maps"
+
+    def write(name):
+        options = {"folder_with": "maps.csv", "column": "map"}
+        with atomic_write(folder, **options) as temporary:
+            temporary.mkdir()
+            (temporary / "maps.csv").write_text(f"map,label\n{name},a\n")
+            (temporary / name).touch()
+
+    write("1.jpg")
+    write("2.jpg")
+    assert _names(folder) == ["2.jpg", "maps.csv"]
+    (folder / "holiday.jpg").touch()
+    (folder / "notes").mkdir()
+    rule = r"it also holds holiday\.jpg and 1 more\. Name an empty or new folder\."
+    with pytest.raises(ValueError, match=rule):
+        write("3.jpg")
+    assert _names(folder) == ["2.jpg", "holiday.jpg", "maps.csv", "notes"]
+    (folder / "holiday.jpg").unlink()
+    (folder / "notes").rmdir()
+    for corrupt in (b"", b"map\n", b"label\n2.jpg\n", b"\xff", b'map\n"2.jpg'):
+        (folder / "maps.csv").write_bytes(corrupt)
+        if b'"' not in corrupt:  # an open quote still lists the file
+            with pytest.raises(ValueError, match=r"it also holds 2\.jpg\. Name"):
+                write("3.jpg")
+    write("3.jpg")
+    assert _names(folder) == ["3.jpg", "maps.csv"]
+
+
 def test_a_file_never_replaces_a_folder(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "link").symlink_to("photos")

@@ -18,7 +18,7 @@ from kmlic.labels import Labels
 from kmlic.predict.predict_paths import Prediction
 from kmlic.predict.read_boxes import Box, find_box
 
-LISTING = "maps.csv"
+LISTING, COLUMN = "maps.csv", "map"
 
 _QUALITY = 88
 _UNSAFE = re.compile(r"[^\w.-]+", re.ASCII)
@@ -43,7 +43,8 @@ def write_maps(
         model: from images to logits, with maps: see `activation_maps`.
         labels: of the model.
         predictions: from `predict_paths`; broken images are passed on without a map.
-        folder: the folder to write; an earlier one that holds maps.csv is replaced.
+        folder: the folder to write. One with maps of an earlier call is replaced, maps
+            included, if it holds nothing else; see `kmlic.atomic_write`.
         boxes: what was cut out of each image first, as for `predict_paths`.
         **limits: of the images, see `kmlic.data.decoding.Limits`.
 
@@ -56,11 +57,11 @@ def write_maps(
             "`labels` must have the image size of a model that takes any; got None."
         )
     centers = find_centers(model, size)
-    with atomic_write(folder, folder_with=LISTING) as temporary:
+    with atomic_write(folder, folder_with=LISTING, column=COLUMN) as temporary:
         temporary.mkdir()
         with (temporary / LISTING).open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(("map", "image", "label", "probability"))
+            writer.writerow((COLUMN, "image", "label", "probability"))
             for number, prediction in enumerate(predictions, start=1):
                 yield prediction
                 if prediction.probabilities is None or not prediction.labels:

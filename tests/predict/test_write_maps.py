@@ -108,6 +108,12 @@ def test_the_command_writes_maps(photos, tmp_path, capsys):
     assert cli.main(command) == 0
     assert "each label's own threshold, 0.50 to 0.60" in capsys.readouterr().out
     assert len(_rows(tmp_path / "maps")) == 3
+    assert cli.main(command) == 0  # replaces its own maps
+    (tmp_path / "maps/holiday.jpg").touch()
+    before = sorted((tmp_path / "maps").iterdir())
+    assert cli.main(command) == 2
+    assert "it also holds holiday.jpg. Name an empty" in capsys.readouterr().err
+    assert sorted((tmp_path / "maps").iterdir()) == before
     assert cli.main([*command, "--runtime", "tflite"]) == 2
     assert "`maps` must come without labels" in capsys.readouterr().err
     assert cli.main([*command[:-1], str(photos)]) == 2
