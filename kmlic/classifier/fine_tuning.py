@@ -188,7 +188,7 @@ def fine_tuning(
         return []
     folds = [np.concatenate(each) for each in protocol.folds]
     name = key(
-        stage,
+        "fine-tuning 2",
         features.fingerprint,
         base.weights.kernel,
         settings.seed,
@@ -210,6 +210,10 @@ def fine_tuning(
             return []
         if possible.effort > plan.effort:
             plan = possible
+            for other in set(place.glob("inputs-*")) - {place / plan.inputs}:
+                shutil.rmtree(other)
+        else:
+            text = f"as before, {plan.epochs} epochs in {plan.folds} folds"
         plan = dataclasses.replace(plan, seconds=budget.seconds)
         with atomic_write(record) as temporary:
             temporary.write_text(json.dumps(dataclasses.asdict(plan)))
@@ -226,7 +230,7 @@ def fine_tuning(
         rows,
         lower,
         size,
-        place / f"inputs-{plan.crops}",
+        place / plan.inputs,
         budget,
         crops=plan.crops,
         stage=stage,
@@ -264,8 +268,7 @@ def fine_tuning(
     logits = []
     for fold, (fitted, scored) in enumerate(protocol.folds):
         start = base.fold_weights[fold]
-        name = f"fold {fold + 1} of {plan.folds}"
-        own = train(name, start, position[fitted], position[scored])
+        own = train(f"fold {fold + 1}", start, position[fitted], position[scored])
         logits.append(np.mean([member["logits"] for member in own], axis=0))
         seconds += sum(float(member["seconds"]) for member in own)
 
@@ -326,6 +329,11 @@ class _Plan:
     epochs: int
     folds: int
     crops: int
+
+    @property
+    def inputs(self) -> str:
+        """Returns the name of the folder of what the upper part starts from."""
+        return f"inputs-{self.crops}"
 
     @property
     def effort(self) -> int:

@@ -33,7 +33,7 @@ _MOST_WITH_MIRRORS = 5000
 _MOST_ROTATED = 3000
 # Of the time left; what was not tried then is left out.
 _SHARE_OF_REST = 0.4
-# Of the time left, after which a fit to a fold ends where it is.
+# Of the time left, after which a fit to all folds ends where it is.
 _SHARE_OF_FIT = 0.15
 _MOST_COLUMNS = 1000  # of the problems that are solved at once
 
@@ -83,7 +83,7 @@ def floor(
         metric: by which strengths are chosen.
     """
     name = key(
-        "floor 3", features.fingerprint, metric, *map(np.concatenate, protocol.folds)
+        "floor 4", features.fingerprint, metric, *map(np.concatenate, protocol.folds)
     )
     path = folder / f"floor-{name}.npz"
     if path.exists():
@@ -191,14 +191,11 @@ class _Clock:
         return not self.stopped
 
     @contextlib.contextmanager
-    def fitting(self, parts: int) -> Iterator[float]:
-        """Yields the seconds that each part of a fit may take."""
+    def fitting(self) -> Iterator[float]:
+        """Yields the seconds that a fit may take."""
         before = self._budget.left
-        most = max(_SHARE_OF_FIT * before, 1.0)
-        yield most / parts
-        taken = before - self._budget.left
-        self._longest = max(self._longest, taken)
-        self.stopped |= taken > most
+        yield max(_SHARE_OF_FIT * before, 1.0)
+        self._longest = max(self._longest, before - self._budget.left)
 
 
 class _Problem:
@@ -312,7 +309,11 @@ class _Problem:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Fits to all training images and returns everything that is kept."""
-        (final,) = self._fit_folds([self._rows], self.strengths, self.weighted)
+        start = LinearWeights(
+            np.mean([each.kernel for each in self._fitted], axis=0),
+            np.mean([each.bias for each in self._fitted], axis=0),
+        )
+        (final,) = self._fit_folds([self._rows], self.strengths, self.weighted, [start])
         kernel, bias = self._unfold(final)
         folds = [self._unfold(each) for each in self._fitted]
         return {
@@ -339,11 +340,13 @@ class _Problem:
         """
         at_once = max(_MOST_COLUMNS // len(self._labels), 1)
         fitted: list[LinearWeights] = []
-        with self._clock.fitting(-(-len(folds) // at_once)) as seconds:
-            for first in range(0, len(folds), at_once):
+        firsts = range(0, len(folds), at_once)
+        with self._clock.fitting() as seconds:
+            for first in firsts:
                 some = slice(first, first + at_once)
                 begin = start[some] if start else None
-                fitted += self._fit(folds[some], strengths, weighted, begin, seconds)
+                share = seconds / len(firsts)
+                fitted += self._fit(folds[some], strengths, weighted, begin, share)
         return fitted
 
     def _fit(
@@ -384,6 +387,7 @@ class _Problem:
             start=begin,
             seconds=seconds,
         )
+        self._clock.stopped |= not found.converged
         return [LinearWeights(found.kernel[:, own], found.bias[own]) for own in columns]
 
     def _weights(

@@ -21,10 +21,12 @@ class LinearWeights:
     Args:
         kernel: (D, L).
         bias: (L,).
+        converged: whether a fit was given the time that it needs.
     """
 
     kernel: np.ndarray
     bias: np.ndarray
+    converged: bool = True
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """Computes the logits (N, L) of features (N, D)."""
@@ -60,8 +62,8 @@ def logistic_regression(
             labels' own cross-entropies.
         weights: (N,) or (N, L), how much each entry counts; 1 when None.
         start: where to begin, for instance the result for a lower strength.
-        seconds: after which no further step is taken; the result is then that of a
-            stronger penalty.
+        seconds: after which no further step is taken; the result has then not
+            converged.
 
     Example:
         >>> random = np.random.default_rng(0)
@@ -89,6 +91,7 @@ def logistic_regression(
     share = (positives + 0.5) / (totals + 1)
     bias = np.log(share / (1 - share)).astype(kind)
     kernel = np.zeros((features.shape[1], num_labels), kind)
+    converged = True
     if len(fitted):
         place = {column: index for index, column in enumerate(fitted)}
         problem = _Problem(
@@ -104,7 +107,8 @@ def logistic_regression(
             seconds,
         )
         kernel[:, fitted], bias[fitted] = found[:-1], found[-1]
-    return LinearWeights(kernel, bias)
+        converged = problem.converged
+    return LinearWeights(kernel, bias, converged)
 
 
 class _Problem:
@@ -127,6 +131,7 @@ class _Problem:
         for columns in groups:
             self._problem[columns] = columns.start
         self._end = np.inf
+        self.converged = True
 
     def gradient_size(self, unknowns: np.ndarray) -> np.ndarray:
         """Returns the length of the gradient of each problem."""
@@ -161,7 +166,10 @@ class _Problem:
             unknowns = np.where(better, trial, unknowns)
             logits = np.where(better, trial_logits, logits)
             loss = np.where(better, trial_loss, loss)
-            if not (gained > 1e-7 * np.abs(loss)).any() or self._is_late():
+            if not (gained > 1e-7 * np.abs(loss)).any():
+                break
+            if self._is_late():
+                self.converged = False
                 break
         return unknowns
 

@@ -31,7 +31,7 @@ class Protocol:
     folds: tuple[tuple[np.ndarray, np.ndarray], ...]
     scored: np.ndarray
     parts: np.ndarray
-    cross_validated: bool = False
+    cross_validated: bool
 
     def first(self, scored: int) -> "Protocol":
         """Returns the protocol of the first folds, which score so many rows."""

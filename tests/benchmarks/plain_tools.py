@@ -154,7 +154,8 @@ def _logistic_regression(pooled, images, metric):
     basis = np.linalg.svd(own, full_matrices=False)[2].T
     own, test = own @ basis, test @ basis
     truth, labels = targets[rows], images.labels
-    folds = fold_images(truth, min(_INNER_FOLDS, len(truth)))
+    together = [[keys[row] for row in rows] for keys in images.together]
+    folds = fold_images(truth, min(_INNER_FOLDS, len(truth)), groups=together)
     bootstrap = Bootstrap(truth, labels, metric=metric)
     values = []
     for strength in _STRENGTHS:

@@ -15,7 +15,7 @@ def _folds(count):
     rows = np.arange(count)
     folds = tuple((rows[rows % 5 != n], rows[rows % 5 == n]) for n in range(5))
     scored = np.concatenate([scored for _, scored in folds])
-    return Protocol(folds, scored, scored % 5)
+    return Protocol(folds, scored, scored % 5, True)
 
 
 def _sample(factor=1.0, shift=0.0, count=600):
@@ -69,7 +69,7 @@ def test_leaves_logits_as_they_are_where_nothing_is_gained():
 def test_one_validation_split_is_scored_in_parts():
     logits, targets, _ = _sample(3.0)
     rows = np.arange(600)
-    protocol = Protocol(((rows + 600, rows),), rows, rows % 5)
+    protocol = Protocol(((rows + 600, rows),), rows, rows % 5, False)
     found = calibration(logits, targets, LABELS, protocol)
     np.testing.assert_allclose(found.scale, 1 / 3, rtol=0.3)
 

@@ -94,3 +94,15 @@ def test_takes_the_better_one_in_three_of_four_draws():
         assert (found.chosen is found.rows[0]) != sure
         chosen.add(found.chosen.name)
     assert {"floor", "better"} <= chosen
+
+
+def test_keeps_the_floor_where_images_are_too_few_to_compare():
+    floor, better = _candidate("floor", 3.0, 1), _candidate("better", 0.5, 2)
+    few = _targets()[:19]
+    found = choice([floor, better], few, LABELS, Budget(1))
+    assert found.chosen is found.rows[0]
+    assert not found.chosen.mirrored
+    assert choice([floor, better], _targets()[:60], LABELS, Budget(1)).chosen.name in (
+        "better",
+        "average of floor and better",
+    )

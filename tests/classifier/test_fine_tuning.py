@@ -74,7 +74,7 @@ def test_the_built_model_gives_what_training_left(setting, monkeypatch):
     # A second run finds everything there.
     (same,) = _run(setting)
     np.testing.assert_array_equal(same.logits, candidate.logits)
-    assert list(place.glob("fine-tuning-*/fold-5-of-5-1-4-1.npz"))
+    assert list(place.glob("fine-tuning-*/fold-5-1-4-1.npz"))
     # Another loss is another training.
     (other,) = _run(setting, loss="asymmetric", positive_weights="frequency")
     assert np.abs(other.logits - candidate.logits).max() > 1e-3
@@ -121,7 +121,7 @@ def test_pays_once_for_the_network_of_one_split(setting, monkeypatch, tmp_path):
     monkeypatch.setattr(stage, "_MOST_EPOCHS", 1)
     monkeypatch.setattr(stage, "_MOST_MEMBERS", 1)
     (_, scored), *_ = protocol.folds
-    one = Protocol(protocol.folds[:1], scored, scored % 5)
+    one = Protocol(protocol.folds[:1], scored, scored % 5, False)
     budget = Budget(60)
     (candidate,) = fine_tuning(
         images,

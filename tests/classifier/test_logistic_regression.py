@@ -95,6 +95,8 @@ def test_ends_when_its_time_is_over():
     strengths = np.full(targets.shape[1], 1.0)
     early = logistic_regression(features, targets, strengths, seconds=0.0)
     complete = logistic_regression(features, targets, strengths)
+    assert complete.converged
+    assert not early.converged
     truth = targets == 1
 
     def loss(found):
