@@ -10,7 +10,7 @@ from kmlic.data.read_folder import label_folders, tags_of
 from kmlic.data.read_tables import table_names
 from kmlic.data.read_voc import voc_folders
 from kmlic.data.reading_options import Layout
-from kmlic.data.split_name import folder_split
+from kmlic.data.split_name import folder_split, split_name
 from kmlic.data.storage import files_below, is_folder, join, open_text
 
 # Files that a folder is read by, with the layout where the name tells it.
@@ -30,6 +30,7 @@ _NO_LABELS = (
     *("imagesets", "jpegimages", "label", "labels"),
 )
 _SIDECARS = (".xml", ".json", ".txt")
+_LISTS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson")
 _ANNOTATION_FILES = ("data.yaml", "_darknet.labels")
 _ANNOTATION_KEYS = {
     *("annotations", "categories", "image_id", "images", "labels", "samples"),
@@ -37,6 +38,7 @@ _ANNOTATION_KEYS = {
 _SHOWN = 5
 _HEAD = 65_536
 _KEY = re.compile(r'"(\w+)"\s*:')
+_BETWEEN_CELLS = re.compile(r"[,;|\t\[\]{}:\"']+")
 
 
 class FoundLayout(NamedTuple):
@@ -122,23 +124,28 @@ def _layout_of_folder(path: str | Path, names: list[str]) -> Layout:
 
 def _check_annotations(path: str | Path, names: list[str], images: list[str]) -> None:
     """Raises an error if files below a folder may label its images."""
-    stems = {_stem(image) for image in images} | {
-        image.rpartition("/")[2] for image in images
-    }
+    files = {image.rpartition("/")[2] for image in images}
+    own_stems = {_stem(image) for image in images}
+    stems = own_stems | files
     found = [
         name
         for name in names
         if (name.lower().endswith(_SIDECARS) and _stem(name) in stems)
         or name.rpartition("/")[2] in _ANNOTATION_FILES
+        or name.lower().endswith(".parquet")
         or (name.lower().endswith(".json") and _holds_annotations(join(path, name)))
+        or (
+            name.lower().endswith(_LISTS)
+            and _labels_images(join(path, name), files, own_stems)
+        )
     ]
     if found:
-        more = ", ..." if len(found) > _SHOWN else ""
+        number = "1 file" if len(found) == 1 else f"{len(found):,} files"
         raise ValueError(
-            f"{path} must be labelled by its folders or by its files; {len(found):,} "
-            f"files may label its images: {', '.join(found[:_SHOWN])}{more}. Give the "
-            "file that has all labels, or the folder that a tool wrote; --layout tags "
-            "reads the text files and --layout folders the names of the folders."
+            f"{path} must be labelled by its folders or by its files; {number} may "
+            f"label its images: {_some(found)}. Give the file that has all labels, or "
+            "the folder that a tool wrote; --layout tags reads the text files and "
+            "--layout folders the names of the folders."
         )
 
 
@@ -194,6 +201,38 @@ def _holds_annotations(path: str | Path) -> bool:
             return bool(_ANNOTATION_KEYS & set(_KEY.findall(file.read(_HEAD))))
     except (OSError, UnicodeDecodeError):
         return False
+
+
+def _labels_images(path: str | Path, files: set[str], stems: set[str]) -> bool:
+    """Returns whether lines of a text name images and something else, but no split.
+
+    One name of a file tells. Names without a suffix, and words between spaces, may mean
+    something else: most lines must have one.
+    """
+    try:
+        with open_text(path) as file:
+            lines = [line for line in file.read(_HEAD).splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError):
+        return False
+    uncertain = 0
+    for line in lines:
+        cells = [cell.strip() for cell in _BETWEEN_CELLS.split(line)]
+        if _names_and_labels(cells, files):
+            return True
+        uncertain += _names_and_labels(cells, stems) or _names_and_labels(
+            line.split(), files
+        )
+    return uncertain * 2 > len(lines)
+
+
+def _names_and_labels(cells: list[str], images: set[str]) -> bool:
+    names = [cell.replace("\\", "/").rpartition("/")[2] for cell in cells]
+    others = [
+        cell
+        for cell, name in zip(cells, names, strict=True)
+        if name not in images and cell and not split_name(cell)
+    ]
+    return len(others) > 0 and not images.isdisjoint(names)
 
 
 def _layout_of_file(path: str | Path) -> Layout:

@@ -74,6 +74,46 @@ def test_the_only_table_beside_one_folder_of_images_stands_for_both(tmp_path):
     assert found.layout == "csv" and found.path == str(tmp_path / "comma.csv")
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("annotations.csv", "file;tags\n1.png;dog|cat\n2.png;sofa\n"),
+        ("b/annotations.tsv", "file\ttags\nbatch1/1.png\tdog\n"),
+        ("annotations.txt", "batch1\\1.png dog\nbatch2\\2.png sofa\n"),
+        ("annotations.jsonl", '{"image": "batch1/1.png", "tags": ["dog"]}\n'),
+        ("annotations.csv", "id,tags\n1,dog\n2,sofa\n"),
+        ("annotations.parquet", "PAR1"),
+    ],
+)
+def test_refuses_folders_of_images_that_a_table_may_label(tmp_path, name, text):
+    draw(tmp_path, "batch1/1.png", "batch2/2.png", name)
+    (tmp_path / name).write_text(text)
+    rule = rf"by its files; 1 file may label its images: {name}\. Give the file"
+    with pytest.raises(ValueError, match=rule):
+        find_layout(tmp_path)
+    draw(tmp_path, "a.csv")
+    (tmp_path / "a.csv").write_text("file,tags\n2.png,dog\n")
+    with pytest.raises(ValueError, match=rf"2 files may .*: a\.csv, {name}\."):
+        find_layout(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("splits.csv", "path,split\ncat/1.png,train\ndog/2.png,test\n"),
+        ("train.txt", "cat/1.png\ndog/2.png\n"),
+        ("train.txt", "cat/1\ndog/2\n"),
+        ("README.txt", "Photos\nas 1.png is\nof dogs\n"),
+        ("photos.csv", "file,camera\n7.png,A\n8.png,B\n"),
+        ("notes.csv", "day,visitors\n1,20\n20,30\n21,30\n"),
+    ],
+)
+def test_other_tables_beside_folders_of_labels_are_no_labels(tmp_path, name, text):
+    draw(tmp_path, "cat/1.png", "dog/2.png")
+    (tmp_path / name).write_text(text)
+    assert find_layout(tmp_path).layout == "folders"
+
+
 def test_says_when_nothing_labels_the_images(tmp_path):
     draw(tmp_path, "1.png", "2.png", "mine.csv")
     with pytest.raises(ValueError, match=r"none of its 2 images has .* Or name .*csv"):

@@ -542,7 +542,7 @@ def test_splits_may_be_below_the_folders_of_labels(tmp_path):
         (["train2017/1.jpg", "val2017/2.jpg"], "images in train2017, val2017"),
         (["train/images/1.jpg", "val/images/2.jpg"], "images in images"),
         (["JPEGImages/1.jpg"], "images in JPEGImages"),
-        (["cat/1.jpg", "dog/2.jpg", "other/1.xml"], "1 files may .*: other/1.xml"),
+        (["cat/1.jpg", "dog/2.jpg", "other/1.xml"], "1 file may .*: other/1.xml"),
         (["cat/1.jpg", "dog/2.jpg", "dog/2.jpg.json"], "may .*: dog/2.jpg.json"),
         (["cat/1.jpg", "dog/2.jpg", "dog/3.jpg", "dog/3.txt"], "may .*: dog/3.txt"),
         (["cat/1.jpg", "dog/2.jpg", "a/b/c/coco.json"], "may .*: a/b/c/coco.json"),
