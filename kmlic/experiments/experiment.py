@@ -144,11 +144,16 @@ class Experiment(Generic[S]):
             policy = keras.config.dtype_policy()
             keras.config.set_dtype_policy(self.settings.precision)
             try:
-                with make_strategy(self.settings.strategy).scope():
+                strategy = make_strategy(self.settings.strategy)
+                with strategy.scope():
                     model = build()
             finally:
                 keras.config.set_dtype_policy(policy)
-            self._warn_of_slow_precision(model)
+            if self.settings.precision != "float32":
+                if strategy.num_replicas_in_sync == 1:
+                    self._warn_of_slow_precision(model)
+                # The first training compares copies of the model, which draws numbers.
+                keras.utils.set_random_seed(seed)
             if train_model is not None:
                 epochs = train_model(model, folder / "state")
             else:
@@ -352,19 +357,23 @@ class Experiment(Generic[S]):
 
     def _warn_of_slow_precision(self, model: keras.Model) -> None:
         """Says so if low precision makes steps slower: on many processors it does."""
-        precision = self.settings.precision
-        if precision == "float32" or tf.config.list_physical_devices("GPU"):
+        shape = model.input_shape
+        is_of_images = isinstance(shape, tuple) and len(shape) == 4
+        if self._checked_precision or not is_of_images:
             return
-        if self._checked_precision or not isinstance(model.input_shape, tuple):
+        if tf.config.list_physical_devices("GPU"):
             return
         self._checked_precision = True
-        sides = [side or self.settings.image_size for side in model.input_shape[1:3]]
-        shape = self.settings.batch_size, *sides, model.input_shape[3]
-        own, plain = time_precisions(model, shape)
+        sides = [side or self.settings.image_size for side in shape[1:3]]
+        own, plain = time_precisions(
+            model, (self.settings.batch_size, *sides, shape[3])
+        )
+        gc.collect()  # the copies
         if own > plain:
             self.say(
-                f"precision={precision!r} is slower than 'float32' here: a step takes "
-                f"{own:.2f} s instead of {plain:.2f} s. Use --precision float32."
+                f"precision={self.settings.precision!r} is slower than 'float32' here: "
+                f"a step takes {own:.2f} s instead of {plain:.2f} s. "
+                "Use --precision float32."
             )
 
     def _require_same_data(self, folder: Path, data: MultiLabelData) -> None:

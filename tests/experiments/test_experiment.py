@@ -2,8 +2,10 @@ import dataclasses
 import gc
 import inspect
 import json
+import random
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -13,6 +15,9 @@ from kmlic.experiments import experiment as experiment_module
 from kmlic.labels import Labels
 from kmlic.run_folder import Run
 from kmlic.training import fit
+from kmlic.training.time_precisions import (
+    time_precisions as time_precisions_of_training,
+)
 from tests.toys import LABELS, add_toy_row, toy_data, toy_model, toy_settings
 
 
@@ -223,3 +228,54 @@ def test_says_when_low_precision_is_slower_than_float32(
     said = " ".join(capsys.readouterr().out.split())
     text = "is slower than 'float32' here: a step takes 2.00 s instead of 1.00 s."
     assert (text in said) == (own > 1)
+
+
+def test_low_precision_is_not_compared_for_inputs_that_are_no_images(
+    tmp_path, monkeypatch
+):
+    def build():
+        features = keras.Input((3,))
+        logits = keras.layers.Dense(3, name="logits", dtype="float32")(features)
+        return keras.Model(features, logits)
+
+    monkeypatch.setattr(experiment_module, "time_precisions", None)
+    monkeypatch.setattr(experiment_module, "_score_splits", lambda *_: {})
+    settings = toy_settings(tmp_path / "run", precision="mixed_bfloat16")
+    experiment = Experiment("toy", settings)
+    trained = experiment.train(
+        "pooled", 0, build, toy_data(), train_model=lambda *_: [{"loss": 0.5}]
+    )
+    assert trained.epochs == [{"loss": 0.5}]
+
+
+def test_comparing_precisions_changes_no_random_number(tmp_path, monkeypatch):
+    compared, drawn = [], []
+
+    def time_precisions(*arguments):
+        compared.append(arguments)
+        return time_precisions_of_training(*arguments)
+
+    def train_model(model, folder):
+        uniform = float(keras.random.uniform(()))
+        drawn.append((random.random(), np.random.rand(), uniform))
+        return [{"loss": 0.5}]
+
+    monkeypatch.setattr(experiment_module, "time_precisions", time_precisions)
+    settings = toy_settings(tmp_path / "run", precision="mixed_bfloat16")
+    experiment = Experiment("toy", settings)
+    for name in ("first", "second"):
+        experiment.train(name, 0, toy_model, toy_data(), train_model=train_model)
+    assert len(compared) == 1
+    np.testing.assert_array_equal(*drawn)
+
+
+def test_low_precision_is_not_compared_on_several_devices(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiment_module, "time_precisions", None)
+    strategy = experiment_module.make_strategy("mirrored")
+    assert strategy.num_replicas_in_sync > 1
+    settings = toy_settings(
+        tmp_path / "run", precision="mixed_bfloat16", strategy="mirrored"
+    )
+    Experiment("toy", settings).train(
+        "a", 0, toy_model, toy_data(), train_model=lambda *_: [{"loss": 0.5}]
+    )
