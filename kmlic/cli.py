@@ -849,6 +849,7 @@ def export(
             run of kmlic train, whose model is fitted to validation images too.
     """
     require_run(run, "model.keras", "labels.json")
+    require_writable(run / RECORD)
     if images:
         list_images(images)
     else:

@@ -223,14 +223,14 @@ def write_report(
         temporary.write_text(page, encoding="utf-8")
 
 
-def replace_sections(path: str | Path, sections: Sequence[Section]) -> None:
-    """Replaces sections of a page that `write_report` wrote, atomically.
+def replace_sections(page: str, sections: Sequence[Section]) -> str:
+    """Replaces sections of a page that `write_report` wrote, and returns the page.
 
     A section takes the position of the one with the same title. Where there is none,
     it follows the first section of the page.
 
     Args:
-        path: the HTML file.
+        page: the text of the HTML file.
         sections: of text and tables only.
 
     Raises:
@@ -239,15 +239,17 @@ def replace_sections(path: str | Path, sections: Sequence[Section]) -> None:
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     page = Path(folder) / "report.html"
-        ...     write_report(page, "A run", [Section("Labels", "dog, sofa")])
-        ...     replace_sections(page, [Section("Labels", "dog, cat")])
-        ...     text = page.read_text(encoding="utf-8")
-        >>> "dog, cat" in text, "dog, sofa" in text
+        ...     path = Path(folder) / "report.html"
+        ...     write_report(path, "A run", [Section("Labels", "dog, sofa")])
+        ...     page = path.read_text(encoding="utf-8")
+        >>> page = replace_sections(page, [Section("Labels", "dog, cat")])
+        >>> "dog, cat" in page, "dog, sofa" in page
         (True, False)
     """
-    page = Path(path).read_text(encoding="utf-8")
-    (before,) = re.findall("<style>(.*?)</style>", page, re.DOTALL) or [""]
+    styles = re.findall("<style>(.*?)</style>", page, re.DOTALL)
+    if len(styles) != 1 or _hash(styles[0]) not in page:
+        raise ValueError("`page` must be a report that kmlic wrote, unchanged.")
+    (before,) = styles
     style = before
     for section in sections:
         if section.pictures or section.galleries or section.details:
@@ -257,33 +259,46 @@ def replace_sections(path: str | Path, sections: Sequence[Section]) -> None:
             )
         title = markupsafe.escape(escape_lines(section.title))
         headings = dict(re.findall(r'<h2 id="(section-\d+)">(.*?)</h2>', page))
-        if not headings or _hash(before) not in page:
-            raise ValueError(f"{path} must be a report that kmlic wrote.")
         name = next((key for key, known in headings.items() if known == title), "")
         known = bool(name)
         # Empty sections were left out, so that numbers may be missing.
-        highest = max(int(each.removeprefix("section-")) for each in headings)
-        name = name or f"section-{highest + 1}"
+        numbers = [int(each.removeprefix("section-")) for each in headings]
+        name = name or f"section-{max(numbers, default=0) + 1}"
         part = _section(section, name, _Album())
         text = _SECTION.render(section=part, chart=_CHART)
-        after = name if known else next(iter(headings))
-        start = page.index(f'<section aria-labelledby="{after}">')
-        end = page.index(_END, start) + len(_END)
         if known:
+            start = _find(page, _START.format(name))
+            end = _after(page, _END, start)
             style = re.sub(
                 rf"/\* {name} \*/\n.*?(?=/\* section-|\Z)", "", style, flags=re.DOTALL
             )
         else:
-            start = end
-            link = page.index("</li>\n", page.index("<nav")) + len("</li>\n")
+            first = next(iter(headings), None)
+            link = _after(page, "<ul>\n", _find(page, "<nav"))
+            if first is not None:
+                link = _after(page, "</li>\n", link)
             own = f'<li><a href="#{name}">{title}</a></li>\n'
             page = page[:link] + own + page[link:]
-            start, end = start + len(own), end + len(own)
+            start = _after(page, "<main>\n")
+            if first is not None:
+                start = _after(page, _END, _find(page, _START.format(first)))
+            end = start
         style += part["style"]
         page = page[:start] + text + page[end:]
-    page = page.replace(before, style).replace(_hash(before), _hash(style))
-    with atomic_write(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    return page.replace(before, style).replace(_hash(before), _hash(style))
+
+
+def _find(page: str, mark: str, start: int = 0) -> int:
+    position = page.find(mark, start)
+    if position < 0:
+        raise ValueError(
+            f"`page` must be a report that kmlic wrote; it lacks {mark!r}."
+        )
+    return position
+
+
+def _after(page: str, mark: str, start: int = 0) -> int:
+    return _find(page, mark, start) + len(mark)
 
 
 def name_data(source: str) -> str:
@@ -547,7 +562,7 @@ _PAGE = Path(__file__).with_name("report_page")
 _STYLE, _CARDS, _SCRIPT = (
     (_PAGE / name).read_text() for name in ("page.css", "cards.css", "page.js")
 )
-_END = "</section>\n"
+_START, _END = '<section aria-labelledby="{}">', "</section>\n"
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_PAGE),
     keep_trailing_newline=True,

@@ -30,7 +30,8 @@ from kmlic.atomic_write import (
 )
 from kmlic.claim import Claim
 
-RECORD = "run.json"
+# Files of a run folder.
+RECORD, REPORT, MODEL = "run.json", "report.html", "model.keras"
 
 # What reading a file of JSON raises that somebody has changed.
 _MALFORMED = (ValueError, TypeError, AttributeError, RecursionError, OverflowError)

@@ -91,11 +91,8 @@ def test_sections_of_a_page_are_replaced_or_follow_the_first(tmp_path):
         Section("S <1>", "New `code`.", ["a", "b"], [["y", "2"]]),
         Section("Added", "Here.", wide, [["z"] * 10]),
     ]
-    file = tmp_path / "report.html"
-    replace_sections(file, new)
-    once = file.read_text()
-    replace_sections(file, new)
-    assert file.read_text() == once
+    once = replace_sections(text, new)
+    assert replace_sections(once, new) == once
     found = Page(once)
     titles = [text for tag, text in found.texts if tag == "h2" and text]
     assert titles == ["S <1>", "Added", *(f"S <{n}>" for n in range(2, 12))]
@@ -112,13 +109,26 @@ def test_sections_of_a_page_are_replaced_or_follow_the_first(tmp_path):
 
 
 def test_replaces_text_and_tables_of_reports_only(tmp_path):
-    page(tmp_path, Section("One", "First."))
+    text, _ = page(tmp_path, Section("One", "First."))
     pictures = [Picture(np.zeros((8, 8, 3)), "")]
     with pytest.raises(ValueError, match="no pictures; got some in the section 'One'"):
-        replace_sections(tmp_path / "report.html", [Section("One", pictures=pictures)])
-    (tmp_path / "other.html").write_text("<style>a</style><h2>One</h2>")
-    with pytest.raises(ValueError, match=r"other\.html must be a report that kmlic"):
-        replace_sections(tmp_path / "other.html", [Section("One", "x")])
+        replace_sections(text, [Section("One", pictures=pictures)])
+    for changed in (
+        "<style>a</style><h2>One</h2>",
+        text.replace("</head>", "<style>body { color: red }</style></head>"),
+        text.replace("</section>", ""),
+        text.replace("<nav", "<div"),
+        "",
+    ):
+        with pytest.raises(ValueError, match="`page` must be a report that kmlic"):
+            replace_sections(changed, [Section("One", "x"), Section("Two", "y")])
+
+
+def test_a_page_without_sections_gets_its_first(tmp_path):
+    text, _ = page(tmp_path)
+    new = [Section("One", "First."), Section("Two", "Second.")]
+    found = replace_sections(text, new)
+    assert found == page(tmp_path, *new)[0]
 
 
 def test_the_page_asks_for_nothing_outside_itself(tmp_path):

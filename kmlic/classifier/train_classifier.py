@@ -56,7 +56,7 @@ from kmlic.experiments.unseen_scores import write_unseen_scores
 from kmlic.export import ExportOptions, export_checked
 from kmlic.html_report import Section, write_report
 from kmlic.labels import Labels, to_probabilities
-from kmlic.run_folder import Run, RunFolder
+from kmlic.run_folder import MODEL, REPORT, Run, RunFolder
 from kmlic.training.as_float32 import as_float32
 from kmlic.training.open_log import open_log, require_log
 from kmlic.training.scoring import predict_logits
@@ -232,7 +232,7 @@ def _train(
 
 def _say_next(folder: Path, stages: Path, budget: Budget) -> None:
     """Says which command is next, and removes what no longer training would use."""
-    text = f"kmlic predict {shlex.quote(str(folder))} IMAGES; {folder / 'report.html'}"
+    text = f"kmlic predict {shlex.quote(str(folder))} IMAGES; {folder / REPORT}"
     if budget.wishes:
         text += (
             f". More --minutes allow {' and '.join(budget.wishes)}: the same command "
@@ -353,7 +353,7 @@ def _finish(
         model = as_float32(model)
     working = trained.folder.draft
     labels.write(working / "labels.json")
-    model.save(working / "model.keras")
+    model.save(working / MODEL)
     rows = images.test_rows if len(images.test_rows) else images.training_rows
     few = images.batches(rows[:_EXPORT_IMAGES], image_size=size, batch_size=8)
     pixels = next(iter(few))[0].numpy()
@@ -596,7 +596,7 @@ def _write_page(
         errors=errors,
     )
     write_report(
-        trained.folder.draft / "report.html",
+        trained.folder.draft / REPORT,
         f"Classifier for {title_of(run)}",
         sections,
         summary,

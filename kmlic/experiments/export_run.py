@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from rich.progress import track
 
+from kmlic.atomic_write import require_writable
 from kmlic.data import read_resized
 from kmlic.data.limits import Limits
 from kmlic.embedding_index import EmbeddingIndex
@@ -35,9 +36,8 @@ from kmlic.predict import (
     load_run,
     load_run_words,
 )
-from kmlic.run_folder import RECORD, Measurement, Run, claim_run, require_run
+from kmlic.run_folder import MODEL, RECORD, Measurement, Run, claim_run, require_run
 
-_MODEL = "model.keras"
 _NUM_IMAGES = 64
 
 
@@ -89,14 +89,15 @@ def export_run(
     Raises:
         ValueError: if an argument does not fit, or an output differs from the model's
             by more than the format's tolerance; that export is not kept.
-            Also if another process is writing to the run.
+            Also if the folder cannot be written, or another process is writing to it.
         ImportError: if a format needs an extra that is not installed, naming it.
     """
     run = Path(run)
     if not formats and not quantize:
         raise ValueError("`formats` and `quantize` must name at least one format.")
     paths = list_images(images)[:_NUM_IMAGES] if (images := list(images)) else []
-    require_run(run, "model.keras", "labels.json")
+    require_run(run, MODEL, "labels.json")
+    require_writable(run / RECORD)
     with claim_run(run):
         model, labels = load_run(run)
         folder, index = run, None
@@ -132,7 +133,7 @@ def export_run(
         if pixels is None:
             pixels = read_resized(paths[0], size)[None]
         exports = [
-            _measure_model(run / _MODEL, model, pixels[:1]),
+            _measure_model(run / MODEL, model, pixels[:1]),
             *measure_exports(exports, pixels[:1]),
         ]
         if data is not None and not embeddings:
@@ -140,7 +141,8 @@ def export_run(
                 _judge(each, model, labels, size, data, show_progress)
                 for each in exports
             ]
-        _record(run, exports, split)
+        # The embedding is only a part of the run's model, whose values stay.
+        _record(run, exports[1:] if embeddings else exports, split)
     return exports
 
 
@@ -201,7 +203,7 @@ def _record(
         differences, measured = dict(run.exports), dict(run.measured)
         for each in exports:
             name = each.name_in(folder)
-            if name != _MODEL:
+            if name != MODEL:
                 differences[name] = each.difference
             measured.pop(name, None)  # of an earlier export
             if np.isnan(each.milliseconds):

@@ -5,9 +5,7 @@ from pathlib import Path
 from kmlic.export import FORMATS
 from kmlic.export.measure_exports import size_of
 from kmlic.html_report import Section
-from kmlic.run_folder import Run
-
-_MODEL = "model.keras"
+from kmlic.run_folder import MODEL, Run
 
 
 def export_section(run: Run, folder: Path) -> Section:
@@ -20,7 +18,7 @@ def export_section(run: Run, folder: Path) -> Section:
         folder: of the exports.
     """
     measured = run.measured
-    names = [*([_MODEL] if _MODEL in measured else []), *run.exports]
+    names = [*([MODEL] if MODEL in measured else []), *run.exports]
     header = ["file", "format", "largest difference", "MB"]
     text = (
         "The largest difference of a probability from model.keras, on real images."

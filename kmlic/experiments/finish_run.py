@@ -25,7 +25,7 @@ from kmlic.experiments.training_settings import TrainingSettings
 from kmlic.export import ExportOptions, export_checked
 from kmlic.html_report import Section, write_report
 from kmlic.labels import Labels
-from kmlic.run_folder import Run, describe_command
+from kmlic.run_folder import MODEL, REPORT, Run, describe_command
 from kmlic.training import all_reduce_max, is_chief
 from kmlic.words import write_word_vectors
 
@@ -111,7 +111,7 @@ def finish_run(
             training=(data.train_targets == 1).sum(axis=0),
             errors=errors,
         )
-    write_report(draft / "report.html", title_of(run), report, summary)
+    write_report(draft / REPORT, title_of(run), report, summary)
     experiment.folder.finish()
     all_reduce_max(0)
     experiment.say(
@@ -287,7 +287,7 @@ def _export(
 ) -> Mapping[str, float]:
     draft, data = experiment.folder.draft, experiment.data[best.seed]
     model = best.load_model()
-    model.save(draft / "model.keras")
+    model.save(draft / MODEL)
     experiment.say("Exporting and comparing with the model ...")
     # The export of a failed call would make this one the second version.
     remove(draft / "export")

@@ -6,7 +6,7 @@ from kmlic.atomic_write import atomic_write
 from kmlic.experiments.model_card import model_card
 from kmlic.labels import Labels
 from kmlic.predict.download_run import HUB_FILES, import_hub, parse_address
-from kmlic.run_folder import Run, require_run
+from kmlic.run_folder import MODEL, RECORD, Run, require_run
 
 CARD = "README.md"
 
@@ -34,7 +34,7 @@ def push_run(run: str | Path, address: str, *, public: bool = False) -> str:
         ConnectionError: if the Hub does not take it.
     """
     run = Path(run)
-    require_run(run, "model.keras", "labels.json", "run.json")
+    require_run(run, MODEL, "labels.json", RECORD)
     repository, revision = parse_address(address)
     if revision is not None:
         raise ValueError(f"`address` must have no revision to push to; got {address}.")

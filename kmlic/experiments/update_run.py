@@ -1,21 +1,24 @@
 """Results that are added to a run after its training."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from kmlic.atomic_write import atomic_write
 from kmlic.experiments.evaluation_section import evaluation_section
 from kmlic.experiments.export_section import export_section
-from kmlic.html_report import replace_sections
-from kmlic.run_folder import RECORD, Run, claim_run, require_run
+from kmlic.html_report import Section, replace_sections
+from kmlic.run_folder import RECORD, REPORT, Run, claim_run, require_run
 
-REPORT = "report.html"
+_log = logging.getLogger(__name__)
 
 
 def update_run(folder: str | Path, change: Callable[[Run], Run]) -> None:
     """Changes the record of a run, and the sections of its report that depend on it.
 
-    Both files are replaced atomically, while no other process writes to the run. The
-    report is left as it is if it is missing.
+    Both files are replaced atomically, while no other process writes to the run. A
+    report that is missing, or that kmlic did not write, is left as it is; a warning
+    says so of the latter.
 
     Args:
         folder: the run folder.
@@ -23,8 +26,8 @@ def update_run(folder: str | Path, change: Callable[[Run], Run]) -> None:
             exports and what was measured of them.
 
     Raises:
-        ValueError: if another process is writing to the run, or a file is not one that
-            kmlic wrote.
+        ValueError: if another process is writing to the run, or run.json is not
+            one that kmlic wrote.
 
     Example:
         >>> update_run("absent/run", lambda run: run)
@@ -36,8 +39,19 @@ def update_run(folder: str | Path, change: Callable[[Run], Run]) -> None:
     require_run(folder, RECORD)
     with claim_run(folder):
         run = change(Run.read(folder / RECORD))
-        run.write(folder / RECORD)
         sections = [evaluation_section(run), export_section(run, folder)]
-        shown = [section for section in sections if section.rows]
-        if shown and (folder / REPORT).exists():
-            replace_sections(folder / REPORT, shown)
+        page = _change_report(folder / REPORT, [each for each in sections if each.rows])
+        run.write(folder / RECORD)
+        if page is not None:
+            with atomic_write(folder / REPORT) as temporary:
+                temporary.write_text(page, encoding="utf-8")
+
+
+def _change_report(path: Path, sections: Sequence[Section]) -> str | None:
+    if not sections or not path.exists():
+        return None
+    try:
+        return replace_sections(path.read_text(encoding="utf-8"), sections)
+    except (ValueError, OSError) as error:
+        _log.warning("%s is left as it is: %s", path, error)
+        return None

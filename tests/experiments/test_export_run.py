@@ -149,6 +149,35 @@ def test_exports_the_embeddings_of_a_model_trained_on_word_vectors(
         export_run(run, **options)
 
 
+def test_what_was_measured_of_the_model_is_not_replaced_by_its_embedding(
+    run, photographs, monkeypatch
+):
+    record(run)
+    own = {"milliseconds": 3.0, "mAP": 0.5, "split": "test"}
+    before = Run.read(run / "run.json")
+    dataclasses.replace(before, measured={"model.keras": own}).write(run / "run.json")
+    part = lambda folder, model, labels: (model, None)  # noqa: E731
+    monkeypatch.setattr(module, "_embedding", part)
+    options = {"images": [photographs], "embeddings": True, "compare": True}
+    exports = export_run(run, formats=("tflite",), **options)
+    assert len(exports) == 2
+    measured = Run.read(run / "run.json").measured
+    assert measured["model.keras"] == own
+    assert set(measured) == {"model.keras", "embedding/model.tflite"}
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_model_is_read(
+    run, photographs, monkeypatch
+):
+    access = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: path != run and access(path, mode)
+    )
+    monkeypatch.setattr(module, "load_run", None)
+    with pytest.raises(ValueError, match=rf"no permission to write in {run}\."):
+        export_run(run, images=[photographs])
+
+
 def test_says_which_export_exceeds_its_tolerance(run, photographs, monkeypatch):
     strict = dataclasses.replace(FORMATS["tflite"], tolerances={"float32": -1.0})
     monkeypatch.setitem(FORMATS, "tflite", strict)

@@ -42,6 +42,16 @@ def test_a_run_without_report_is_recorded(tmp_path):
     assert not (tmp_path / "report.html").exists()
 
 
+@pytest.mark.parametrize("page", [b"<h1>Mine</h1>", b"\xff"])
+def test_a_report_of_others_stays_and_the_run_is_recorded(tmp_path, caplog, page):
+    RUN.write(tmp_path / "run.json")
+    (tmp_path / "report.html").write_bytes(page)
+    update_run(tmp_path, change)
+    assert Run.read(tmp_path / "run.json") == change(RUN)
+    assert (tmp_path / "report.html").read_bytes() == page
+    assert f"{tmp_path / 'report.html'} is left as it is: " in caplog.text
+
+
 def test_a_run_that_another_process_writes_is_left_as_it_is(tmp_path):
     run = tmp_path / "run"
     RUN.write(run / "run.json")
