@@ -8,7 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from kmlic.data.finding import Finding
 from kmlic.data.image_row import Listing
-from kmlic.data.label_keys import find_meant, find_misspelt, group_by_key
+from kmlic.data.label_keys import (
+    find_meant,
+    find_misspelt,
+    find_negated,
+    group_by_key,
+)
 
 # What may stand between labels in one text; a hyphen or a space mostly does not.
 _SEPARATORS = ",;|/+&"
@@ -67,6 +72,13 @@ def judge_labels(listing: Listing) -> list[Finding]:
     findings = [
         *wrong,
         *_combinations(sorted(names - excluded), finding),
+        finding(
+            "Labels that negate another one",
+            "They would be learned as labels of their own. Mark the other one as absent "
+            "or unknown instead: labels that are not listed are absent (--ignore_labels "
+            "leaves these out), and ? before a name marks it as unknown.",
+            [name for name, _ in find_negated(names)],
+        ),
         Finding(
             "error",
             "Labels that differ in case, spaces or hyphens only",

@@ -3,9 +3,10 @@
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 _SEPARATORS = re.compile(r"[\s_-]+")
+_NEGATIONS = ("-", "!", "~")
 # Shorter names differ by a letter on purpose: cat, bat.
 _SHORTEST, _LONGEST = 5, 60
 # A misspelt name is rare, the right one is not.
@@ -14,6 +15,8 @@ _RARER = 10
 
 def group_by_key(names: Iterable[str]) -> list[list[str]]:
     """Finds names that differ in case, spaces, hyphens and underscores only.
+
+    A hyphen before a name may negate it, and is a difference.
 
     Args:
         names: of labels, in any order, also several times.
@@ -27,10 +30,38 @@ def group_by_key(names: Iterable[str]) -> list[list[str]]:
     """
     groups: dict[str, set[str]] = defaultdict(set)
     for name in names:
-        key = _SEPARATORS.sub("", unicodedata.normalize("NFKC", name).casefold())
+        key = _key(name)
         if any(map(str.isalnum, key)):
             groups[key].add(name)
     return sorted(sorted(group) for group in groups.values() if len(group) > 1)
+
+
+def find_negated(names: Collection[str]) -> list[tuple[str, str]]:
+    """Finds names that are another one with -, ! or ~ before it.
+
+    Args:
+        names: of labels.
+
+    Returns:
+        Pairs of such a name and the other, sorted.
+
+    Example:
+        >>> find_negated(["-sofa", "sofa", "!dog", "-_-"])
+        [('-sofa', 'sofa')]
+    """
+    plain = {_key(name): name for name in sorted(names) if not _is_negation(name)}
+    negations = [name for name in sorted(names) if _is_negation(name)]
+    pairs = [(name, plain.get(_key(name[1:]))) for name in negations]
+    return [(name, other) for name, other in pairs if other is not None]
+
+
+def _is_negation(name: str) -> bool:
+    return name[:1] in _NEGATIONS and name[1:].strip() != ""
+
+
+def _key(name: str) -> str:
+    key = _SEPARATORS.sub("", unicodedata.normalize("NFKC", name).casefold())
+    return f"-{key}" if name.startswith("-") and key else key
 
 
 def find_misspelt(counts: Mapping[str, int]) -> list[tuple[str, str]]:

@@ -50,6 +50,13 @@ def test_finds_names_that_differ_in_case_only():
     ]
 
 
+def test_negations_are_not_to_be_merged():
+    (found,) = judge(("-sofa",), ("sofa",), ("!sofa", "sofa")).values()
+    assert (found.level, found.title) == ("error", "Labels that negate another one")
+    assert found.rows == [["!sofa", "1", "4"], ["-sofa", "1", "2"]]
+    assert "--merge" not in found.text and "unknown" in found.text
+
+
 def test_finds_typos_of_labels_and_of_unknown_ones():
     found = judge(*[("jacket",)] * 20, ("jaket",), ("sofa",), unknown=["soffa", "owl"])
     assert found["Labels that may be misspelt"].level == "warning"

@@ -2,7 +2,13 @@ import time
 
 import pytest
 
-from kmlic.data.label_keys import find_meant, find_misspelt, group_by_key, is_misspelt
+from kmlic.data.label_keys import (
+    find_meant,
+    find_misspelt,
+    find_negated,
+    group_by_key,
+    is_misspelt,
+)
 
 
 def test_groups_what_differs_in_case_spaces_and_hyphens_only():
@@ -13,6 +19,17 @@ def test_groups_what_differs_in_case_spaces_and_hyphens_only():
         ["tie dye", "tie-dye", "tie_dye"],
     ]
     assert group_by_key([":)", ": )", "-", "_", "dog", "dogs"]) == []
+
+
+def test_a_name_and_its_negation_are_not_alike():
+    names = ["-sofa", "sofa", "!Sofa", "~tie dye", "tie-dye", "- sofa", "~", "-", "!x"]
+    assert group_by_key(names) == [["- sofa", "-sofa"]]
+    assert find_negated(names) == [
+        ("!Sofa", "sofa"),
+        ("- sofa", "sofa"),
+        ("-sofa", "sofa"),
+        ("~tie dye", "tie-dye"),
+    ]
 
 
 @pytest.mark.parametrize(
