@@ -55,4 +55,4 @@ def find_separator(cells: Collection[str], *, spaces: bool = False) -> str | Non
 def _is_shared(cells: Collection[str], separator: str) -> bool:
     """Returns whether there are fewer parts than cells, so that cells share them."""
     parts = {part.strip() for cell in cells for part in cell.split(separator)}
-    return len(parts) < len(cells)
+    return len(parts - {""}) < len(cells)

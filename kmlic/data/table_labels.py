@@ -102,6 +102,7 @@ class _ListedLabels:
         self._separator = reading.separator
         self._cells: list[Any] = []
         self._parsed: dict[str, tuple[_Names, _Names] | str] = {}
+        self._with_empty: set[str] = set()
 
     def add(self, index: int, cells: Cells) -> None:
         cell = cells[self._column] if len(cells) else ""
@@ -142,7 +143,18 @@ class _ListedLabels:
                 yes = tuple(name for name in yes if name != _NO_FINDING)
             present.append(yes)
             unknown.append(unsure)
+        with_empty = sum(cell in self._with_empty for cell in self._flat())
         self._cells.clear()
+        if with_empty:
+            findings.append(
+                Finding(
+                    "note",
+                    "Rows with empty labels between separators",
+                    f"Nothing stands before, behind or between some {separator!r}. The "
+                    "empty labels were left out.",
+                    count=with_empty,
+                )
+            )
         if healthy:
             findings.append(
                 Finding(
@@ -202,9 +214,13 @@ class _ListedLabels:
         if cell not in self._parsed:
             listed = _as_list(cell)
             names = cell.split(separator) if listed is None else listed
+            names = [name.strip() for name in names]
+            if listed is None and "" in names:
+                if cell:
+                    self._with_empty.add(cell)
+                names = list(filter(None, names))
             try:
-                names = [name.strip() for name in names]
-                self._parsed[cell] = self._sort([] if names == [""] else names, cell)
+                self._parsed[cell] = self._sort(names, cell)
             except ValueError as error:
                 self._parsed[cell] = str(error)
         parsed = self._parsed[cell]
@@ -409,20 +425,30 @@ class _MarkedLabels:
         )
 
     def _in_words(self, left_out: Sequence[int]) -> list[Finding]:
-        """Returns a warning about columns that may be labels with yes and no."""
+        """Returns warnings about columns that may be labels in other words."""
         words: dict[int, set[str]] = {column: set() for column in left_out}
         for others in self._others.values():
             for column in others.keys() & words.keys():
                 words[column].add(others[column].lower())
-        named = [self._header[i] for i, own in words.items() if own and own <= _WORDS]
-        warning = Finding(
-            "warning",
-            "Columns of yes and no that are not used",
-            "If they are labels, write 1 and 0 instead.",
-            ("column",),
-            named,
-        )
-        return [warning] if named else []
+        filled = {self._header[i]: own for i, own in words.items() if own}
+        found = [
+            Finding(
+                "warning",
+                "Columns of yes and no that are not used",
+                "If they are labels, write 1 and 0 instead.",
+                ("column",),
+                [name for name, own in filled.items() if own <= _WORDS],
+            ),
+            Finding(
+                "warning",
+                "Columns of numbers between 0 and 1 that are not used",
+                "If they are labels, the model would lack them: each cell must be 1 "
+                "(present), 0 (absent), -1 (unknown) or empty, not a probability.",
+                ("column",),
+                [name for name, own in filled.items() if all(map(_is_share, own))],
+            ),
+        ]
+        return [finding for finding in found if finding.count]
 
     def _label_columns(self, lines: Sequence[int]) -> tuple[list[int], list[int]]:
         """Returns the columns that hold marks, and those that hold something else."""
@@ -454,6 +480,13 @@ class _MarkedLabels:
                 f"a column for each label; the columns are {named_columns}.{example}"
             )
         return kept, left_out
+
+
+def _is_share(text: str) -> bool:
+    try:
+        return 0 <= float(text) <= 1
+    except ValueError:
+        return False
 
 
 def _likely_labels(names: Sequence[str]) -> str:

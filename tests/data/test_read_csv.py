@@ -137,7 +137,7 @@ def damage(folder):
     lines[8] = ",a"
     lines[9] = "../008.png,a"
     lines[10] = "/etc/hostname,a"
-    lines[13] = "012.png,a|"
+    lines[13] = "012.png,a|?a"
     lines[14] = "013.png,a,b"
     write_csv(folder, lines)
     return path, {
@@ -151,7 +151,7 @@ def damage(folder):
         9: "the path must not be empty",
         10: "the path must stay inside",
         11: "the path must stay inside",
-        14: r"labels must not be empty; got 'a\|'",
+        14: r"a label must be present or unknown; got 'a' and '\?a'",
         15: r"a row must have 2 cells .* got 3",
     }
 

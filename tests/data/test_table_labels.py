@@ -35,6 +35,16 @@ def test_separators_of_spreadsheets_are_found():
         assert found.present[0] == ("cat", "dog"), separator
 
 
+def test_empty_labels_between_separators_are_left_out_and_counted():
+    found = listed("cat|", "|dog||sofa", "|", "", "dog", '["cat", ""]', "| |")
+    assert found.present == [("cat",), ("dog", "sofa"), (), (), ("dog",), (), ()]
+    assert found.problems == {5: 'labels must not be empty; got \'["cat", ""]\''}
+    (note,) = found.findings
+    assert (note.level, note.count) == ("note", 4)
+    assert note.title == "Rows with empty labels between separators"
+    assert listed("cat,", "dog,cat,", "dog,").present[1] == ("dog", "cat")
+
+
 def test_a_label_is_not_both_present_and_unknown():
     found = listed("dog|?dog", "cat")
     assert found.problems == {
@@ -115,6 +125,14 @@ def test_columns_of_yes_and_no_beside_marks_are_a_warning():
     found = marked(("x", "1", "Yes", "61", ""), ("x", "0", "no", "62", ""))
     assert found.label_names == ("dog",)
     assert [(f.level, f.rows) for f in found.findings[1:]] == [("warning", [["cat"]])]
+
+
+def test_columns_of_probabilities_beside_marks_are_a_warning():
+    found = marked(("x", "1", "0.25", "61", ""), ("x", "0", "0.5", "62", ""))
+    assert found.label_names == ("dog",)
+    (warning,) = found.findings[1:]
+    assert (warning.level, warning.rows) == ("warning", [["cat"]])
+    assert "1 (present), 0 (absent), -1 (unknown) or empty" in warning.text
 
 
 def test_columns_of_other_words_only_are_an_error_with_a_cell():
