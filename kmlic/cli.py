@@ -33,6 +33,7 @@ from kmlic.list_images import list_images
 from kmlic.make_console import make_console
 from kmlic.on_sigterm import STOPPED, on_sigterm
 from kmlic.require_paths import require_paths
+from kmlic.require_preset import require_preset
 from kmlic.run_folder import RECORD, require_run
 from kmlic.run_folder import Run as Record
 from kmlic.start_tensorflow import start_tensorflow
@@ -457,8 +458,8 @@ def predict(
     """Prints the labels of images, or writes them as CSV or JSON lines.
 
     Args:
-        run: run folder with model.keras and labels.json, or hf://user/name; the word
-            none with text_model.
+        run: run folder with model.keras and labels.json, or hf://user/name; left out
+            with text_model.
         images: image files, folders that are searched with their subfolders, and files
             that kmlic data check reads, for the images that they list.
         output: file to write instead of printing a table: .csv or .jsonl.
@@ -470,10 +471,11 @@ def predict(
             -1 to 1.
         word_vectors: word vectors of those names: a word2vec or GloVe file, or a name
             of gensim.downloader; by default words.npz of the run.
-        text_model: scores those names without a run, by a preset of keras-hub that
-            compares images with texts: keras_hub:siglip2_base_patch16_224 or another of
-            SigLIP or CLIP, or its folder. A score of SigLIP is a probability; those of
-            CLIP, 0-1 too, order names, but 0.5 is no calibrated threshold.
+        text_model: scores the names of labels without a run, by a preset of keras-hub
+            that compares images with texts: keras_hub:siglip2_base_patch16_224 or
+            another of SigLIP or CLIP, or its folder. A score of SigLIP is a
+            probability; those of CLIP, 0-1 too, order names, but 0.5 is no calibrated
+            threshold.
         boxes: CSV with the columns path (relative to it), x1, y1, x2 and y2: a box to
             cut out of each image first, with the margin that the run was trained with.
         maps: folder to write heat maps to: one picture per image and predicted label,
@@ -500,14 +502,26 @@ def predict(
     """
     require_paths(*reading.paths, boxes)
     _require_path_or_name(word_vectors)
+    names = None if labels is None else _parse_names(labels)
     if text_model is not None:
-        others = (word_vectors, runner, maps)
-        if run != "none" or labels is None or others != (None,) * 3:
+        require_preset(text_model, argument="text_model")
+        others = {"word_vectors": word_vectors, "runner": runner, "maps": maps}
+        given = [name for name, value in others.items() if value is not None]
+        if names is None or given:
             raise ValueError(
-                "`text_model` must come with none as the run and with labels, and "
-                f"without word_vectors, runner and maps; got run={run} and "
-                f"labels={labels}."
+                "`text_model` must come with labels, and without word_vectors, runner "
+                f"and maps; got labels={labels} and {' '.join(given) or 'no other'}."
             )
+        if run.startswith("hf://") or (Path(run) / "labels.json").exists():
+            raise ValueError(
+                f"`text_model` must come without a run; got {run}. Name only images."
+            )
+        images = (run, *images)
+    elif names is not None and "://" not in run and not Path(run).is_dir():
+        raise ValueError(
+            "`labels` must come with a run folder or with text_model, such as "
+            f"keras_hub:siglip2_base_patch16_224; got run={run}."
+        )
     read = (*images, *reading.paths, boxes, word_vectors)
     if output is not None and "://" not in output:
         suffixes = _PREDICTED if runner is None else _TAGGED
@@ -557,7 +571,6 @@ def predict(
         require_run(run, "labels.json")
     from kmlic.predict import predict_paths, write_predictions
 
-    names = None if labels is None else [name.strip() for name in labels.split(",")]
     if names is None:
         model, scorer = _load_scorer(run, runtime, maps is not None)
     else:
@@ -567,7 +580,7 @@ def predict(
         )
         if top_k is None and threshold is None:
             top_k = len(names)  # because no score says for sure that one is present
-    parts = None if boxes is None else _read_boxes(boxes, run)
+    parts = None if boxes is None else _read_boxes(boxes, None if text_model else run)
     started = time.monotonic()
     rows = predict_paths(
         scorer,
@@ -636,21 +649,41 @@ def _load_open_scorer(
             "`runtime` must be keras to score other labels than the run's; got "
             f"runtime={runtime!r}."
         )
-    start_tensorflow()
     if text_model is not None:
+        start_tensorflow()
         from kmlic.predict import load_image_text_model
 
         return load_image_text_model(text_model, names).scorer()
-    from kmlic.predict import OpenVocabulary, load_run, load_run_words
+    require_run(run, "model.keras")
+    from kmlic.predict import load_run_words
 
     words = load_run_words(run, word_vectors)
+    start_tensorflow()
+    from kmlic.predict import OpenVocabulary, load_run
+
     return OpenVocabulary(*load_run(run), names, words).scorer()
 
 
-def _read_boxes(boxes: Path, run: str) -> "dict[str, Box]":
-    """Reads boxes with the margin that a run was trained with."""
+def _parse_names(labels: str) -> list[str]:
+    """Returns the names of labels that are separated by commas."""
+    from kmlic.labels import Labels
+
+    names = [name.strip() for name in labels.split(",")]
+    if not all(names):
+        raise ValueError(
+            "`labels` must name at least one label, with a comma between two; got "
+            f"labels={labels!r}."
+        )
+    Labels(tuple(names))  # refuses repeated ones
+    return names
+
+
+def _read_boxes(boxes: Path, run: str | None) -> "dict[str, Box]":
+    """Reads boxes with the margin that a run was trained with, if there is one."""
     from kmlic.predict import read_boxes
 
+    if run is None:
+        return read_boxes(boxes)
     record = Path(run) / RECORD
     seeds = Record.read(record).data.get("seeds", {}) if record.exists() else {}
     spec = next((each["spec"] for each in seeds.values()), None) or {"options": {}}

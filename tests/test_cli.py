@@ -70,7 +70,7 @@ def test_scores_labels_the_model_was_never_trained_on(run, image, capsys, tmp_pa
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_scores_labels_by_texts_without_a_run(image, capsys, tmp_path):
     save_image_text_model(tmp_path / "siglip", "siglip")
-    command = ["predict", "none", str(image), "--labels", "tiger, harbour"]
+    command = ["predict", str(image), "--labels", "tiger, harbour"]
     command += ["--text_model", f"keras_hub:{tmp_path / 'siglip'}"]
     output = tmp_path / "rows.csv"
     assert cli.main([*command, "--output", str(output)]) == 0
@@ -145,11 +145,11 @@ def test_fails_when_no_image_is_whole(run, image, capsys):
         ),
         (
             ["predict", "{run}", "{image}", "--labels", "a", "--text_model", "x"],
-            "none as the run and with labels",
+            "must begin with keras_hub:",
         ),
         (
-            ["predict", "none", "{image}", "--labels", "a", "--text_model", "x"],
-            "must begin with keras_hub:",
+            ["predict", "{run}", "{image}", "--labels=a", "--text_model", "hf://a/b"],
+            "`text_model` must come without a run",
         ),
         (["evaluate", "{run}"], "run.json"),
         (["export", "{run}"], "run.json"),

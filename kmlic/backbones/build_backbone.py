@@ -11,7 +11,6 @@ from kmlic.backbones.applications import APPLICATIONS, build_application
 from kmlic.backbones.efficientnet_lite import EFFICIENTNET_LITES, EfficientNetLite
 from kmlic.backbones.imagenet import download_imagenet_weights
 from kmlic.backbones.keras_hub import build_keras_hub
-from kmlic.backbones.load_preset import PREFIXES
 from kmlic.backbones.load_weights import load_weights
 from kmlic.backbones.packaged_weights import PACKAGES, find_packaged_weights
 from kmlic.backbones.plain_network import PLAIN_NETWORKS, PlainNetwork
@@ -21,6 +20,7 @@ from kmlic.backbones.resnet import RESNETS
 from kmlic.backbones.seresnet import SERESNETS
 from kmlic.check_choice import check_choice
 from kmlic.check_number import check_number
+from kmlic.require_preset import PREFIXES
 
 NETWORKS: dict[str, EfficientNetLite | PlainNetwork | ResidualNetwork] = {
     **EFFICIENTNET_LITES,

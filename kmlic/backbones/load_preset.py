@@ -1,12 +1,11 @@
 """Presets of keras-hub, loaded by name."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
+from kmlic.require_preset import require_preset
 from kmlic.require_reachable import require_reachable
-
-PREFIXES = ("keras_hub:", "hf://")
-_HOSTS = {"keras_hub:": "https://www.kaggle.com", "hf://": "https://huggingface.co"}
 
 T = TypeVar("T")
 
@@ -30,11 +29,7 @@ def load_preset(name: str, load: Callable[[Any, str], T], *, argument: str) -> T
         >>> load_preset("keras_hub:x", lambda hub, preset: preset, argument="backbone")
         'x'
     """
-    prefix = next((each for each in PREFIXES if name.startswith(each)), None)
-    if prefix is None:
-        raise ValueError(
-            f"`{argument}` must begin with {' or '.join(PREFIXES)}; got {name}."
-        )
+    preset = require_preset(name, argument=argument)
     try:
         import keras_hub
     except ImportError as error:
@@ -42,8 +37,15 @@ def load_preset(name: str, load: Callable[[Any, str], T], *, argument: str) -> T
             f'The preset {name} needs `pip install "kmlic[hub]"`.'
         ) from error
     try:
-        return load(keras_hub, name.removeprefix("keras_hub:"))
+        return load(keras_hub, preset)
     except (ValueError, FileNotFoundError) as error:
+        known = keras_hub.models.Backbone.presets
+        if "://" not in preset and preset not in known and not Path(preset).exists():
+            raise ValueError(
+                f"`{argument}` must be a preset of keras-hub or the folder of one; "
+                f"there is none called {preset}. https://keras.io/keras_hub/presets "
+                "lists them."
+            ) from error
         raise ValueError(
             f"`{argument}` must be a preset of keras-hub; got {name}: "
             f"{_first_line(error)}"
@@ -53,7 +55,8 @@ def load_preset(name: str, load: Callable[[Any, str], T], *, argument: str) -> T
             "Save the preset on another machine with `save_to_preset(FOLDER)` and pass "
             "keras_hub:FOLDER."
         )
-        require_reachable(_HOSTS[prefix], remedy)
+        host = "huggingface.co" if name.startswith("hf://") else "www.kaggle.com"
+        require_reachable(f"https://{host}", remedy)
         raise ConnectionError(
             f"{name} could not be downloaded: {_first_line(error)} {remedy}"
         ) from error

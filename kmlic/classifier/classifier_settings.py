@@ -8,7 +8,6 @@ from typing import Literal
 import tensorflow as tf
 
 from kmlic.backbones.build_backbone import APPLICATIONS, NETWORKS
-from kmlic.backbones.load_preset import PREFIXES
 from kmlic.check_choice import check_choice
 from kmlic.check_limits import MAX_BYTES, MAX_PIXELS
 from kmlic.check_number import check_number
@@ -17,6 +16,7 @@ from kmlic.data.splits import check_fractions
 from kmlic.evaluation.bootstrap import Metric
 from kmlic.experiments.training_settings import LogName
 from kmlic.loss_names import LossName, PositiveWeights
+from kmlic.require_preset import PREFIXES
 
 # Logistic regression always is one; its name alone leaves all others out.
 ModelName = Literal[

@@ -14,7 +14,6 @@ import numpy as np
 from rich.console import Console
 
 from kmlic.backbones import build_backbone
-from kmlic.backbones.load_preset import PREFIXES
 from kmlic.backbones.packaged_weights import PACKAGES
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.calibration import Calibration, calibration
@@ -56,6 +55,7 @@ from kmlic.experiments.unseen_scores import write_unseen_scores
 from kmlic.export import ExportOptions, export_checked
 from kmlic.html_report import Section, write_report
 from kmlic.labels import Labels, to_probabilities
+from kmlic.require_preset import PREFIXES
 from kmlic.run_folder import MODEL, REPORT, Run, RunFolder
 from kmlic.training.as_float32 import as_float32
 from kmlic.training.open_log import open_log, require_log

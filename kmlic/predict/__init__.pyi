@@ -2,9 +2,9 @@ from .choose_runtime import choose_runtime as choose_runtime
 from .image_text_model import ImageTextModel as ImageTextModel
 from .load_image_text_model import load_image_text_model as load_image_text_model
 from .load_run import load_run as load_run
+from .load_run_words import load_run_words as load_run_words
 from .load_scorer import load_scorer as load_scorer
 from .open_vocabulary import OpenVocabulary as OpenVocabulary
-from .open_vocabulary import load_run_words as load_run_words
 from .predict_paths import Prediction as Prediction
 from .predict_paths import predict_paths as predict_paths
 from .read_boxes import read_boxes as read_boxes

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import keras
@@ -12,7 +11,7 @@ from kmlic.embedding_index import EmbeddingIndex, conse
 from kmlic.labels import Labels, to_probabilities
 from kmlic.models import embedding_part, has_embedding
 from kmlic.predict.scorer import Scorer
-from kmlic.words import embed_labels, load_word_vectors
+from kmlic.words import embed_labels
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
@@ -95,28 +94,3 @@ class OpenVocabulary:
             return self.index.scores(outputs)
         known = to_probabilities(outputs, self._own)[:, self._known]
         return self.index.scores(conse(known, self._vectors, top=self._top))
-
-
-def load_run_words(
-    run: str | Path, word_vectors: str | Path | None = None
-) -> "KeyedVectors":
-    """Loads the word vectors that a run stores, or others.
-
-    Args:
-        run: the run folder.
-        word_vectors: a file, or a name of gensim.downloader; None for words.npz of the
-            run.
-
-    Raises:
-        ValueError: if the run stores none and none are given.
-    """
-    if word_vectors is not None:
-        return load_word_vectors(word_vectors)
-    path = Path(run) / "words.npz"
-    if not path.is_file():
-        raise ValueError(
-            f"{run} must hold words.npz to score labels it was not trained on; it does "
-            "not. Give --word_vectors: a word2vec or GloVe file, or a name of "
-            "gensim.downloader."
-        )
-    return load_word_vectors(path)

@@ -16,8 +16,11 @@ def test_names_the_argument_and_what_went_wrong():
         raise FileNotFoundError(f"no {preset}\nand more")
 
     with pytest.raises(
-        ValueError, match=r"`text_model` must be a preset .*; got keras_hub:x: no x$"
+        ValueError, match=r"`text_model` must .*; got hf://x: no hf://x$"
     ):
-        load_preset("keras_hub:x", fail, argument="text_model")
+        load_preset("hf://x", fail, argument="text_model")
+    rule = r"`text_model` must be .* there is none called nope\. .* lists them\.$"
+    with pytest.raises(ValueError, match=rule):
+        load_preset("keras_hub:nope", fail, argument="text_model")
     with pytest.raises(ValueError, match="`backbone` must begin with keras_hub:"):
         load_preset("x", fail, argument="backbone")

@@ -29,7 +29,7 @@ def test_a_wrong_preset_is_one_sentence(tmp_path):
         ValueError, match=r"`text_model` must be .*resnet: .* got a ResNetBackbone"
     ):
         load_image_text_model(f"keras_hub:{folder}", ["tiger"])
-    with pytest.raises(ValueError, match="`text_model` must be a preset of keras-hub"):
+    with pytest.raises(ValueError, match="there is none called siglip_7"):
         load_image_text_model("keras_hub:siglip_7", ["tiger"])
     with pytest.raises(ValueError, match="must begin with keras_hub: or hf://"):
         load_image_text_model("clip", ["tiger"])

@@ -3,10 +3,9 @@ import numpy as np
 import pytest
 
 from kmlic.embedding_index import conse
-from kmlic.labelled_arrays import write_arrays
 from kmlic.labels import Labels
 from kmlic.models import build_devise, score_labels
-from kmlic.predict import OpenVocabulary, load_run_words, predict_paths
+from kmlic.predict import OpenVocabulary, predict_paths
 from tests.predict.toys import LABELS, colour_model, write_image
 
 WORDS = {
@@ -77,15 +76,3 @@ def test_names_labels_without_a_vector():
     words = {"teal": np.ones(3)}
     with pytest.raises(ValueError, match="3 of 3 have none: red, green, blue"):
         OpenVocabulary(colour_model(), LABELS, ["teal"], words)
-
-
-def test_takes_the_words_of_the_run_unless_others_are_given(tmp_path):
-    with pytest.raises(ValueError, match=r"must hold words\.npz .* --word_vectors"):
-        load_run_words(tmp_path)
-    names = tuple(WORDS)
-    vectors = np.stack(list(WORDS.values()))
-    write_arrays(tmp_path / "words.npz", names, {"vectors": vectors})
-    assert load_run_words(tmp_path).index_to_key == list(names)
-    (tmp_path / "others.txt").write_text("puma 1 0\n")
-    others = load_run_words(tmp_path, tmp_path / "others.txt")
-    assert others.index_to_key == ["puma"]
