@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,13 +52,31 @@ def test_the_table_stands_between_the_markers(tmp_path):
         benchmarks.write_table(readme, run)
 
 
+def test_only_the_run_of_the_default_folder_is_quoted(tmp_path, monkeypatch):
+    readme, default = tmp_path / "README.md", tmp_path / "default"
+    empty = f"{benchmarks.START}{benchmarks.END}"
+    readme.write_text(empty)
+    monkeypatch.setattr(benchmarks, "README", readme)
+    monkeypatch.setattr(benchmarks, "FOLDER", default)
+    monkeypatch.setattr(benchmarks, "run", lambda *_: "took 3 s")
+    for folder in (tmp_path / "other", default):
+        command = ["all", "--minutes", "0.001", "--folder", str(folder)]
+        monkeypatch.setattr(sys, "argv", [*command, "--names", "heads"])
+        benchmarks.main()
+        assert (folder / "run.json").exists()
+        assert (readme.read_text() == empty) == (folder != default)
+    assert "| heads | took 3 s | 3 |" in readme.read_text()
+
+
 def test_the_committed_table_is_that_of_the_committed_run():
     root = Path(__file__).parents[1]
-    path = root / "saved_models/benchmarks/run.json"
-    if not path.exists():
-        pytest.skip("the benchmarks have no committed run")
     text = (root / benchmarks.README).read_text()
-    assert benchmarks.START + benchmarks.table(json.loads(path.read_text())) in text
+    written = text.partition(benchmarks.START)[2].partition(benchmarks.END)[0]
+    path = root / benchmarks.FOLDER / "run.json"
+    if path.exists():
+        assert written == benchmarks.table(json.loads(path.read_text()))
+    else:
+        assert "|" not in written  # no table
 
 
 def test_a_benchmark_that_fails_or_hangs_says_so(monkeypatch):

@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from kmlic.evaluation.bootstrap import (
     Interval,
     describe_few_positives,
 )
-from kmlic.experiments.evaluate_run import ScoredSplit, score_run
+from kmlic.experiments.evaluate_run import ScoredSplit, ScoreOptions, score_run
 from kmlic.labels import Labels
 from kmlic.run_folder import nan_to_none
 
@@ -73,7 +73,7 @@ class RunComparison:
 def compare_runs(
     runs: Sequence[str | Path],
     dataset: str | Path | None = None,
-    **options: Any,
+    **options: Unpack[ScoreOptions],
 ) -> RunComparison:
     """Scores several runs on the images that none of them was trained on.
 
@@ -83,7 +83,7 @@ def compare_runs(
     Args:
         runs: at least two run folders; the others are compared with the first.
         dataset: the images, see `evaluate_run`; each run's own split when None.
-        **options: as for `evaluate_run`, alike for all runs.
+        **options: of `score_run`, alike for all runs.
 
     Raises:
         ValueError: if fewer than two different runs are given, they have no image or no

@@ -2,12 +2,12 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
 from kmlic.evaluation.report import Report, report_scores
-from kmlic.experiments.load_split import Split, load_split
+from kmlic.experiments.load_split import LoadOptions, Split, load_split
 from kmlic.labels import Labels
 from kmlic.predict import load_scorer
 
@@ -33,8 +33,15 @@ class ScoredSplit:
     groups: np.ndarray | None
 
 
+class ScoreOptions(LoadOptions, total=False):
+    """Names the options of `score_run`."""
+
+    split: Split
+    runtime: str
+
+
 def evaluate_run(
-    run: str | Path, dataset: str | Path | None = None, **options: Any
+    run: str | Path, dataset: str | Path | None = None, **options: Unpack[ScoreOptions]
 ) -> Report:
     """Loads a run's model and computes every metric on a split of a dataset.
 
@@ -66,7 +73,7 @@ def score_run(
     *,
     split: Split = "test",
     runtime: str = "keras",
-    **options: Any,
+    **options: Unpack[LoadOptions],
 ) -> ScoredSplit:
     """Loads a run's model and scores the images of a split of a dataset.
 
@@ -75,7 +82,7 @@ def score_run(
         dataset: another dataset, see `load_split`; the run's own when None.
         split: "train", "validation", "test" or "all".
         runtime: what runs the model, see `kmlic.predict.load_scorer`.
-        **options: data_dir, batch_size, reading and limits, as `load_split` takes them.
+        **options: of `load_split`.
 
     Raises:
         ValueError: see `load_split`.

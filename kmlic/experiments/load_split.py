@@ -48,6 +48,14 @@ class LoadedSplit(NamedTuple):
 _log = logging.getLogger(__name__)
 
 
+class LoadOptions(Limits, total=False):
+    """Names the options of `load_split` that do not choose the images."""
+
+    data_dir: str | Path | None
+    batch_size: int | None
+    reading: ReadingOptions | None
+
+
 def load_split(
     run: str | Path,
     split: Split,

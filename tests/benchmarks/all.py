@@ -7,8 +7,8 @@ Ours and a peer's alternate inside a benchmark, and benchmarks alternate in roun
 that whatever else the machine does hits all of them. Each runs in a process of its own
 and may take what is left of the minutes; peers that are not installed are named and
 left out. run.json holds, for each line that a benchmark printed, the minimum and the
-median of its numbers over the rounds. saved_models/README.md quotes them between two
-markers, which `write_table` finds.
+median of its numbers over the rounds. saved_models/README.md quotes that of the default
+folder between two markers, which `write_table` finds.
 """
 
 import argparse
@@ -41,8 +41,10 @@ BENCHMARKS = {
     ],
     "msrn_memory": [],
     "msrn_profile": [],
+    "heads": [],
 }
 PEERS = ("torch", "timm", "onnxruntime", "openvino", "sklearn", "faiss")
+FOLDER = Path("saved_models/benchmarks")
 README = Path("saved_models/README.md")
 START, END = "<!-- written by tests.benchmarks.all -->\n", "<!-- end -->\n"
 # Not those that belong to a name, such as resnet50 or float32.
@@ -53,7 +55,7 @@ def main():
     """Prints every benchmark's lines and writes the summary after each of them."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--minutes", type=float, required=True)
-    parser.add_argument("--folder", type=Path, default=Path("saved_models/benchmarks"))
+    parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--names", nargs="+", choices=BENCHMARKS, default=BENCHMARKS)
     options = parser.parse_args()
     absent = [peer for peer in PEERS if not importlib.util.find_spec(peer)]
@@ -71,8 +73,8 @@ def main():
             print(text, flush=True)
             runs[name].append(text)
             write(options.folder, options.minutes, runs, absent)
-    if (options.folder / "run.json").exists():
-        write_table(README, json.loads((options.folder / "run.json").read_text()))
+    if options.folder == FOLDER and (FOLDER / "run.json").exists():
+        write_table(README, json.loads((FOLDER / "run.json").read_text()))
 
 
 def run(name, seconds):
