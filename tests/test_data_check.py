@@ -46,7 +46,7 @@ def test_finds_images_that_do_not_decode_and_rows_that_are_wrong(tmp_path):
     path = write_dataset(tmp_path, 60)
     (tmp_path / "004.png").write_bytes(b"")
     lines = path.read_text().splitlines()
-    lines[6] = "005.png,a|"
+    lines[6] = "005.png,a|?a"
     write_csv(tmp_path, lines)
     check = check_data(path)
     assert check.has_errors
@@ -54,7 +54,7 @@ def test_finds_images_that_do_not_decode_and_rows_that_are_wrong(tmp_path):
     assert finding.level == "error" and finding.count == 2
     assert [row[:2] for row in finding.rows] == [["6", "004.png"], ["7", "005.png"]]
     assert "is empty" in finding.rows[0][2]
-    assert "must not be empty" in finding.rows[1][2]
+    assert "must be present or unknown" in finding.rows[1][2]
 
 
 def give_splits(path, row_splits):
@@ -221,11 +221,11 @@ def test_finds_everything_before_it_says_that_nothing_is_usable(tmp_path):
 
 def test_rows_are_judged_even_if_they_cannot_be_split(tmp_path):
     write_dataset(tmp_path, 3)
-    lines = ["path,labels,split", "000.png,a,train", "001.png,b,", "002.png,|,train"]
+    lines = ["path,labels,split", "000.png,a,train", "001.png,b,", "002.png,a|?a,train"]
     found_ = found(check_data(write_csv(tmp_path, lines)))
     assert found_["Unusable rows"].rows[0][0] == "4"
     assert found_["No usable splits"].level == "error"
-    assert "every row must name its split" in found_["No usable splits"].text
+    assert "every image must have a split" in found_["No usable splits"].text
 
 
 def test_the_verdict_names_what_to_look_at_first(tmp_path):

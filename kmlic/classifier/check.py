@@ -440,7 +440,8 @@ def _require_usable(inspected: Sequence[InspectedRows]) -> None:
         if not rows.skipped:
             continue
         bad = "; ".join(
-            f"row {bad.row}, {bad.path}: {bad.reason.rstrip('.')}"
+            f"{f'row {bad.row}, ' if bad.row else ''}{bad.path}: "
+            f"{bad.reason.rstrip('.')}"
             for bad in rows.skipped[:_SHOWN]
         )
         raise ValueError(

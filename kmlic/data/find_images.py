@@ -1,11 +1,13 @@
 """The image files that the names in a dataset's file mean."""
 
 import bisect
+import itertools
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import normalize
 from urllib.parse import unquote
 
 from kmlic.data.finding import Finding
@@ -38,8 +40,9 @@ def find_images(
     r"""Finds the image files below a folder that names mean.
 
     A name may lack its suffix or the folders above it, begin with the name of the root,
-    have a bucket or the folders of another machine in front, or be written with
-    backslashes. A name whose folders are others than those of every file is not found.
+    have a bucket or the folders of another machine in front, be written with
+    backslashes, or in another normal form of Unicode than the file. A name whose
+    folders are others than those of every file is not found.
 
     Args:
         names: of the images.
@@ -126,8 +129,9 @@ def _plain(name: str, root: str | Path, suffix: str) -> str:
 
 def _all_exist(names: Sequence[str], root: str | Path) -> bool:
     store = "://" in f"{root}"
-    step = max(1, len(names) // (_STORE_PROBES if store else _PROBES))
-    for name in names[::step]:
+    probes = _STORE_PROBES if store else _PROBES
+    accented = itertools.islice((n for n in names if not n.isascii()), probes)
+    for name in (*names[:: max(1, len(names) // probes)], *accented):
         if "\0" in name or not has_image_suffix(name):
             return False
         if not store and not os.path.isfile(join(root, name)):  # noqa: PTH113 - never fails
@@ -143,10 +147,11 @@ class _Files:
         self._name = f"{Path(root).absolute().name}/"
         names = files_below(root).names
         self._paths = {name for name in names if has_image_suffix(name)}
+        self._composed = {normalize("NFC", path): path for path in sorted(self._paths)}
         # The parts of each path from its last to its first, then the path.
         self._reversed: list[str] = []
-        for path in self._paths:
-            end, *folders = reversed(path.lower().split("/"))
+        for composed, path in self._composed.items():
+            end, *folders = reversed(composed.lower().split("/"))
             for name in (end, end.rpartition(".")[0]):
                 self._reversed.append("/".join((name, *folders, f"\0{path}")))
         self._reversed.sort()
@@ -157,7 +162,10 @@ class _Files:
         for path in (name, name.removeprefix(self._name)):
             if path in self._paths:
                 return [path]
-        parts = [part for part in name.lower().split("/") if part not in ("", ".")]
+            if (composed := normalize("NFC", path)) in self._composed:
+                return [self._composed[composed]]
+        lower = normalize("NFC", name).lower()
+        parts = [part for part in lower.split("/") if part not in ("", ".")]
         if not parts or ".." in parts:
             return []
         parts.reverse()

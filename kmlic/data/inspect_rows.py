@@ -98,8 +98,9 @@ class InspectedRows:
             )
         if not all(given):
             first = self.images[given.index("")]
+            row = f" row {first.row}" if first.row else ""
             raise ValueError(
-                f"{source} row {first.row}: every row must name its split, or none; "
+                f"{source}{row}: every image must have a split, or none; "
                 f"{first.path!r} has none."
             )
         return np.array([SPLITS.index(name) for name in given], np.int8)

@@ -74,9 +74,9 @@ def judge_labels(listing: Listing) -> list[Finding]:
         *_combinations(sorted(names - excluded), finding),
         finding(
             "Labels that negate another one",
-            "They would be learned as labels of their own. Mark the other one as absent "
-            "or unknown instead: labels that are not listed are absent (--ignore_labels "
-            "leaves these out), and ? before a name marks it as unknown.",
+            "They would be learned as labels of their own. Mark the other label as "
+            "absent or unknown instead: labels that are not listed are absent "
+            "(--ignore_labels leaves these out), ? before a name marks it as unknown.",
             [name for name, _ in find_negated(names)],
         ),
         Finding(

@@ -1,4 +1,5 @@
 import time
+import unicodedata
 
 import pytest
 
@@ -82,6 +83,19 @@ def test_very_many_files_of_one_name_take_little_work(tmp_path, monkeypatch):
     lost = [f"chest/{name}" for name in files]
     assert find_images(lost, tmp_path).paths == lost
     assert time.process_time() - started < 30  # comparing all pairs takes minutes
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_may_be_in_another_normal_form_of_unicode(tmp_path, form):
+    other = {"NFC": "NFD", "NFD": "NFC"}[form]
+    file = unicodedata.normalize(form, "café/é.jpg")
+    touch(tmp_path, file, *(f"{i}.jpg" for i in range(200)))
+    names = [unicodedata.normalize(other, name) for name in ("café/é.jpg", "é")]
+    assert names[0] != file
+    plain = [f"{i}.jpg" for i in range(200)]
+    assert find_images([*plain, *names], tmp_path).paths == [*plain, file, file]
+    touch(tmp_path, names[0])
+    assert find_images([names[0], file], tmp_path).paths == [names[0], file]
 
 
 def test_suffixes_of_images():

@@ -90,6 +90,14 @@ def test_what_is_not_listed_may_be_unknown(tmp_path):
     np.testing.assert_array_equal(plain.dense_targets(), [[0, 1], [1, 0]])
 
 
+@pytest.mark.parametrize(("number", "row"), [(0, "list: every"), (4, "list row 4: e")])
+def test_names_the_first_image_without_a_split(tmp_path, number, row):
+    rows = [ImageRow(3, "1.png", ("dog",), split="train"), ImageRow(number, "2.png")]
+    found = inspect_rows(Listing(rows, "list", tmp_path), check="none")
+    with pytest.raises(ValueError, match=rf"^{row}.*'2\.png' has none"):
+        found.split()
+
+
 @pytest.mark.parametrize("splits", ["train validation", "test", "train"])
 def test_given_splits_need_not_be_three(tmp_path, splits):
     names = splits.split()

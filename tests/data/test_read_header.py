@@ -152,7 +152,7 @@ def test_refuses_too_many_parts_at_once():
         began = time.process_time()
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             read(data)
-        assert time.process_time() - began < 3
+        assert time.process_time() - began < 20  # seconds of all threads; minutes else
 
 
 @pytest.mark.parametrize("size", [254, 255])
