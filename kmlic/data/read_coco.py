@@ -204,11 +204,15 @@ def _read_file(file: _File, reading: ReadingOptions, *, boxes: bool) -> _Read:
     if "unlisted" in content:  # written by `kmlic data convert`, which keeps all labels
         used = set(ordered)
     unlisted: Any = "unknown" if content.get("unlisted") == "unknown" else "absent"
-    findings = [*_doubts(names, orphans), *not_found]
+    findings = [*_find_problems(names, orphans, annotations), *not_found]
     return _Read(rows, len(annotations), ordered, used, unlisted, findings)
 
 
-def _doubts(names: Mapping[str, str], orphans: Sequence[list[str]]) -> list[Finding]:
+def _find_problems(
+    names: Mapping[str, str],
+    orphans: Sequence[list[str]],
+    annotations: Sequence[Entry],
+) -> list[Finding]:
     ids: dict[str, list[str]] = defaultdict(list)
     for key, name in names.items():
         ids[name].append(key)
@@ -219,6 +223,18 @@ def _doubts(names: Mapping[str, str], orphans: Sequence[list[str]]) -> list[Find
             "They are left out.",
             ("annotation", "image_id"),
             orphans,
+        ),
+        Finding(
+            "warning",
+            "Boxes that are not four numbers",
+            "Their labels count, but the dataset cannot be read with its boxes. Write "
+            "left, top, width and height in pixels, the last two 0 or more.",
+            ("annotation", "image_id", "bbox"),
+            [
+                [str(number), str(mark["image_id"]), str(mark["bbox"])]
+                for number, mark in enumerate(annotations, start=1)
+                if mark.get("bbox") and not _is_box(mark["bbox"])
+            ],
         ),
         Finding(
             "note",
@@ -284,11 +300,20 @@ def _order(text: str) -> tuple[bool, int, str]:
     return not number, int(text) if number else 0, text
 
 
+def _is_box(box: Any) -> bool:
+    return (
+        isinstance(box, list)
+        and len(box) == 4
+        and all(isinstance(value, int | float) for value in box)
+        and min(box[2:]) >= 0
+    )
+
+
 def _check_box(path: str | Path, number: int, box: list[Any]) -> None:
-    if len(box) != 4 or not all(isinstance(value, int | float) for value in box):
+    if not _is_box(box):
         raise ValueError(
             f"{path} annotation {number}: bbox must be four numbers, left, top, width "
-            f"and height; got {box}."
+            f"and height, the last two 0 or more; got {box}."
         )
 
 

@@ -74,7 +74,8 @@ def _read_parquet(path: str | Path) -> Iterator[tuple[int, list[Any]]]:
                 line += 1
                 yield line, [_as_text(cell) for cell in cells]
     except ArrowException as error:
-        raise ValueError(f"{path} must be a Parquet file; got {error}.") from error
+        reason = f"{error}".rstrip(".")
+        raise ValueError(f"{path} must be a Parquet file; got {reason}.") from error
 
 
 def _check_parquet(path: str | Path, metadata: Any, size: int) -> None:

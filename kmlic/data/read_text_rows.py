@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kmlic.data.progress import with_progress
-from kmlic.data.storage import decoding_errors, open_text
+from kmlic.data.storage import explain_decoding_errors, open_text
 
 _DELIMITERS = ",;\t"
 _EXCEL = re.compile(r"\"?sep=([,;\t|])\"?\s*", re.IGNORECASE)  # a first line of Excel's
@@ -37,7 +37,7 @@ def read_text_rows(
         ...     list(read_text_rows(table))
         [(1, ['path', 'labels']), (3, ['1.jpg', 'dog'])]
     """
-    with decoding_errors(path):
+    with explain_decoding_errors(path):
         with open_text(path) as file:
             first = file.readline()
         tabs = os.fspath(path).lower().endswith(".tsv")

@@ -212,7 +212,7 @@ def open_text(path: str | Path) -> TextIO:
 
 
 @contextlib.contextmanager
-def decoding_errors(path: str | Path) -> Iterator[None]:
+def explain_decoding_errors(path: str | Path) -> Iterator[None]:
     """Says which line of a file is not UTF-8 where reading it fails for that.
 
     Raises:

@@ -152,6 +152,21 @@ def test_annotations_of_other_images_are_left_out_and_counted(path):
     assert listing.findings[0].rows == [["1", "999"]]
 
 
+def test_says_which_boxes_are_no_boxes(path):
+    content = copy.deepcopy(CONTENT)
+    boxes = ([1, 1, -5, "x"], [1, 1, -5, 2], [1, 2, 3, 4.5], [], None)
+    for mark, box in zip(content["annotations"], boxes, strict=False):
+        mark["bbox"] = box
+    findings = read_coco(write(path.parent, content), images(path)).findings
+    found = {finding.title: finding for finding in findings}
+    wrong = found["Boxes that are not four numbers"]
+    assert (wrong.level, wrong.count) == ("warning", 2)
+    assert wrong.rows == [
+        ["1", "100", "[1, 1, -5, 'x']"],
+        ["2", "101", "[1, 1, -5, 2]"],
+    ]
+
+
 def test_reads_splits_and_groups_that_images_have(path):
     content = copy.deepcopy(CONTENT)
     for number, image in enumerate(content["images"]):

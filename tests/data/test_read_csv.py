@@ -287,6 +287,12 @@ def _refuses_parquet_bombs(folder):
         from_csv(folder / "long.parquet", **SIZES)
 
 
+def test_says_in_one_sentence_that_a_file_is_no_parquet(tmp_path):
+    (tmp_path / "rows.parquet").write_bytes(b"path,labels")
+    with pytest.raises(ValueError, match=r"a Parquet file; got .*[^.]\.$"):
+        from_csv(tmp_path / "rows.parquet", **SIZES)
+
+
 def test_parquet_holds_the_same(tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet

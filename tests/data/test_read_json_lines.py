@@ -32,6 +32,19 @@ def test_keys_may_be_labels(tmp_path):
     assert (second.labels, second.unknown) == (("cat",), ("dog",))
 
 
+def test_labels_may_be_an_object_of_marks(tmp_path):
+    lines = (
+        '{"file_name": "1.jpg", "labels": {"cat": 1, "dog": 0, "owl": null}}\n'
+        '{"file_name": "2.jpg", "labels": {"cat": false, "owl": true}}\n'
+        '{"file_name": "3.jpg", "labels": {"cat": -1, "dog": 0, "owl": 0}}\n'
+    )
+    rows = read(tmp_path, lines).rows
+    assert [row.labels for row in rows] == [("cat",), ("owl",), ()]
+    assert [row.unknown for row in rows] == [("owl",), ("dog",), ("cat",)]
+    rows = read(tmp_path, lines, blank="absent").rows
+    assert [row.unknown for row in rows] == [(), (), ("cat",)]
+
+
 def test_a_label_may_occur_first_behind_very_many_rows(tmp_path):
     lines = [f'{{"image": "{i}.jpg", "cat": {i % 2}}}' for i in range(3000)]
     lines.append('{"image": "last.jpg", "cat": 0, "dog": 1}')
@@ -45,7 +58,7 @@ def test_a_label_may_occur_first_behind_very_many_rows(tmp_path):
     [
         (
             '{"path": "1.jpg", "labels": []}\n{"path"',
-            r"row 2: must be a JSON object; got",
+            r"row 2: must be a JSON object; got Expecting ':' delimiter\.$",
         ),
         (
             '{"path": "1.jpg", "labels": []}\n[1]',
