@@ -7,7 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Unpack
+from typing import Any, Literal, Unpack
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -19,7 +19,7 @@ from kmlic.data.limits import Limits
 from kmlic.data.multi_label_data import SPLITS, write_splits
 from kmlic.data.near_duplicates import near_duplicates
 from kmlic.data.read_listing import read_listing
-from kmlic.data.reading_options import ReadingOptions
+from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
 from kmlic.data.summarise_image import ImageSummary, most_unusual, summarise_image
 from kmlic.graphs import adjacency, isolated_labels
 from kmlic.html_report import (
@@ -72,6 +72,7 @@ class DataCheck:
         figures: the sizes of the images, and which labels occur together.
         galleries: title of a finding, "Labels" or "Unusual images" to its thumbnails.
         rows: what was checked; None if it was not kept.
+        reading: name to value of the reading options that are not the defaults.
     """
 
     facts: dict[str, str]
@@ -81,6 +82,7 @@ class DataCheck:
     figures: list[Figure] = dataclasses.field(default_factory=list)
     galleries: dict[str, list[Gallery]] = dataclasses.field(default_factory=dict)
     rows: InspectedRows | None = None
+    reading: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     LABEL_HEADER = ("label", *SPLITS, "share, %", "unknown, %")
 
@@ -123,10 +125,15 @@ class DataCheck:
         write_splits(path, self.paths)
 
     def _steps(self) -> list[str]:
-        source = shlex.quote(self.facts["source"])
+        words = [self.facts["source"]]
+        for name, value in self.reading.items():
+            words.append(f"--{name}")
+            if value is not True:
+                words += map(str, value if isinstance(value, tuple) else [value])
+        data = shlex.join(words)
         if self.has_errors:
-            return [f"Correct the errors and check again: `kmlic data check {source}`"]
-        return [f"Train a classifier: `kmlic train {source}`"]
+            return [f"Correct the errors and check again: `kmlic data check {data}`"]
+        return [f"Train a classifier: `kmlic train {data}`"]
 
     def _worst(self) -> list[str]:
         return [
@@ -258,13 +265,14 @@ def check_data(
         except ValueError as error:
             problem = str(error)
     given = rows.splits_are_given or splitting not in ("stratified", "random")
-    return check_rows(
+    check = check_rows(
         rows,
         split,
         splits_are_given=given,
         split_problem=problem,
         near=near if decoded else None,
     )
+    return dataclasses.replace(check, reading=(reading or DEFAULT_READING).changed)
 
 
 def make_describer(

@@ -1,6 +1,8 @@
 import csv
+import html
 import io
 import re
+import shlex
 import time
 import tracemalloc
 
@@ -243,6 +245,25 @@ def test_the_verdict_names_what_to_look_at_first(tmp_path):
     assert text.index("You can train") < text.index("usable images")
     after = text[text.index("What to do next") :]
     assert "<span>kmlic</span> <span>train</span>" in after
+
+
+def test_the_next_command_reads_the_dataset_as_the_check_did(tmp_path):
+    images = tmp_path / "my photos"
+    images.mkdir()
+    write_dataset(images, 60)
+    path = (images / "labels.csv").rename(tmp_path / "labels.csv")
+    reading = ReadingOptions(
+        root=str(images), separator="|", merge=True, ignore_labels=("owl", "x y")
+    )
+    check_data(path, reading).write_report(tmp_path / "report.html")
+    page = html.unescape((tmp_path / "report.html").read_text())
+    (code,) = re.findall("Train a classifier: <code>(.*?)</code>", page)
+    words = shlex.split(re.sub("</?span>", "", code))
+    assert words[:3] == ["kmlic", "train", str(path)]
+    assert words[3:] == [
+        *("--root", str(images), "--separator", "|", "--merge"),
+        *("--ignore_labels", "owl", "x y"),
+    ]
 
 
 def test_the_page_shows_copies_examples_and_unusual_images(tmp_path):
