@@ -27,6 +27,7 @@ from kmlic.check_limits import (
     Seed,
     check_limits,
 )
+from kmlic.count_noun import count_noun
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
 from kmlic.escape_text import escape_text, parse_escaped_first
 from kmlic.list_images import list_images
@@ -240,7 +241,10 @@ def train(
     _require_path_or_name(weights)
     console = make_console()
     name = escape_text(data)
-    console.print(f"{name}: {minutes:g} minutes; starting", markup=False)
+    console.print(
+        f"{name}: {minutes:g} {'minute' if minutes == 1 else 'minutes'}; starting",
+        markup=False,
+    )
     start_tensorflow()
     from kmlic.classifier import ClassifierSettings, train_classifier
     from kmlic.classifier.check import read_groups
@@ -396,10 +400,12 @@ def data_convert(
         from kmlic.data.label_fixes import apply_label_fixes
 
         listing, changed = apply_label_fixes(listing, fixes)
-        console.print(f"{fixes}: {changed:,} labels changed.", soft_wrap=True)
+        console.print(
+            f"{fixes}: {count_noun(changed, 'label')} changed.", soft_wrap=True
+        )
     written, left_out = convert_listing(listing, output, copy_images=copy_images)
     _print_findings(left_out, console)
-    console.print(f"{output}: {written:,} images.", soft_wrap=True)
+    console.print(f"{output}: {count_noun(written, 'image')}.", soft_wrap=True)
     return int(any(finding.level == "error" for finding in left_out))
 
 
@@ -825,8 +831,8 @@ def compare(
     )
     console = make_console()
     console.print(
-        f"{found.images:,} images, {len(found.labels):,} labels, in percent with 95 % "
-        "intervals",
+        f"{count_noun(found.images, 'image')}, "
+        f"{count_noun(len(found.labels), 'label')}, in percent with 95 % intervals",
         soft_wrap=True,
     )
     table = Table()

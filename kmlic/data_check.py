@@ -307,6 +307,7 @@ def check_rows(
     splits_are_given: bool,
     split_problem: str = "",
     near: int | None = None,
+    fitted: Sequence[str] = ("train",),
 ) -> DataCheck:
     """Judges rows that were inspected, as `check_data` does, without reading a file.
 
@@ -316,10 +317,12 @@ def check_rows(
         splits_are_given: whether the dataset says which image is in which split.
         split_problem: why it has no usable splits; "" if it has.
         near: as in `check_data`; needs rows described by `summarise_image`.
+        fitted: splits that are fitted to, and whose labels count as training images.
     """
     if not rows.images or not rows.names:
         return _nothing_usable(rows, splits_are_given)
-    counts = _Counts(rows, split)
+    numbers = [SPLITS.index(name) for name in fitted]
+    counts = _Counts(rows, np.where(np.isin(split, numbers), 0, split))
     findings = [
         *rows.listing.findings,
         _unusable(rows),

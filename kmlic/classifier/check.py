@@ -38,6 +38,8 @@ from kmlic.labels import Labels
 # Of fewer images a fifth would not tell a good model from a bad one.
 _FEWEST_WITH_TEST = 50
 _SHOWN = 5
+# The model that is exported is fitted to both.
+_FITTED = ("train", "validation")
 _NEAR = 4  # bits, as in `kmlic data check`
 _DEFAULTS = ClassifierSettings()
 
@@ -109,7 +111,13 @@ def check(
     if test is None:
         split, given = _split(rows, settings)
         images = _images(rows, split, groups, settings)
-        checked = check_rows(rows, split, splits_are_given=given, near=_NEAR)
+        checked = check_rows(
+            rows,
+            split,
+            splits_are_given=given,
+            near=_NEAR,
+            fitted=_FITTED,
+        )
     else:
         if any(row.split == "test" for row in rows.images):
             raise ValueError(
@@ -136,6 +144,7 @@ def check(
             images.split,
             splits_are_given=True,
             near=_NEAR,
+            fitted=_FITTED,
         )
         inspected.append(test_rows)
     findings = checked.findings

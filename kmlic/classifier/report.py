@@ -16,6 +16,7 @@ from kmlic.experiments.export_section import export_section
 from kmlic.experiments.interval_section import metric_interval
 from kmlic.experiments.label_section import label_section
 from kmlic.experiments.scored_images import ScoredImages
+from kmlic.experiments.summarise_run import describe_sizes
 from kmlic.html_report import Gallery, Section
 from kmlic.labels import Labels
 from kmlic.run_folder import Run
@@ -102,7 +103,7 @@ def report_sections(
             rows=[
                 ["command", run.command],
                 *([name, str(value)] for name, value in run.settings.items()),
-                *([f"{n} images", f"{v:,}"] for n, v in run.data["sizes"].items()),
+                ["data", describe_sizes(run.data["sizes"])],
                 *([f"seconds, {n}", f"{v:.1f}"] for n, v in run.seconds.items()),
                 ["peak memory, GB", f"{run.peak_memory_gb}"],
             ],

@@ -1,6 +1,7 @@
 """From a file of labels to the best model that its images allow."""
 
 import dataclasses
+import logging
 import shlex
 import shutil
 import sys
@@ -33,7 +34,9 @@ from kmlic.classifier.heads import heads
 from kmlic.classifier.images import Images
 from kmlic.classifier.protocol import Protocol, make_protocol
 from kmlic.classifier.report import report_sections
+from kmlic.count_noun import count_noun
 from kmlic.data.file_pixels import FilePixels
+from kmlic.data.multi_label_data import SPLITS
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.evaluation.bootstrap import Bootstrap, Interval, Metric
 from kmlic.evaluation.label_errors import find_label_errors
@@ -48,6 +51,7 @@ from kmlic.experiments.run_images import load_run_images, write_run_images
 from kmlic.experiments.scored_images import ScoredImages
 from kmlic.experiments.summarise_run import (
     Standing,
+    describe_sizes,
     summarise_run,
     title_of,
 )
@@ -60,6 +64,8 @@ from kmlic.run_folder import MODEL, REPORT, Run, RunFolder
 from kmlic.training.as_float32 import as_float32
 from kmlic.training.open_log import open_log, require_log
 from kmlic.training.scoring import predict_logits
+
+_log = logging.getLogger(__name__)
 
 _EXPORT_IMAGES = 8
 _EXPORT_SECONDS = 40.0
@@ -325,18 +331,22 @@ def _backbone_builder(
 def _say_data(checked: Checked, budget: Budget) -> None:
     images = checked.images
     text = (
-        f"{len(images.training_rows):,} training and {len(images.test_rows):,} test "
-        f"images, {len(images.labels)} label{'s' * (len(images.labels) > 1)}"
+        f"{describe_sizes(_sizes(images))}; {count_noun(len(images.labels), 'label')}"
     )
     if images.labels.exclusive:
-        count = len(images.labels.groups or {})
-        text += f" in {count} exclusive group{'s' * (count > 1)}"
+        text += f" in {count_noun(len(images.labels.groups or {}), 'exclusive group')}"
     if checked.findings:
         titles = [f"{f.title.lower()}: {f.count:,}" for f in checked.findings]
         text += f"; {'; '.join(titles)}"
     if checked.summary:
         budget.say("read", checked.summary)
     budget.say("check", text)
+
+
+def _sizes(images: Images) -> dict[str, int]:
+    return {
+        name: int((images.split == number).sum()) for number, name in enumerate(SPLITS)
+    }
 
 
 def _finish(
@@ -366,7 +376,6 @@ def _finish(
     budget.do("test", f"{len(images.test_rows):,} images")
     judged = _judge(trained, model)
     verdict = judged.verdict
-    _log_stages(trained, judged.reports)
     _write_unseen(trained, judged)
     run = _record(trained, judged.reports, model, start)
     differences = {each.name_in(working): each.difference for each in exports}
@@ -374,9 +383,10 @@ def _finish(
     run.write(working / "run.json")
     if images.digests is not None:
         np.save(working / TRAIN_IMAGES, images.digests[images.training_rows])
-    _write_page(trained, judged, run, model)
+    _write_page(trained, judged, run, model, budget.wishes)
     trained.folder.finish()
     budget.say("verdict", verdict)
+    _log_stages(trained, judged.reports)
     return run
 
 
@@ -453,7 +463,7 @@ def _judge(trained: _Trained, model: keras.Model) -> _Judged:
     )
     return _Judged(
         reports,
-        _verdict(standing, f"{len(rows):,} test images"),
+        _verdict(standing, count_noun(len(rows), "test image")),
         standing,
         np.concatenate([examined, rows]),
         np.concatenate([out_of_fold, own]),
@@ -464,24 +474,29 @@ def _judge(trained: _Trained, model: keras.Model) -> _Judged:
 def _log_stages(trained: _Trained, reports: Mapping[str, Mapping[str, Report]]) -> None:
     """Writes the metric of every candidate and those of the splits to the log."""
     settings, metric = trained.settings, trained.metric
-    with open_log(
-        settings.log,
-        title="stages",
-        folder=settings.folder,
-        settings=dataclasses.asdict(settings),
-    ) as log:
-        log.write(
-            {
-                f"candidates/{metric} {row.name}": row.interval.value
-                for row in trained.choice.rows
-            }
-            | {
-                f"{split}/{name} {model}": value
-                for split, models in reports.items()
-                for model, report in models.items()
-                for name, value in report.metrics.items()
-                if "/" not in name and not np.isnan(value)
-            }
+    values = {
+        f"candidates/{metric} {row.name}": row.interval.value
+        for row in trained.choice.rows
+    } | {
+        f"{split}/{name} {model}": value
+        for split, models in reports.items()
+        for model, report in models.items()
+        for name, value in report.metrics.items()
+        if "/" not in name and not np.isnan(value)
+    }
+    try:
+        with open_log(
+            settings.log,
+            title="stages",
+            folder=settings.folder,
+            settings=dataclasses.asdict(settings),
+        ) as log:
+            log.write(values)
+    except Exception as error:  # each tool has errors of its own
+        _log.warning(
+            "The run is complete, but its metrics were not sent to %s: %s",
+            settings.log,
+            " ".join(str(error).split()),
         )
 
 
@@ -545,7 +560,11 @@ def _verdict(standing: Standing, where: str) -> str:
 
 
 def _write_page(
-    trained: _Trained, judged: _Judged, run: Run, model: keras.Model
+    trained: _Trained,
+    judged: _Judged,
+    run: Run,
+    model: keras.Model,
+    wishes: Sequence[str],
 ) -> None:
     images, labels = trained.checked.images, trained.labels
     probabilities = to_probabilities(judged.logits, labels)
@@ -563,7 +582,9 @@ def _write_page(
         doubted = scored(f"{before:,} {unseen}, {by}", 0, before)
     tested = examined
     if judged.tested:
-        tested = scored(f"{judged.tested:,} test images", before, len(judged.rows))
+        tested = scored(
+            count_noun(judged.tested, "test image"), before, len(judged.rows)
+        )
     try:
         errors = find_label_errors(doubted.targets, doubted.probabilities)
     except ImportError:  # without the extra label_errors
@@ -594,6 +615,7 @@ def _write_page(
         training=training,
         findings=findings,
         errors=errors,
+        wishes=wishes,
     )
     write_report(
         trained.folder.draft / REPORT,
@@ -651,10 +673,6 @@ def _record(
     images, chosen = trained.checked.images, trained.choice.chosen
     settings = dataclasses.asdict(trained.settings)
     seed = trained.settings.seed
-    sizes = {
-        name: int((images.split == number).sum())
-        for number, name in enumerate(("train", "validation", "test"))
-    }
     return Run(
         recipe=TRAIN_RECIPE,
         command=shlex.join(["kmlic", *sys.argv[1:]]),
@@ -668,7 +686,7 @@ def _record(
         data={
             "name": images.source,
             "fingerprints": {str(seed): images.fingerprint},
-            "sizes": sizes,
+            "sizes": _sizes(images),
             "skipped": trained.checked.skipped,
             "exported": {"model": chosen.name, "seed": seed},
             "seeds": {str(seed): _describe(trained)},

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from kmlic.count_noun import count_noun
 from kmlic.data.find_separator import DEFAULT_SEPARATOR, find_separator
 from kmlic.data.finding import Finding
 from kmlic.data.reading_options import ReadingOptions
@@ -419,7 +420,7 @@ class _MarkedLabels:
             present,
             unknown,
             problems,
-            f"{len(kept)} columns of one label each",
+            f"{count_noun(len(kept), 'column')} of one label each",
             findings,
             tuple(names.values()),
         )

@@ -271,8 +271,9 @@ def _leave_out(
         return LoadedSplit(images, names, groups)
     if not kept.any():
         raise ValueError(
-            f"the model of {run} was trained on all {len(kept)} images. Ask for the "
-            'split "train" to score them nevertheless.'
+            f"the model of {run} was trained on all {len(kept)} images of this split, "
+            "so that its scores of them would be too high. Ask for another split or "
+            "dataset."
         )
     _log.warning(
         "%d of %d images are left out: the model was trained on them.",

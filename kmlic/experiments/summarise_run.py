@@ -2,11 +2,12 @@
 
 import dataclasses
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from kmlic.count_noun import count_noun
 from kmlic.data.finding import Finding
 from kmlic.evaluation.bootstrap import Interval
 from kmlic.evaluation.label_errors import LabelErrors
@@ -18,8 +19,6 @@ from kmlic.run_folder import Run
 _FEW_IMAGES = 20
 _NAMED = 4
 _WIDE = 0.08
-# Below it a longer training is worth a try; the default of `kmlic train`.
-_MINUTES = 15
 _MEANINGS = {
     "mAP": "mean average precision: 100 if every image with a label is ranked above "
     "all others",
@@ -52,6 +51,25 @@ def title_of(run: Run) -> str:
     return f"{name}: {run.recipe}" if run.recipe != TRAIN_RECIPE else name
 
 
+def describe_sizes(sizes: Mapping[str, int]) -> str:
+    """Returns the number of images that `kmlic train` fits to and tests with.
+
+    Args:
+        sizes: split to number of images; the validation split is fitted to as well.
+
+    Example:
+        >>> describe_sizes({"train": 27, "validation": 3, "test": 12})
+        '30 training images, of which 3 are the validation split; 12 test images'
+    """
+    held = sizes.get("validation", 0)
+    text = count_noun(sizes.get("train", 0) + held, "training image")
+    if held:
+        text += (
+            f", of which {held:,} {'is' if held == 1 else 'are'} the validation split"
+        )
+    return f"{text}; {count_noun(sizes.get('test', 0), 'test image')}"
+
+
 def summarise_run(
     run: Run,
     standing: Standing,
@@ -61,6 +79,7 @@ def summarise_run(
     training: np.ndarray,
     findings: Sequence[Finding] = (),
     errors: LabelErrors | None = None,
+    wishes: Sequence[str] = (),
 ) -> Summary:
     """Says which model was exported, how good it is, what limits it, and what to do.
 
@@ -72,13 +91,19 @@ def summarise_run(
         training: (L,) number of training images with each label.
         findings: what was found wrong with the data.
         errors: what `find_label_errors` found; None if it was not run.
+        wishes: what the same command would do with more minutes, from what it kept.
     """
     return Summary(
         _verdict(standing, tested),
         _facts(run, standing, tested),
         {
             "What to do next": _steps(
-                run, standing, tested, folder=folder, training=training, errors=errors
+                run,
+                tested,
+                folder=folder,
+                training=training,
+                errors=errors,
+                wishes=wishes,
             ),
             "What limits it": [
                 *_rare_labels(tested, training),
@@ -154,8 +179,11 @@ def _facts(
     facts.append(
         (
             "Data",
-            f"{sum(sizes.values()):,} images, {len(tested.labels):,} labels",
-            ", ".join(f"{count:,} {name}" for name, count in sizes.items() if count),
+            f"{count_noun(sum(sizes.values()), 'image')}, "
+            f"{count_noun(len(tested.labels), 'label')}",
+            describe_sizes(sizes)
+            if run.recipe == TRAIN_RECIPE
+            else ", ".join(f"{n:,} {name}" for name, n in sizes.items() if n),
         )
     )
     return facts
@@ -184,7 +212,8 @@ def _doubtful(errors: LabelErrors | None) -> list[str]:
         return []
     images = errors.likely.any(axis=1).sum()
     return [
-        f"The model contradicts {errors.likely.sum():,} labels of {images:,} images, "
+        f"The model contradicts {count_noun(errors.likely.sum(), 'label')} of "
+        f"{count_noun(images, 'image')}, "
         "which may be wrong or missing: see Doubtful labels."
     ]
 
@@ -201,12 +230,12 @@ def _width(standing: Standing, tested: ScoredImages) -> list[str]:
 
 def _steps(
     run: Run,
-    standing: Standing,
     tested: ScoredImages,
     *,
     folder: Path,
     training: np.ndarray,
     errors: LabelErrors | None,
+    wishes: Sequence[str],
 ) -> list[str]:
     name, source = shlex.quote(str(folder)), shlex.quote(str(run.data.get("name", "")))
     steps = []
@@ -217,10 +246,10 @@ def _steps(
         )
     if (training < _FEW_IMAGES).any():
         steps.append(f"Add images of the rarest labels: {_rarest(tested, training)}.")
-    if run.recipe == TRAIN_RECIPE and run.settings.get("minutes", 0) < _MINUTES:
+    if wishes:
         steps.append(
             "Train longer: the same command with a larger `--minutes` goes on from "
-            "here."
+            f"here, with {' and '.join(wishes)}."
         )
     steps.append(f"Try it on your own images: `kmlic demo {name}`")
     steps.append(

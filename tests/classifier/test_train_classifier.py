@@ -117,7 +117,7 @@ def test_evaluating_a_run_repeats_the_test_figures_in_run_json(trained):
     for report in (own, again):  # without the images that it was trained on
         assert report.images == run.data["sizes"]["test"] == 12
         assert report.metrics == pytest.approx(expected, abs=1e-7, nan_ok=True)
-    with pytest.raises(ValueError, match="trained on all"):
+    with pytest.raises(ValueError, match="Ask for another split or dataset"):
         evaluate_run(place / "run", split="validation")
     # Exports are compared on test images.
     (export,) = export_run(place / "run", formats=("tflite",))
@@ -161,6 +161,39 @@ def test_the_metrics_of_all_stages_are_logged(tmp_path, without_exports):
     (event,) = events.Tensors(f"validation/CF1 {chosen}")
     expected = run.results["validation"][chosen]["CF1"]
     assert tf.make_ndarray(event.tensor_proto) == pytest.approx(expected)
+
+
+def test_a_log_that_cannot_be_reached_spoils_no_training(
+    tmp_path, without_exports, monkeypatch, caplog
+):
+    module = sys.modules["kmlic.classifier.train_classifier"]
+    unreachable = mock.Mock(side_effect=ConnectionError("no\n server"))
+    monkeypatch.setattr(module, "open_log", unreachable)
+    table = write_photos(tmp_path / "photos", 30)
+    train_classifier(table, _settings(tmp_path / "run", log="tensorboard"))
+    assert (tmp_path / "run/run.json").exists()
+    assert "its metrics were not sent to tensorboard: no server" in caplog.text
+
+
+def test_counts_the_same_training_images_everywhere(tmp_path, without_exports):
+    table = write_photos(
+        tmp_path / "photos",
+        15,
+        header="path,labels,split",
+        extra=lambda n: (["train", "train", "validation"][n % 3],),
+    )
+    log = io.StringIO()
+    settings = _settings(tmp_path / "run", models=("peaks",))
+    train_classifier(table, settings, console=Console(file=log, width=500))
+    expected = "15 training images, of which 5 are the validation split"
+    page = (tmp_path / "run/report.html").read_text()
+    assert expected in log.getvalue() and page.count(expected) == 2
+    checked = check(table, tmp_path)
+    # Two labels have five images only with those of the validation split.
+    present = checked.images.targets == 1
+    assert (present.sum(axis=0) >= 5).all()
+    assert (present[checked.images.split == 0].sum(axis=0) < 5).any()
+    assert not any("fewer than 5" in found.title for found in checked.findings)
 
 
 def test_evaluating_a_run_of_a_named_dataset_loads_it_again(tmp_path, without_exports):

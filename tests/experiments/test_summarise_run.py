@@ -37,7 +37,10 @@ def test_says_which_model_how_good_and_whether_it_beats_the_baseline():
         "+5.0",
         "95 % interval +1.0 to +9.0; the baseline is plain",
     )
-    assert values["Data"] == ("8 images, 2 labels", "5 train, 3 test")
+    assert values["Data"] == (
+        "8 images, 2 labels",
+        "5 training images; 3 test images",
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,7 @@ def test_names_what_limits_a_model_and_what_to_do():
     assert list(summary.lists) == ["What to do next", "What limits it"]
     assert summary.lists["What limits it"] == [
         "1 of 2 labels have fewer than 20 training images: cat (3).",
-        "The model contradicts 1 labels of 1 images, which may be wrong or missing: "
+        "The model contradicts 1 label of 1 image, which may be wrong or missing: "
         "see Doubtful labels.",
         "The interval is 20 points wide: 3 test images tell models apart only where "
         "they differ much.",
@@ -84,7 +87,18 @@ def test_names_what_limits_a_model_and_what_to_do():
         "--fixes fixes.csv`"
     )
     assert steps[1] == "Add images of the rarest labels: cat (3)."
-    assert "--minutes" in steps[2] and "kmlic demo 'my run'" in steps[3]
+    # The run was short, but nothing is kept that a longer one would go on from.
+    assert "kmlic demo 'my run'" in steps[2]
+    steps = summarise(wishes=["fine-tuning"]).lists["What to do next"]
+    assert steps[0].endswith("`--minutes` goes on from here, with fine-tuning.")
+
+
+def test_counts_the_validation_images_that_a_model_is_fitted_to_as_training_images():
+    sizes = {"train": 9, "validation": 1, "test": 1}
+    run = dataclasses.replace(TRAIN, data={"name": "x", "sizes": sizes})
+    facts = {name: note for name, _, note in summarise(run=run).facts}
+    expected = "10 training images, of which 1 is the validation split; 1 test image"
+    assert facts["Data"] == expected
 
 
 def test_says_nothing_of_what_is_not_known():
