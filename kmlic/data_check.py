@@ -33,7 +33,7 @@ from kmlic.html_report import (
 
 UNUSUAL = "Unusual images"
 
-# As `python -m recipes.msrn` by default.
+# As the recipe of MSRN by default.
 _GRAPH_THRESHOLD = 0.4
 _SHOWN_ROWS = 1000
 # Thumbnails are kept of so many images, about 3 kB each, evenly over larger datasets.
