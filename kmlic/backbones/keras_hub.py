@@ -231,13 +231,15 @@ def _token_maps(backbone: keras.Model, family: str) -> keras.Model:
         x = x[:, : grid[0] * grid[1]]
     depth = len(parts.blocks)
     ends = [max(1, depth * quarter // _MAPS) for quarter in range(1, _MAPS + 1)]
+    positions = None
+    if family == "DINOV3":
+        positions = _Positions(backbone.rope_embedding, sides, name="positions")
     maps = []
     for number, block in enumerate(parts.blocks, start=1):
         options: dict[str, Any] = {}
-        if family == "DINOV3":
-            positions = backbone.rope_embedding(_blank_images(x, sides))
+        if positions is not None:
             options = {
-                "position_embeddings": positions,
+                "position_embeddings": positions(x),
                 "num_prefix_tokens": parts.prefix,
             }
         x = block(x, **options)
@@ -247,13 +249,33 @@ def _token_maps(backbone: keras.Model, family: str) -> keras.Model:
     return keras.Model(images, maps, name="patches")
 
 
-def _blank_images(
-    tokens: keras.KerasTensor, sides: tuple[int, int]
-) -> keras.KerasTensor:
-    """Returns something of the shape of images, which is all that positions follow.
+@keras.saving.register_keras_serializable(package="kmlic")
+class _Positions(layers.Layer):
+    """Returns DINOv3's rotary embeddings, which follow the sides of the images alone.
 
-    It comes from the tokens, not from the images, so that a backbone can be split
-    between any two blocks.
+    They are computed once. Every block calls the layer with its own tokens, so that a
+    backbone can be split between any two blocks.
     """
-    blank = ops.reshape(tokens[:, :1, :1], (-1, 1, 1, 1))
-    return ops.repeat(ops.repeat(blank, sides[0], axis=1), sides[1], axis=2)
+
+    def __init__(self, rope: layers.Layer, sides: tuple[int, int], **kwargs):
+        super().__init__(**kwargs)
+        self.rope, self.sides = rope, tuple(sides)
+        positions = rope(ops.zeros((1, *self.sides, 3)))
+        self._positions = tuple(ops.convert_to_numpy(each) for each in positions)
+
+    def call(self, tokens):
+        return tuple(ops.cast(each, tokens.dtype) for each in self._positions)
+
+    def compute_output_spec(self, tokens):
+        return tuple(
+            keras.KerasTensor(each.shape, tokens.dtype) for each in self._positions
+        )
+
+    def get_config(self):
+        rope = keras.saving.serialize_keras_object(self.rope)
+        return {**super().get_config(), "rope": rope, "sides": self.sides}
+
+    @classmethod
+    def from_config(cls, config):
+        rope = keras.saving.deserialize_keras_object(config["rope"])
+        return cls(**{**config, "rope": rope})

@@ -1,7 +1,5 @@
 """Batch normalization in one TensorFlow operator."""
 
-import math
-
 import keras
 import tensorflow as tf
 
@@ -93,9 +91,11 @@ class FusedBatchNorm(keras.layers.BatchNormalization):
         kept = self.moving_variance * self.momentum
         outputs = super().call(inputs, training=learning)
         if learning:
-            count = math.prod(inputs.shape[:3]) * 1.0
+            count = (
+                keras.ops.cast(keras.ops.size(inputs), kept.dtype) / self.gamma.shape[0]
+            )
             added = self.moving_variance - kept  # of the biased variance
-            self.moving_variance.assign(kept + added * count / (count - 1.0))
+            self.moving_variance.assign(kept + added * _unbiased(count))
         return outputs
 
     def _normalize_over_replicas(self, inputs):
@@ -105,8 +105,13 @@ class FusedBatchNorm(keras.layers.BatchNormalization):
         context = tf.distribute.get_replica_context()
         replicas = context.num_replicas_in_sync if context else 1
         count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:3]) * replicas, "float32")
-        self._update_moving(mean, variance * count / (count - 1.0))
+        self._update_moving(mean, variance * _unbiased(count))
         outputs = tf.nn.batch_normalization(
             values, mean, variance, self.beta, self.gamma, self.epsilon
         )
         return tf.cast(outputs, inputs.dtype)
+
+
+def _unbiased(count):
+    """Returns the factor from biased to unbiased variances; 1 for one value."""
+    return count / keras.ops.maximum(count - 1.0, 1.0)

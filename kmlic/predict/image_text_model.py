@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kmlic.labels import Labels
+from kmlic.labels import Labels, to_probabilities
 from kmlic.predict.scorer import Scorer
 
 # Texts that a label is put into; the mean of their embeddings stands for the label.
@@ -75,9 +75,17 @@ class ImageTextModel:
             )
         height, width = model.vision_encoder.image_shape[:2]
         self.labels = Labels(tuple(names), image_size=height)
-        self._model, self._preprocessor = model, preprocessor
-        self._converter = preprocessor.image_converter
+        self._model = model
+        # Copied for the model's image size, which the caller's own may differ from.
+        converter = preprocessor.image_converter
+        self._converter = type(converter).from_config(converter.get_config())
         self._converter.image_size = (height, width)
+        parts = {
+            "tokenizer": preprocessor.tokenizer,
+            "image_converter": self._converter,
+        }
+        options = {**preprocessor.get_config(), **parts}
+        self._preprocessor = type(preprocessor)(**options)
         self.texts = np.stack(
             [
                 self._embed([template.format(name) for template in templates])
@@ -126,7 +134,7 @@ class ImageTextModel:
         """
         embeddings = _normalise(self._vision.predict_on_batch(images))
         logits = self._scale * embeddings @ self._compared.T + self._bias
-        return 1 / (1 + np.exp(-logits))
+        return to_probabilities(logits)
 
     def _embed(self, texts: Sequence[str]) -> np.ndarray:
         """Returns the mean embedding of texts, (D,), of unit length."""

@@ -226,6 +226,18 @@ def test_is_split_by_depth(family, at):
     ]
 
 
+def test_dinov3s_positions_are_computed_once():
+    hub = build_hub_backbone("dinov3")
+    calls = []
+    call = hub.rope_embedding.call
+    hub.rope_embedding.call = lambda images: calls.append(0) or call(images)
+    model = build_keras_hub(hub, image_size=SIDE, scale=1 / 255)
+    model(IMAGES)
+    assert len(calls) == 1
+    patches = model.get_layer("patches")
+    assert [layer.name for layer in patches.layers].count("positions") == 1
+
+
 HEADS = {
     "msrn": lambda backbone: build_msrn(
         np.random.default_rng(0).normal(size=(5, 8)),

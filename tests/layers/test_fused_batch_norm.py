@@ -82,6 +82,27 @@ def test_trains_in_low_precision_with_statistics_in_float32(policy):
     np.testing.assert_allclose(layer.moving_mean, mean, rtol=1e-2)
 
 
+@pytest.mark.parametrize("way", ["alone", "synchronized", "as keras"])
+def test_one_position_has_no_variance(way):
+    layer = FusedBatchNorm(momentum=0.9, synchronized=way == "synchronized")
+    image = tf.constant(IMAGES[:1, :1, :1])
+    layer.build(image.shape)
+    if way == "as keras":
+        layer._normalize_as_keras(image, learning=True)
+    else:
+        layer(image, training=True)
+    np.testing.assert_allclose(layer.moving_variance, np.full(6, 0.9), rtol=1e-6)
+
+
+def test_other_backends_follow_the_unbiased_variance_of_any_batch():
+    layer = FusedBatchNorm(momentum=0.9)
+    layer.build(IMAGES.shape)
+    signature = [tf.TensorSpec((None, None, None, 6))]
+    tf.function(lambda x: layer._normalize_as_keras(x, True), signature)(IMAGES)
+    expected = 0.9 + 0.1 * IMAGES.reshape(-1, 6).var(axis=0, ddof=1)
+    np.testing.assert_allclose(layer.moving_variance, expected, rtol=1e-4)
+
+
 def test_says_what_it_does_not_do():
     with pytest.raises(ValueError, match="center=False"):
         FusedBatchNorm(center=False)(IMAGES)

@@ -72,6 +72,20 @@ def test_files_are_resized_as_the_preset_says(built, tmp_path):
     assert set(row.labels) == set(NAMES)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_leaves_the_preprocessor_alone_and_large_scores_finite(built):
+    _, model, preprocessor = built
+    preprocessor.image_converter.image_size = (20, 30)
+    try:
+        own = ImageTextModel(model, preprocessor, NAMES)
+        assert tuple(preprocessor.image_converter.image_size) == (20, 30)
+    finally:
+        preprocessor.image_converter.image_size = (SIDE, SIDE)
+    assert own.convert(np.zeros((9, 8, 3), "uint8"), SIDE).shape == (SIDE, SIDE, 3)
+    own._scale, own._bias = 1.0, -1000.0
+    np.testing.assert_array_equal(own.score(IMAGES), np.zeros((3, 2)))
+
+
 def test_refuses_what_it_cannot_score(built):
     _, model, preprocessor = built
     with pytest.raises(ValueError, match=r"SigLIP and CLIP; got a ResNetBackbone"):
