@@ -20,6 +20,7 @@ from kmlic.data.multi_label_data import SPLITS, write_splits
 from kmlic.data.near_duplicates import near_duplicates
 from kmlic.data.read_listing import read_listing
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
+from kmlic.data.splits import FEWEST_WITH_TEST
 from kmlic.data.summarise_image import ImageSummary, most_unusual, summarise_image
 from kmlic.graphs import adjacency, isolated_labels
 from kmlic.html_report import (
@@ -33,6 +34,7 @@ from kmlic.html_report import (
 
 UNUSUAL = "Unusual images"
 
+_FRACTIONS = (0.7, 0.1, 0.2)
 # As the recipe of MSRN by default.
 _GRAPH_THRESHOLD = 0.4
 _SHOWN_ROWS = 1000
@@ -216,7 +218,7 @@ def check_data(
     images: Literal["decode", "header", "none"] = "decode",
     near: int | None = 4,
     splitting: str | Path = "stratified",
-    fractions: Sequence[float] = (0.7, 0.1, 0.2),
+    fractions: Sequence[float] = _FRACTIONS,
     seed: int = 0,
     thumbnails: bool = False,
     **limits: Unpack[Limits],
@@ -257,14 +259,20 @@ def check_data(
         else None,
         **limits,
     )
-    problem = ""
+    problem = None
+    given = rows.splits_are_given or splitting not in ("stratified", "random")
     split = np.zeros(len(rows.images), np.int8)
     if rows.images and rows.names:
         try:
             split = rows.split(splitting, fractions=fractions, seed=seed)
         except ValueError as error:
-            problem = str(error)
-    given = rows.splits_are_given or splitting not in ("stratified", "random")
+            # `kmlic train` then uses all images for training, as this check does.
+            few = not given and len(rows.images) < FEWEST_WITH_TEST
+            problem = (
+                _too_few(str(error))
+                if few and tuple(fractions) == _FRACTIONS
+                else Finding("error", "No usable splits", str(error), count=1)
+            )
     check = check_rows(
         rows,
         split,
@@ -305,7 +313,7 @@ def check_rows(
     split: np.ndarray,
     *,
     splits_are_given: bool,
-    split_problem: str = "",
+    split_problem: Finding | None = None,
     near: int | None = None,
     fitted: Sequence[str] = ("train",),
 ) -> DataCheck:
@@ -315,7 +323,7 @@ def check_rows(
         rows: the usable images and the problems of the others.
         split: (N,) the split of each image, see `InspectedRows.split`.
         splits_are_given: whether the dataset says which image is in which split.
-        split_problem: why it has no usable splits; "" if it has.
+        split_problem: that it has no usable splits; None if it has.
         near: as in `check_data`; needs rows described by `summarise_image`.
         fitted: splits that are fitted to, and whose labels count as training images.
     """
@@ -326,7 +334,7 @@ def check_rows(
     findings = [
         *rows.listing.findings,
         _unusable(rows),
-        Finding("error", "No usable splits", split_problem, count=bool(split_problem)),
+        *([split_problem] if split_problem else ()),
         *_copies(rows, split, splits_are_given),
         _groups(rows, split),
         *(_near_duplicates(rows, split, near) if near is not None else ()),
@@ -450,6 +458,16 @@ def _label_rows(rows: InspectedRows, counts: _Counts) -> list[list[str]]:
         ]
         for index, name in enumerate(rows.names)
     ]
+
+
+def _too_few(reason: str) -> Finding:
+    return Finding(
+        "warning",
+        "Too few images for three splits",
+        f"`kmlic train` makes no test split of fewer than {FEWEST_WITH_TEST} images; "
+        f"here all count as training images. {reason}",
+        count=1,
+    )
 
 
 def _unusable(rows: InspectedRows) -> Finding:
@@ -705,6 +723,40 @@ def _images(rows: InspectedRows) -> list[Finding]:
             "",
             ("image", "width", "height"),
             [[path, str(h.width), str(h.height)] for path, h in small],
+        ),
+        *_boxes(rows),
+    ]
+
+
+def _boxes(rows: InspectedRows) -> list[Finding]:
+    """Returns what is wrong with the boxes to cut out, where headers were read."""
+    outside, beyond = [], []
+    for row, check in zip(rows.images, rows.checks, strict=True):
+        if row.part is None or check.header is None:
+            continue
+        left, top, right, bottom = row.part
+        width, height = check.header.width, check.header.height
+        cells = [row.path, ", ".join(map(str, row.part)), f"{width} x {height}"]
+        if left >= width or top >= height:
+            outside.append(cells)
+        elif right > width or bottom > height:
+            beyond.append(cells)
+    header = ("image", "x1, y1, x2, y2", "width x height")
+    return [
+        Finding(
+            "error",
+            "Boxes outside of their image",
+            "There is nothing to cut out. Correct x1, y1, x2 and y2.",
+            header,
+            outside,
+        ),
+        Finding(
+            "warning",
+            "Boxes that reach beyond their image",
+            "A training cuts them at the edge of the image. Check whether x1, y1, x2 "
+            "and y2 are pixels of this image.",
+            header,
+            beyond,
         ),
     ]
 

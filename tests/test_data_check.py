@@ -204,12 +204,12 @@ def test_the_page_holds_every_finding(tmp_path):
 
 
 def test_finds_everything_before_it_says_that_nothing_is_usable(tmp_path):
-    lines = ["path,labels", *(f"{row}.png,a" for row in range(8)), "../9.png,a|"]
+    lines = ["path,labels", *(f"{row}.png,a" for row in range(8)), "../9.png,a|?a"]
     check = check_data(write_csv(tmp_path, lines))
     assert check.has_errors and check.labels == []
     unusable, nothing = check.findings[:2]
     assert unusable.title == "Unusable rows" and unusable.count == 9
-    assert "must exist" in unusable.rows[0][2] and "empty" in unusable.rows[8][2]
+    assert "must exist" in unusable.rows[0][2] and "unknown" in unusable.rows[8][2]
     assert nothing.title == "Nothing to train on"
     assert nothing.text.startswith("9 of 9 rows are not usable: ")
     expected = "There is nothing to train on. 9 of 9 rows are not usable: "
@@ -228,6 +228,33 @@ def test_rows_are_judged_even_if_they_cannot_be_split(tmp_path):
     assert found_["Unusable rows"].rows[0][0] == "4"
     assert found_["No usable splits"].level == "error"
     assert "every image must have a split" in found_["No usable splits"].text
+
+
+def test_too_few_images_for_splits_are_no_error(tmp_path):
+    path = write_dataset(tmp_path, 4)
+    check = check_data(path, near=None)
+    assert not check.has_errors
+    few = found(check)["Too few images for three splits"]
+    assert few.level == "warning" and "--fractions 1 0 0" in few.text
+    assert "no test split of fewer than 50" in few.text
+    assert "for 4 images in 4 groups" in few.text
+    assert check.facts["splits"].startswith("4 train, 0 validation, 0 test")
+    wrong = check_data(path, near=None, fractions=(0.98, 0.01, 0.01))
+    assert found(wrong)["No usable splits"].level == "error"
+
+
+def test_finds_boxes_that_are_not_inside_their_image(tmp_path):
+    write_dataset(tmp_path, 4)  # 32 pixels wide and 20 to 23 high
+    boxes = ["0,0,32,20", "1,1,100,9", "1,1,9,22", "32,0,40,9"]
+    lines = [f"{row:03}.png,a,{box}" for row, box in enumerate(boxes)]
+    path = write_csv(tmp_path, ["path,labels,x1,y1,x2,y2", *lines])
+    found_ = found(check_data(path, near=None))
+    beyond = found_["Boxes that reach beyond their image"]
+    assert (beyond.level, beyond.count) == ("warning", 1)
+    assert beyond.rows == [["001.png", "1, 1, 100, 9", "32 x 21"]]
+    outside = found_["Boxes outside of their image"]
+    assert outside.level == "error"
+    assert outside.rows == [["003.png", "32, 0, 40, 9", "32 x 23"]]
 
 
 def test_the_verdict_names_what_to_look_at_first(tmp_path):

@@ -28,6 +28,7 @@ from kmlic.data.image_row import Listing
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
 from kmlic.data.read_listing import read_listing
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
+from kmlic.data.splits import FEWEST_WITH_TEST
 from kmlic.data.storage import is_file, is_folder, join
 from kmlic.data_check import check_rows, make_describer
 from kmlic.datasets import load_dataset
@@ -36,7 +37,6 @@ from kmlic.html_report import Gallery
 from kmlic.labels import Labels
 
 # Of fewer images a fifth would not tell a good model from a bad one.
-_FEWEST_WITH_TEST = 50
 _SHOWN = 5
 # The model that is exported is fitted to both.
 _FITTED = ("train", "validation")
@@ -307,7 +307,7 @@ def _split(
         return _named_splits(rows), True
     if settings.fractions is not None:
         return rows.split(fractions=settings.fractions, seed=settings.seed), False
-    if len(rows.images) < _FEWEST_WITH_TEST:
+    if len(rows.images) < FEWEST_WITH_TEST:
         return np.full(len(rows.images), TRAIN, np.int8), False
     return rows.split(seed=settings.seed), False
 

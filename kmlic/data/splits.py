@@ -15,6 +15,9 @@ from kmlic.data.split_name import split_name
 from kmlic.data.stratify import stratify
 from kmlic.escape_text import unguard_cell
 
+# `kmlic train` makes no test split of fewer images unless it is told to.
+FEWEST_WITH_TEST = 50
+
 
 def split_images(
     targets: np.ndarray | csr_array,
@@ -66,8 +69,10 @@ def split_images(
     if not counts[wanted].all():
         raise ValueError(
             f"`fractions` must leave at least one image in each split; got "
-            f"fractions={tuple(fractions)} for {count} images in "
-            f"{num_groups} groups: {dict(zip(SPLITS, counts.tolist(), strict=True))}."
+            f"fractions={tuple(fractions)} for {_count(count, num_groups)}: "
+            f"{dict(zip(SPLITS, counts.tolist(), strict=True))}. A split with the "
+            "fraction 0 needs none: fractions=(1, 0, 0) (--fractions 1 0 0) trains on "
+            "all images."
         )
     return split
 
@@ -124,7 +129,7 @@ def fold_images(
     if not np.bincount(folds, minlength=num_folds).all():
         raise ValueError(
             "`num_folds` must leave at least one image in each fold; got "
-            f"num_folds={num_folds} for {len(folds)} images in {num_groups} groups."
+            f"num_folds={num_folds} for {_count(len(folds), num_groups)}."
         )
     return folds
 
@@ -178,6 +183,13 @@ def _split_around_fold(
         seed=seed,
     )
     return split
+
+
+def _count(images: int, groups: int) -> str:
+    return " in ".join(
+        f"{number} {noun}{'s' * (number != 1)}"
+        for number, noun in ((images, "image"), (groups, "group"))
+    )
 
 
 def _deal(
