@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import socket
+import tempfile
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +25,8 @@ _PARTIAL = re.compile(r"\..+\.([0-9a-f]{8})-(\d+)\.partial(\..*)?", re.DOTALL)
 _OLD_HOURS = 24
 _BLOCK = 4096
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Bytes that hidden names beside a file or folder add to its name.
+_HIDDEN = 32
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # fcntl.h and linux/fs.h
 
 
@@ -96,14 +99,8 @@ def require_writable(
         Traceback (most recent call last):
         ValueError: / must be a file or not exist yet; it is a folder.
     """
+    require_creatable(path)
     given, path = path, follow_link(path)
-    parent = next(filter(os.path.lexists, path.parents), path)
-    if not parent.is_dir():
-        raise ValueError(f"{given} must be in a folder; {parent} is not a folder.")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise ValueError(
-            f"{given} must be writable; you have no permission to write in {parent}."
-        )
     if folder_with is None:
         rule, allowed = "a file or not exist yet", path.is_file()
     else:
@@ -145,6 +142,46 @@ def _require_listed(given: str | Path, path: Path, listing: str, column: str) ->
         raise ValueError(
             f"{given} must be empty or new, or hold only {listing} and the files that "
             f"it lists; it also holds {others[0]}{more}. Name an empty or new folder."
+        )
+
+
+def require_creatable(path: str | Path) -> None:
+    """Raises an error unless files can be created beside a path, with its name.
+
+    Args:
+        path: a file or folder; parents that are missing would be created.
+
+    Raises:
+        ValueError: naming the folder that cannot be written to, or the longest name.
+
+    Example:
+        >>> require_creatable("/dev/null/run")
+        Traceback (most recent call last):
+            ...
+        ValueError: /dev/null/run must be in a folder; /dev/null is not a folder.
+    """
+    given, path = path, follow_link(path)
+    parent = next(filter(os.path.lexists, path.parents), path)
+    if not parent.is_dir():
+        raise ValueError(f"{given} must be in a folder; {parent} is not a folder.")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise ValueError(
+            f"{given} must be writable; you have no permission to write in {parent}."
+        )
+    try:
+        with tempfile.TemporaryFile(dir=parent):
+            pass
+    except OSError as error:  # such as /proc, where a permission is not enough
+        raise ValueError(
+            f"{given} must be writable; no file can be created in {parent} "
+            f"({error.strerror}). Choose another folder."
+        ) from error
+    longest = os.pathconf(parent, "PC_NAME_MAX") - _HIDDEN
+    length = len(os.fsencode(path.name))
+    if length > longest:
+        raise ValueError(
+            f"{given} must have a name of at most {longest} bytes; it has {length}. "
+            "Choose a shorter one."
         )
 
 

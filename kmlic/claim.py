@@ -11,6 +11,8 @@ from typing import Self
 
 import filelock
 
+from kmlic.atomic_write import require_creatable
+
 _log = logging.getLogger(__name__)
 
 # From when on the lock of another host may be forgotten: a day.
@@ -35,7 +37,8 @@ class Claim(contextlib.AbstractContextManager["Claim"]):
         wait: whether to wait until another process releases its claim.
 
     Raises:
-        ValueError: if another process has claimed the path, unless `wait`.
+        ValueError: if another process has claimed the path, unless `wait`, or no lock
+            can be created beside it.
 
     Example:
         >>> import tempfile
@@ -63,6 +66,7 @@ class Claim(contextlib.AbstractContextManager["Claim"]):
         return self._lock.lock_counter == 1
 
     def __enter__(self) -> Self:
+        require_creatable(self.path)
         try:
             self._acquire()
         except OSError as error:

@@ -26,6 +26,7 @@ from kmlic.atomic_write import (
     parents_of,
     recover,
     remove,
+    require_creatable,
     require_writable,
 )
 from kmlic.claim import Claim
@@ -297,10 +298,15 @@ def claim_run(path: str | Path) -> Claim:
     Args:
         path: the run folder; its parent must exist.
 
+    Raises:
+        ValueError: if the folder is there and cannot be written to.
+
     Example:
         >>> claim_run("/saved_models/msrn").path
         PosixPath('/saved_models/msrn')
     """
+    if Path(path).is_dir():
+        require_creatable(Path(path) / RECORD)
     # Absolute: the process may change its folder before the end.
     return Claim(follow_link(path).absolute())
 

@@ -153,6 +153,17 @@ def test_says_where_nothing_can_be_written(tmp_path, monkeypatch):
     assert _names(tmp_path) == ["file", "link.html", "pipe.csv"]
 
 
+def test_says_what_no_file_can_be_created_beside(tmp_path):
+    with pytest.raises(ValueError, match=r"no file can be created in /proc \(No such"):
+        require_writable("/proc/kmlic/run", folder_with="run.json")
+    longest = tmp_path / ("é" * 111)
+    require_writable(longest)
+    with atomic_write(longest) as temporary:
+        temporary.touch()
+    with pytest.raises(ValueError, match="at most 223 bytes; it has 224"):
+        require_writable(tmp_path / ("é" * 112))
+
+
 def test_what_killed_processes_left_is_removed(tmp_path):
     ended = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"],

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,13 @@ def test_one_process_at_a_time(tmp_path, error):
         assert f"another process ({os.getpid()} on host" in message
         assert ("remove" in message) == bool(error)
     assert not list(tmp_path.iterdir())
+
+
+def test_says_where_nothing_can_be_claimed(tmp_path):
+    with pytest.raises(ValueError, match="no file can be created in /proc"):
+        Claim(Path("/proc/run")).__enter__()
+    with pytest.raises(ValueError, match="a name of at most 223 bytes"):
+        Claim(tmp_path / ("x" * 250)).__enter__()
 
 
 def test_a_killed_process_claims_nothing(tmp_path, error):

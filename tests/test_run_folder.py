@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from kmlic.atomic_write import remove
 from kmlic.run_folder import (
     Run,
     RunFolder,
+    claim_run,
     none_to_nan,
     peak_memory_gb,
     require_run,
@@ -262,3 +264,11 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
     (tmp_path / "run.json").touch()
     with pytest.raises(ValueError, match=r"run\.json and labels.json; it lacks labels"):
         require_run(tmp_path, "run.json", "labels.json")
+
+
+def test_a_folder_that_cannot_be_written_to_is_not_claimed(tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    run.mkdir()
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != run)
+    with pytest.raises(ValueError, match=r"no permission to write in .*run\."):
+        claim_run(run)
