@@ -762,7 +762,8 @@ def evaluate(
         **{key: limit for key, limit in limits.items() if limit is not None},
     )
     console = make_console()
-    title = f"{run}, {split} split: {report.images} images, in percent"
+    part = "all splits" if split == "all" else f"the {split} split"
+    title = f"{run}, {report.images} images of {part}, in percent"
     console.print(title, soft_wrap=True)
     console.print(comparison_table({run.name: report}))
     for line in report.notes():

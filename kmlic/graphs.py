@@ -176,8 +176,9 @@ class IsolatedLabels:
 
     def __str__(self) -> str:
         text = (
-            f"{self.num_edges} edges between {self.num_labels} labels; "
-            f"{len(self.without_sources)} labels are implied by no other"
+            f"{_count(self.num_edges, 'edge')} between "
+            f"{_count(self.num_labels, 'label')}; "
+            f"{_count(len(self.without_sources), 'label')} not implied by any other"
         )
         if self.alone:
             text += f"; alone: {', '.join(self.alone)}"
@@ -242,3 +243,7 @@ def _checked_square(array: np.ndarray, name: str) -> np.ndarray:
             f"and {array.max()} as largest value."
         )
     return array
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

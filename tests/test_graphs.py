@@ -122,3 +122,18 @@ def test_says_which_sizes_disagree():
         adjacency(np.zeros((5, 5)), np.zeros(4))
     with pytest.raises(ValueError, match="2 names for 5 rows"):
         isolated_labels(np.eye(5), ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("edges", "text"),
+    [
+        ([[1]], "0 edges between 1 label; 1 label not implied by any other; alone: 0."),
+        (
+            [[1, 1], [0, 1]],
+            "1 edge between 2 labels; 1 label not implied by any other.",
+        ),
+    ],
+)
+def test_a_report_counts_one_and_many(edges, text):
+    names = [str(number) for number in range(len(edges))]
+    assert str(isolated_labels(np.array(edges, "float32"), names)) == text
