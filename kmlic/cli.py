@@ -27,8 +27,10 @@ from kmlic.check_limits import (
     Seed,
     check_limits,
 )
+from kmlic.classifier.read_groups import read_groups
 from kmlic.count_noun import count_noun
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
+from kmlic.data.splits import check_fractions
 from kmlic.escape_text import escape_text, parse_escaped_first
 from kmlic.list_images import list_images
 from kmlic.make_console import make_console
@@ -91,6 +93,23 @@ LossName = Literal[
 ]
 PositiveWeights = Literal["none", "frequency", "effective"]
 LogName = Literal["none", "tensorboard", "wandb", "mlflow"]
+# The names of `kmlic.datasets.load_dataset`, without that of own images.
+_DATASETS = (
+    "street_fashion",
+    "street_fashion/patterns",
+    "street_fashion/attributes",
+    "street_fashion/tiny",
+    "street_fashion/tiny/patterns",
+    "street_fashion/tiny/attributes",
+    "deepfashion_attributes",
+    "deepfashion_attributes/patterns",
+    "voc2007",
+    "coco2014",
+    "nus_wide",
+    "apparel",
+    "tiny_imagenet",
+    "cifar100",
+)
 Runtime = Literal[
     "keras", "saved_model", "tflite", "onnx", "openvino", "openvino_float32"
 ]
@@ -172,7 +191,7 @@ def train(
     minutes: Annotated[float, Limits(above=0)] = 15.0,
     backbone: str = "auto",
     weights: str | None = "imagenet",
-    image_size: Annotated[int, Limits(at_least=32)] | None = None,
+    image_size: Annotated[int, Limits(at_least=32, at_most=1024)] | None = None,
     models: tuple[Model, ...] = ("auto",),
     loss: LossName = "auto",
     positive_weights: PositiveWeights = "none",
@@ -203,8 +222,8 @@ def train(
         minutes: of the training; the start and the export, under a minute, come on top.
         backbone: name of a backbone; auto is efficientnet_lite0.
         weights: of the backbone: imagenet, a file, or None for random ones.
-        image_size: side in pixels that images are resized to; as the minutes allow
-            when left out.
+        image_size: side in pixels that images are resized to, 32 to 1024; as the
+            minutes allow when left out.
         models: which models are compared with logistic regression, which always is
             one: auto for all for which images and minutes suffice; peaks lets places
             of the image count where a label is seen best; fine_tuned trains the upper
@@ -236,9 +255,12 @@ def train(
     """
     require_writable(folder, folder_with=RECORD)
     require_paths(groups, *reading.paths)
-    for given in (data, test):
+    _require_path_or_dataset(data)
+    for given in (test, weights):
         _require_path_or_name(given)
-    _require_path_or_name(weights)
+    if fractions is not None:
+        check_fractions(fractions)
+    exclusive = None if groups is None else read_groups(groups)
     console = make_console()
     name = escape_text(data)
     console.print(
@@ -247,7 +269,6 @@ def train(
     )
     start_tensorflow()
     from kmlic.classifier import ClassifierSettings, train_classifier
-    from kmlic.classifier.check import read_groups
 
     train_classifier(
         data,
@@ -271,7 +292,7 @@ def train(
         ),
         test=test,
         reading=reading,
-        groups=None if groups is None else read_groups(groups),
+        groups=exclusive,
         console=console,
     )
 
@@ -1021,6 +1042,16 @@ def _require_path_or_name(given: str | None) -> None:
         path = Path(given)
         if path.suffix or path.is_absolute() or path.exists():
             require_paths(given)
+
+
+def _require_path_or_dataset(given: str) -> None:
+    """Refuses what is neither a path that can be read nor the name of a dataset."""
+    _require_path_or_name(given)
+    if not (given in _DATASETS or "://" in given or Path(given).exists()):
+        raise ValueError(
+            f"{given} must be a file, a folder or the name of a dataset; there is no "
+            f"such file or folder, and the datasets are {', '.join(_DATASETS)}."
+        )
 
 
 def _downloaded(run: str) -> str:

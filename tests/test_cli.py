@@ -15,7 +15,9 @@ from PIL import Image
 
 from kmlic import cli, experiments, predict
 from kmlic.atomic_write import atomic_write
+from kmlic.data.read_listing import OWN_IMAGES
 from kmlic.data.reading_options import ReadingOptions
+from kmlic.datasets.load_dataset import LOADERS
 from kmlic.escape_text import escape_text
 from kmlic.evaluation import Interval, Report
 from kmlic.experiments import RunComparison
@@ -565,3 +567,27 @@ def test_limits_the_images_that_are_decoded(run, image, capsys, tmp_path, monkey
     command = ["data", "check", str(path), "--images", "header"]
     assert cli.main([*command, "--max_bytes", "60"]) == 1
     assert "12 of 12 rows" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["nope"], "nope must be a file, a folder or the name of a dataset; there is"),
+        (["own_images"], "and the datasets are street_fashion, street_fashion/patt"),
+        (["cifar100", "--fractions", "0.5", "0.5", "0.5"], "`fractions` must be three"),
+        (["cifar100", "--groups", "empty.json"], "empty.json must name at least one"),
+    ],
+)
+def test_train_refuses_what_is_wrong_before_it_starts(
+    tmp_path, monkeypatch, capsys, options, message
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.json").write_text("{}")
+    monkeypatch.setattr(cli, "start_tensorflow", None)
+    assert cli.main(["train", *options]) == 2
+    found = capsys.readouterr()
+    assert message in found.err and "starting" not in found.out
+
+
+def test_knows_the_names_of_all_datasets():
+    assert {*cli._DATASETS, OWN_IMAGES} == {*LOADERS}

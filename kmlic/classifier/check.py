@@ -1,7 +1,6 @@
 """The first stage: everything that is known of the data before a training."""
 
 import dataclasses
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,12 +25,12 @@ from kmlic.data.file_pixels import FilePixels
 from kmlic.data.finding import Finding
 from kmlic.data.image_row import Listing
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
-from kmlic.data.read_listing import read_listing
+from kmlic.data.read_listing import OWN_IMAGES, read_listing
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
 from kmlic.data.splits import FEWEST_WITH_TEST
 from kmlic.data.storage import is_file, is_folder, join
 from kmlic.data_check import check_rows, make_describer
-from kmlic.datasets import load_dataset
+from kmlic.datasets.load_dataset import LOADERS, load_dataset
 from kmlic.experiments.describe_data import SPLIT_BY_TRAIN
 from kmlic.html_report import Gallery
 from kmlic.labels import Labels
@@ -119,6 +118,7 @@ def check(
             fitted=_FITTED,
         )
     else:
+        _require_no_fractions(settings, "where `test` is given")
         if any(row.split == "test" for row in rows.images):
             raise ValueError(
                 f"`test` must be None where {rows.listing.source} has test images of "
@@ -182,6 +182,7 @@ def _check_dataset(
     reading: ReadingOptions,
     groups: Mapping[str, Sequence[str]] | None,
 ) -> Checked:
+    _require_no_fractions(settings, "for a dataset that has its own splits")
     if test is not None or groups is not None:
         raise ValueError(
             "`test` and `groups` must be None for a dataset that has its own splits "
@@ -190,8 +191,14 @@ def _check_dataset(
     source = str(data)
     if not isinstance(data, MultiLabelData):
         name = os.fspath(data)
-        if (os.sep in name and not name.startswith("street_fashion")) or "." in name:
+        names = [each for each in LOADERS if each != OWN_IMAGES]
+        if name not in names and (os.sep in name or "." in name):
             raise ValueError(f"{name} must be a file or folder; there is none.")
+        if name not in names:
+            raise ValueError(
+                f"{name} must be a file, a folder or the name of a dataset; there is "
+                f"no such file or folder, and the datasets are {', '.join(names)}."
+            )
         data = load_dataset(
             name,
             data_dir=reading.root,
@@ -210,6 +217,14 @@ def _check_dataset(
     # Pixels are stored as whole numbers.
     spec = dataclasses.replace(spec, options={**spec.options, "pixels": "uint8"})
     return Checked(images, (), dataclasses.replace(data, spec=spec))
+
+
+def _require_no_fractions(settings: ClassifierSettings, where: str) -> None:
+    if settings.fractions is not None:
+        raise ValueError(
+            f"`fractions` must be None {where}; got fractions={settings.fractions}. "
+            "Leave out --fractions."
+        )
 
 
 def _read(data: Any, reading: ReadingOptions, table: Path) -> Listing:
@@ -433,14 +448,26 @@ def _join(own: Images, other: Images) -> Images:
 
 def _join_rows(own: InspectedRows, test: InspectedRows) -> InspectedRows:
     """Returns the rows of both, for findings that compare them."""
+    tables = (("training", own), ("test", test))
     targets = np.concatenate([own.dense_targets(), test.dense_targets()])
     return InspectedRows(
-        listing=own.listing._replace(unlisted="absent"),
+        listing=own.listing._replace(
+            unlisted="absent",
+            findings=[
+                dataclasses.replace(each, title=f"{each.title}, in the {table} data")
+                for table, rows in tables
+                for each in rows.listing.findings
+            ],
+        ),
         names=own.names,
         images=own.images + test.images,
         checks=own.checks + test.checks,
         targets=csr_array(targets),
-        skipped=own.skipped + test.skipped,
+        skipped=tuple(
+            bad._replace(reason=f"in the {table} data: {bad.reason}")
+            for table, rows in tables
+            for bad in rows.skipped
+        ),
     )
 
 
@@ -473,22 +500,3 @@ def _require_something_to_learn(images: Images) -> None:
             f"{images.source} must have a label that some training images have and "
             "others have not; there is nothing to learn."
         )
-
-
-def read_groups(path: str | Path) -> dict[str, tuple[str, ...]]:
-    """Reads exclusive groups from a JSON file: group name to a list of labels.
-
-    Raises:
-        ValueError: if the file is not such JSON.
-    """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        groups = {str(name): tuple(map(str, own)) for name, own in content.items()}
-    except (OSError, json.JSONDecodeError, AttributeError, TypeError) as error:
-        raise ValueError(
-            f"{path} must be JSON of group names and their labels, such as "
-            f'{{"size": ["small", "large"]}}; got {error}.'
-        ) from error
-    if not groups:
-        raise ValueError(f"{path} must name at least one group; it is empty.")
-    return groups

@@ -38,7 +38,7 @@ class ClassifierSettings:
         backbone: name of a backbone; "auto" is efficientnet_lite0, whose weights come
             with the package.
         weights: of the backbone: "imagenet", or the path of a file.
-        image_size: side in pixels, at least 32; None for the largest that the minutes
+        image_size: side in pixels, 32 to 1024; None for the largest that the minutes
             allow.
         models: which models are compared with logistic regression: "auto" for all for
             which images and minutes suffice, or names of `ModelName`.
@@ -87,7 +87,7 @@ class ClassifierSettings:
     def __post_init__(self) -> None:
         check_number("minutes", self.minutes, above=0)
         if self.image_size is not None:
-            check_number("image_size", self.image_size, at_least=32)
+            check_number("image_size", self.image_size, at_least=32, at_most=1024)
         if not self.backbone.startswith(PREFIXES):
             check_choice("backbone", self.backbone, "auto", *NETWORKS, *APPLICATIONS)
         check_choice("log", self.log, *typing.get_args(LogName))

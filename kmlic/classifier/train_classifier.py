@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from rich.console import Console
 
 from kmlic.backbones import build_backbone
@@ -107,6 +108,7 @@ def train_classifier(
 
     Raises:
         ValueError: if the data cannot be trained on; says why and what to do.
+        MemoryError: if the memory does not suffice.
 
     Example:
         >>> train_classifier("gone/labels.csv")
@@ -142,6 +144,14 @@ def train_classifier(
         except (KeyboardInterrupt, SystemExit):
             budget.say("interrupted", "the same command goes on where it was")
             raise
+        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+            size = settings.image_size
+            raise MemoryError(
+                "the training must fit into memory; it did not with "
+                f"backbone={settings.backbone} and image_size={size}. Choose a smaller "
+                f"--image_size or --backbone; what was computed is in {stages}, which "
+                "can be removed."
+            ) from error
     _say_next(run_folder.path, stages, budget)
     return run
 

@@ -24,8 +24,9 @@ from sklearn.preprocessing import StandardScaler
 from kmlic.backbones import build_backbone
 from kmlic.classifier import ClassifierSettings, train_classifier
 from kmlic.classifier.budget import Budget
-from kmlic.classifier.check import check, read_groups
+from kmlic.classifier.check import check
 from kmlic.classifier.features import features
+from kmlic.classifier.read_groups import read_groups
 from kmlic.data import fold_images
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.evaluation.bootstrap import Bootstrap

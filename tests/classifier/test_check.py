@@ -1,11 +1,17 @@
 import json
+import sys
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 from PIL import ImageEnhance
 
-from kmlic.classifier.check import check, read_groups
+from kmlic.classifier.check import check
 from kmlic.classifier.classifier_settings import ClassifierSettings
+from kmlic.classifier.read_groups import read_groups
+from kmlic.data.finding import Finding
+from kmlic.data.read_listing import read_listing
 from kmlic.data.reading_options import ReadingOptions
 from tests.classifier.photos import write_photos
 from tests.data.files import picture, write_dataset
@@ -216,11 +222,41 @@ def test_test_images_have_no_labels_of_their_own(tmp_path):
     assert checked.skipped == 12 - len(checked.images.test_rows)
 
 
+def test_names_the_table_of_what_is_wrong_with_the_test(tmp_path):
+    table = write_photos(tmp_path / "photos", 20)
+    test = write_photos(
+        tmp_path / "test", 12, header="path,labels,split", extra=lambda _: ("test",)
+    )
+    (test.parent / "005.png").write_bytes(b"no image")
+    listing = read_listing(test)
+    found = Finding("warning", "Odd", count=3)
+    module = sys.modules["kmlic.classifier.check"]
+    listed = {table: read_listing(table), test: listing._replace(findings=[found])}
+    settings = ClassifierSettings(on_error="skip")
+    with mock.patch.object(module, "read_listing", lambda path, _: listed[Path(path)]):
+        checked = check(table, tmp_path, settings, test=test)
+    rows = {each.title: each.rows for each in checked.findings}
+    ((row, path, reason),) = rows["Unusable rows"]
+    assert (row, path) == ("7", "005.png") and reason.startswith("in the test data: ")
+    assert "Odd, in the test data" in rows
+
+
+@pytest.mark.parametrize("given", ["test", "dataset"])
+def test_fractions_are_refused_where_they_would_be_ignored(tmp_path, given):
+    table = write_photos(tmp_path / "photos", 20)
+    settings = ClassifierSettings(fractions=(0.5, 0.2, 0.3))
+    data, test = (table, table) if given == "test" else ("street_fashion/tiny", None)
+    with pytest.raises(
+        ValueError, match=r"`fractions` must be None .*fractions=\(0.5, 0.2, 0.3\)"
+    ):
+        check(data, tmp_path, settings, test=test)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
         ("gone.csv", "must be a file or folder"),
-        ("no_such_dataset", "must be one of"),
+        ("no_such_dataset", r"no such file or folder, and the datasets are street_fas"),
         (3, "must be a path, the name of a dataset"),
     ],
 )

@@ -321,6 +321,19 @@ def test_ctrl_c_leaves_what_was_done(tmp_path, without_exports, monkeypatch):
     assert not (tmp_path / ".run.stages").exists()
 
 
+@pytest.mark.parametrize(
+    "error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM")]
+)
+def test_says_what_to_do_without_enough_memory(tmp_path, monkeypatch, error):
+    module = sys.modules["kmlic.classifier.train_classifier"]
+    monkeypatch.setattr(module, "features", mock.Mock(side_effect=error))
+    table = write_photos(tmp_path / "photos", 12)
+    with pytest.raises(
+        MemoryError, match=r"image_size=64. Choose a smaller --image_size"
+    ):
+        train_classifier(table, _settings(tmp_path / "run"))
+
+
 def test_other_images_or_labels_are_noticed(tmp_path, without_exports):
     table = write_photos(tmp_path / "photos", 24)
     module = sys.modules["kmlic.classifier.train_classifier"]
@@ -451,6 +464,7 @@ def test_few_images_have_no_test(tmp_path, without_exports):
         ("on_error", "stop", "`on_error` must be one of 'raise', 'skip'"),
         ("minutes", 0.0, "`minutes` must be above 0"),
         ("image_size", 8, "`image_size` must be at least 32"),
+        ("image_size", 1025, "`image_size` must be at least 32 and at most 1024"),
     ],
 )
 def test_refuses_settings_before_they_take_time(tmp_path, setting, value, message):
