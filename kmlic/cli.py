@@ -29,7 +29,7 @@ from kmlic.check_limits import (
 )
 from kmlic.classifier.read_groups import read_groups
 from kmlic.count_noun import count_noun
-from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
+from kmlic.data.reading_options import ReadingOptions
 from kmlic.data.splits import check_fractions
 from kmlic.escape_text import escape_text, parse_escaped_first
 from kmlic.list_images import list_images
@@ -75,7 +75,17 @@ Images = Annotated[
     tyro.conf.Positional,
     tyro.conf.arg(metavar="IMAGE|FOLDER [IMAGE|FOLDER ...]"),
 ]
-Reading = tyro.conf.OmitArgPrefixes[ReadingOptions]
+
+
+class _ReadingFlags(ReadingOptions):
+    """Holds flags that are not checked yet: tyro would not name the wrong one."""
+
+    def __post_init__(self) -> None:
+        pass
+
+
+Reading = tyro.conf.OmitArgPrefixes[_ReadingFlags]
+_DEFAULT_FLAGS = _ReadingFlags()
 # The names in `kmlic.export.FORMATS`, which would import TensorFlow.
 Format = Literal["saved_model", "tflite", "onnx", "openvino"]
 Quantization = Literal["float16", "dynamic", "int8"]
@@ -177,6 +187,9 @@ def _with_limits(
 
     @functools.wraps(command)
     def bind(*arguments: Any, **options: Any) -> Callable[[], int | None]:
+        for name, value in options.items():
+            if isinstance(value, _ReadingFlags):
+                options[name] = ReadingOptions(**vars(value))
         values = inspect.signature(command).bind(*arguments, **options).arguments
         check_limits(hints, values)
         return functools.partial(command, *arguments, **options)
@@ -199,7 +212,7 @@ def train(
     groups: Path | None = None,
     test: str | None = None,
     fractions: tuple[Fraction, Fraction, Fraction] | None = None,
-    reading: Reading = DEFAULT_READING,
+    reading: Reading = _DEFAULT_FLAGS,
     on_error: Literal["raise", "skip"] = "raise",
     max_bytes: ImageBytes = MAX_BYTES,
     max_pixels: ImagePixels = MAX_PIXELS,
@@ -301,7 +314,7 @@ def data(
     action: Annotated[Literal["check", "convert"], tyro.conf.Positional],
     path: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")],
     *,
-    reading: Reading = DEFAULT_READING,
+    reading: Reading = _DEFAULT_FLAGS,
     images: Literal["decode", "header", "none"] = "decode",
     near: Annotated[int, Limits(at_least=0, at_most=16)] | None = 4,
     splitting: str = "stratified",
@@ -389,7 +402,7 @@ def data_convert(
     path: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="IN")],
     output: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")],
     *,
-    reading: Reading = DEFAULT_READING,
+    reading: Reading = _DEFAULT_FLAGS,
     copy_images: Path | None = None,
     fixes: Path | None = None,
 ) -> int:
@@ -477,7 +490,7 @@ def predict(
     runtime: Runtime | Literal["auto"] = "auto",
     runner: str | None = None,
     runner_options: str = "",
-    reading: Reading = DEFAULT_READING,
+    reading: Reading = _DEFAULT_FLAGS,
     max_bytes: ImageBytes = MAX_BYTES,
     max_pixels: ImagePixels = MAX_PIXELS,
     guard: bool = True,
@@ -739,7 +752,7 @@ def evaluate(
     *,
     split: Literal["train", "validation", "test", "all"] = "test",
     data_dir: str | None = None,
-    reading: Reading = DEFAULT_READING,
+    reading: Reading = _DEFAULT_FLAGS,
     batch_size: BatchSize | None = None,
     runtime: Runtime = "keras",
     max_bytes: ImageBytes | None = None,
@@ -806,7 +819,7 @@ def compare(
     split: Literal["train", "validation", "test", "all"] | None = None,
     output: Path | None = None,
     data_dir: str | None = None,
-    reading: Reading = DEFAULT_READING,
+    reading: Reading = _DEFAULT_FLAGS,
     batch_size: BatchSize | None = None,
     runtime: Runtime = "keras",
 ) -> None:

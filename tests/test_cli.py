@@ -221,6 +221,19 @@ def test_refuses_wrong_flags(run, image, flags, capsys):
     assert flags[0] in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--separator", ""], "kmlic: `separator` must be a text or None;"),
+        (["--min_positives", "-3"], "kmlic: `min_positives` must be at least 0;"),
+    ],
+)
+def test_names_the_reading_option_that_is_wrong(flags, sentence, capsys):
+    for command in (["data", "check", "a.csv"], ["data", "convert", "a.csv", "b.csv"]):
+        assert cli.main([*command, *flags]) == 2
+        assert capsys.readouterr().err.startswith(sentence)
+
+
 def test_tags_images_on_beam(run, image, tmp_path, capsys):
     write_broken(image.parent)
     output = tmp_path / "tags.jsonl"

@@ -44,7 +44,7 @@ def _split_of(folder: str) -> str:
 def infer_splits(
     rows: Sequence[ImageRow], splits: Sequence[str]
 ) -> tuple[list[ImageRow], Finding]:
-    """Gives rows the splits that names of files or folders mean, if all have one.
+    """Fills in the splits that names of files or folders mean, if all have one.
 
     A split that a row names itself is kept.
 
