@@ -9,6 +9,7 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
 from kmlic.check_choice import check_choice
+from kmlic.count_noun import count_noun
 from kmlic.data.multi_label_data import SPLITS
 from kmlic.data.read_text_rows import read_columns
 from kmlic.data.split_name import split_name
@@ -186,10 +187,7 @@ def _split_around_fold(
 
 
 def _count(images: int, groups: int) -> str:
-    return " in ".join(
-        f"{number} {noun}{'s' * (number != 1)}"
-        for number, noun in ((images, "image"), (groups, "group"))
-    )
+    return f"{count_noun(images, 'image')} in {count_noun(groups, 'group')}"
 
 
 def _deal(
