@@ -27,7 +27,6 @@ from kmlic.classifier.budget import Budget
 from kmlic.classifier.check import check
 from kmlic.classifier.features import features
 from kmlic.classifier.read_groups import read_groups
-from kmlic.classifier.read_groups import read_groups
 from kmlic.data import fold_images
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.evaluation.bootstrap import Bootstrap
