@@ -69,7 +69,7 @@ from kmlic.training.scoring import predict_logits
 _log = logging.getLogger(__name__)
 
 _EXPORT_IMAGES = 8
-_EXPORT_SECONDS = 40.0
+_EXPORT_SECONDS = 25.0
 _RESAMPLES = 1000
 _SIDE = 224
 _THUMBNAIL = 96
