@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from kmlic.check_number import check_number
@@ -36,7 +36,11 @@ ImagePixels = Annotated[int, Limits(at_least=1, at_most=2**30)]
 # Sizes of an image file that is read unless more is allowed: phones have 64 megapixels.
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 2**26
+# Bits, of 64, in which the hashes of images may differ that count as near duplicates.
+NEAR_BITS = 4
 Seed = Annotated[int, Limits(at_least=0, below=2**32)]
+# Shares of training, validation and test images unless others are asked for.
+FRACTIONS = (0.7, 0.1, 0.2)
 Fraction = Annotated[float, Limits(at_least=0, at_most=1)]
 Dropout = Annotated[float, Limits(at_least=0, below=1)]
 Positive = Annotated[float, Limits(above=0, below=math.inf)]
@@ -62,6 +66,20 @@ def check_limits(hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     """
     for name, value in values.items():
         _check(name, hints.get(name), value)
+
+
+def check_fractions(fractions: Sequence[float]) -> None:
+    """Raises an error unless fractions are those of a training, validation and test.
+
+    Example:
+        >>> check_fractions((0.7, 0.1, 0.2))
+    """
+    right = len(fractions) == 3 and all(share >= 0 for share in fractions)
+    if not (right and abs(sum(fractions) - 1) <= 1e-6):
+        raise ValueError(
+            "`fractions` must be three numbers, 0 or more, that sum to 1 (training, "
+            f"validation, test); got fractions={tuple(fractions)}."
+        )
 
 
 def _check(name: str, hint: Any, value: Any) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from kmlic.check_choice import check_choice
+from kmlic.require_extra import require_extra
 from kmlic.words import WordReport, embed_labels, unit_vectors
 
 if TYPE_CHECKING:
@@ -309,13 +310,9 @@ def _largest(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _make_graph(size: int) -> Any:
-    try:
-        import faiss
-    except ImportError as error:
-        raise ImportError(
-            'method="approximate" needs faiss. Install it with: pip install '
-            "'kmlic[search]'"
-        ) from error
+    require_extra("search", "faiss", 'method="approximate"')
+    import faiss
+
     graph = faiss.IndexHNSWFlat(size, _LINKS, faiss.METRIC_INNER_PRODUCT)
     graph.hnsw.efConstruction = _LOOKED_AT
     return graph

@@ -7,6 +7,7 @@ import logging
 import pathlib
 
 from kmlic.atomic_write import atomic_write
+from kmlic.require_extra import require_extra
 from kmlic.require_reachable import require_reachable
 
 _LOGGER = logging.getLogger(__name__)
@@ -198,14 +199,11 @@ def _pins_path():
 
 
 def _import_hub():
-    try:
-        import huggingface_hub
-        import huggingface_hub.constants  # no attributes until they are imported
-        import huggingface_hub.errors
-    except ImportError as error:
-        raise ImportError(
-            'ImageNet weights need `pip install "kmlic[hub]"`, or a path as `weights`.'
-        ) from error
+    require_extra("hub", "huggingface_hub", "Downloading ImageNet weights")
+    import huggingface_hub
+    import huggingface_hub.constants  # no attributes until they are imported
+    import huggingface_hub.errors
+
     return huggingface_hub
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from kmlic.require_extra import require_extra
 from kmlic.require_preset import require_preset
 from kmlic.require_reachable import require_reachable
 
@@ -30,12 +31,9 @@ def load_preset(name: str, load: Callable[[Any, str], T], *, argument: str) -> T
         'x'
     """
     preset = require_preset(name, argument=argument)
-    try:
-        import keras_hub
-    except ImportError as error:
-        raise ImportError(
-            f'The preset {name} needs `pip install "kmlic[hub]"`.'
-        ) from error
+    require_extra("hub", "keras_hub", f"The preset {name}")
+    import keras_hub
+
     try:
         return load(keras_hub, preset)
     except (ValueError, FileNotFoundError) as error:

@@ -12,6 +12,7 @@ import numpy as np
 
 from kmlic.backbones.read_legacy_torch import LEGACY_HEADER, read_legacy_torch
 from kmlic.declared_sizes import check_hdf5, check_zip
+from kmlic.require_extra import require_extra
 
 # Networks first published in Caffe keep the names of their torch version, and the
 # EfficientNets the private ones of theirs (`_blocks.0._bn1`).
@@ -97,13 +98,10 @@ def _count_arrays(item):
 
 
 def _read_safetensors(path):
-    try:
-        import safetensors
-        import safetensors.numpy
-    except ImportError as error:
-        raise ImportError(
-            'Reading .safetensors files needs `pip install "kmlic[hub]"`.'
-        ) from error
+    require_extra("hub", "safetensors", "Reading .safetensors files")
+    import safetensors
+    import safetensors.numpy
+
     try:
         return safetensors.numpy.load_file(path)
     except (safetensors.SafetensorError, OSError, TypeError, KeyError) as error:

@@ -9,6 +9,8 @@ from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from kmlic.check_limits import NEAR_BITS
+
 _BITS = 64
 # Comparisons of hashes with one equal part, and of each hash: the work stays linear
 # where very many images have one, such as blank pages.
@@ -38,7 +40,9 @@ def perceptual_hash(pixels: np.ndarray) -> int:
     return int.from_bytes(np.packbits(low > np.median(low)).tobytes())
 
 
-def near_duplicates(hashes: np.ndarray, *, distance: int = 4) -> list[list[int]]:
+def near_duplicates(
+    hashes: np.ndarray, *, distance: int = NEAR_BITS
+) -> list[list[int]]:
     """Finds sets of images whose hashes differ in few bits, directly or by others.
 
     Two hashes that differ in `distance` bits are equal in at least one of `distance` +

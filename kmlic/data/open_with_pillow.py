@@ -6,6 +6,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageOps, features
 
+from kmlic.require_extra import require_extra
+
 # Brands of the container that HEIC and AVIF share.
 _AVIF = (b"avif", b"avis")
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -85,13 +87,9 @@ def to_rgb(image: Image.Image) -> np.ndarray:
 def _opener(format: str) -> Callable[..., Image.Image]:
     # The classes themselves, because Image.open has a limit of pixels of its own.
     if format == "HEIF":
-        try:
-            from pillow_heif import HeifImageFile
-        except ImportError as error:
-            raise ImportError(
-                "HEIC images need pillow-heif. Install it with: pip install "
-                "'kmlic[heif]'"
-            ) from error
+        require_extra("heif", "pillow_heif", "Reading HEIC images")
+        from pillow_heif import HeifImageFile
+
         return HeifImageFile
     if format == "AVIF" and not features.check("avif"):
         raise ImportError(

@@ -12,6 +12,7 @@ from kmlic.data.read_table import read_table
 from kmlic.data.read_text_rows import read_text_rows
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.data.storage import is_file, join, parent, read_file
+from kmlic.require_extra import require_extra
 
 _ROWS_A_BATCH = 8192
 _MAX_PARQUET_BYTES = 2 * 1024**3
@@ -55,12 +56,9 @@ def read_csv(path: str | Path, reading: ReadingOptions) -> Listing:
 
 
 def _read_parquet(path: str | Path) -> Iterator[tuple[int, list[Any]]]:
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError as error:
-        raise ImportError(
-            f"{path} needs pyarrow. Install it with: pip install kmlic[data]"
-        ) from error
+    require_extra("data", "pyarrow", f"Reading {path}")
+    from pyarrow import ArrowException, parquet
+
     content = read_file(path, max_bytes=_MAX_PARQUET_BYTES)
     try:
         table = parquet.ParquetFile(io.BytesIO(content))

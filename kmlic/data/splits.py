@@ -9,6 +9,7 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
 from kmlic.check_choice import check_choice
+from kmlic.check_limits import FRACTIONS, check_fractions
 from kmlic.count_noun import count_noun
 from kmlic.data.multi_label_data import SPLITS
 from kmlic.data.read_text_rows import read_columns
@@ -23,7 +24,7 @@ FEWEST_WITH_TEST = 50
 def split_images(
     targets: np.ndarray | csr_array,
     *,
-    fractions: Sequence[float] = (0.7, 0.1, 0.2),
+    fractions: Sequence[float] = FRACTIONS,
     groups: Sequence[Sequence[Hashable]] = (),
     method: Literal["stratified", "random"] = "stratified",
     num_folds: int | None = None,
@@ -76,20 +77,6 @@ def split_images(
             "all images."
         )
     return split
-
-
-def check_fractions(fractions: Sequence[float]) -> None:
-    """Raises an error unless fractions are those of a training, validation and test.
-
-    Example:
-        >>> check_fractions((0.7, 0.1, 0.2))
-    """
-    shares = np.asarray(fractions, np.float64)
-    if len(shares) != 3 or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-6:
-        raise ValueError(
-            "`fractions` must be three numbers, 0 or more, that sum to 1 (training, "
-            f"validation, test); got fractions={tuple(fractions)}."
-        )
 
 
 def fold_images(

@@ -15,6 +15,7 @@ from kmlic.check_limits import MAX_BYTES
 from kmlic.demo.demo_run import DemoRun
 from kmlic.escape_text import escape_lines
 from kmlic.labels import Labels
+from kmlic.require_extra import require_extra
 
 _MOST_IMAGES = 16
 _MOST_LABELS = 12  # shown of an image, the predicted ones among them first
@@ -192,10 +193,9 @@ def serve_demo(
 
 def _import_gradio() -> Any:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    try:
-        import gradio
-    except ImportError as error:
-        raise ImportError("the demo needs gradio: pip install kmlic[demo]") from error
+    require_extra("demo", "gradio", "The demo")
+    import gradio
+
     return gradio
 
 

@@ -2,16 +2,14 @@
 
 import dataclasses
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 
 from kmlic.check_choice import check_choice
 from kmlic.check_number import check_number
+from kmlic.known_names import Metric
 from kmlic.labels import Labels
 from kmlic.metrics import attribute_accuracy, mean_average_precision
-
-Metric = Literal["mAP", "accuracy"]
 
 FEW_POSITIVES = 5
 

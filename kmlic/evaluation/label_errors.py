@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 
 from kmlic.metrics import average_precision, check_scores
+from kmlic.require_extra import require_extra
 
 _EDGE = 1e-6
 # With 5 % of two datasets' labels flipped it found 50 and 83 % of these, cleanlab's
@@ -77,12 +78,9 @@ def find_label_errors(targets: np.ndarray, probabilities: np.ndarray) -> LabelEr
         >>> np.argwhere(found.likely).tolist(), found.ranked()[:2]
         ([[6, 0], [7, 0]], [(6, 0), (7, 0)])
     """
-    try:
-        from cleanlab.multilabel_classification import filter, rank
-    except ImportError as error:
-        raise ImportError(
-            "label errors need cleanlab: pip install kmlic[label_errors]"
-        ) from error
+    require_extra("label_errors", "cleanlab", "Finding label errors")
+    from cleanlab.multilabel_classification import filter, rank
+
     targets, probabilities = check_scores(
         targets, probabilities, name="probabilities", probabilities=True
     )

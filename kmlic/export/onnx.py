@@ -19,13 +19,12 @@ from kmlic.export.format import (
     Predict,
     scores_in,
 )
-from kmlic.export.import_extra import import_extra
 from kmlic.labels import Labels
+from kmlic.require_extra import require_extra
 
 if TYPE_CHECKING:
     import keras
 
-_EXTRA = "onnx"
 
 # The newest that tf2onnx writes; all runtimes of recent years read it.
 _OPSET = 18
@@ -60,8 +59,11 @@ def export_onnx(
     path = Path(path)
     if path.suffix != ".onnx":
         raise ValueError(f"`path` must end with .onnx; got path={str(path)!r}.")
-    onnx = import_extra("onnx", _EXTRA)
-    tf2onnx = import_extra("tf2onnx", _EXTRA)
+    for package in ("onnx", "tf2onnx"):
+        require_extra("onnx", package, "Exporting to ONNX")
+    import onnx
+    import tf2onnx
+
     predict = PlainGraph(model, labels, maps=maps).predict
     with _quiet():
         content, _ = tf2onnx.convert.from_function(
@@ -130,8 +132,10 @@ def _quiet() -> Iterator[None]:
 
 
 def _load(path: Path, precision: Precision) -> Predict:
-    runtime = import_extra("onnxruntime", _EXTRA)
-    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    require_extra("onnx", "onnxruntime", "The runtime of ONNX")
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
 
     def predict(images: np.ndarray) -> np.ndarray:
@@ -142,7 +146,10 @@ def _load(path: Path, precision: Precision) -> Predict:
 
 
 def _read_labels(path: Path) -> str | None:
-    content = import_extra("onnx", _EXTRA).load(path, load_external_data=False)
+    require_extra("onnx", "onnx", "Reading an ONNX file")
+    import onnx
+
+    content = onnx.load(path, load_external_data=False)
     found = {entry.key: entry.value for entry in content.metadata_props}
     return found.get(LABELS_FILE)
 
@@ -158,5 +165,5 @@ ONNX = Format(
     recognizes=lambda path: path.suffix == ".onnx" and path.is_file(),
     load=_load,
     read_labels=_read_labels,
-    extra=_EXTRA,
+    extra="onnx",
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from kmlic.export.decode_bytes import decode_bytes
-from kmlic.export.import_extra import import_extra
+from kmlic.require_extra import require_extra
 
 
 def can_warm_up() -> bool:
@@ -53,8 +53,10 @@ def write_warm_up(
         if dtype == tf.string:
             requests.append((name, "image_bytes", files[:1]))
             requests.append((name, "image_bytes", files))
-    predict_pb2 = import_extra("tensorflow_serving.apis.predict_pb2", "serving")
-    log_pb2 = import_extra("tensorflow_serving.apis.prediction_log_pb2", "serving")
+    require_extra("serving", "tensorflow_serving", "Writing requests to warm up with")
+    from tensorflow_serving.apis import predict_pb2
+    from tensorflow_serving.apis import prediction_log_pb2 as log_pb2
+
     path = Path(version) / "assets.extra" / "tf_serving_warmup_requests"
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from kmlic.check_choice import check_choice
-from kmlic.loss_names import LossName, PositiveWeights
+from kmlic.known_names import LossName, PositiveWeights
 from kmlic.losses.asymmetric_loss import AsymmetricLoss
 from kmlic.losses.entry_loss import EntryLoss
 from kmlic.losses.focal_loss import FocalLoss

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from kmlic.require_extra import require_extra
+
 SCHEME = "hf://"
 # What predicts, and nothing that tells of the training images.
 HUB_FILES = (
@@ -65,10 +67,7 @@ def parse_address(address: str) -> tuple[str, str | None]:
 
 def import_hub() -> Any:
     """Returns the module huggingface_hub, or raises an error that names the extra."""
-    try:
-        import huggingface_hub
-    except ImportError as error:
-        raise ImportError(
-            "runs on the Hugging Face Hub need: pip install kmlic[hub]"
-        ) from error
+    require_extra("hub", "huggingface_hub", "A run on the Hugging Face Hub")
+    import huggingface_hub
+
     return huggingface_hub

@@ -10,7 +10,6 @@ import huggingface_hub.errors
 import pytest
 
 from kmlic.backbones import imagenet
-from kmlic.backbones.build_backbone import NETWORKS
 from kmlic.backbones.imagenet import (
     CHECKPOINTS,
     Pin,
@@ -19,7 +18,6 @@ from kmlic.backbones.imagenet import (
     read_pins,
     record_pin,
 )
-from kmlic.backbones.packaged_weights import PACKAGES
 
 NOW = Pin("c" * 40, hashlib.sha256(b"weights").hexdigest())
 UNPINNED = "resnet101"
@@ -51,11 +49,6 @@ def hub(tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda **_: None)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HOME", str(tmp_path / "home"))
     return types.SimpleNamespace(file=file, asked=asked)
-
-
-def test_every_network_but_the_small_ones_has_weights():
-    small = {"small_cnn", "small_resnest", "small_resnet"}
-    assert set(NETWORKS) - set(CHECKPOINTS) - set(PACKAGES) == small
 
 
 def test_pins_are_complete():

@@ -73,7 +73,7 @@ def test_images_between_two_labels_are_uncertain():
 
 
 def test_names_the_extra_that_is_missing(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cleanlab.multilabel_classification", None)
+    monkeypatch.setitem(sys.modules, "cleanlab", None)
     targets, probabilities, _ = _flipped(9)
     with pytest.raises(ImportError, match=r"kmlic\[label_errors\]"):
         find_label_errors(targets, probabilities)
