@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from kmlic.atomic_write import atomic_write
+from kmlic.count_noun import count_noun
 from kmlic.data import MultiLabelData
 from kmlic.evaluation.report import (
     Report,
@@ -34,7 +35,7 @@ from kmlic.training import (
     predict_scores,
 )
 from kmlic.training.as_float32 import as_float32
-from kmlic.training.open_log import open_log, require_log
+from kmlic.training.open_log import open_log
 from kmlic.training.time_precisions import time_precisions
 from kmlic.training.training_state import validation_loss
 
@@ -71,7 +72,7 @@ class Experiment(Generic[S]):
         make_report: MakeReport = report_scores,
         monitor: str = "mAP",
     ):
-        require_log(settings.log)
+        settings.require_files()
         self.recipe = recipe
         self.settings = settings
         self.make_report = make_report
@@ -318,10 +319,10 @@ class Experiment(Generic[S]):
         """Prints a table of all rows, with a value per metric and per label."""
         averages = self.compare(split)
         images = next(iter(averages.values()))[0].images
-        seeds = len(self.settings.seeds)
         self.say(
-            f"{self.recipe} on {self.settings.source}, {split} split: {images} "
-            f"images, {seeds} seed{'s' * (seeds > 1)}, in percent"
+            f"{self.recipe} on {self.settings.source}, {split} split: "
+            f"{count_noun(images, 'image')}, "
+            f"{count_noun(len(self.settings.seeds), 'seed')}, in percent"
         )
         means = {name: mean for name, (mean, _) in averages.items()}
         spreads = {name: spread for name, (_, spread) in averages.items()}
@@ -351,8 +352,8 @@ class Experiment(Generic[S]):
         done = sum(map(len, self.trained.values()))
         text = f"Training {done + 1} of {self.num_trainings}"
         if self._durations:
-            left = self.num_trainings - done
-            text += f", about {np.mean(self._durations) * left / 60:.0f} minutes left"
+            left = np.mean(self._durations) * (self.num_trainings - done) / 60
+            text += f", about {count_noun(round(left), 'minute')} left"
         self.say(f"{text}.")
 
     def _warn_of_slow_precision(self, model: keras.Model) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import tyro
 
 from kmlic.check_limits import (
+    FRACTIONS,
     MAX_BYTES,
     MAX_PIXELS,
     BatchSize,
@@ -21,15 +22,13 @@ from kmlic.check_limits import (
     NonNegative,
     Positive,
     Seed,
+    check_fractions,
     check_limits,
 )
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
-from kmlic.data.splits import check_fractions
-from kmlic.loss_names import LossName, PositiveWeights
+from kmlic.known_names import LogName, LossName, PositiveWeights
+from kmlic.require_extra import require_extra
 from kmlic.require_paths import require_paths
-
-LogName = Literal["none", "tensorboard", "wandb", "mlflow"]
-
 
 B = TypeVar("B", bound="TrainingSettings")
 
@@ -61,7 +60,7 @@ class TrainingSettings:
     """Own images: a path that kmlic data check reads."""
     reading: tyro.conf.OmitArgPrefixes[ReadingOptions] = DEFAULT_READING
     """How own images are read, as in kmlic data check."""
-    fractions: tuple[Fraction, Fraction, Fraction] = (0.7, 0.1, 0.2)
+    fractions: tuple[Fraction, Fraction, Fraction] = FRACTIONS
     """Shares of training, validation and test images, for own images."""
     num_folds: Annotated[int, Limits(at_least=2, at_most=127)] | None = None
     """Cross-validates own images: the test images of a seed are the fold of its number,
@@ -206,12 +205,15 @@ class TrainingSettings:
         return settings(**{**kept, **changes})
 
     def require_files(self) -> None:
-        """Refuses own images whose files do not exist.
+        """Refuses own images whose files do not exist, and a log that is not installed.
 
         Raises:
             ValueError: naming the path.
+            ImportError: naming the extra.
         """
         require_paths(self.data, *self.reading.paths)
+        if self.log != "none":
+            require_extra(self.log, self.log, f"log={self.log}")
 
     def begin(self) -> None:
         """Configures TensorFlow; call it before any other operation."""
