@@ -32,7 +32,11 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # fcntl.h and linux/fs.h
 
 @contextlib.contextmanager
 def atomic_write(
-    path: str | Path, *, folder_with: str | None = None, column: str | None = None
+    path: str | Path,
+    *,
+    folder_with: str | None = None,
+    column: str | None = None,
+    files: Sequence[str] = (),
 ) -> Iterator[Path]:
     """Returns a temporary path that replaces `path` when the context ends.
 
@@ -44,6 +48,7 @@ def atomic_write(
         path: the file or folder to write. Its parent is created if missing.
         folder_with: see `require_writable`.
         column: see `require_writable`.
+        files: see `require_writable`.
 
     Raises:
         ValueError: see `require_writable`.
@@ -56,14 +61,14 @@ def atomic_write(
         ...     (Path(folder) / "a.txt").read_text()
         'complete'
     """
-    require_writable(path, folder_with=folder_with, column=column)
+    require_writable(path, folder_with=folder_with, column=column, files=files)
     path = follow_link(path)
     with temporary_path(path) as temporary:
         if folder_with is not None:
             recover(path)
         yield temporary
         flush(temporary)
-        require_writable(path, folder_with=folder_with, column=column)
+        require_writable(path, folder_with=folder_with, column=column, files=files)
         move_to(temporary, path)
 
 
@@ -72,21 +77,24 @@ def require_writable(
     *,
     folder_with: str | None = None,
     column: str | None = None,
+    files: Sequence[str] = (),
     suffixes: Sequence[str] = (),
     inputs: Iterable[str | Path | None] = (),
 ) -> None:
     """Raises ValueError unless a file or folder may be written to a path.
 
     A file never replaces a folder, nor a folder a file. A folder is only replaced if it
-    is empty or has the file that marks it as written by kmlic; with `column`, only if
-    that file lists all others.
+    is empty or has the file that marks it as written by kmlic; with `column` or `files`
+    only if it holds nothing else than they name.
 
     Args:
         path: what is to be written.
         folder_with: None to write a file; to write a folder, the file that an existing
             one must hold, such as run.json.
         column: the column of `folder_with`, a CSV file, that lists the other files of
-            the folder; None to replace a folder whatever else it holds.
+            the folder.
+        files: names of the other files of the folder. Without them and `column` it is
+            replaced whatever else it holds.
         suffixes: endings of which the name must have one; any when empty. So a report
             never replaces an image.
         inputs: files that are read, and are not to be replaced.
@@ -110,7 +118,13 @@ def require_writable(
         )
     exists = os.path.lexists(path)
     if exists and allowed and folder_with is not None and column is not None:
-        _require_listed(given, path, folder_with, column)
+        rule = f"{folder_with} and the files that it lists"
+        _require_only(
+            given, path, [folder_with, *_listed(path / folder_with, column)], rule
+        )
+    elif exists and allowed and folder_with is not None and files:
+        names = sorted({folder_with, *files})
+        _require_only(given, path, names, " and ".join(names))
     if exists and not allowed:
         kind = "a file" if path.is_file() else "neither a file nor a folder"
         if path.is_dir():
@@ -123,25 +137,32 @@ def require_writable(
             raise ValueError(f"{given} must not be a file that is read.")
 
 
-def _require_listed(given: str | Path, path: Path, listing: str, column: str) -> None:
-    """Raises an error if a folder holds files that its own listing does not name."""
-    listed = {listing, _NEW}
-    # A listing that somebody has changed may not be a CSV file any more.
+def _listed(listing: Path, column: str) -> list[str]:
+    """Returns the files that a listing names."""
+    listed: list[str] = []
+    # One that somebody has changed may not be a CSV file any more.
     with (
         contextlib.suppress(FileNotFoundError, ValueError, csv.Error),
-        (path / listing).open(encoding="utf-8", newline="") as file,
+        listing.open(encoding="utf-8", newline="") as file,
     ):
-        listed.update(row[column] for row in csv.DictReader(file) if row.get(column))
+        listed += (row[column] for row in csv.DictReader(file) if row.get(column))
+    return listed
+
+
+def _require_only(
+    given: str | Path, path: Path, names: Sequence[str], rule: str
+) -> None:
+    """Raises an error if a folder holds anything else than files of given names."""
     others = sorted(
         entry.name
         for entry in os.scandir(path)
-        if entry.name not in listed or not entry.is_file(follow_symlinks=False)
+        if entry.name not in (*names, _NEW) or not entry.is_file(follow_symlinks=False)
     )
     if others:
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
         raise ValueError(
-            f"{given} must be empty or new, or hold only {listing} and the files that "
-            f"it lists; it also holds {others[0]}{more}. Name an empty or new folder."
+            f"{given} must be empty or new, or hold only {rule}; it also holds "
+            f"{others[0]}{more}. Move that away, or name an empty or new folder."
         )
 
 

@@ -74,11 +74,7 @@ def export_checked(
     # Formats read the name of what they write: it is the final one, elsewhere.
     with temporary_path(path.parent / path.stem) as staging:
         recover(path)
-        if path.exists() and not chosen.recognizes(path):
-            raise ValueError(
-                f"{path} must be {chosen.description} or not exist yet; something else "
-                "is there."
-            )
+        chosen.require_replaceable(path)
         written = staging / path.name
         chosen.write(model, written, options)
         for precision in chosen.precisions():

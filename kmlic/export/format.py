@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from kmlic.atomic_write import require_writable
 from kmlic.data.limits import Limits
 from kmlic.labels import Labels
 
@@ -74,6 +75,8 @@ class Format:
         quantizations: the same for each value of `quantize` that the format has.
         precisions: lists the precisions that this machine can compute in.
         extra: the extra of kmlic that it needs; None if it needs none.
+        files: names of the files of a folder, first the one that marks it; empty for a
+            format of one file, and for one of which no export is ever replaced.
         versioned: whether the file is a folder with a numbered folder per export.
         load_server: loads an export that takes images of any size, as a function of
             images and one of encoded images, which also returns which could be decoded;
@@ -94,6 +97,7 @@ class Format:
     quantizations: Mapping[str, float] = dataclasses.field(default_factory=dict)
     precisions: Callable[[], Sequence[Precision]] = lambda: ("float32",)
     extra: str | None = None
+    files: Sequence[str] = ()
     versioned: bool = False
     load_server: Callable[[Path], tuple[Predict, PredictFiles]] | None = None
 
@@ -103,6 +107,20 @@ class Format:
         if self.versioned:
             return path / str(next_version(path))
         return path.with_suffix(f".{quantize}{path.suffix}") if quantize else path
+
+    def require_replaceable(self, path: Path) -> None:
+        """Refuses a path where anything else is than an export in this format.
+
+        Raises:
+            ValueError: naming the path and what is there.
+        """
+        if path.exists() and not self.recognizes(path):
+            raise ValueError(
+                f"{path} must be {self.description} or not exist yet; something else "
+                "is there."
+            )
+        if self.files:
+            require_writable(path, folder_with=self.files[0], files=self.files)
 
     def newest_path(self, folder: Path) -> Path | None:
         """Returns the path of the newest float32 export in a run folder, or None."""

@@ -19,14 +19,14 @@ from kmlic.export.format import (
     Predict,
     scores_in,
 )
-from kmlic.export.import_extra import import_extra
 from kmlic.labels import Labels
 from kmlic.make_console import make_console
+from kmlic.require_extra import require_extra
 
 if TYPE_CHECKING:
     import keras
 
-_EXTRA = "openvino"
+_FILES = ("model.xml", "model.bin")
 _REPETITIONS = 4  # the first one allocates
 
 
@@ -46,7 +46,8 @@ def export_openvino(
     Args:
         model: functional model from images (B, S, S, 3) of a fixed size to logits, or
             to embeddings.
-        folder: for model.xml and model.bin; an existing one with them is replaced.
+        folder: for model.xml and model.bin; an existing one with these files and no
+            others is replaced.
         labels: names and thresholds of the model's outputs; None for embeddings.
         maps: whether to return the output of the layer "activation_maps" too.
 
@@ -57,6 +58,8 @@ def export_openvino(
     from kmlic.export.plain_graph import PlainGraph
 
     core = _core()
+    import openvino
+
     graph = PlainGraph(model, labels, maps=maps)
     with tempfile.TemporaryDirectory() as saved_model:
         graph.save(saved_model)
@@ -64,10 +67,10 @@ def export_openvino(
         converted = core.read_model(saved_model)
         if labels is not None:
             converted.set_rt_info(labels.to_json(), LABELS_FILE)
-        with atomic_write(folder, folder_with="model.xml") as temporary:
+        with atomic_write(folder, folder_with=_FILES[0], files=_FILES) as temporary:
             temporary.mkdir()
             # The default would store the weights in 16 bits.
-            import_extra("openvino", _EXTRA).save_model(
+            openvino.save_model(
                 converted, temporary / "model.xml", compress_to_fp16=False
             )
     return Path(folder)
@@ -83,14 +86,17 @@ def has_bfloat16() -> bool:
 
 
 def _core() -> Any:
-    return _make_core(import_extra("openvino", _EXTRA))
+    require_extra("openvino", "openvino", "The format and runtime OpenVINO")
+    return _make_core()
 
 
 # One for the process: OpenVINO runs signal handlers on a stack of its own, and leaves
 # a freed one behind when the first of two cores goes before the second. The next
 # signal, such as Ctrl-C, would then end the process with a segmentation fault.
 @functools.cache
-def _make_core(openvino: Any) -> Any:
+def _make_core() -> Any:
+    import openvino
+
     return openvino.Core()
 
 
@@ -147,6 +153,7 @@ def _read_labels(path: Path) -> str | None:
 OPENVINO = Format(
     name="openvino",
     file="openvino",
+    files=_FILES,
     description="the folder of an OpenVINO model",
     runtimes={"openvino": "auto", "openvino_float32": "float32"},
     write=lambda model, path, options: export_openvino(
@@ -157,5 +164,5 @@ OPENVINO = Format(
     read_labels=_read_labels,
     tolerances={"float32": FLOAT32_TOLERANCE, "bfloat16": 0.2},
     precisions=lambda: ("float32", "bfloat16") if has_bfloat16() else ("float32",),
-    extra=_EXTRA,
+    extra="openvino",
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kmlic.count_noun import count_noun
 from kmlic.export.format import (
     LABELS_FILE,
     ExportOptions,
@@ -89,7 +90,8 @@ def export_saved_model(
             "serving_default": (tf.float32, answer),
             "serve_uint8": (tf.uint8, answer),
         },
-        about=f"It scores {len(labels)} labels, listed in `assets/{LABELS_FILE}`.",
+        about=f"It scores {count_noun(len(labels), 'label')}, listed in "
+        f"`assets/{LABELS_FILE}`.",
         meaning=_meaning(labels),
         labels=labels,
     )

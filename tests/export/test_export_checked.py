@@ -127,6 +127,10 @@ def test_replaces_nothing_that_is_no_export(model, tmp_path):
         with pytest.raises(ValueError, match="or not exist yet; something else is"):
             export_checked(model, tmp_path, format, options)
     assert len(list(tmp_path.rglob("*"))) == 3
+    (tmp_path / "openvino/model.xml").touch()
+    with pytest.raises(ValueError, match=r"it also holds mine\.txt"):
+        export_checked(model, tmp_path, "openvino", options)
+    assert len(list(tmp_path.rglob("*"))) == 4
 
 
 def test_refuses_what_does_not_fit(model, tmp_path):

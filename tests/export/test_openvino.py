@@ -23,11 +23,15 @@ def test_holds_its_labels_and_weights_of_32_bits(openvino_folder):
     assert "f32" in types and "f16" not in types
 
 
-def test_replaces_an_earlier_export_and_leaves_nothing_else(model, tmp_path):
+def test_replaces_an_earlier_export_and_nothing_else(model, tmp_path):
     folder = tmp_path / "openvino"
     folder.mkdir()
-    for name in ("model.xml", "stale.txt"):
+    for name in ("model.xml", "notes.txt"):
         (folder / name).touch()
+    rule = r"only model\.bin and model\.xml; it also holds notes\.txt\. Move that away"
+    with pytest.raises(ValueError, match=rule):
+        export_openvino(model, folder, labels=LABELS)
+    (folder / "notes.txt").unlink()
     export_openvino(model, folder, labels=LABELS)
     assert {file.name for file in folder.iterdir()} == {"model.bin", "model.xml"}
     assert list(tmp_path.iterdir()) == [folder]
