@@ -7,12 +7,13 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import Literal, Unpack
 
 import numpy as np
 from matplotlib.figure import Figure
 from scipy.sparse import csr_array
 
+from kmlic.check_limits import FRACTIONS, NEAR_BITS
 from kmlic.data.finding import Finding, Level
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
 from kmlic.data.limits import Limits
@@ -34,7 +35,6 @@ from kmlic.html_report import (
 
 UNUSUAL = "Unusual images"
 
-_FRACTIONS = (0.7, 0.1, 0.2)
 # As the recipe of MSRN by default.
 _GRAPH_THRESHOLD = 0.4
 _SHOWN_ROWS = 1000
@@ -74,7 +74,7 @@ class DataCheck:
         figures: the sizes of the images, and which labels occur together.
         galleries: title of a finding, "Labels" or "Unusual images" to its thumbnails.
         rows: what was checked; None if it was not kept.
-        reading: name to value of the reading options that are not the defaults.
+        reading: how its files were read.
     """
 
     facts: dict[str, str]
@@ -84,7 +84,7 @@ class DataCheck:
     figures: list[Figure] = dataclasses.field(default_factory=list)
     galleries: dict[str, list[Gallery]] = dataclasses.field(default_factory=dict)
     rows: InspectedRows | None = None
-    reading: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    reading: ReadingOptions = DEFAULT_READING
 
     LABEL_HEADER = ("label", *SPLITS, "share, %", "unknown, %")
 
@@ -127,12 +127,7 @@ class DataCheck:
         write_splits(path, self.paths)
 
     def _steps(self) -> list[str]:
-        words = [self.facts["source"]]
-        for name, value in self.reading.items():
-            words.append(f"--{name}")
-            if value is not True:
-                words += map(str, value if isinstance(value, tuple) else [value])
-        data = shlex.join(words)
+        data = shlex.join([self.facts["source"], *self.reading.flags])
         if self.has_errors:
             return [f"Correct the errors and check again: `kmlic data check {data}`"]
         return [f"Train a classifier: `kmlic train {data}`"]
@@ -216,9 +211,9 @@ def check_data(
     reading: ReadingOptions | None = None,
     *,
     images: Literal["decode", "header", "none"] = "decode",
-    near: int | None = 4,
+    near: int | None = NEAR_BITS,
     splitting: str | Path = "stratified",
-    fractions: Sequence[float] = _FRACTIONS,
+    fractions: Sequence[float] = FRACTIONS,
     seed: int = 0,
     thumbnails: bool = False,
     **limits: Unpack[Limits],
@@ -270,7 +265,7 @@ def check_data(
             few = not given and len(rows.images) < FEWEST_WITH_TEST
             problem = (
                 _too_few(str(error))
-                if few and tuple(fractions) == _FRACTIONS
+                if few and tuple(fractions) == FRACTIONS
                 else Finding("error", "No usable splits", str(error), count=1)
             )
     check = check_rows(
@@ -280,7 +275,7 @@ def check_data(
         split_problem=problem,
         near=near if decoded else None,
     )
-    return dataclasses.replace(check, reading=(reading or DEFAULT_READING).changed)
+    return dataclasses.replace(check, reading=reading or DEFAULT_READING)
 
 
 def make_describer(
@@ -314,7 +309,7 @@ def check_rows(
     *,
     splits_are_given: bool,
     split_problem: Finding | None = None,
-    near: int | None = None,
+    near: int | None = NEAR_BITS,
     fitted: Sequence[str] = ("train",),
 ) -> DataCheck:
     """Judges rows that were inspected, as `check_data` does, without reading a file.

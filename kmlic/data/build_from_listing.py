@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from kmlic.check_choice import check_choice
-from kmlic.check_limits import MAX_BYTES, MAX_PIXELS
+from kmlic.check_limits import FRACTIONS, MAX_BYTES, MAX_PIXELS
 from kmlic.data.build_batches import BatchOptions, build_splits, fits_in_cache
 from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.data.decode_plain import Crop, cut, decode_plain, turn_upright
@@ -46,7 +46,7 @@ def build_from_listing(
     label_names: Sequence[str] | str | Path | None = None,
     label_groups: Mapping[str, Sequence[str]] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
-    fractions: Sequence[float] = (0.7, 0.1, 0.2),
+    fractions: Sequence[float] = FRACTIONS,
     num_folds: int | None = None,
     splitting: str | Path = "stratified",
     check: Literal["decode", "header", "none"] = "decode",
@@ -248,11 +248,11 @@ def _report_copies(
     source = inspected.listing.source
     surplus = sum(len(members) - 1 for members in copies)
     if surplus:
-        _log.info("%s: %d surplus exact copies of images", source, surplus)
+        _log.info("%s: exact copies of other images: %d", source, surplus)
     pairs = inspected.conflicts(copies)
     if pairs:
         _log.warning(
-            "%s: %d images have other labels than their exact copies: %s",
+            "%s: pairs of exact copies with different labels: %d: %s",
             source,
             len(pairs),
             "; ".join(
@@ -265,8 +265,8 @@ def _report_copies(
     )
     if straddling:
         _log.warning(
-            "%s: %d images have exact copies in another split of the given splits; "
-            "scores on them are too good",
+            "%s: images with an exact copy in another of the given splits: %d; scores "
+            "on them are too good",
             source,
             straddling,
         )

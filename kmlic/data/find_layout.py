@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from kmlic.count_noun import count_noun
 from kmlic.data.find_images import has_image_suffix
 from kmlic.data.read_coco import coco_files
 from kmlic.data.read_folder import label_folders, tags_of
@@ -118,7 +119,8 @@ def _layout_of_folder(path: str | Path, names: list[str]) -> Layout:
     hint = f" Or name the file: {join(path, tables[0])}." if tables else ""
     raise ValueError(
         f"{path} must label its images: by folders named after labels, or by a text or "
-        f"XML file beside each; none of its {len(images)} images has any.{hint}"
+        f"XML file beside each; it has {count_noun(len(images), 'image')}, and neither."
+        f"{hint}"
     )
 
 
@@ -140,10 +142,10 @@ def _check_annotations(path: str | Path, names: list[str], images: list[str]) ->
         )
     ]
     if found:
-        number = "1 file" if len(found) == 1 else f"{len(found):,} files"
         raise ValueError(
-            f"{path} must be labelled by its folders or by its files; {number} may "
-            f"label its images: {_some(found)}. Give the file that has all labels, or "
+            f"{path} must be labelled by its folders or by its files; "
+            f"{count_noun(len(found), 'file')} may label its images: {_some(found)}. "
+            "Give the file that has all labels, or "
             "the folder that a tool wrote; --layout tags reads the text files and "
             "--layout folders the names of the folders."
         )

@@ -10,6 +10,8 @@ from typing import Any, Literal, Unpack
 import numpy as np
 from scipy.sparse import csr_array
 
+from kmlic.check_limits import FRACTIONS
+from kmlic.count_noun import count_noun
 from kmlic.data.check_images import ImageCheck, check_images, shorten
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.limits import Limits
@@ -47,7 +49,7 @@ class InspectedRows:
         self,
         splitting: str | Path = "stratified",
         *,
-        fractions: Sequence[float] = (0.7, 0.1, 0.2),
+        fractions: Sequence[float] = FRACTIONS,
         num_folds: int | None = None,
         seed: int = 0,
     ) -> np.ndarray:
@@ -129,7 +131,8 @@ class InspectedRows:
     def lack(self) -> str:
         """Says why there is nothing to train on: no usable image, or no label."""
         if self.images:
-            return f"none of the {len(self.images)} usable images has a label"
+            images = count_noun(len(self.images), "usable image")
+            return f"it has {images}, none with a label"
         text = f"{len(self.skipped)} of {len(self.listing.rows)} rows are not usable"
         return f"{text}: {self.skipped[0].reason.rstrip('.')}" if self.skipped else text
 

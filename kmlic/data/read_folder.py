@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from kmlic.count_noun import count_noun
 from kmlic.data.find_images import has_image_suffix
 from kmlic.data.finding import Finding
 from kmlic.data.image_row import ImageRow, Listing
@@ -61,8 +62,8 @@ def read_folder(path: str | Path, reading: ReadingOptions) -> Listing:
         held = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5))
         raise ValueError(
             f"{path} must list at least one image; it lists none. It holds "
-            f"{held or 'no file'}; {files.hidden} hidden files and "
-            f"{len(files.broken)} broken links are not looked at."
+            f"{held or 'no file'}; {count_noun(files.hidden, 'hidden file')} and "
+            f"{count_noun(len(files.broken), 'broken link')} left out."
         )
     if reading.layout == "tags":
         by_folder = {image: folder_split(image) for image in images}

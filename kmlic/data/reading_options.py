@@ -106,5 +106,20 @@ class ReadingOptions:
             if (value := getattr(self, field.name)) != field.default
         }
 
+    @property
+    def flags(self) -> list[str]:
+        """Returns the words of a command line that reads files in the same way.
+
+        Example:
+            >>> ReadingOptions(separator=";", merge=True, ignore_labels=("a",)).flags
+            ['--separator', ';', '--merge', '--ignore_labels', 'a']
+        """
+        words = []
+        for name, value in self.changed.items():
+            words.append(f"--{name}")
+            if value is not True:
+                words += map(str, value if isinstance(value, tuple) else [value])
+        return words
+
 
 DEFAULT_READING = ReadingOptions()

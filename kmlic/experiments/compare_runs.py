@@ -10,6 +10,7 @@ from typing import Unpack
 import numpy as np
 
 from kmlic.atomic_write import atomic_write
+from kmlic.count_noun import count_noun
 from kmlic.evaluation.bootstrap import (
     Bootstrap,
     Interval,
@@ -155,8 +156,8 @@ def _common_labels(names: Sequence[str], labels: Sequence[Labels]) -> list[str]:
     missing = sorted(set.union(*sets) - set(common))
     if missing:
         _log.warning(
-            "%d labels are left out, for not all runs have them: %s.",
-            len(missing),
+            "%s left out, which not all runs have: %s.",
+            count_noun(len(missing), "label"),
             ", ".join(missing),
         )
     return common
@@ -184,7 +185,8 @@ def _common_images(
     dropped = len(set().union(*numbered)) - len(keys)
     if dropped:
         _log.warning(
-            "%d images are left out, for not all runs can be scored on them.", dropped
+            "%s left out, on which not all runs can be scored.",
+            count_noun(dropped, "image"),
         )
     return keys, [np.array([own[key] for key in keys]) for own in numbered]
 

@@ -18,6 +18,7 @@ from kmlic.evaluation.label_errors import LabelErrors, find_label_errors
 from kmlic.evaluation.report import Report, report_scores
 from kmlic.experiments.describe_data import TRAIN_IMAGES
 from kmlic.experiments.experiment import SPLITS, Experiment
+from kmlic.experiments.report_values import report_values
 from kmlic.experiments.standard_sections import scored_images, standard_sections
 from kmlic.experiments.summarise_run import Standing, summarise_run, title_of
 from kmlic.experiments.trained import Trained
@@ -35,7 +36,6 @@ _PLAIN = re.compile("linear|logistic|baseline")
 
 Export = Callable[[keras.Model, Path, MultiLabelData], Mapping[str, float]]
 Metrics = dict[str, float]
-Values = dict[str, dict[str, dict[str, float | None]]]  # split, row, metric or label
 
 
 def finish_run(
@@ -103,12 +103,14 @@ def finish_run(
     )
     summary = None
     if examined is not None:
+        settings = experiment.settings
         summary = summarise_run(
             run,
             _standing(experiment, run, examined),
             scored_images(examined, labels, data, "test"),
             folder=final,
             training=(data.train_targets == 1).sum(axis=0),
+            reading=None if settings.data is None else settings.reading,
             errors=errors,
         )
     write_report(draft / REPORT, title_of(run), report, summary)
@@ -192,10 +194,12 @@ def _describe(
             "seeds": experiment.described[best.name] if best else {},
             "exported": best and {"model": best.name, "seed": best.seed},
         },
-        results=_select(means, "metrics"),
-        deviations=_select(spreads, "metrics") if len(settings.seeds) > 1 else {},
+        results=report_values(means, "metrics"),
+        deviations=report_values(spreads, "metrics") if len(settings.seeds) > 1 else {},
         seeds=_per_seed(experiment),
-        tuned=_select({s: {best.name: each} for s, each in tuned.items()}, "metrics")
+        tuned=report_values(
+            {s: {best.name: each} for s, each in tuned.items()}, "metrics"
+        )
         if best and not labels.exclusive
         else {},
         intervals={
@@ -208,7 +212,7 @@ def _describe(
             for split, each in intervals.items()
             if best
         },
-        per_label=_select(means, "per_label"),
+        per_label=report_values(means, "per_label"),
         parameters={
             name: next(iter(trainings.values())).parameters
             for name, trainings in experiment.trained.items()
@@ -227,19 +231,6 @@ def _describe_weights(settings: TrainingSettings) -> str:
         f"moving averages (momentum {settings.ema}), batch normalization's statistics "
         f"computed again; {weights}"
     )
-
-
-def _select(reports: Mapping[str, Mapping[str, Report]], field: str) -> Values:
-    return {
-        split: {
-            name: {
-                key: None if np.isnan(value) else value
-                for key, value in getattr(report, field).items()
-            }
-            for name, report in rows.items()
-        }
-        for split, rows in reports.items()
-    }
 
 
 def _per_seed(experiment: Experiment) -> dict[str, dict[str, dict[str, Metrics]]]:

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kmlic.check_choice import check_choice
+from kmlic.count_noun import count_noun
 from kmlic.data import DatasetSpec, MultiLabelData, from_path
 from kmlic.data.limits import Limits
 from kmlic.data.multi_label_data import SPLITS
@@ -116,7 +117,7 @@ def load_split(
         _require_same_splits(run, trained_on, describe_data(data), splits)
         if not any(data.sizes[part] for part in splits):
             raise ValueError(
-                f"the {split} split of {run} must hold an image; it has none. Name a "
+                f"the {split} split of {run} must hold an image; there is none. Name a "
                 "dataset and the split all: images that the model was trained on are "
                 "left out."
             )
@@ -216,8 +217,9 @@ def _require_same_splits(
         )
         raise ValueError(
             f"the {split} split must be the one that the model of {run} was trained "
-            f"with; its images or labels have changed: {counts[0]} images there, "
-            f"{counts[1]} here; {changes or 'no option of the dataset differs'}. "
+            f"with; its images or labels have changed: {count_noun(counts[0], 'image')}"
+            f" there, {counts[1]:,} here; "
+            f"{changes or 'no option of the dataset differs'}. "
             "Restore the files, or name them as another dataset."
         )
 
@@ -271,14 +273,14 @@ def _leave_out(
         return LoadedSplit(images, names, groups)
     if not kept.any():
         raise ValueError(
-            f"the model of {run} was trained on all {len(kept)} images of this split, "
-            "so that its scores of them would be too high. Ask for another split or "
-            "dataset."
+            f"the model of {run} was trained on every image of this split "
+            f"({len(kept):,}), so that its scores of them would be too high. Ask for "
+            "another split or dataset."
         )
     _log.warning(
-        "%d of %d images are left out: the model was trained on them.",
+        "Left out, because the model was trained on them: %d of %s.",
         (~kept).sum(),
-        len(kept),
+        count_noun(len(kept), "image"),
     )
     marks = tf.data.Dataset.from_tensor_slices(kept)
     pairs = tf.data.Dataset.zip(images.unbatch(), marks).filter(lambda _, keep: keep)

@@ -1,5 +1,6 @@
 """The model card of a run."""
 
+from kmlic.count_noun import count_noun
 from kmlic.experiments.interval_section import label_interval, metric_interval
 from kmlic.experiments.summarise_run import title_of
 from kmlic.labels import Labels
@@ -34,8 +35,8 @@ def model_card(run: Run, labels: Labels, repository: str) -> str:
         "",
         f"# {_cell(title_of(run))}",
         "",
-        f"{_cell(name)}: finds which of {len(labels)} labels an image has. Made with "
-        "kmlic:",
+        f"{_cell(name)}: finds which of {count_noun(len(labels), 'label')} an image "
+        "has. Made with kmlic:",
         "",
         "```",
         f"kmlic predict hf://{repository} IMAGES",
@@ -43,7 +44,7 @@ def model_card(run: Run, labels: Labels, repository: str) -> str:
         "",
         "## Data",
         "",
-        ", ".join(f"{count:,} {each} images" for each, count in sizes.items() if count)
+        ", ".join(count_noun(n, f"{each} image") for each, n in sizes.items() if n)
         + f". Images: {_TO_FILL} (origin, licence, consent of people in them).",
         "",
         "## Results",
@@ -94,8 +95,8 @@ def _limits(run: Run, labels: Labels, split: str, name: str) -> list[str]:
     ]
     size = f" of {labels.image_size} pixels" if labels.image_size else ""
     limits = [
-        f"- It was measured on {images:,} {split} images; on others, such as those of "
-        "another camera or country, it can be worse.",
+        f"- It was measured on {count_noun(images, f'{split} image')}; on others, such "
+        "as those of another camera or country, it can be worse.",
         f"- It sees images{size}: small objects may be missed.",
     ]
     if weak:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve
 
+from kmlic.count_noun import count_noun
 from kmlic.data import MultiLabelData
 from kmlic.evaluation.fit_calibration import fit_calibration
 from kmlic.evaluation.label_errors import LabelErrors
@@ -117,7 +118,10 @@ def _comparison(run: Run, split: str, labels: Labels) -> Section:
     rows = [list(cells) for cells in zip(results, *columns, weights, strict=True)]
     images = run.data["sizes"][split]
     seeds = len(run.seeds)
-    text = f"{images:,} images; in percent, with the best of each column in bold."
+    text = (
+        f"{count_noun(images, 'image')}; in percent, with the best of each column in "
+        "bold."
+    )
     if "exact" in metrics:
         text += f" Labels are predicted by {labels.describe_thresholds()}."
     if seeds > 1:
@@ -143,7 +147,7 @@ def scored_images(
     targets, probabilities = best.scores[split]
     batches = data.validation if split == "validation" else data.test
     return ScoredImages(
-        f"{len(targets):,} {split} images",
+        count_noun(len(targets), f"{split} image"),
         labels,
         targets,
         probabilities,
@@ -411,7 +415,7 @@ def _skipped(data: MultiLabelData) -> Section:
     rows = [[str(row), path, reason] for row, path, reason in data.skipped]
     if not rows:
         return Section("Skipped images")
-    text = f"{len(rows):,} images were left out, as `on_error` says."
+    text = f"{count_noun(len(rows), 'image')} left out, as `on_error` says."
     if len(rows) > _MAX_SKIPPED:
         text += f" The first {_MAX_SKIPPED}:"
     header = ["row", "image", "reason"]

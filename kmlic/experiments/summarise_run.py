@@ -9,6 +9,7 @@ import numpy as np
 
 from kmlic.count_noun import count_noun
 from kmlic.data.finding import Finding
+from kmlic.data.reading_options import ReadingOptions
 from kmlic.evaluation.bootstrap import Interval
 from kmlic.evaluation.label_errors import LabelErrors
 from kmlic.experiments.describe_data import TRAIN_RECIPE
@@ -77,6 +78,7 @@ def summarise_run(
     *,
     folder: Path,
     training: np.ndarray,
+    reading: ReadingOptions | None = None,
     findings: Sequence[Finding] = (),
     errors: LabelErrors | None = None,
     wishes: Sequence[str] = (),
@@ -89,6 +91,7 @@ def summarise_run(
         tested: the images it was tested on.
         folder: the run's folder, for commands.
         training: (L,) number of training images with each label.
+        reading: how the files of the data were read; None if it has none.
         findings: what was found wrong with the data.
         errors: what `find_label_errors` found; None if it was not run.
         wishes: what the same command would do with more minutes, from what it kept.
@@ -102,6 +105,7 @@ def summarise_run(
                 tested,
                 folder=folder,
                 training=training,
+                reading=reading,
                 errors=errors,
                 wishes=wishes,
             ),
@@ -194,8 +198,9 @@ def _rare_labels(tested: ScoredImages, training: np.ndarray) -> list[str]:
     if not len(few):
         return []
     return [
-        f"{len(few):,} of {len(training):,} labels have fewer than {_FEW_IMAGES} "
-        f"training images: {_rarest(tested, training)}."
+        f"{len(few):,} of {len(training):,} labels "
+        f"{'has' if len(few) == 1 else 'have'} fewer than {_FEW_IMAGES} training "
+        f"images: {_rarest(tested, training)}."
     ]
 
 
@@ -234,16 +239,21 @@ def _steps(
     *,
     folder: Path,
     training: np.ndarray,
+    reading: ReadingOptions | None,
     errors: LabelErrors | None,
     wishes: Sequence[str],
 ) -> list[str]:
-    name, source = shlex.quote(str(folder)), shlex.quote(str(run.data.get("name", "")))
+    name = shlex.quote(str(folder))
     steps = []
     if errors is not None and errors.likely.any():
-        steps.append(
-            f"Look at the doubtful labels: `kmlic data check {source} --model {name} "
-            "--report check.html --fixes fixes.csv`"
-        )
+        command = " in this report."
+        if reading is not None:
+            data = shlex.join([str(run.data.get("name", "")), *reading.flags])
+            command = (
+                f": `kmlic data check {data} --model {name} --report check.html "
+                "--fixes fixes.csv`"
+            )
+        steps.append(f"Look at the doubtful labels{command}")
     if (training < _FEW_IMAGES).any():
         steps.append(f"Add images of the rarest labels: {_rarest(tested, training)}.")
     if wishes:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from kmlic.atomic_write import atomic_write
 from kmlic.check_choice import check_choice
+from kmlic.count_noun import count_noun
 from kmlic.data import MultiLabelData
 from kmlic.data.keras_augmentation import mix
 from kmlic.data.multi_label_data import SPLITS
@@ -199,7 +200,9 @@ class CachedFeatures:
                 reduce_retracing=True,
             )
             total = sum(map(len, self._rows.values()))
-            make_console().print(f"Computing the features of {total} images")
+            make_console().print(
+                f"Computing the features of {count_noun(total, 'image')}"
+            )
             counts = [int(self._in_order(split).cardinality()) for split in SPLITS]
             known = sum(counts) if min(counts) >= 0 else None
             batches = with_progress(self._numbered_batches(), "features", known)

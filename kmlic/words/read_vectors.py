@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from kmlic.check_choice import check_choice
+from kmlic.count_noun import count_noun
 from kmlic.labelled_arrays import read_arrays
 from kmlic.require_paths import require_paths
 from kmlic.require_reachable import require_reachable
@@ -265,7 +266,9 @@ def _collect(
         words[word] = number
         numbers += vector.tobytes()
     if skipped:
-        _logger.warning("skipped %d lines; the first: %s", len(skipped), skipped[0])
+        _logger.warning(
+            "skipped %s; the first: %s", count_noun(len(skipped), "line"), skipped[0]
+        )
     vectors = np.frombuffer(numbers, np.float32).reshape(len(words), size or 0)
     return list(words), vectors
 

@@ -95,7 +95,7 @@ def test_warns_of_copies_across_given_splits(tmp_path, caplog):
         split = ("train", "validation", "test")[row // 3]
         lines.append(f"{row}.png,dog,{split}")
     from_csv(write_csv(tmp_path, lines), image_size=8, batch_size=1)
-    assert "6 images have exact copies in another split" in caplog.text
+    assert "an exact copy in another of the given splits: 6;" in caplog.text
 
 
 def test_warns_of_copies_with_other_labels(tmp_path, caplog):
@@ -103,7 +103,7 @@ def test_warns_of_copies_with_other_labels(tmp_path, caplog):
     (tmp_path / "001.png").write_bytes((tmp_path / "000.png").read_bytes())
     (tmp_path / "007.png").write_bytes((tmp_path / "005.png").read_bytes())
     from_csv(path, **SIZES)
-    assert "1 images have other labels than their exact copies" in caplog.text
+    assert "pairs of exact copies with different labels: 1:" in caplog.text
     assert "000.png and 001.png" in caplog.text and "005.png" not in caplog.text
 
 

@@ -65,7 +65,7 @@ def test_scores_images_that_no_model_was_trained_on(tmp_path, caplog):
     found = compare_runs([folder, other], images / "labels.csv", split="all")
     trained_on = [np.load(each / "train_images.npy") for each in (folder, other)]
     assert found.images == 40 - len(np.union1d(*trained_on))
-    assert "images are left out, for not all runs can be scored" in caplog.text
+    assert "left out, on which not all runs can be scored" in caplog.text
 
 
 def test_compares_the_labels_that_all_runs_have(runs, caplog):
@@ -81,7 +81,7 @@ def test_compares_the_labels_that_all_runs_have(runs, caplog):
     (images / "two.csv").write_text("\n".join(kept))
     found = compare_runs([folder, other], images / "two.csv", split="all")
     assert found.labels == list(labels.names[:2])
-    assert f"2 labels are left out, for not all runs have them: {labels.names[2]}" in (
+    assert f"2 labels left out, which not all runs have: {labels.names[2]}" in (
         caplog.text
     )
 

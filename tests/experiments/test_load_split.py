@@ -83,7 +83,7 @@ def test_all_leaves_out_the_images_that_the_model_was_trained_on(run, caplog):
     sizes = Run.read(folder / "run.json").data["sizes"]
     own = targets_of(folder, "all")
     assert len(own) == 40 - sizes["train"]
-    assert f"{sizes['train']} of 40 images are left out" in caplog.text
+    assert f"trained on them: {sizes['train']} of 40 images." in caplog.text
     expected = [targets_of(folder, split) for split in ("validation", "test")]
     np.testing.assert_array_equal(own, np.concatenate(expected))
     by_path = targets_of(folder, "all", dataset=images / "labels.csv")
@@ -128,7 +128,9 @@ def test_never_scores_training_images_unless_asked(run, tmp_path):
     names = load_train_paths(folder, images)
     lines = ["path,labels", *(f"{name},red" for name in names)]
     (images / "known.csv").write_text("\n".join(lines))
-    with pytest.raises(ValueError, match=r"trained on all \d+ images"):
+    with pytest.raises(
+        ValueError, match=r"trained on every image of this split \(\d+\)"
+    ):
         load_split(folder, "all", dataset=images / "known.csv")
     assert len(targets_of(folder, "train", dataset=images / "known.csv")) > 0
 

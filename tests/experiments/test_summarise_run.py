@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kmlic.data.finding import Finding
+from kmlic.data.reading_options import ReadingOptions
 from kmlic.evaluation.bootstrap import Interval
 from kmlic.experiments.summarise_run import Standing, summarise_run, title_of
 from tests.experiments.test_doubtful_section import find_label_errors, many
@@ -60,6 +61,7 @@ def test_names_what_limits_a_model_and_what_to_do():
     examined = many(0)
     summary = summarise(
         training=np.array([3, 50]),
+        reading=ReadingOptions(separator=";", ignore_labels=("a", "b c")),
         errors=find_label_errors(examined.targets, examined.probabilities),
         findings=[
             Finding("error", "Exact copies in several splits", count=2),
@@ -73,7 +75,7 @@ def test_names_what_limits_a_model_and_what_to_do():
     )
     assert list(summary.lists) == ["What to do next", "What limits it"]
     assert summary.lists["What limits it"] == [
-        "1 of 2 labels have fewer than 20 training images: cat (3).",
+        "1 of 2 labels has fewer than 20 training images: cat (3).",
         "The model contradicts 1 label of 1 image, which may be wrong or missing: "
         "see Doubtful labels.",
         "The interval is 20 points wide: 3 test images tell models apart only where "
@@ -83,14 +85,21 @@ def test_names_what_limits_a_model_and_what_to_do():
     ]
     steps = summary.lists["What to do next"]
     assert steps[0].endswith(
-        "`kmlic data check 'my photos/labels.csv' --model 'my run' --report check.html "
-        "--fixes fixes.csv`"
+        "`kmlic data check 'my photos/labels.csv' --separator ';' --ignore_labels a "
+        "'b c' --model 'my run' --report check.html --fixes fixes.csv`"
     )
     assert steps[1] == "Add images of the rarest labels: cat (3)."
     # The run was short, but nothing is kept that a longer one would go on from.
     assert "kmlic demo 'my run'" in steps[2]
     steps = summarise(wishes=["fine-tuning"]).lists["What to do next"]
     assert steps[0].endswith("`--minutes` goes on from here, with fine-tuning.")
+
+
+def test_names_no_command_that_checks_data_without_files():
+    examined = many(0)
+    errors = find_label_errors(examined.targets, examined.probabilities)
+    steps = summarise(errors=errors).lists["What to do next"]
+    assert steps[0] == "Look at the doubtful labels in this report."
 
 
 def test_counts_the_validation_images_that_a_model_is_fitted_to_as_training_images():
