@@ -7,7 +7,7 @@ import shlex
 import sys
 import time
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,8 +16,10 @@ from rich.table import Table
 
 from kmlic.atomic_write import require_writable
 from kmlic.check_limits import (
+    FRACTIONS,
     MAX_BYTES,
     MAX_PIXELS,
+    NEAR_BITS,
     BatchSize,
     Count,
     Fraction,
@@ -30,8 +32,16 @@ from kmlic.check_limits import (
 from kmlic.classifier.read_groups import read_groups
 from kmlic.count_noun import count_noun
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.data.splits import check_fractions
 from kmlic.escape_text import escape_text, parse_escaped_first
+from kmlic.known_names import (
+    DATASETS,
+    LogName,
+    LossName,
+    Metric,
+    ModelName,
+    PositiveWeights,
+    Precision,
+)
 from kmlic.list_images import list_images
 from kmlic.make_console import make_console
 from kmlic.on_sigterm import STOPPED, on_sigterm
@@ -89,37 +99,6 @@ _DEFAULT_FLAGS = _ReadingFlags()
 # The names in `kmlic.export.FORMATS`, which would import TensorFlow.
 Format = Literal["saved_model", "tflite", "onnx", "openvino"]
 Quantization = Literal["float16", "dynamic", "int8"]
-# As in kmlic.classifier and elsewhere, which would import TensorFlow.
-Model = Literal["auto", "logistic_regression", "peaks", "discriminant", "fine_tuned"]
-LossName = Literal[
-    "auto",
-    "crossentropy",
-    "focal",
-    "asymmetric",
-    "two_way",
-    "hill",
-    "self_paced",
-    "ldam",
-]
-PositiveWeights = Literal["none", "frequency", "effective"]
-LogName = Literal["none", "tensorboard", "wandb", "mlflow"]
-# The names of `kmlic.datasets.load_dataset`, without that of own images.
-_DATASETS = (
-    "street_fashion",
-    "street_fashion/patterns",
-    "street_fashion/attributes",
-    "street_fashion/tiny",
-    "street_fashion/tiny/patterns",
-    "street_fashion/tiny/attributes",
-    "deepfashion_attributes",
-    "deepfashion_attributes/patterns",
-    "voc2007",
-    "coco2014",
-    "nus_wide",
-    "apparel",
-    "tiny_imagenet",
-    "cifar100",
-)
 Runtime = Literal[
     "keras", "saved_model", "tflite", "onnx", "openvino", "openvino_float32"
 ]
@@ -205,10 +184,10 @@ def train(
     backbone: str = "auto",
     weights: str | None = "imagenet",
     image_size: Annotated[int, Limits(at_least=32, at_most=1024)] | None = None,
-    models: tuple[Model, ...] = ("auto",),
-    loss: LossName = "auto",
+    models: tuple[ModelName, ...] = ("auto",),
+    loss: Literal["auto"] | LossName = "auto",
     positive_weights: PositiveWeights = "none",
-    metric: Literal["mAP", "accuracy"] | None = None,
+    metric: Metric | None = None,
     groups: Path | None = None,
     test: str | None = None,
     fractions: tuple[Fraction, Fraction, Fraction] | None = None,
@@ -216,7 +195,7 @@ def train(
     on_error: Literal["raise", "skip"] = "raise",
     max_bytes: ImageBytes = MAX_BYTES,
     max_pixels: ImagePixels = MAX_PIXELS,
-    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    precision: Precision = "auto",
     seed: Seed = 0,
     log: LogName = "none",
 ) -> None:
@@ -271,9 +250,34 @@ def train(
     _require_path_or_dataset(data)
     for given in (test, weights):
         _require_path_or_name(given)
-    if fractions is not None:
-        check_fractions(fractions)
     exclusive = None if groups is None else read_groups(groups)
+    from kmlic.classifier import ClassifierSettings
+
+    settings = ClassifierSettings(
+        folder=folder,
+        minutes=minutes,
+        backbone=backbone,
+        weights=weights,
+        image_size=image_size,
+        models=models,
+        loss=loss,
+        positive_weights=positive_weights,
+        metric=metric,
+        fractions=fractions,
+        on_error=on_error,
+        max_bytes=max_bytes,
+        max_pixels=max_pixels,
+        precision=precision,
+        seed=seed,
+        log=log,
+    )
+    settings.require_files()
+    if exclusive is not None:
+        settings.check_groups()
+    if test is not None:
+        settings.check_test()
+    if data in DATASETS and not Path(data).exists():
+        settings.check_dataset(test, groups)
     console = make_console()
     name = escape_text(data)
     console.print(
@@ -281,28 +285,11 @@ def train(
         markup=False,
     )
     start_tensorflow()
-    from kmlic.classifier import ClassifierSettings, train_classifier
+    from kmlic.classifier import train_classifier
 
     train_classifier(
         data,
-        ClassifierSettings(
-            folder=folder,
-            minutes=minutes,
-            backbone=backbone,
-            weights=weights,
-            image_size=image_size,
-            models=models,
-            loss=loss,
-            positive_weights=positive_weights,
-            metric=metric,
-            fractions=fractions,
-            on_error=on_error,
-            max_bytes=max_bytes,
-            max_pixels=max_pixels,
-            precision=precision,
-            seed=seed,
-            log=log,
-        ),
+        settings,
         test=test,
         reading=reading,
         groups=exclusive,
@@ -316,9 +303,9 @@ def data(
     *,
     reading: Reading = _DEFAULT_FLAGS,
     images: Literal["decode", "header", "none"] = "decode",
-    near: Annotated[int, Limits(at_least=0, at_most=16)] | None = 4,
+    near: Annotated[int, Limits(at_least=0, at_most=16)] | None = NEAR_BITS,
     splitting: str = "stratified",
-    fractions: tuple[Fraction, Fraction, Fraction] = (0.7, 0.1, 0.2),
+    fractions: tuple[Fraction, Fraction, Fraction] = FRACTIONS,
     seed: Seed = 0,
     max_bytes: ImageBytes = MAX_BYTES,
     max_pixels: ImagePixels = MAX_PIXELS,
@@ -544,18 +531,8 @@ def predict(
     _require_path_or_name(word_vectors)
     names = None if labels is None else _parse_names(labels)
     if text_model is not None:
-        require_preset(text_model, argument="text_model")
         others = {"word_vectors": word_vectors, "runner": runner, "maps": maps}
-        given = [name for name, value in others.items() if value is not None]
-        if names is None or given:
-            raise ValueError(
-                "`text_model` must come with labels, and without word_vectors, runner "
-                f"and maps; got labels={labels} and {' '.join(given) or 'no other'}."
-            )
-        if run.startswith("hf://") or (Path(run) / "labels.json").exists():
-            raise ValueError(
-                f"`text_model` must come without a run; got {run}. Name only images."
-            )
+        _check_text_model(text_model, run, labels, others)
         images = (run, *images)
     elif names is not None and "://" not in run and not Path(run).is_dir():
         raise ValueError(
@@ -573,13 +550,8 @@ def predict(
     run = run if text_model else _downloaded(run)
     limits: FileLimits = {"max_bytes": max_bytes, "max_pixels": max_pixels}
     if runner is not None:
-        other = {"labels": labels, "boxes": boxes, "maps": maps, "on_error": on_error}
-        given = [name for name, value in other.items() if value not in (None, "skip")]
-        if output is None or given:
-            raise ValueError(
-                "`runner` must come with output, and without labels, boxes, maps and "
-                f"on_error; got output={output} and {' '.join(given) or 'no other'}."
-            )
+        others = {"labels": labels, "boxes": boxes, "maps": maps, "on_error": on_error}
+        output = _check_runner(output, others)
         start_tensorflow()
         from kmlic.predict.tag_images import tag_images
 
@@ -595,7 +567,7 @@ def predict(
             options=[f"--{option}" for option in shlex.split(runner_options)],
             **limits,
         )
-        print(f"{output}: {count} images, {broken} of them broken.")
+        print(f"{output}: {count_noun(count, 'image')}, {broken} of them broken.")
         return int(0 < count == broken)  # not every runner tells how many there were
     if output is not None:  # nor may it be an image that a table lists
         require_writable(output, inputs=images)
@@ -609,7 +581,7 @@ def predict(
     paths = list_images(images)
     if text_model is None:
         require_run(run, "labels.json")
-    from kmlic.predict import predict_paths, write_predictions
+    from kmlic.predict import predict_paths
 
     if names is None:
         model, scorer = _load_scorer(run, runtime, maps is not None)
@@ -638,17 +610,7 @@ def predict(
 
         rows = write_maps(model, scorer.labels, rows, maps, boxes=parts, **limits)
     console = make_console()
-    if output is None:
-        table, count, broken = _prediction_table(rows, scorer.labels)
-        console.print(table)
-    else:
-        count, broken, escaped = write_predictions(
-            rows, output, scorer.labels, guard=guard
-        )
-        text = f"{output}: {count} images, {broken} of them broken."
-        if escaped:
-            text += f" {escaped} file names are not UTF-8 and were written escaped."
-        console.print(text, soft_wrap=True)
+    count, broken = _show_predictions(rows, output, scorer.labels, guard, console)
     if count > batch_size:
         rate = count / (time.monotonic() - started)
         console.print(f"{count:,} images, {rate:.0f} per second.")
@@ -657,6 +619,56 @@ def predict(
     if output is None and labels is None:
         console.print(_describe_rule(scorer.labels, threshold, top_k), soft_wrap=True)
     return int(broken == count)
+
+
+def _check_text_model(
+    text_model: str, run: str, labels: str | None, others: Mapping[str, object]
+) -> None:
+    """Refuses options that do not fit a model of images and texts."""
+    require_preset(text_model, argument="text_model")
+    given = [name for name, value in others.items() if value is not None]
+    if labels is None or given:
+        raise ValueError(
+            "`text_model` must come with labels, and without word_vectors, runner and "
+            f"maps; got labels={labels} and {' '.join(given) or 'no other'}."
+        )
+    if run.startswith("hf://") or (Path(run) / "labels.json").exists():
+        raise ValueError(
+            f"`text_model` must come without a run; got {run}. Name only images."
+        )
+
+
+def _check_runner(output: str | None, others: Mapping[str, object]) -> str:
+    """Refuses options that do not fit a runner of Apache Beam; returns the output."""
+    given = [name for name, value in others.items() if value not in (None, "skip")]
+    if output is None or given:
+        raise ValueError(
+            "`runner` must come with output, and without labels, boxes, maps and "
+            f"on_error; got output={output} and {' '.join(given) or 'no other'}."
+        )
+    return output
+
+
+def _show_predictions(
+    rows: "Iterable[Prediction]",
+    output: str | None,
+    labels: "Labels",
+    guard: bool,
+    console: "Console",
+) -> tuple[int, int]:
+    """Prints or writes predictions; returns how many, and how many are broken."""
+    from kmlic.predict import write_predictions
+
+    if output is None:
+        table, count, broken = _prediction_table(rows, labels)
+        console.print(table)
+        return count, broken
+    count, broken, escaped = write_predictions(rows, output, labels, guard=guard)
+    text = f"{output}: {count_noun(count, 'image')}, {broken} of them broken."
+    if escaped:
+        text += f" {count_noun(escaped, 'file name')} not in UTF-8: written escaped."
+    console.print(text, soft_wrap=True)
+    return count, broken
 
 
 def _load_scorer(
@@ -797,7 +809,7 @@ def evaluate(
     )
     console = make_console()
     part = "all splits" if split == "all" else f"the {split} split"
-    title = f"{run}, {report.images} images of {part}, in percent"
+    title = f"{run}, {count_noun(report.images, 'image')} of {part}, in percent"
     console.print(title, soft_wrap=True)
     console.print(comparison_table({run.name: report}))
     for line in report.notes():
@@ -929,6 +941,13 @@ def export(
     else:
         require_run(run, "run.json")
         require_paths(data_dir if dataset not in _DOWNLOADED else None)
+    from kmlic.export.formats import FORMATS
+
+    for format in formats:
+        chosen = FORMATS[format]
+        chosen.require_replaceable(
+            chosen.new_path(run / "embedding" if embeddings else run)
+        )
     start_tensorflow()
     from kmlic.experiments import export_run
     from kmlic.experiments.load_split import unseen_split
@@ -1060,10 +1079,10 @@ def _require_path_or_name(given: str | None) -> None:
 def _require_path_or_dataset(given: str) -> None:
     """Refuses what is neither a path that can be read nor the name of a dataset."""
     _require_path_or_name(given)
-    if not (given in _DATASETS or "://" in given or Path(given).exists()):
+    if not (given in DATASETS or "://" in given or Path(given).exists()):
         raise ValueError(
             f"{given} must be a file, a folder or the name of a dataset; there is no "
-            f"such file or folder, and the datasets are {', '.join(_DATASETS)}."
+            f"such file or folder, and the datasets are {', '.join(DATASETS)}."
         )
 
 

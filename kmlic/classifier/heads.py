@@ -13,7 +13,7 @@ from kmlic.classifier.floor import Floor
 from kmlic.classifier.images import Images
 from kmlic.classifier.logistic_regression import LinearWeights
 from kmlic.classifier.protocol import Protocol
-from kmlic.evaluation.bootstrap import Metric
+from kmlic.known_names import Metric
 from kmlic.layers import WildcatPooling
 from kmlic.models import ACTIVATION_MAPS
 

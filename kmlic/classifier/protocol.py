@@ -6,7 +6,8 @@ import numpy as np
 
 from kmlic.classifier.images import VALIDATION, Images
 from kmlic.data import fold_images
-from kmlic.evaluation.bootstrap import Bootstrap, Metric
+from kmlic.evaluation.bootstrap import Bootstrap
+from kmlic.known_names import Metric
 
 # Below this a validation split would choose badly, so that every image is scored once
 # by a model that was fitted without it.

@@ -1,12 +1,11 @@
 """From a file of labels to the best model that its images allow."""
 
+import contextlib
 import dataclasses
-import logging
 import shlex
 import shutil
-import sys
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from kmlic.backbones import build_backbone
 from kmlic.backbones.packaged_weights import PACKAGES
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.calibration import Calibration, calibration
+from kmlic.classifier.candidate import Candidate
 from kmlic.classifier.check import Checked, check
 from kmlic.classifier.choice import Choice, build_chosen, choice
 from kmlic.classifier.classifier_settings import ClassifierSettings
@@ -39,7 +39,7 @@ from kmlic.count_noun import count_noun
 from kmlic.data.file_pixels import FilePixels
 from kmlic.data.multi_label_data import SPLITS
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.evaluation.bootstrap import Bootstrap, Interval, Metric
+from kmlic.evaluation.bootstrap import Bootstrap, Interval
 from kmlic.evaluation.label_errors import find_label_errors
 from kmlic.evaluation.report import Report, report_scores
 from kmlic.experiments.describe_data import (
@@ -48,6 +48,7 @@ from kmlic.experiments.describe_data import (
     describe_data,
 )
 from kmlic.experiments.map_examples import map_examples
+from kmlic.experiments.report_values import report_values
 from kmlic.experiments.run_images import load_run_images, write_run_images
 from kmlic.experiments.scored_images import ScoredImages
 from kmlic.experiments.summarise_run import (
@@ -59,14 +60,13 @@ from kmlic.experiments.summarise_run import (
 from kmlic.experiments.unseen_scores import write_unseen_scores
 from kmlic.export import ExportOptions, export_checked
 from kmlic.html_report import Section, write_report
+from kmlic.known_names import Metric
 from kmlic.labels import Labels, to_probabilities
 from kmlic.require_preset import PREFIXES
-from kmlic.run_folder import MODEL, REPORT, Run, RunFolder
+from kmlic.run_folder import MODEL, REPORT, Run, RunFolder, describe_command
 from kmlic.training.as_float32 import as_float32
-from kmlic.training.open_log import open_log, require_log
+from kmlic.training.open_log import open_log
 from kmlic.training.scoring import predict_logits
-
-_log = logging.getLogger(__name__)
 
 _EXPORT_IMAGES = 8
 _EXPORT_SECONDS = 25.0
@@ -117,14 +117,14 @@ def train_classifier(
         ValueError: gone/labels.csv must be a file or folder; there is none.
     """
     settings = settings or ClassifierSettings()
-    require_log(settings.log)
+    settings.require_files()
     budget = Budget(settings.minutes, console)
     start = time.monotonic()
     run_folder = RunFolder(settings.folder)
     run_folder.begin({})
     stages = run_folder.path.with_name(f".{run_folder.path.name}.stages")
     existed = stages.exists()
-    with budget.reporting():
+    with budget.reporting(), _explaining(settings, stages, budget):
         try:
             build = _backbone_builder(settings)
             checked = check(
@@ -132,28 +132,40 @@ def train_classifier(
             )
             metric = _metric(settings, checked.images)
             protocol = make_protocol(checked.images, seed=settings.seed)
-        except Exception:
+        except BaseException:
             if not existed:
                 shutil.rmtree(stages, ignore_errors=True)
             raise
-        try:
-            trained = _train(
-                checked, protocol, build, metric, settings, stages, budget, run_folder
-            )
-            run = _finish(trained, build, budget, start)
-        except (KeyboardInterrupt, SystemExit):
-            budget.say("interrupted", "the same command goes on where it was")
-            raise
-        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-            size = settings.image_size
-            raise MemoryError(
-                "the training must fit into memory; it did not with "
-                f"backbone={settings.backbone} and image_size={size}. Choose a smaller "
-                f"--image_size or --backbone; what was computed is in {stages}, which "
-                "can be removed."
-            ) from error
+        trained = _train(
+            checked, protocol, build, metric, settings, stages, budget, run_folder
+        )
+        run = _finish(trained, build, budget, start)
     _say_next(run_folder.path, stages, budget)
     return run
+
+
+@contextlib.contextmanager
+def _explaining(
+    settings: ClassifierSettings, stages: Path, budget: Budget
+) -> Iterator[None]:
+    """Says what to do after an interruption, and without enough memory."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        if stages.exists():
+            budget.say("interrupted", "the same command goes on where it was")
+        raise
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        smaller = max(32, (settings.image_size or _SIDE) // 2)
+        size = settings.image_size or "chosen by the minutes"
+        text = (
+            "the training must fit into memory; it did not with "
+            f"backbone={settings.network} and image_size={size}. Close other programs, "
+            f"or choose a smaller --image_size, such as {smaller}, or --backbone."
+        )
+        if stages.exists():
+            text += f" What was computed is in {stages}, which can be removed."
+        raise MemoryError(text) from error
 
 
 def _train(
@@ -166,8 +178,52 @@ def _train(
     budget: Budget,
     run_folder: RunFolder,
 ) -> "_Trained":
-    images = checked.images
     _say_data(checked, budget)
+    found, base, candidates = _fit(
+        checked.images, protocol, build, metric, settings, stages, budget
+    )
+    images, everything = checked.images, protocol.scored
+    protocol = protocol.first(min(each.logits.shape[1] for each in candidates))
+    targets = images.targets[protocol.scored]
+    labels = dataclasses.replace(images.labels, image_size=found.image_size)
+    budget.do("choice", f"{count_noun(len(candidates), 'model')} and their averages")
+    chosen = choice(
+        candidates,
+        targets,
+        labels,
+        budget,
+        metric=metric,
+        groups=images.groups_of(protocol.scored),
+    )
+    calibrations = {
+        row.name: calibration(row.logits, targets, labels, protocol)
+        for row in (chosen.rows[0], chosen.chosen)
+    }
+    budget.say("calibration", calibrations[chosen.chosen.name].text)
+    return _Trained(
+        settings,
+        checked,
+        found,
+        protocol,
+        metric,
+        base,
+        chosen,
+        calibrations,
+        run_folder,
+        everything[len(protocol.scored) :],
+    )
+
+
+def _fit(
+    images: Images,
+    protocol: Protocol,
+    build: Callable[[int | None], keras.Model],
+    metric: Metric,
+    settings: ClassifierSettings,
+    stages: Path,
+    budget: Budget,
+) -> tuple[Features, Floor, list[Candidate]]:
+    """Runs the stages that fit models, from simple to complex."""
     classifier = _classifier(settings)
     budget.do("features", "measuring how long an image takes")
     found = features(
@@ -180,7 +236,6 @@ def _train(
     )
     budget.do("floor", f"{FLOOR} with several penalties")
     base = floor(images, found, protocol, stages, budget, metric=metric)
-    labels = dataclasses.replace(images.labels, image_size=found.image_size)
     candidates = [base.candidate]
     if settings.tries("peaks"):
         budget.do("heads", "peaks of the feature map")
@@ -214,36 +269,7 @@ def _train(
             reserve=_reserve(images, found),
             metric=metric,
         )
-    everything = protocol
-    protocol = protocol.first(min(each.logits.shape[1] for each in candidates))
-    budget.do("choice", f"{len(candidates)} models and their averages")
-    chosen = choice(
-        candidates,
-        images.targets[protocol.scored],
-        labels,
-        budget,
-        metric=metric,
-        groups=images.groups_of(protocol.scored),
-    )
-    calibrations = {
-        row.name: calibration(
-            row.logits, images.targets[protocol.scored], labels, protocol
-        )
-        for row in (chosen.rows[0], chosen.chosen)
-    }
-    budget.say("calibration", calibrations[chosen.chosen.name].text)
-    return _Trained(
-        settings,
-        checked,
-        found,
-        protocol,
-        metric,
-        base,
-        chosen,
-        calibrations,
-        run_folder,
-        everything.scored[len(protocol.scored) :],
-    )
+    return found, base, candidates
 
 
 def _say_next(folder: Path, stages: Path, budget: Budget) -> None:
@@ -289,11 +315,8 @@ def _reserve(images: Images, found: Features) -> float:
 
 
 def _metric(settings: ClassifierSettings, images: Images) -> Metric:
-    if images.labels.exclusive and settings.loss not in ("auto", "crossentropy"):
-        raise ValueError(
-            "`loss` must be auto or crossentropy for exclusive groups, of whose labels "
-            f"an image has exactly one; got {settings.loss}."
-        )
+    if images.labels.exclusive:
+        settings.check_groups()
     if settings.metric == "accuracy" and not images.labels.exclusive:
         raise ValueError(
             "`metric` must be mAP for labels without exclusive groups; got accuracy."
@@ -317,10 +340,6 @@ def _backbone_builder(
     # A preset of keras-hub has weights of its own.
     preset = settings.network.startswith(PREFIXES)
     weights = None if preset else settings.weights
-    if weights not in (None, "imagenet") and not Path(weights).is_file():
-        raise ValueError(
-            f'`weights` must be "imagenet" or a file; there is none at {weights}.'
-        )
 
     def build(image_size: int | None) -> keras.Model:
         # So that weights that are not loaded are the same in every stage.
@@ -383,7 +402,7 @@ def _finish(
         budget.do("export", f"converting the model to {format}")
         exports += export_checked(model, working, format, options)
     budget.say("export", ", ".join(each.name_in(working) for each in exports))
-    budget.do("test", f"{len(images.test_rows):,} images")
+    budget.do("test", count_noun(len(images.test_rows), "image"))
     judged = _judge(trained, model)
     verdict = judged.verdict
     _write_unseen(trained, judged)
@@ -413,7 +432,7 @@ class _Judged:
     standing: Standing
     rows: np.ndarray
     logits: np.ndarray
-    tested: int  # of the rows, at their end
+    num_tested: int  # of the rows, at their end
 
 
 def _judge(trained: _Trained, model: keras.Model) -> _Judged:
@@ -442,8 +461,8 @@ def _judge(trained: _Trained, model: keras.Model) -> _Judged:
     examined = np.concatenate([trained.protocol.scored, trained.floor_rows])
     if not len(rows):
         where = (
-            f"{len(scored):,} training images, each scored by a model that did not see "
-            "it; there are no test images"
+            f"{count_noun(len(scored), 'training image')}, each scored by a model that "
+            "did not see it; there are no test images"
         )
         standing = _standing(trained, chosen.interval, chosen.above_floor)
         return _Judged(
@@ -494,20 +513,13 @@ def _log_stages(trained: _Trained, reports: Mapping[str, Mapping[str, Report]]) 
         for name, value in report.metrics.items()
         if "/" not in name and not np.isnan(value)
     }
-    try:
-        with open_log(
-            settings.log,
-            title="stages",
-            folder=settings.folder,
-            settings=dataclasses.asdict(settings),
-        ) as log:
-            log.write(values)
-    except Exception as error:  # each tool has errors of its own
-        _log.warning(
-            "The run is complete, but its metrics were not sent to %s: %s",
-            settings.log,
-            " ".join(str(error).split()),
-        )
+    with open_log(
+        settings.log,
+        title="stages",
+        folder=settings.folder,
+        settings=dataclasses.asdict(settings),
+    ) as log:
+        log.write(values)
 
 
 def _write_unseen(trained: _Trained, judged: _Judged) -> None:
@@ -579,22 +591,22 @@ def _write_page(
     images, labels = trained.checked.images, trained.labels
     probabilities = to_probabilities(judged.logits, labels)
     count = len(trained.protocol.scored)
-    before = len(judged.rows) - judged.tested
+    before = len(judged.rows) - judged.num_tested
 
     def scored(name: str, start: int, end: int) -> ScoredImages:
         return _scored(trained, name, judged.rows[start:end], probabilities[start:end])
 
-    unseen = "training images, scored by models that did not see them"
-    examined = scored(f"{count:,} {unseen}", 0, count)
+    unseen = "scored by models that did not see them"
+    examined = scored(f"{count_noun(count, 'training image')}, {unseen}", 0, count)
     doubted = examined
     if before > count:
         by = f"{before - count:,} of them by {FLOOR}"
-        doubted = scored(f"{before:,} {unseen}, {by}", 0, before)
+        name = f"{count_noun(before, 'training image')}, {unseen}, {by}"
+        doubted = scored(name, 0, before)
     tested = examined
-    if judged.tested:
-        tested = scored(
-            count_noun(judged.tested, "test image"), before, len(judged.rows)
-        )
+    if judged.num_tested:
+        name = count_noun(judged.num_tested, "test image")
+        tested = scored(name, before, len(judged.rows))
     try:
         errors = find_label_errors(doubted.targets, doubted.probabilities)
     except ImportError:  # without the extra label_errors
@@ -623,6 +635,7 @@ def _write_page(
         tested,
         folder=trained.folder.path,
         training=training,
+        reading=trained.checked.reading,
         findings=findings,
         errors=errors,
         wishes=wishes,
@@ -685,7 +698,7 @@ def _record(
     seed = trained.settings.seed
     return Run(
         recipe=TRAIN_RECIPE,
-        command=shlex.join(["kmlic", *sys.argv[1:]]),
+        command=describe_command(),
         settings={
             **settings,
             "dataset": images.source,
@@ -702,10 +715,10 @@ def _record(
             "seeds": {str(seed): _describe(trained)},
             "labels": trained.labels.hash,
         },
-        results=_values(reports, "metrics"),
+        results=report_values(reports, "metrics"),
         deviations={},
         seeds={},
-        per_label=_values(reports, "per_label"),
+        per_label=report_values(reports, "per_label"),
         intervals=_intervals(reports, "intervals"),
         label_intervals=_intervals(reports, "label_intervals"),
         parameters={chosen.name: model.count_params()},
@@ -754,21 +767,6 @@ def _intervals(
     return {
         split: {
             name: report.describe_intervals()[field] for name, report in models.items()
-        }
-        for split, models in reports.items()
-    }
-
-
-def _values(
-    reports: Mapping[str, Mapping[str, Report]], field: str
-) -> dict[str, dict[str, dict[str, float | None]]]:
-    return {
-        split: {
-            name: {
-                key: None if np.isnan(value) else float(value)
-                for key, value in getattr(report, field).items()
-            }
-            for name, report in models.items()
         }
         for split, models in reports.items()
     }

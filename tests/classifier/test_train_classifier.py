@@ -166,13 +166,18 @@ def test_the_metrics_of_all_stages_are_logged(tmp_path, without_exports):
 def test_a_log_that_cannot_be_reached_spoils_no_training(
     tmp_path, without_exports, monkeypatch, caplog
 ):
-    module = sys.modules["kmlic.classifier.train_classifier"]
+    module = sys.modules["kmlic.training.open_log"]
     unreachable = mock.Mock(side_effect=ConnectionError("no\n server"))
-    monkeypatch.setattr(module, "open_log", unreachable)
+    monkeypatch.setitem(module._OPEN, "tensorboard", unreachable)
+    monkeypatch.setattr(module, "_failed_at", {})
+    stage = importlib.import_module("kmlic.classifier.fine_tuning")
+    monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
+    plan = stage._Plan(0.0, 3, 2, 0)
+    monkeypatch.setattr(stage, "_plan", lambda *_: (plan, "little time"))
     table = write_photos(tmp_path / "photos", 30)
     train_classifier(table, _settings(tmp_path / "run", log="tensorboard"))
     assert (tmp_path / "run/run.json").exists()
-    assert "its metrics were not sent to tensorboard: no server" in caplog.text
+    assert caplog.text.count("without sending values to tensorboard: no server") == 1
 
 
 def test_counts_the_same_training_images_everywhere(tmp_path, without_exports):
@@ -324,14 +329,20 @@ def test_ctrl_c_leaves_what_was_done(tmp_path, without_exports, monkeypatch):
 @pytest.mark.parametrize(
     "error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM")]
 )
-def test_says_what_to_do_without_enough_memory(tmp_path, monkeypatch, error):
+@pytest.mark.parametrize(
+    ("stage", "left"),
+    [("build_backbone", False), ("make_protocol", False), ("features", True)],
+)
+def test_says_what_to_do_without_enough_memory(
+    tmp_path, monkeypatch, error, stage, left
+):
     module = sys.modules["kmlic.classifier.train_classifier"]
-    monkeypatch.setattr(module, "features", mock.Mock(side_effect=error))
+    monkeypatch.setattr(module, stage, mock.Mock(side_effect=error))
     table = write_photos(tmp_path / "photos", 12)
-    with pytest.raises(
-        MemoryError, match=r"image_size=64. Choose a smaller --image_size"
-    ):
+    with pytest.raises(MemoryError, match=r"image_size=64\..*--image_size, .* 32") as e:
         train_classifier(table, _settings(tmp_path / "run"))
+    assert (tmp_path / ".run.stages").exists() == left
+    assert (f"{tmp_path}/.run.stages, which can be removed" in str(e.value)) == left
 
 
 def test_other_images_or_labels_are_noticed(tmp_path, without_exports):
@@ -393,7 +404,7 @@ def _without_labels(folder):
     [
         (lambda folder: folder / "gone.csv", "there is no such file or folder"),
         (lambda folder: write_photos(folder, 3), "at least 4 training images"),
-        (_without_labels, "none of the 6 usable images has a label"),
+        (_without_labels, "it has 6 usable images, none with a label"),
     ],
 )
 def test_says_what_cannot_be_trained_on_and_leaves_nothing(
