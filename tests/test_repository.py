@@ -429,6 +429,12 @@ def test_every_extra_is_in_the_readme():
         assert f"`{extra}`" in README, f"README does not mention the extra {extra}"
 
 
+def test_every_recipe_is_in_the_table_of_recipes():
+    text = (ROOT / "recipes/README.md").read_text()
+    for recipe in RECIPES:
+        assert f"| `python -m recipes.{recipe}` |" in text
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recipe_says_what_it_reproduces(recipe):
     module = importlib.import_module(f"recipes.{recipe}")
@@ -449,12 +455,6 @@ def test_recipe_trial_runs_and_leaves_a_run_folder(recipe, tmp_path):
     left = {path.name for path in folder.iterdir()}
     assert {"run.json", "labels.json", "model.keras", "history.csv"} <= left
     assert not list(tmp_path.glob(".*"))
-
-
-"""Tests to append to tests/test_repository.py once the recipes are of one page.
-
-All names that they use are in that file already.
-"""
 
 
 def test_recipes_are_of_one_page():
