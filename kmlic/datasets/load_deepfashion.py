@@ -85,24 +85,19 @@ def load_deepfashion(
         for split, rows in listed.items()
     }
     targets = {split: _targets(rows, groups) for split, rows in listed.items()}
-    chosen = {"test": ("val", np.arange(len(listed["val"])))}
+    # Split to the file that lists its images, and their rows there.
     nothing = np.zeros(0, np.int64)
-    chosen |= {"train": ("val", nothing), "validation": ("val", nothing)}
+    chosen = {
+        "train": ("val", nothing),
+        "validation": ("val", nothing),
+        "test": ("val", np.arange(len(listed["val"]))),
+    }
     if not test_only:
         held_out = _hold_out(targets["train"], files["train"].digests, validation, seed)
         chosen["train"] = "train", np.flatnonzero(~held_out)
         chosen["validation"] = "train", np.flatnonzero(held_out)
-    elements = {
-        name: tf.data.Dataset.from_tensor_slices(
-            (files[split].references(members), targets[split][members])
-        )
-        for name, (split, members) in chosen.items()
-    }
-    load = _make_loader(all(own.plain.all() for own in files.values()))
-    decoded_bytes = sum(own.pixels * 3 for own in files.values())
-    cache = options.get("cache", True) and fits_in_cache(decoded_bytes)
     return MultiLabelData(
-        **build_splits(elements, load, options, cache=cache),
+        **_batches(files, targets, chosen, options),
         labels=Labels(
             names,
             groups=groups if exclusive else None,
@@ -130,6 +125,24 @@ def load_deepfashion(
             for key, (split, own) in chosen.items()
         },
     )
+
+
+def _batches(
+    files: "Mapping[str, _Files]",
+    targets: Mapping[str, np.ndarray],
+    chosen: Mapping[str, tuple[str, np.ndarray]],
+    options: BatchOptions,
+) -> dict[str, tf.data.Dataset]:
+    elements = {
+        name: tf.data.Dataset.from_tensor_slices(
+            (files[split].references(members), targets[split][members])
+        )
+        for name, (split, members) in chosen.items()
+    }
+    load = _make_loader(all(own.plain.all() for own in files.values()))
+    decoded_bytes = sum(own.pixels * 3 for own in files.values())
+    cache = options.get("cache", True) and fits_in_cache(decoded_bytes)
+    return build_splits(elements, load, options, cache=cache)
 
 
 def _hold_out(
