@@ -791,7 +791,8 @@ def evaluate(
     """
     require_run(run, "run.json", "labels.json")
     require_paths(data_dir if dataset not in _DOWNLOADED else None, *reading.paths)
-    _require_path_or_name(dataset)
+    if dataset is not None:
+        _require_path_or_dataset(dataset)
     start_tensorflow()
     from kmlic.evaluation import comparison_table
     from kmlic.experiments import evaluate_run, record_evaluation
@@ -858,7 +859,8 @@ def compare(
         raise ValueError(f"`runs` must be at least two run folders; got {runs}.")
     for folder in folders:
         require_run(folder, RECORD, "labels.json")
-    _require_path_or_name(dataset)
+    if dataset is not None:
+        _require_path_or_dataset(dataset)
     require_paths(data_dir if dataset not in _DOWNLOADED else None, *reading.paths)
     if output is not None:
         read = (dataset, *reading.paths)
@@ -929,7 +931,7 @@ def export(
         max_pixels: largest width times height of an image that serve_bytes decodes.
         compare: also measure size, latency and, on the dataset, mean average precision,
             of the exports and of the model, and add them to report.html.
-        dataset: name of a dataset, or csv; by default the run's.
+        dataset: another dataset, as in kmlic evaluate; by default the run's.
         data_dir: folder of the dataset; by default the run's.
         split: the split whose images are used; when left out validation, or test for a
             run of kmlic train, whose model is fitted to validation images too.
@@ -941,6 +943,8 @@ def export(
     else:
         require_run(run, "run.json")
         require_paths(data_dir if dataset not in _DOWNLOADED else None)
+        if dataset is not None:
+            _require_path_or_dataset(dataset)
     from kmlic.export.formats import FORMATS
 
     for format in formats:

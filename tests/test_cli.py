@@ -475,6 +475,9 @@ def test_more_images_per_batch_than_there_are_cost_nothing(run, image, capsys):
         ["predict", "{run}", "{image}", "--unknown", "0"],
         ["evaluate", "absent"],
         ["evaluate", "{run}", "absent.csv"],
+        ["evaluate", "{run}", "wrong"],
+        ["compare", "{run}", "{run}", "wrong"],
+        ["export", "{run}", "--dataset", "wrong"],
         ["evaluate", "{run}", "--data_dir", "absent"],
         ["export", "absent"],
         ["export", "{run}", "--images", "absent.jpg"],
@@ -530,7 +533,8 @@ def test_mistakes_are_found_before_tensorflow_is_imported(
     )
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr and "tensorflow" not in ended.stderr
-    assert any(word in ended.stderr for word in (*words[1:], "fractions=nan"))
+    named = [word.removeprefix("keras_hub:") for word in words[1:]]
+    assert any(word in ended.stderr for word in (*named, "fractions=nan"))
 
 
 def test_errors_of_tensorflow_and_ctrl_c_are_one_sentence(
