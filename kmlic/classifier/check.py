@@ -481,11 +481,12 @@ def _require_something_to_learn(images: Images) -> None:
     if len(rows) < 4:
         raise ValueError(
             f"{images.source} must have at least 4 training images to compare models "
-            f"on; got {len(rows)}."
+            f"on; got {len(rows)}. Add images: a few dozen per label are a start."
         )
     targets = images.targets[rows]
     if not ((targets == 1).any(axis=0) & (targets == 0).any(axis=0)).any():
         raise ValueError(
             f"{images.source} must have a label that some training images have and "
-            "others have not; there is nothing to learn."
+            "others have not; there is nothing to learn. Add images without the label, "
+            "with other labels, or both."
         )

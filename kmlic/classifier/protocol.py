@@ -104,7 +104,7 @@ def _deal(images: Images, rows: np.ndarray, wanted: int, seed: int) -> np.ndarra
         raise ValueError(
             f"{images.source} must have images that can be divided in two, to fit "
             f"models to one part and compare them on the other; all {len(rows)} are "
-            "copies of one image, or of one group."
+            "copies of one image, or of one group. Add other images."
         )
     for count in range(min(wanted, distinct), 2, -1):
         try:
