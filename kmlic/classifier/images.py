@@ -87,6 +87,14 @@ class Images:
         """Returns the rows of the test images."""
         return np.flatnonzero(self.split == TEST)
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Returns the number of images of each split."""
+        return {
+            name: int((self.split == number).sum())
+            for number, name in enumerate(SPLITS)
+        }
+
     def groups_of(self, rows: np.ndarray) -> list[Hashable] | None:
         """Returns the groups that the data gives for rows; None if it gives none."""
         if len(self.together) < 2:  # the first grouping is of exact copies

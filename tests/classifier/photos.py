@@ -5,6 +5,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from kmlic.backbones import build_backbone
+from kmlic.classifier import ClassifierSettings
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 60, 220)}
 
@@ -43,3 +44,16 @@ def backbone(image_size):
     """Builds the same small backbone each time."""
     keras.utils.set_random_seed(0)
     return build_backbone("small_resnet", image_size=image_size)
+
+
+def small_settings(folder, **changes):
+    """Returns settings of a training that takes seconds."""
+    options = {
+        "folder": folder,
+        "backbone": "small_resnet",
+        "weights": None,
+        "image_size": 64,
+        "minutes": 5.0,
+        **changes,
+    }
+    return ClassifierSettings(**options)

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
@@ -19,43 +18,23 @@ from kmlic.classifier import ClassifierSettings, train_classifier
 from kmlic.classifier.check import check
 from kmlic.data.inspect_rows import inspect_rows
 from kmlic.data.read_listing import read_listing
-from kmlic.evaluation.report import report_scores
 from kmlic.experiments import check_labels, evaluate_run, export_run
 from kmlic.experiments.unseen_scores import read_unseen_scores
 from kmlic.explain import activation_maps
 from kmlic.labels import Labels
 from kmlic.metrics import mean_average_precision
 from kmlic.predict import load_run, load_scorer, predict_paths
-from tests.classifier.photos import draw, write_photos
+from tests.classifier.photos import draw, small_settings, write_photos
 from tests.toys import toy_data
 
 SMALL = ["--backbone", "small_cnn", "--weights", "None", "--image_size", "64"]
-
-
-def _settings(folder, **changes):
-    options = {
-        "folder": folder,
-        "backbone": "small_resnet",
-        "weights": None,
-        "image_size": 64,
-        "minutes": 5.0,
-        **changes,
-    }
-    return ClassifierSettings(**options)
-
-
-@pytest.fixture
-def without_exports(monkeypatch):
-    """Exports are most of the time, and have tests of their own."""
-    module = sys.modules["kmlic.classifier.train_classifier"]
-    monkeypatch.setattr(module, "export_checked", lambda *_, **__: [])
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     place = tmp_path_factory.mktemp("trained")
     table = write_photos(place / "photos")
-    run = train_classifier(table, _settings(place / "run"))
+    run = train_classifier(table, small_settings(place / "run"))
     return place, table, run
 
 
@@ -89,26 +68,6 @@ def test_keeps_intervals_and_scores_by_models_that_did_not_see_the_images(traine
     assert not any(f.title == "Images without a score" for f in found.findings)
 
 
-def test_keeps_no_score_of_a_test_image_that_is_a_copy_of_a_training_image(tmp_path):
-    images = check(write_photos(tmp_path / "photos"), tmp_path).images
-    first, *others = images.test_rows
-    digests = images.digests.copy()
-    digests[first] = digests[images.training_rows[0]]
-    images = dataclasses.replace(images, digests=digests)
-    rows = np.concatenate([images.training_rows, images.test_rows])
-    logits = np.where(rows == first, 9.0, 0.0)[:, None] * np.ones((1, 3))
-    trained = SimpleNamespace(
-        checked=SimpleNamespace(images=images),
-        folder=SimpleNamespace(draft=tmp_path),
-        labels=images.labels,
-    )
-    module = sys.modules["kmlic.classifier.train_classifier"]
-    module._write_unseen(trained, SimpleNamespace(rows=rows, logits=logits))
-    kept, probabilities = read_unseen_scores(tmp_path, images.labels)
-    assert len(kept) == len(images.training_rows) + len(others)
-    assert (probabilities == 0.5).all()
-
-
 def test_evaluating_a_run_repeats_the_test_figures_in_run_json(trained):
     place, table, run = trained
     expected = run.results["test"][run.data["exported"]["model"]]
@@ -134,7 +93,7 @@ def test_evaluating_a_run_repeats_boxes_groups_and_a_test_of_its_own(
     }
     table = write_photos(tmp_path / "photos", 30, **options)
     test = write_photos(tmp_path / "test", 12, **options)
-    run = train_classifier(table, _settings(tmp_path / "run"), test=test)
+    run = train_classifier(table, small_settings(tmp_path / "run"), test=test)
     expected = run.results["test"][run.data["exported"]["model"]]
     report = evaluate_run(tmp_path / "run")
     assert report.metrics == pytest.approx(expected, abs=1e-7, nan_ok=True)
@@ -144,23 +103,6 @@ def test_evaluating_a_run_repeats_boxes_groups_and_a_test_of_its_own(
     (test.parent / "001.png").unlink()
     with pytest.raises(ValueError, match=r"must be where they were; 1 are not"):
         evaluate_run(tmp_path / "run")
-
-
-def test_the_metrics_of_all_stages_are_logged(tmp_path, without_exports):
-    loader = pytest.importorskip(
-        "tensorboard.backend.event_processing.event_accumulator"
-    )
-    table = write_photos(tmp_path / "photos", 30)
-    settings = _settings(tmp_path / "run", models=("peaks",), log="tensorboard")
-    run = train_classifier(table, settings)
-    events = loader.EventAccumulator(str(tmp_path / "run.log/stages"))
-    events.Reload()
-    names = events.Tags()["tensors"]
-    assert "candidates/mAP logistic regression" in names
-    chosen = run.data["exported"]["model"]
-    (event,) = events.Tensors(f"validation/CF1 {chosen}")
-    expected = run.results["validation"][chosen]["CF1"]
-    assert tf.make_ndarray(event.tensor_proto) == pytest.approx(expected)
 
 
 def test_a_log_that_cannot_be_reached_spoils_no_training(
@@ -175,7 +117,7 @@ def test_a_log_that_cannot_be_reached_spoils_no_training(
     plan = stage._Plan(0.0, 3, 2, 0)
     monkeypatch.setattr(stage, "_plan", lambda *_: (plan, "little time"))
     table = write_photos(tmp_path / "photos", 30)
-    train_classifier(table, _settings(tmp_path / "run", log="tensorboard"))
+    train_classifier(table, small_settings(tmp_path / "run", log="tensorboard"))
     assert (tmp_path / "run/run.json").exists()
     assert caplog.text.count("without sending values to tensorboard: no server") == 1
 
@@ -188,7 +130,7 @@ def test_counts_the_same_training_images_everywhere(tmp_path, without_exports):
         extra=lambda n: (["train", "train", "validation"][n % 3],),
     )
     log = io.StringIO()
-    settings = _settings(tmp_path / "run", models=("peaks",))
+    settings = small_settings(tmp_path / "run", models=("peaks",))
     train_classifier(table, settings, console=Console(file=log, width=500))
     expected = "15 training images, of which 5 are the validation split"
     page = (tmp_path / "run/report.html").read_text()
@@ -202,7 +144,7 @@ def test_counts_the_same_training_images_everywhere(tmp_path, without_exports):
 
 
 def test_evaluating_a_run_of_a_named_dataset_loads_it_again(tmp_path, without_exports):
-    settings = _settings(tmp_path / "run", image_size=48)
+    settings = small_settings(tmp_path / "run", image_size=48)
     run = train_classifier("street_fashion/tiny", settings)
     expected = run.results["test"][run.data["exported"]["model"]]
     report = evaluate_run(tmp_path / "run")
@@ -212,7 +154,7 @@ def test_evaluating_a_run_of_a_named_dataset_loads_it_again(tmp_path, without_ex
 def test_a_dataset_that_no_name_loads_is_evaluated_with_another(
     tmp_path, without_exports
 ):
-    train_classifier(toy_data(), _settings(tmp_path / "run", image_size=None))
+    train_classifier(toy_data(), small_settings(tmp_path / "run", image_size=None))
     with pytest.raises(ValueError, match=r"cannot be loaded by name.*the split all"):
         evaluate_run(tmp_path / "run")
 
@@ -256,13 +198,15 @@ def test_takes_up_what_is_there_with_more_minutes(
         monkeypatch.setattr(stage, "_plan", lambda *_: (plan, text))
 
     allow(0, "no time")
-    train_classifier(table, _settings(tmp_path / "run"), console=console)
+    train_classifier(table, small_settings(tmp_path / "run"), console=console)
     assert "fine-tuning: left out: no time" in log.getvalue()
     assert "More --minutes allow fine-tuning: the same comm" in log.getvalue()
     kept = {p: p.stat().st_mtime_ns for p in tmp_path.glob(".run.stages/*/*.npy")}
     assert kept
     allow(3, "time for 3 epochs")
-    train_classifier(table, _settings(tmp_path / "run", minutes=6.0), console=console)
+    train_classifier(
+        table, small_settings(tmp_path / "run", minutes=6.0), console=console
+    )
     assert "more epochs of fine-tuning: the same command" in log.getvalue()
     for path, time in kept.items():
         assert path.stat().st_mtime_ns == time
@@ -270,41 +214,17 @@ def test_takes_up_what_is_there_with_more_minutes(
     assert folds
     # No more minutes: nothing is planned or trained again.
     monkeypatch.setattr(stage, "_plan", None)
-    train_classifier(table, _settings(tmp_path / "run", minutes=6.0), console=console)
+    train_classifier(
+        table, small_settings(tmp_path / "run", minutes=6.0), console=console
+    )
     monkeypatch.setattr(stage, "_MOST_EPOCHS", 4)
     monkeypatch.setattr(stage, "_MOST_MEMBERS", 1)
     allow(4, "enough")
-    train_classifier(table, _settings(tmp_path / "run", minutes=7.0), console=console)
+    train_classifier(
+        table, small_settings(tmp_path / "run", minutes=7.0), console=console
+    )
     assert not (tmp_path / ".run.stages").exists()  # nothing is left to be done
     assert log.getvalue().splitlines()[-1].endswith("report.html")
-
-
-def test_reports_scores_of_the_exported_model_only(
-    tmp_path, without_exports, monkeypatch
-):
-    stage = importlib.import_module("kmlic.classifier.fine_tuning")
-    monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
-    plan = stage._Plan(0.0, 3, 2, 0)  # two of five folds
-    monkeypatch.setattr(stage, "_plan", lambda *_: (plan, "little time"))
-    module = sys.modules["kmlic.classifier.train_classifier"]
-    sections = mock.Mock(side_effect=module.report_sections)
-    monkeypatch.setattr(module, "report_sections", sections)
-    table = write_photos(tmp_path / "photos", 60)
-    run = train_classifier(
-        table, _settings(tmp_path / "run", fractions=(1.0, 0.0, 0.0))
-    )
-    shown = sections.call_args.kwargs
-    tested = shown["tested"]
-    assert tested is shown["examined"]
-    assert 20 <= len(tested.targets) < 30
-    assert tested.name.startswith(f"{len(tested.targets)} training images")
-    report = report_scores(tested.targets, tested.probabilities, tested.labels)
-    expected = run.results["validation"][run.data["exported"]["model"]]
-    assert report.metrics == pytest.approx(expected, abs=1e-6, nan_ok=True)
-    rest = 60 - len(tested.targets)
-    assert f"{rest} of them by logistic regression" in shown["doubted"].name
-    digests, _ = read_unseen_scores(tmp_path / "run", tested.labels)
-    assert len(digests) == len(shown["doubted"].targets) == 60
 
 
 def test_ctrl_c_leaves_what_was_done(tmp_path, without_exports, monkeypatch):
@@ -315,14 +235,14 @@ def test_ctrl_c_leaves_what_was_done(tmp_path, without_exports, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(module, "choice", mock.Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            train_classifier(table, _settings(tmp_path / "run"), console=console)
+            train_classifier(table, small_settings(tmp_path / "run"), console=console)
     assert "interrupted: the same command goes on where it was" in log.getvalue()
     kept = [p.stat().st_mtime_ns for p in tmp_path.glob(".run.stages/features-*/*.npy")]
     assert kept
     with monkeypatch.context() as patched:
         features = importlib.import_module("kmlic.classifier.features")
         patched.setattr(features, "_compute", None)  # nothing is computed again
-        train_classifier(table, _settings(tmp_path / "run"), console=console)
+        train_classifier(table, small_settings(tmp_path / "run"), console=console)
     assert not (tmp_path / ".run.stages").exists()
 
 
@@ -340,7 +260,7 @@ def test_says_what_to_do_without_enough_memory(
     monkeypatch.setattr(module, stage, mock.Mock(side_effect=error))
     table = write_photos(tmp_path / "photos", 12)
     with pytest.raises(MemoryError, match=r"image_size=64\..*--image_size, .* 32") as e:
-        train_classifier(table, _settings(tmp_path / "run"))
+        train_classifier(table, small_settings(tmp_path / "run"))
     assert (tmp_path / ".run.stages").exists() == left
     assert (f"{tmp_path}/.run.stages, which can be removed" in str(e.value)) == left
 
@@ -350,15 +270,15 @@ def test_other_images_or_labels_are_noticed(tmp_path, without_exports):
     module = sys.modules["kmlic.classifier.train_classifier"]
     with mock.patch.object(module, "choice", mock.Mock(side_effect=KeyboardInterrupt)):
         with pytest.raises(KeyboardInterrupt):
-            train_classifier(table, _settings(tmp_path / "run"))
+            train_classifier(table, small_settings(tmp_path / "run"))
         draw(["red"], 77).save(table.parent / "005.png")
         with pytest.raises(KeyboardInterrupt):
-            train_classifier(table, _settings(tmp_path / "run"))
+            train_classifier(table, small_settings(tmp_path / "run"))
         assert len(list(tmp_path.glob(".run.stages/features-*"))) == 2
         text = table.read_text().replace("005.png,", "005.png,green|")
         table.write_text(text)
         with pytest.raises(KeyboardInterrupt):
-            train_classifier(table, _settings(tmp_path / "run"))
+            train_classifier(table, small_settings(tmp_path / "run"))
     assert len(list(tmp_path.glob(".run.stages/features-*"))) == 3
 
 
@@ -369,7 +289,7 @@ def test_uses_splits_boxes_and_exclusive_groups(tmp_path, without_exports):
         one_each=True,
         extra=lambda n: (["train", "train", "test"][n // 3 % 3], 0, 0, 40, 48),
     )
-    run = train_classifier(table, _settings(tmp_path / "run"))
+    run = train_classifier(table, small_settings(tmp_path / "run"))
     assert run.data["sizes"] == {"train": 42, "validation": 0, "test": 18}
     (name,) = run.parameters
     assert "accuracy/label" in run.results["test"][name]
@@ -380,13 +300,13 @@ def test_uses_splits_boxes_and_exclusive_groups(tmp_path, without_exports):
 def test_test_images_choose_nothing(tmp_path, without_exports):
     table = write_photos(tmp_path / "photos", 40)
     test = write_photos(tmp_path / "test", 12)
-    first = train_classifier(table, _settings(tmp_path / "a"), test=test)
+    first = train_classifier(table, small_settings(tmp_path / "a"), test=test)
     # Other labels of the test images change the test scores and nothing else.
     lines = test.read_text().splitlines()
     names, marks = zip(*(line.split(",") for line in lines[1:]), strict=True)
     turned = [lines[0], *map(",".join, zip(names, marks[::-1], strict=True))]
     test.write_text("\n".join(turned) + "\n")
-    second = train_classifier(table, _settings(tmp_path / "b"), test=test)
+    second = train_classifier(table, small_settings(tmp_path / "b"), test=test)
     assert first.results["validation"] == second.results["validation"]
     assert first.results["test"] != second.results["test"]
     assert first.data["sizes"]["test"] == 12
@@ -424,9 +344,9 @@ def test_images_that_cannot_be_read_stop_it_or_are_left_out(tmp_path, without_ex
     with pytest.raises(
         ValueError, match=r"not usable: 1\. row 5, 003.png: .*[^.]\. Correct.* skip;"
     ):
-        train_classifier(table, _settings(tmp_path / "run"))
+        train_classifier(table, small_settings(tmp_path / "run"))
     (test.parent / "005.png").write_bytes(b"no image")
-    settings = _settings(tmp_path / "run", on_error="skip", models=("peaks",))
+    settings = small_settings(tmp_path / "run", on_error="skip", models=("peaks",))
     run = train_classifier(table, settings, test=test)
     assert run.data["skipped"] == 2
     assert run.data["sizes"] == {"train": 15, "validation": 0, "test": 11}
@@ -437,14 +357,14 @@ def test_images_that_cannot_be_read_stop_it_or_are_left_out(tmp_path, without_ex
     (table.parent / "003.png").unlink()
     with pytest.raises(ValueError, match=r"test/labels.csv .* row 7, 005.png"):
         draw(["red"], 3).save(table.parent / "003.png")
-        train_classifier(table, _settings(tmp_path / "run"), test=test)
+        train_classifier(table, small_settings(tmp_path / "run"), test=test)
 
 
 def test_a_label_that_is_unknown_everywhere_hurts_no_other(tmp_path, without_exports):
     data = toy_data()
     for targets in data.targets.values():
         targets[:, 1] = -1
-    run = train_classifier(data, _settings(tmp_path / "run", image_size=None))
+    run = train_classifier(data, small_settings(tmp_path / "run", image_size=None))
     (name,) = run.parameters
     values = run.per_label["test"][name]
     assert values["green"] is None
@@ -453,7 +373,7 @@ def test_a_label_that_is_unknown_everywhere_hurts_no_other(tmp_path, without_exp
 
 def test_few_images_have_no_test(tmp_path, without_exports):
     table = write_photos(tmp_path / "photos", 12)
-    run = train_classifier(table, _settings(tmp_path / "run"))
+    run = train_classifier(table, small_settings(tmp_path / "run"))
     assert run.data["sizes"]["test"] == 0
     assert "test" not in run.results
     with pytest.raises(ValueError, match=r"test split of .*run must hold an image"):
@@ -481,7 +401,9 @@ def test_few_images_have_no_test(tmp_path, without_exports):
 def test_refuses_settings_before_they_take_time(tmp_path, setting, value, message):
     table = write_photos(tmp_path / "photos", 12)
     with pytest.raises(ValueError, match=message):
-        settings = dataclasses.replace(_settings(tmp_path / "run"), **{setting: value})
+        settings = dataclasses.replace(
+            small_settings(tmp_path / "run"), **{setting: value}
+        )
         train_classifier(table, settings)
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
@@ -500,7 +422,7 @@ def test_names_the_extra_with_the_weights_that_are_missing(tmp_path, monkeypatch
 
 def test_models_that_are_named_are_the_only_ones_tried(tmp_path, without_exports):
     table = write_photos(tmp_path / "photos", 16)
-    settings = _settings(tmp_path / "run", models=("logistic_regression",))
+    settings = small_settings(tmp_path / "run", models=("logistic_regression",))
     buffer = io.StringIO()
     train_classifier(table, settings, console=Console(file=buffer, width=500))
     assert " floor: " in buffer.getvalue()
@@ -510,11 +432,15 @@ def test_models_that_are_named_are_the_only_ones_tried(tmp_path, without_exports
 
 def test_a_model_in_bfloat16_is_exported_in_float32(tmp_path, without_exports):
     table = write_photos(tmp_path / "photos", 16)
-    run = train_classifier(table, _settings(tmp_path / "run", precision="bfloat16"))
+    run = train_classifier(
+        table, small_settings(tmp_path / "run", precision="bfloat16")
+    )
     model, _ = load_run(tmp_path / "run")
     layers = [layer for layer in model.layers if hasattr(layer, "compute_dtype")]
     assert {layer.compute_dtype for layer in layers} == {"float32"}
-    again = train_classifier(table, _settings(tmp_path / "run", precision="float32"))
+    again = train_classifier(
+        table, small_settings(tmp_path / "run", precision="float32")
+    )
     values = [
         each.results["validation"]["logistic regression"] for each in (run, again)
     ]
@@ -524,7 +450,7 @@ def test_a_model_in_bfloat16_is_exported_in_float32(tmp_path, without_exports):
 def test_refuses_losses_that_exclusive_groups_do_not_have(tmp_path):
     table = write_photos(tmp_path / "photos", 12, one_each=True)
     with pytest.raises(ValueError, match=r"crossentropy for exclusive.*got asymmetric"):
-        train_classifier(table, _settings(tmp_path / "run", loss="asymmetric"))
+        train_classifier(table, small_settings(tmp_path / "run", loss="asymmetric"))
 
 
 def test_refuses_a_seed_below_zero(tmp_path, capsys):

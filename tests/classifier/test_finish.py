@@ -1,0 +1,77 @@
+import dataclasses
+import importlib
+from types import SimpleNamespace
+from unittest import mock
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kmlic.classifier import finish, train_classifier
+from kmlic.classifier.check import check
+from kmlic.evaluation.report import report_scores
+from kmlic.experiments.unseen_scores import read_unseen_scores
+from tests.classifier.photos import small_settings, write_photos
+
+
+def test_keeps_no_score_of_a_test_image_that_is_a_copy_of_a_training_image(tmp_path):
+    images = check(write_photos(tmp_path / "photos"), tmp_path).images
+    first, *others = images.test_rows
+    digests = images.digests.copy()
+    digests[first] = digests[images.training_rows[0]]
+    images = dataclasses.replace(images, digests=digests)
+    rows = np.concatenate([images.training_rows, images.test_rows])
+    logits = np.where(rows == first, 9.0, 0.0)[:, None] * np.ones((1, 3))
+    trained = SimpleNamespace(
+        checked=SimpleNamespace(images=images),
+        folder=SimpleNamespace(draft=tmp_path),
+        labels=images.labels,
+    )
+    finish._write_unseen(trained, SimpleNamespace(rows=rows, logits=logits))
+    kept, probabilities = read_unseen_scores(tmp_path, images.labels)
+    assert len(kept) == len(images.training_rows) + len(others)
+    assert (probabilities == 0.5).all()
+
+
+def test_the_metrics_of_all_stages_are_logged(tmp_path, without_exports):
+    loader = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    )
+    table = write_photos(tmp_path / "photos", 30)
+    settings = small_settings(tmp_path / "run", models=("peaks",), log="tensorboard")
+    run = train_classifier(table, settings)
+    events = loader.EventAccumulator(str(tmp_path / "run.log/stages"))
+    events.Reload()
+    names = events.Tags()["tensors"]
+    assert "candidates/mAP logistic regression" in names
+    chosen = run.data["exported"]["model"]
+    (event,) = events.Tensors(f"validation/CF1 {chosen}")
+    expected = run.results["validation"][chosen]["CF1"]
+    assert tf.make_ndarray(event.tensor_proto) == pytest.approx(expected)
+
+
+def test_reports_scores_of_the_exported_model_only(
+    tmp_path, without_exports, monkeypatch
+):
+    stage = importlib.import_module("kmlic.classifier.fine_tuning")
+    monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
+    plan = stage._Plan(0.0, 3, 2, 0)  # two of five folds
+    monkeypatch.setattr(stage, "_plan", lambda *_: (plan, "little time"))
+    sections = mock.Mock(side_effect=finish.report_sections)
+    monkeypatch.setattr(finish, "report_sections", sections)
+    table = write_photos(tmp_path / "photos", 60)
+    run = train_classifier(
+        table, small_settings(tmp_path / "run", fractions=(1.0, 0.0, 0.0))
+    )
+    shown = sections.call_args.kwargs
+    tested = shown["tested"]
+    assert tested is shown["examined"]
+    assert 20 <= len(tested.targets) < 30
+    assert tested.name.startswith(f"{len(tested.targets)} training images")
+    report = report_scores(tested.targets, tested.probabilities, tested.labels)
+    expected = run.results["validation"][run.data["exported"]["model"]]
+    assert report.metrics == pytest.approx(expected, abs=1e-6, nan_ok=True)
+    rest = 60 - len(tested.targets)
+    assert f"{rest} of them by logistic regression" in shown["doubted"].name
+    digests, _ = read_unseen_scores(tmp_path / "run", tested.labels)
+    assert len(digests) == len(shown["doubted"].targets) == 60
