@@ -18,21 +18,27 @@ def resize_pixels(image: np.ndarray, size: int) -> np.ndarray:
     """
     top, bottom, down = _neighbours(image.shape[0], size)
     left, right, across = _neighbours(image.shape[1], size)
-    across = across[:, None]
+    channels = image.shape[2]
+    # Each row is blended once, and single numbers are taken: NumPy takes groups of
+    # three one at a time.
+    rows = np.unique(np.concatenate([top, bottom]))
+    lines = image[rows].reshape(len(rows), -1)
 
-    def blend(rows: np.ndarray) -> np.ndarray:
-        lines = image[rows].astype(np.float32, copy=False)
-        start, end = lines[:, left], lines[:, right]
-        end -= start
-        end *= across
-        end += start
-        return end
+    def take(columns: np.ndarray) -> np.ndarray:
+        indices = columns[:, None] * channels + np.arange(channels)
+        taken = lines.take(indices.ravel(), axis=1, mode="clip")
+        return taken.astype(np.float32, copy=False)
 
-    first, second = blend(top), blend(bottom)
+    start, blended = take(left), take(right)
+    blended -= start
+    blended *= np.repeat(across, channels)
+    blended += start
+    first = blended.take(np.searchsorted(rows, top), axis=0)
+    second = blended.take(np.searchsorted(rows, bottom), axis=0)
     second -= first
-    second *= down[:, None, None]
+    second *= down[:, None]
     second += first
-    return second
+    return second.reshape(size, size, channels)
 
 
 def _neighbours(length: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
