@@ -40,6 +40,7 @@ NAMES = (
     "resnest50d_4s2x40d",
     "mobilenet_v2",
 )
+_NAMES_IN_TIMM = {"mobilenet_v2": "mobilenetv2_100"}
 
 
 def main():
@@ -119,11 +120,12 @@ def _measure_timm(name, policy, steps, layout):
         return
     import torch
 
-    if not timm.is_model(name):
+    name_in_timm = _NAMES_IN_TIMM.get(name, name)
+    if not timm.is_model(name_in_timm):
         return
     images, classes = _draw()
     memory_format = torch.channels_last if layout == "NHWC" else torch.contiguous_format
-    model = timm.create_model(name).to(memory_format=memory_format)
+    model = timm.create_model(name_in_timm).to(memory_format=memory_format)
     x = torch.from_numpy(images.transpose(0, 3, 1, 2))
     x = x.contiguous(memory_format=memory_format)
     y = torch.from_numpy(classes)
