@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import subprocess
@@ -9,9 +10,9 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -44,7 +45,8 @@ __all__ = [
 _FIRST_INDEX = {"train": 0, "validation": 1_000_000, "test": 4_000_000}
 _CHUNK = 8
 
-_Picture = tuple[int, bytes, list[list[float]]]  # index, JPEG, boxes
+_Picture = tuple[bytes, list[list[float]]]  # JPEG, boxes
+_Drawn = tuple[int, Outfit, _Picture]
 
 # A worker imports only the drawing, through empty packages: the `__init__` of the real
 # ones would import TensorFlow (seconds and 500 MB for each worker).
@@ -155,23 +157,23 @@ class StreetFashion(tfds.core.GeneratorBasedBuilder):
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
-        config = self.builder_config
-        counts = {name: getattr(config, name) for name in _FIRST_INDEX}
-        return {name: self._generate_examples(name, counts[name]) for name in counts}
-
-    def _generate_examples(
-        self, split: str, count: int
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
-        first, seed = _FIRST_INDEX[split], self.builder_config.seed
-        outfits = {i: dress_figure(seed, i) for i in range(first, first + count)}
+        config, drawn = self.builder_config, {}
         if self._painters is None:
             raise RuntimeError(
                 "`download_and_prepare` starts the drawing, nothing else."
             )
-        drawn = self._painters.draw(outfits, seed)
+        for split, first in _FIRST_INDEX.items():  # no process waits between two splits
+            indices = range(first, first + getattr(config, split))
+            drawn[split] = self._painters.draw(indices, config.seed)
+        return {split: self._generate_examples(split, drawn[split]) for split in drawn}
+
+    def _generate_examples(
+        self, split: str, drawn: Iterator[_Drawn]
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        count, seed = getattr(self.builder_config, split), self.builder_config.seed
         title = f"drawing the {split} images"
-        for index, jpeg, boxes in with_progress(drawn, title, count):
-            yield index, _example(outfits[index], boxes, jpeg, seed, index)
+        for index, outfit, (jpeg, boxes) in with_progress(drawn, title, count):
+            yield index, _example(outfit, boxes, jpeg, seed, index)
 
 
 def load_street_fashion_builder(
@@ -241,24 +243,30 @@ class _Painter:
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for the parent alone
         )
+        self._orders = cast(IO[bytes], self._process.stdin)
+        self._pictures = cast(IO[bytes], self._process.stdout)
 
-    def draw(self, outfit: Outfit, seed: int, index: int) -> _Picture:
-        orders, pictures = self._process.stdin, self._process.stdout
-        garments = [asdict(garment) for garment in outfit.garments]
-        order = {"garments": garments, "seed": seed, "index": index}
-        jpeg = b""
-        if orders is not None and pictures is not None:
-            with contextlib.suppress(BrokenPipeError):
-                orders.write(json.dumps(order).encode() + b"\n")
-                orders.flush()
-                header = json.loads(pictures.readline() or b'{"bytes": 1}')
-                jpeg = pictures.read(header["bytes"])
-        if not jpeg or len(jpeg) < header["bytes"]:
+    def draw(self, outfits: Mapping[int, Outfit], seed: int) -> list[_Picture]:
+        """Draws the pictures of outfits, which stand below their indices."""
+        orders = [
+            {"garments": list(map(vars, outfit.garments)), "seed": seed, "index": index}
+            for index, outfit in outfits.items()
+        ]
+        lines = "".join(f"{json.dumps(order)}\n" for order in orders)
+        with contextlib.suppress(BrokenPipeError):
+            self._orders.write(lines.encode())
+            self._orders.flush()
+        return [self._read(index, seed) for index in outfits]
+
+    def _read(self, index: int, seed: int) -> _Picture:
+        header = json.loads(self._pictures.readline() or b'{"bytes": 1}')
+        jpeg = self._pictures.read(header["bytes"])
+        if len(jpeg) < header["bytes"]:
             raise RuntimeError(
                 f"the process that draws image {index} of seed {seed} ended early; "
                 "see its messages above."
             )
-        return index, jpeg, header["boxes"]
+        return jpeg, header["boxes"]
 
     def end(self) -> None:
         self._process.kill()
@@ -284,19 +292,19 @@ class _Painters:
             painter.end()
         self._threads.shutdown(cancel_futures=True)
 
-    def draw(self, outfits: Mapping[int, Outfit], seed: int) -> Iterator[_Picture]:
-        """Yields index, JPEG and boxes of every outfit."""
-        indices = list(outfits)
+    def draw(self, indices: range, seed: int) -> Iterator[_Drawn]:
+        """Starts to draw, and returns an iterator of what is drawn."""
         chunks = [indices[i : i + _CHUNK] for i in range(0, len(indices), _CHUNK)]
+        drawn = self._threads.map(self._draw_chunk, chunks, itertools.repeat(seed))
+        return itertools.chain.from_iterable(drawn)
 
-        def draw_chunk(chunk: list[int]) -> list[_Picture]:
-            if not hasattr(self._local, "painter"):
-                self._local.painter = _Painter()
-                self._painters.append(self._local.painter)
-            return [self._local.painter.draw(outfits[i], seed, i) for i in chunk]
-
-        for drawn in self._threads.map(draw_chunk, chunks):
-            yield from drawn
+    def _draw_chunk(self, chunk: range, seed: int) -> list[_Drawn]:
+        if not hasattr(self._local, "painter"):
+            self._local.painter = _Painter()
+            self._painters.append(self._local.painter)
+        outfits = {index: dress_figure(seed, index) for index in chunk}
+        pictures = self._local.painter.draw(outfits, seed)
+        return list(zip(outfits, outfits.values(), pictures, strict=True))
 
 
 @contextlib.contextmanager

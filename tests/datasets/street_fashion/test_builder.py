@@ -105,11 +105,11 @@ def test_a_second_load_draws_nothing(builder, folder, monkeypatch):
 def test_an_interrupted_preparation_leaves_no_dataset(tmp_path, monkeypatch):
     draw = street_fashion._Painters.draw
 
-    def interrupted(painters, outfits, seed):
-        for number, picture in enumerate(draw(painters, outfits, seed)):
+    def interrupted(painters, indices, seed):
+        for number, drawn in enumerate(draw(painters, indices, seed)):
             if number == 3:
                 raise KeyboardInterrupt
-            yield picture
+            yield drawn
 
     config = StreetFashionConfig(name="few", train=9, validation=2, test=2)
     monkeypatch.setattr(street_fashion._Painters, "draw", interrupted)
@@ -136,7 +136,7 @@ def test_a_worker_that_dies_is_reported():
     painter._process.kill()
     painter._process.wait()
     with pytest.raises(RuntimeError, match="image 7 of seed 0 ended early"):
-        painter.draw(dress_figure(0, 7), 0, 7)
+        painter.draw({7: dress_figure(0, 7)}, 0)
     painter.end()
 
 
