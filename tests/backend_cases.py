@@ -173,7 +173,8 @@ def gradients(function, values, compiled=True):
         tensors = [ops.convert_to_tensor(value).requires_grad_() for value in values]
         energy, found = function(tensors)
         energy.backward()
-        return [tensor.grad for tensor in tensors], found
+        zeros = ops.zeros_like
+        return [zeros(x) if x.grad is None else x.grad for x in tensors], found
     import tensorflow as tf
 
     tensors = [tf.convert_to_tensor(value) for value in values]
@@ -259,7 +260,8 @@ def compute(stored: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _weigh(output):
     """Returns a number whose gradient a normalisation of the output keeps."""
     factors = np.cos(np.arange(np.prod(output.shape)), dtype="float32")
-    return ops.sum(ops.square(output) * np.reshape(factors, output.shape))
+    factors = ops.convert_to_tensor(np.reshape(factors, output.shape))
+    return ops.sum(ops.square(output) * factors)
 
 
 def _numbered(name, values):

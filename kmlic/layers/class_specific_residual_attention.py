@@ -89,7 +89,8 @@ class ClassSpecificResidualAttention(keras.layers.Layer):
         # In float32: a score of a few bits would make attention a matter of rounding.
         kernel = ops.cast(self.kernel, "float32")
         if self.normalise:
-            kernel /= ops.sqrt(ops.sum(ops.square(kernel), axis=0))
+            # Not in place, which PyTorch would do to the weights themselves.
+            kernel = kernel / ops.sqrt(ops.sum(ops.square(kernel), axis=0))
         scores = ops.matmul(ops.cast(inputs, "float32"), kernel)  # (B, H, W, heads * L)
         height, width = ops.shape(inputs)[1:3]
         num_regions = ops.cast(height * width, "float32")
@@ -98,9 +99,10 @@ class ClassSpecificResidualAttention(keras.layers.Layer):
             start = head * self.num_labels
             own = scores[..., start : start + self.num_labels]  # (B, H, W, L)
             attention = _attend(own, temperature)
-            maps += own * (1 + self.attention_weight * num_regions * attention)
+            weights = 1 + self.attention_weight * num_regions * attention
+            maps = maps + own * weights
         if self.bias is not None:
-            maps += ops.cast(self.bias, "float32")
+            maps = maps + ops.cast(self.bias, "float32")
         outputs = maps if self.return_maps else ops.mean(maps, axis=(1, 2))
         return ops.cast(outputs, self.compute_dtype)
 

@@ -83,3 +83,27 @@ def is_traced_for_xla() -> bool:
         return False
     graph = tf.compat.v1.get_default_graph()
     return control_flow_util.GraphOrParentsInXlaContext(graph)
+
+
+def _take_dots_in_names() -> None:
+    """Lets layers have names with dots, as timm's, under Keras' PyTorch backend.
+
+    Keras hands each variable to PyTorch by its path, where PyTorch takes no dots.
+    Private because Keras has no public way to name them otherwise.
+    """
+    import torch
+    from keras.src.backend.torch.layer import TorchLayer
+
+    class Parameters(torch.nn.ParameterDict):
+        def _key_to_attr(self, key: str) -> str:
+            return super()._key_to_attr(key).replace(".", "-")
+
+    def track(layer: Any) -> None:
+        variables = {variable.path: variable.value for variable in layer.variables}
+        layer._torch_params = Parameters(variables)
+
+    TorchLayer._track_variables = track
+
+
+if keras.backend.backend() == "torch":
+    _take_dots_in_names()

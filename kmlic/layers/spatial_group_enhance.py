@@ -62,12 +62,12 @@ class SpatialGroupEnhance(keras.layers.Layer):
         x = ops.cast(grouped, "float32")
         means = ops.mean(x, axis=(1, 2), keepdims=True)
         similarity = ops.sum(x * means, axis=-1, keepdims=True)  # (B, H, W, G, 1)
-        similarity -= ops.mean(similarity, axis=(1, 2), keepdims=True)
+        similarity = similarity - ops.mean(similarity, axis=(1, 2), keepdims=True)
         squares = ops.sum(ops.square(similarity), axis=(1, 2), keepdims=True)
         freedom = ops.maximum(ops.cast(height * width - 1, "float32"), 1.0)
         # The square root has no gradient at zero.
         deviation = ops.sqrt(ops.maximum(squares / freedom, 1e-20))
-        similarity /= deviation + 1e-5
+        similarity = similarity / (deviation + 1e-5)
         gates = ops.sigmoid(
             similarity * ops.cast(self.scale, "float32")
             + ops.cast(self.offset, "float32")

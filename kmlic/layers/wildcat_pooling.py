@@ -79,7 +79,7 @@ class WildcatPooling(keras.layers.Layer):
         kmin = self.kmax if self.kmin is None else self.kmin
         if kmin == 0 or self.alpha == 0:
             return pooled
-        pooled -= self.alpha * _mean_of_top(-values, _count(kmin, regions))
+        pooled = pooled - self.alpha * _mean_of_top(-values, _count(kmin, regions))
         return pooled / 2 if self.halve else pooled
 
     def compute_output_shape(self, input_shape):

@@ -81,7 +81,7 @@ class CosineMargin(keras.Loss):
             drawn = ops.argmax(ops.where(wrong > 0, draws, -1.0), axis=-1)
             chosen = ops.one_hot(drawn, cosines.shape[-1], dtype="float32") * wrong
             pushes = ops.maximum(cosines - self.margin, 0.0)
-            losses += ops.sum(chosen * pushes, axis=-1)
+            losses = losses + ops.sum(chosen * pushes, axis=-1)
         return scale_to_known(losses, ops.max(present, axis=-1), self.reduction)
 
     def get_config(self):

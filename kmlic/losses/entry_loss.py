@@ -120,7 +120,7 @@ class EntryLoss(keras.Loss):
                 f"`positive_weight` must be one per label; got {len(weights)} for "
                 f"{shape[-1]} labels (scores {tuple(shape)})."
             )
-        return weights
+        return ops.convert_to_tensor(weights)
 
     def get_config(self):
         return {

@@ -102,7 +102,7 @@ class LabelDistributionAwareMarginLoss(EntryLoss):
                 f"`positives` must be one per label; got {len(self.positives)} for "
                 f"{logits.shape[-1]} labels."
             )
-        present, absent = self.margins.astype("float32")
+        present, absent = map(ops.convert_to_tensor, self.margins.astype("float32"))
         return (
             ops.softplus(-self.scale * (logits - present)),
             ops.softplus(self.scale * (logits + absent)),

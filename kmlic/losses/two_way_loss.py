@@ -86,11 +86,11 @@ class TwoWayLoss(keras.Loss):
         present, absent = targets > 0, targets == 0
         of_images, images = self._contrast(logits, present, absent, axis=1)
         wrong = nan_where_wrong(y_true, ops.zeros_like(logits))
-        of_images += ops.sum(wrong, axis=1)
+        of_images = of_images + ops.sum(wrong, axis=1)
         of_labels, labels = self._contrast(logits, present, absent, axis=0)
         num_images = ops.cast(ops.shape(logits)[0], "float32")
         # Keras' mean over all images becomes a mean over those with a present label.
-        of_images *= num_images / ops.maximum(ops.sum(images), 1.0)
+        of_images = of_images * num_images / ops.maximum(ops.sum(images), 1.0)
         return of_images + ops.sum(of_labels) / ops.maximum(ops.sum(labels), 1.0)
 
     def _contrast(self, logits, present, absent, axis):
