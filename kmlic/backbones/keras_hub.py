@@ -29,10 +29,9 @@ def build_keras_hub(
 
     The normalisation of the preset is a layer of the model. ResNet, EfficientNet,
     DenseNet, CSPNet, MiT and HGNetV2 return the last four levels of their pyramid.
-    Vision transformers (DINOv2, DINOv3 and the image encoders of SigLIP, SigLIP 2 and
-    CLIP) return the patches after each quarter of their blocks, with the final
+    Vision transformers (ViT, DINOv2, DINOv3 and the image encoders of SigLIP, SigLIP 2
+    and CLIP) return the patches after each quarter of their blocks, with the final
     normalisation, as maps of one size; tokens for the class and registers are left out.
-    ViT returns the last one four times.
 
     Shapes: images (B, H, W, 3) of pixels 0-255 to feature maps (B, h, w, C), finest
     first; h = H / patch size for vision transformers.
@@ -201,10 +200,11 @@ class _Transformer:
 
 def _find_parts(backbone: keras.Model, family: str) -> _Transformer:
     if family == "ViT":
-        # As one: keras-hub 0.32 saves configs of its layers that it cannot load.
-        unchanged = layers.Identity(name="unchanged")
+        embedding, encoder = backbone.layers[1:]
+        embed = [_ViTPart(embedding, name=embedding.name), encoder.dropout]
+        blocks = [_ViTPart(block, name=block.name) for block in encoder.encoder_layers]
         prefix = int(backbone.use_class_token)
-        return _Transformer([], [backbone], unchanged, prefix)
+        return _Transformer(embed, blocks, encoder.layer_norm, prefix)
     if family == "SigLIP":
         norm = backbone.post_layer_norm
         return _Transformer([backbone.embedding], backbone.encoder_layers, norm, 0)
@@ -247,6 +247,38 @@ def _token_maps(backbone: keras.Model, family: str) -> keras.Model:
             patches = parts.norm(x)[:, parts.prefix :]
             maps.append(ops.reshape(patches, (-1, *grid, x.shape[-1])))
     return keras.Model(images, maps, name="patches")
+
+
+@keras.saving.register_keras_serializable(package="kmlic")
+class _ViTPart(layers.Layer):
+    """Calls a layer of ViT, of which keras-hub 0.32 saves what it cannot load."""
+
+    def __init__(self, layer: layers.Layer, **kwargs):
+        super().__init__(**kwargs)
+        self.layer = layer
+
+    def build(self, input_shape):
+        if not self.layer.built:
+            self.layer.build(input_shape)
+
+    def call(self, inputs):
+        return self.layer(inputs)
+
+    def compute_output_spec(self, inputs):
+        return self.layer.compute_output_spec(inputs)
+
+    def get_config(self):
+        layer = keras.saving.serialize_keras_object(self.layer)
+        for derived in ("key_dim", "num_patches", "num_positions"):
+            layer["config"].pop(derived, None)
+        if hasattr(self.layer, "use_patch_bias"):  # which the config lacks
+            layer["config"]["use_patch_bias"] = self.layer.use_patch_bias
+        return {**super().get_config(), "layer": layer}
+
+    @classmethod
+    def from_config(cls, config):
+        layer = keras.saving.deserialize_keras_object(config["layer"])
+        return cls(**{**config, "layer": layer})
 
 
 @keras.saving.register_keras_serializable(package="kmlic")
