@@ -1,16 +1,22 @@
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from kmlic import layers
+from tests.layers.heads import build_head
 
-pytestmark = pytest.mark.peer
+pytestmark = [
+    pytest.mark.peer,
+    # A build of PyTorch for GPUs, on a machine without one.
+    pytest.mark.filterwarnings("ignore:CUDA initialization:UserWarning"),
+]
 SMALL = {"embedding_size": 16, "num_heads": 4, "hidden_units": 24, "dropout": 0.0}
 HEADS = {
     "ClassSpecificResidualAttention": {"temperatures": (1, 2, float("inf"))},
     "MLDecoder": {**SMALL, "num_groups": 4},
     "Query2Label": SMALL,
+    "wildcat": {},
+    "decouplenet": {},
+    "msrn": {"embedding_size": 16, "hidden_units": 24},
 }
 RANDOM = np.random.default_rng(0)
 FEATURES = RANDOM.normal(size=(3, 5, 4, 32)).astype("float32")
@@ -27,9 +33,7 @@ def test_computes_what_the_module_of_pytorch_computes(name):
     torch = pytest.importorskip("torch")
     from tests.layers.torch_heads import PEERS
 
-    keras.utils.set_random_seed(0)
-    layer = getattr(layers, name)(7, **HEADS[name])
-    layer.build(FEATURES.shape)
+    layer = build_head(name, FEATURES.shape, 7, **HEADS[name])
     peer = PEERS[name](layer)
     theirs = torch.tensor(FEATURES.transpose(0, 3, 1, 2), requires_grad=True)
     logits = peer(theirs)
@@ -38,7 +42,7 @@ def test_computes_what_the_module_of_pytorch_computes(name):
     ours = tf.constant(FEATURES)
     with tf.GradientTape() as tape:
         tape.watch(ours)
-        found = layer(ours)
+        found = layer(ours, training=True)
         total = tf.reduce_sum(found * FACTORS)
     values = [ours, *(weight.value for weight in layer.trainable_weights)]
     gradients = tape.gradient(total, values)

@@ -1,4 +1,4 @@
-"""The heads as modules of PyTorch, from their papers, with the weights of a layer."""
+"""The heads as modules of PyTorch, from their papers, with the weights of ours."""
 
 import math
 
@@ -145,8 +145,88 @@ def sine_positions(height, width, size):
     return torch.cat(parts, dim=2).flatten(0, 1)
 
 
+def _convolution(layer, **options):
+    height, width, inputs, outputs = layer.kernel.shape
+    convolution = nn.Conv2d(inputs, outputs, (height, width), **options)
+    convolution.weight = _parameter(np.transpose(layer.kernel, (3, 2, 0, 1)))
+    convolution.bias = None if layer.bias is None else _parameter(layer.bias)
+    return convolution
+
+
+def pool_maps(maps, share=0.2, alpha=0.7):
+    """WILDCAT's pooling of maps (B, L, H, W)."""
+    values = maps.flatten(2)
+    count = max(1, round(share * values.shape[2]))
+    highest = values.topk(count, dim=2).values.mean(dim=2)
+    lowest = values.topk(count, dim=2, largest=False).values.mean(dim=2)
+    return (highest + alpha * lowest) / 2
+
+
+class Wildcat(nn.Module):
+    """One map per label, of which the highest and lowest values count."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.maps = _convolution(model.get_layer("maps"))
+
+    def forward(self, features):
+        """Returns (B, L)."""
+        return pool_maps(self.maps(features))
+
+
+class DecoupleNet(nn.Module):
+    """Several maps per label, and attention over labels from their mean."""
+
+    def __init__(self, model):
+        super().__init__()
+        ours = model.get_layer("space_to_depth")
+        attention = model.get_layer("attention")
+        self.labels, channels = ours.num_labels, ours.expand.kernel.shape[-1]
+        self.expand = nn.ConvTranspose2d(channels, self.labels, 3)
+        kernel = np.transpose(ours.expand.kernel, (3, 2, 0, 1))
+        self.expand.weight = _parameter(kernel)
+        self.expand.bias = _parameter(ours.expand.bias)
+        count = self.labels * ours.maps_per_label
+        self.split = nn.Conv2d(self.labels, count, 3, groups=self.labels)
+        kernel = np.transpose(ours.split.kernel, (2, 3, 0, 1))
+        self.split.weight = _parameter(np.reshape(kernel, (count, 1, 3, 3)))
+        self.split.bias = _parameter(ours.split.bias)
+        self.relate = _convolution(attention.relate)
+        self.norm = nn.BatchNorm2d(self.labels, eps=1e-5, momentum=0.1)
+
+    def forward(self, features):
+        """Returns (B, L)."""
+        maps = self.split(self.expand(features)).unflatten(1, (self.labels, -1))
+        largest = maps.amax(dim=2)
+        related = self.norm(self.relate(maps.mean(dim=2)))
+        gate = related.amax(dim=(2, 3), keepdim=True).sigmoid()
+        return pool_maps(largest + gate * largest)
+
+
+class Msrn(nn.Module):
+    """MSRN's last stage, with embeddings that are learned."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.project = _convolution(model.get_layer("project"))
+        self.embeddings = _parameter(model.get_layer("embeddings").weights[0])
+        self.hidden = _linear(model.get_layer("hidden"))
+        self.logits = _linear(model.get_layer("logits"))
+
+    def forward(self, features):
+        """Returns (B, L)."""
+        x = self.project(functional.max_pool2d(features, 2)).flatten(2)[:, None]
+        weights = (x * self.embeddings[:, :, None]).softmax(dim=3)  # (B, E, D, N)
+        found = (weights * x).sum(dim=3)
+        hidden = self.hidden(found.tanh().flatten(1))
+        return self.logits(functional.leaky_relu(hidden, 0.2))
+
+
 PEERS = {
     "ClassSpecificResidualAttention": Csra,
     "MLDecoder": MlDecoder,
     "Query2Label": Query2Label,
+    "wildcat": Wildcat,
+    "decouplenet": DecoupleNet,
+    "msrn": Msrn,
 }
