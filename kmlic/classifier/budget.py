@@ -66,20 +66,15 @@ class Budget:
 
     @contextlib.contextmanager
     def reporting(self) -> Iterator[None]:
-        """Prints what is being done, and the time left, after ten silent seconds.
-
-        What is still the same is not printed again.
-        """
+        """Prints what is being done, and the time left, every ten silent seconds."""
         ended = threading.Event()
 
         def report() -> None:
-            printed = None
             while not ended.wait(0.5):
-                silent = time.monotonic() - self._said > _SILENCE
-                if silent and self._now != printed:
-                    printed = self._now
-                    self.say(*printed)
+                if time.monotonic() - self._said > _SILENCE:
+                    self.say(*self._now)
 
+        self.say(*self._now)
         reporter = threading.Thread(target=report, daemon=True)
         reporter.start()
         try:

@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from kmlic.atomic_write import atomic_write
+from kmlic.backbones import split_backbone
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.images import Images
 from kmlic.classifier.protocol import FEW
@@ -28,10 +29,12 @@ SIZES = (128, 160, 192, 224, 256, 288, 320, 384, 448)
 # Small images gain from being enlarged, at least to what backbones were trained on.
 _MOST_ENLARGED = 1.5
 _SMALLEST = 224
-_SHARE_OF_BUDGET = 0.3
+# Of the time left; what reads images and keeps features comes on top of what is timed.
+_SHARE_OF_REST = 0.25
 _BATCH = 16
 _CHUNK = 64
 _MOST_MAP_BYTES = 1.5e9
+MOST_ACTIVATION_BYTES = 4e9
 _TIMED_BATCHES = 3
 _SMALLER = 0.714
 _LEAST_PROBABILITY = 1e-3
@@ -49,6 +52,9 @@ class Features:
         widths: channels of the last feature map and of the one before it.
         maps: (2, N, H, W, C) float16, the last feature map; None where all of them
             would take too much room.
+        activations: (2, N, H, W, C) float16, at the layer where fine-tuning starts;
+            None where they were not asked for, the backbone has no such layer, or they
+            would take too much room.
         views: (2, N, D) float32 arrays of other views, see `views_features`; none of
             many images.
         image_size: side in pixels of the images that the backbone saw.
@@ -59,6 +65,7 @@ class Features:
     pooled: np.ndarray
     widths: tuple[int, int]
     maps: np.ndarray | None
+    activations: np.ndarray | None
     views: tuple[np.ndarray, ...]
     image_size: int
     seconds: float
@@ -175,6 +182,7 @@ def features(
     *,
     classifier: Classifier | None = None,
     image_size: int | None = None,
+    activations: bool = False,
 ) -> Features:
     """Runs a frozen backbone over all images and their mirror images, or finds that.
 
@@ -187,9 +195,10 @@ def features(
         build: side in pixels, None for any, to a backbone with two or more feature
             maps.
         folder: where features are kept.
-        budget: of which features may take three tenths.
+        budget: of whose rest features may take about three tenths.
         classifier: see `views_features`.
         image_size: side in pixels; None for the largest that the budget allows.
+        activations: whether to keep those that fine-tuning starts from.
 
     Raises:
         ValueError: if the features of an image are not finite.
@@ -199,30 +208,28 @@ def features(
     count = len(images.targets)
     few = len(images.training_rows) < FEW
     if size is None:
-        seconds = _measure(build(_SMALLEST), folder) / _SMALLEST**2
-        seconds *= 1 + few * _SMALLER**2
-        allowed = _SHARE_OF_BUDGET * budget.seconds
-        largest = max(_SMALLEST, _MOST_ENLARGED * images.side)
-        fitting = [
-            each
-            for each in SIZES
-            if each <= largest and 2 * count * seconds * each**2 <= allowed
-        ]
-        size = max(fitting, default=SIZES[0])
-        if size < max(each for each in SIZES if each <= largest):
-            budget.wish("larger images")
+        size = _largest_size(images, build(_SMALLEST), folder, budget, few=few)
     keras.backend.clear_session()
     backbone = build(None)
     pixels = keras.Input((size, size, 3), name="images")
-    maps = backbone(pixels)
-    outputs = [pooled_features(maps)]
+    cut = None
+    place = layer_to_cut_at(build(size)) if activations else None
+    if place is None:
+        maps = backbone(pixels)
+    else:
+        lower, upper = split_backbone(backbone, place)
+        cut = lower(pixels)
+        maps = upper(cut)
+    outputs = {"pooled": pooled_features(maps)}
     if few:
-        outputs += views_features(pixels, maps, backbone, classifier)
-    vectors = len(outputs)
+        views = views_features(pixels, maps, backbone, classifier)
+        outputs |= {f"view {number}": view for number, view in enumerate(views)}
     if 4 * count * np.prod(maps[-1].shape[1:]) <= _MOST_MAP_BYTES:
-        outputs.append(maps[-1])
-    extractor = keras.Model(pixels, outputs)
-    identity = hashlib.sha256(f"{images.fingerprint} {size} {len(outputs)}".encode())
+        outputs["maps"] = maps[-1]
+    if cut is not None and 4 * count * np.prod(cut.shape[1:]) <= MOST_ACTIVATION_BYTES:
+        outputs["activations"] = cut
+    extractor = keras.Model(pixels, list(outputs.values()))
+    identity = hashlib.sha256(f"{images.fingerprint} {size} {[*outputs]}".encode())
     identity.update(_weights_of(extractor))
     identity.update(backbone.layers[-1].compute_dtype.encode())
     arrays, seconds = compute_outputs(
@@ -235,11 +242,13 @@ def features(
     )
     text = f"{count:,} images and their mirror images at {size} pixels"
     budget.say("features", text + f" in {seconds:.0f} s")
+    found = dict(zip(outputs, arrays, strict=True))
     return Features(
-        pooled=arrays[0],
+        pooled=found["pooled"],
         widths=(int(maps[-1].shape[-1]), int(maps[-2].shape[-1])),
-        maps=arrays[vectors] if len(arrays) > vectors else None,
-        views=tuple(arrays[1:vectors]),
+        maps=found.get("maps"),
+        activations=found.get("activations"),
+        views=tuple(found[name] for name in outputs if name.startswith("view ")),
         image_size=size,
         seconds=seconds / count,
         fingerprint=identity.hexdigest(),
@@ -254,13 +263,12 @@ def compute_outputs(
     place: Path,
     budget: Budget,
     *,
-    crops: int = 0,
+    views: Sequence[int] = (0, 1),
     stage: str = "features",
 ) -> tuple[list[np.memmap], float]:
     """Runs a model over views of images, or finds what it gave.
 
-    Views are the images, their mirror images and random crops of either. Vectors are
-    kept as float32, maps as float16.
+    Vectors are kept as float32, maps as float16.
 
     Args:
         images: of all splits.
@@ -269,29 +277,35 @@ def compute_outputs(
         image_size: side in pixels.
         place: folder of the arrays; an interrupted run goes on there.
         budget: pays for what is found, and shows progress.
-        crops: random crops of each image, of three quarters of its sides or more;
-            they follow from the row.
+        views: numbers: 0 of the images, 1 of their mirror images, all others of random
+            crops of either, of three quarters of the sides or more, which follow from
+            the number and the row.
         stage: what progress is shown as.
 
     Returns:
-        One array (2 + crops, N, ...) per output, and the seconds that all of it took.
+        One array (V, N, ...) per output, and the seconds that all of it took.
     """
     place.mkdir(parents=True, exist_ok=True)
     paths = [place / f"output_{index}.npy" for index in range(len(model.outputs))]
     if not (place / "progress.json").exists():
         for path, output in zip(paths, model.outputs, strict=True):
             kind = np.float16 if len(output.shape) > 2 else np.float32
-            shape = (2 + crops, len(rows), *output.shape[1:])
+            shape = (len(views), len(rows), *output.shape[1:])
             np.lib.format.open_memmap(path, "w+", kind, shape).flush()
         _record(place, 0, 0.0)
-    arrays = [np.load(path, mmap_mode="r+") for path in paths]
     done, seconds = _progress(place)
     budget.take_over(seconds)
     if done < len(rows):
-        seconds = _compute(
-            images, rows, model, image_size, place, arrays, budget, stage
-        )
-    return arrays, seconds
+        seconds = _compute(images, rows, model, image_size, paths, budget, views, stage)
+    return [np.load(path, mmap_mode="r") for path in paths], seconds
+
+
+def mapped_anew(array: np.ndarray) -> np.ndarray:
+    """Returns the array of a file again, without what was read of it in memory."""
+    if isinstance(array, np.memmap) and array.filename:
+        found: np.ndarray = np.load(str(array.filename), mmap_mode="r")
+        return found
+    return array
 
 
 def _view(batch: tf.Tensor, rows: np.ndarray, view: int) -> tf.Tensor:
@@ -309,6 +323,34 @@ def _view(batch: tf.Tensor, rows: np.ndarray, view: int) -> tf.Tensor:
     return tf.image.crop_and_resize(batch, boxes, np.arange(len(rows)), size)
 
 
+def layer_to_cut_at(backbone: keras.Model) -> str | None:
+    """Returns the narrowest layer before the last stride, the last one of several.
+
+    None where no layer lies below the last two feature maps.
+
+    Args:
+        backbone: of a known image size.
+    """
+    side = backbone.outputs[-1].shape[1] * 2
+    inner = [backbone, *(x for x in backbone.layers if isinstance(x, keras.Model))][-1]
+    found = [
+        layer.name
+        for layer in inner.layers
+        if len(getattr(layer.output, "shape", ())) == 4
+        and side - 1 <= (layer.output.shape[1] or 0) <= side
+    ]
+    widths = {name: inner.get_layer(name).output.shape[-1] for name in found}
+    for width in sorted(set(widths.values())):
+        for name in reversed([name for name in found if widths[name] == width]):
+            try:
+                _, upper = split_backbone(backbone, name)
+            except ValueError:
+                continue
+            if len(upper.outputs) > 1:
+                return name
+    return None
+
+
 def _weights_of(model: keras.Model) -> bytes:
     digest = hashlib.sha256()
     for weight in model.weights:
@@ -316,23 +358,42 @@ def _weights_of(model: keras.Model) -> bytes:
     return digest.digest()
 
 
-def _measure(backbone: keras.Model, folder: Path) -> float:
-    """Measures the seconds that an image takes, or reads what was measured before."""
-    record = folder / "speed.json"
-    weights = hashlib.sha256(_weights_of(backbone)).hexdigest()[:12]
-    name = f"{backbone.name} {weights} {backbone.layers[-1].compute_dtype}"
+def _largest_size(
+    images: Images, backbone: keras.Model, folder: Path, budget: Budget, *, few: bool
+) -> int:
+    """Returns the largest size that the time allows, or finds what was chosen before.
+
+    A run that goes on after an interruption has another time left, and must find its
+    features.
+    """
+    record = folder / "sizes.json"
     known = json.loads(record.read_text()) if record.exists() else {}
+    weights = hashlib.sha256(_weights_of(backbone)).hexdigest()[:12]
+    policy = backbone.layers[-1].compute_dtype
+    name = f"{images.fingerprint} {weights} {policy} {budget.seconds:.0f}"
+    largest = max(_SMALLEST, _MOST_ENLARGED * images.side)
+    sizes = [size for size in SIZES if size <= largest]
     if name not in known:
-        run = tf.function(lambda x: backbone(x, training=False))
-        batch = tf.zeros((_BATCH, *backbone.input_shape[1:]))
-        run(batch)
-        start = time.monotonic()
-        for _ in range(_TIMED_BATCHES):
-            run(batch)
-        known[name] = (time.monotonic() - start) / (_TIMED_BATCHES * _BATCH)
+        seconds = _measure(backbone) / _SMALLEST**2 * (1 + few * _SMALLER**2)
+        allowed = _SHARE_OF_REST * budget.left / (2 * len(images.targets) * seconds)
+        fitting = [size for size in sizes if size**2 <= allowed]
+        known[name] = max(fitting, default=SIZES[0])
         with atomic_write(record) as temporary:
             temporary.write_text(json.dumps(known))
-    return float(known[name])
+    if known[name] < max(sizes):
+        budget.wish("larger images")
+    return int(known[name])
+
+
+def _measure(backbone: keras.Model) -> float:
+    """Measures the seconds that an image takes."""
+    run = tf.function(lambda x: backbone(x, training=False))
+    batch = tf.zeros((_BATCH, *backbone.input_shape[1:]))
+    run(batch)
+    start = time.monotonic()
+    for _ in range(_TIMED_BATCHES):
+        run(batch)
+    return (time.monotonic() - start) / (_TIMED_BATCHES * _BATCH)
 
 
 def _progress(place: Path) -> tuple[int, float]:
@@ -345,17 +406,23 @@ def _record(place: Path, images: int, seconds: float) -> None:
         temporary.write_text(json.dumps({"images": images, "seconds": seconds}))
 
 
+def _writable(paths: Sequence[Path]) -> list[np.memmap]:
+    return [np.load(path, mmap_mode="r+") for path in paths]
+
+
 def _compute(
     images: Images,
     rows: np.ndarray,
     model: keras.Model,
     image_size: int,
-    place: Path,
-    arrays: list[np.ndarray],
+    paths: Sequence[Path],
     budget: Budget,
+    views: Sequence[int],
     stage: str,
 ) -> float:
+    place = paths[0].parent
     done, earlier = _progress(place)
+    arrays = _writable(paths)
     run = tf.function(
         lambda batch: keras.tree.flatten(model(batch, training=False)),
         reduce_retracing=True,
@@ -377,7 +444,7 @@ def _compute(
         task = bar.add_task(stage, total=len(rows), completed=done)
         for batch, _ in batches:
             block = slice(done, done + len(batch))
-            for view in range(len(arrays[0])):
+            for index, view in enumerate(views):
                 pixels = _view(batch, rows[block], view)
                 for array, output in zip(arrays, run(pixels), strict=True):
                     values = np.asarray(output)
@@ -388,13 +455,15 @@ def _compute(
                             f"one of {names}."
                         )
                     limits = np.finfo(array.dtype)
-                    array[view, block] = np.clip(values, limits.min, limits.max)
+                    array[index, block] = np.clip(values, limits.min, limits.max)
             done = block.stop
             budget.do(stage, f"{done:,} of {len(rows):,} images")
             bar.advance(task, len(batch))
             if done - since >= _CHUNK or done == len(rows):
                 for array in arrays:
-                    array.flush()  # type: ignore[attr-defined]
+                    array.flush()
+                # Mapped anew, so that what was written does not stay in memory.
+                arrays = _writable(paths)
                 _record(place, done, earlier + time.monotonic() - start)
                 since = done
     return earlier + time.monotonic() - start

@@ -17,7 +17,14 @@ from kmlic.backbones import freeze_batch_norm, split_backbone
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.candidate import Candidate, keep, key
 from kmlic.classifier.classifier_settings import ClassifierSettings
-from kmlic.classifier.features import Features, compute_outputs, pooled_features
+from kmlic.classifier.features import (
+    MOST_ACTIVATION_BYTES,
+    Features,
+    compute_outputs,
+    layer_to_cut_at,
+    mapped_anew,
+    pooled_features,
+)
 from kmlic.classifier.floor import Floor, prior_logits
 from kmlic.classifier.images import Images
 from kmlic.classifier.logistic_regression import LinearWeights
@@ -37,9 +44,9 @@ FINE_TUNED = "fine-tuned"
 _FEWEST_IMAGES = 400
 _BATCH = 32
 _MOST_EPOCHS = 12
-_FEWEST_EPOCHS = 3
+_FEWEST_EPOCHS = 1
 # With time for more, several networks are trained and averaged.
-_EPOCHS_OF_MEMBER = 8
+_EPOCHS_OF_MEMBER = 6
 _MOST_MEMBERS = 4
 # With less time, only some of the folds are scored.
 _FEWEST_FOLDS = 2
@@ -52,7 +59,6 @@ _RATE = 5e-4
 _BACKBONE_FACTOR = 0.5
 _WEIGHT_DECAY = 1e-2
 _LABEL_SMOOTHING = 0.1
-_MOST_BYTES = 4e9
 _TIMED_STEPS = 5
 # Of the time left, for scores and for what was estimated too low.
 _SHARE_OF_REST = 0.85
@@ -71,7 +77,10 @@ class _Setting:
     def cut(self) -> tuple[keras.Model, keras.Model]:
         """Returns the backbone's lower and upper part."""
         backbone = self.build(self.features.image_size)
-        return split_backbone(backbone, _place_to_cut(backbone))
+        place = layer_to_cut_at(backbone)
+        if place is None:
+            raise ValueError(f"{backbone.name!r} has no layer to be cut at.")
+        return split_backbone(backbone, place)
 
     def head(self, upper: keras.Model, start: LinearWeights) -> keras.Model:
         """Returns what is trained: the upper part, and the regression on top."""
@@ -130,6 +139,11 @@ class _Setting:
         )
 
 
+def has_enough_images(images: Images) -> bool:
+    """Tells whether there are training images enough to train a backbone on."""
+    return len(images.training_rows) >= _FEWEST_IMAGES
+
+
 def fine_tuning(
     images: Images,
     features: Features,
@@ -145,20 +159,20 @@ def fine_tuning(
 ) -> list[Candidate]:
     """Trains the upper part of the backbone, starting from the logistic regression.
 
-    The lower part sees each image, its mirror image and some random crops once; what
-    it gives is kept on the disk. Batch normalization stays as it is; images are mixed;
+    What the lower part gives for each image, its mirror image and some random crops is
+    on the disk. Batch normalization stays as it is; images are mixed;
     the rate rises and falls along a cosine; the moving average of the weights after the
     last epoch is what is scored, so that no epoch is chosen by the scores that are
-    compared. With time for 16 epochs or more, two to four networks are trained on other
+    compared. With time for 12 epochs or more, two to four networks are trained on other
     orders and mixtures of the images, and their logits are averaged. With time for
-    fewer than eight epochs in all folds, only the first folds are trained and scored.
+    fewer than six epochs in all folds, only the first folds are trained and scored.
 
     Paper: Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
     Out-of-Distribution", ICLR 2022, https://arxiv.org/abs/2202.10054.
 
     Args:
         images: of all splits.
-        features: of all images, for their standardisation.
+        features: of all images, with activations.
         base: the logistic regression that is the start.
         protocol: what is fitted and what is scored.
         build: image size to the backbone.
@@ -174,23 +188,18 @@ def fine_tuning(
     """
     rows = images.training_rows
     stage = "fine-tuning"
-    if len(rows) < _FEWEST_IMAGES:
+    if not has_enough_images(images):
         text = f"left out: {len(rows):,} training images, fewer than {_FEWEST_IMAGES}"
         budget.say(stage, text)
         return []
     setting = _Setting(images, features, base, build, settings)
-    try:
-        lower, upper = setting.cut()
-    except ValueError:
-        budget.say(stage, "left out: the backbone has no layer to be cut at")
-        return []
-    view_bytes = 2 * len(rows) * int(np.prod(lower.output_shape[1:]))
-    if 2 * view_bytes > _MOST_BYTES:
-        budget.say(stage, "left out: what it starts from would take too much room")
+    if features.activations is None:
+        text = "left out: the backbone has no layer to be cut at, or its activations "
+        budget.say(stage, text + "there would take too much room")
         return []
     folds = [np.concatenate(each) for each in protocol.folds]
     name = key(
-        "fine-tuning 2",
+        "fine-tuning 3",
         features.fingerprint,
         base.weights.kernel,
         settings.seed,
@@ -204,16 +213,13 @@ def fine_tuning(
     if record.exists():
         plan = _Plan(**json.loads(record.read_text()))
     if budget.seconds > plan.seconds:
-        most_crops = min(int(_MOST_BYTES / view_bytes) - 2, _MOST_CROPS)
-        possible, text = _plan(setting, upper, protocol, budget, reserve, most_crops)
+        possible, text = _plan(setting, protocol, budget, reserve)
         if possible.epochs < _FEWEST_EPOCHS and not plan.epochs:
             budget.say(stage, f"left out: {text}")
             budget.wish("fine-tuning")
             return []
         if possible.effort > plan.effort:
             plan = possible
-            for other in set(place.glob("inputs-*")) - {place / plan.inputs}:
-                shutil.rmtree(other)
         else:
             text = f"as before, {plan.epochs} epochs in {plan.folds} folds"
         plan = dataclasses.replace(plan, seconds=budget.seconds)
@@ -226,19 +232,9 @@ def fine_tuning(
     protocol = protocol.first(sum(len(own) for _, own in protocol.folds[: plan.folds]))
     members = min(max(total // _EPOCHS_OF_MEMBER, 1), _MOST_MEMBERS)
     epochs = min(total // members, _MOST_EPOCHS)
-    size = features.image_size
-    (inputs,), seconds = compute_outputs(
-        images,
-        rows,
-        lower,
-        size,
-        place / plan.inputs,
-        budget,
-        crops=plan.crops,
-        stage=stage,
+    inputs, seconds = _load_inputs(
+        setting, features.activations, plan.crops, folder, budget, stage
     )
-    position = np.full(len(images.targets), -1)
-    position[rows] = np.arange(len(rows))
 
     def train(
         name: str, start: LinearWeights, fitted: np.ndarray, scored: np.ndarray
@@ -270,16 +266,14 @@ def fine_tuning(
     logits = []
     for fold, (fitted, scored) in enumerate(protocol.folds):
         start = base.fold_weights[fold]
-        own = train(f"fold {fold + 1}", start, position[fitted], position[scored])
+        own = train(f"fold {fold + 1}", start, fitted, scored)
         logits.append(np.mean([member["logits"] for member in own], axis=0))
         seconds += sum(float(member["seconds"]) for member in own)
 
     def model() -> keras.Model:
         found = own  # of the only fold
         if protocol.cross_validated:
-            everything = np.arange(len(rows))
-            name = "all training images"
-            found = train(name, base.weights, everything, everything[:0])
+            found = train("all training images", base.weights, rows, rows[:0])
         lower, upper = setting.cut()
         heads = []
         for member in found:
@@ -301,28 +295,6 @@ def fine_tuning(
     return [candidate]
 
 
-def _place_to_cut(backbone: keras.Model) -> str:
-    """Returns the narrowest layer on the map before the last stride, the last one."""
-    side = backbone.outputs[-1].shape[1] * 2
-    inner = [backbone, *(x for x in backbone.layers if isinstance(x, keras.Model))][-1]
-    found = [
-        layer.name
-        for layer in inner.layers
-        if len(getattr(layer.output, "shape", ())) == 4
-        and side - 1 <= (layer.output.shape[1] or 0) <= side
-    ]
-    widths = {name: inner.get_layer(name).output.shape[-1] for name in found}
-    for width in sorted(set(widths.values())):
-        for name in reversed([name for name in found if widths[name] == width]):
-            try:
-                _, upper = split_backbone(backbone, name)
-            except ValueError:
-                continue
-            if len(upper.outputs) > 1:
-                return name
-    raise ValueError(f"{backbone.name!r} has no layer below its last two feature maps.")
-
-
 @dataclasses.dataclass(frozen=True)
 class _Plan:
     """Holds what a budget of seconds is spent on."""
@@ -333,25 +305,16 @@ class _Plan:
     crops: int
 
     @property
-    def inputs(self) -> str:
-        """Returns the name of the folder of what the upper part starts from."""
-        return f"inputs-{self.crops}"
-
-    @property
     def effort(self) -> int:
         """Returns what more minutes add to."""
         return self.epochs * self.folds
 
 
 def _plan(
-    setting: _Setting,
-    upper: keras.Model,
-    protocol: Protocol,
-    budget: Budget,
-    reserve: float,
-    most_crops: int,
+    setting: _Setting, protocol: Protocol, budget: Budget, reserve: float
 ) -> tuple[_Plan, str]:
     """Measures some steps and returns what there is time for, and why."""
+    _, upper = setting.cut()
     head = setting.head(upper, setting.base.weights)
     setting.compile(head, upper, 100, 1)
     count = len(setting.images.training_rows)
@@ -363,7 +326,9 @@ def _plan(
         head.train_on_batch(inputs, targets)
     per_image = (time.monotonic() - start) / (_TIMED_STEPS * _BATCH)
     per_view = _SHARE_OF_FEATURES * setting.features.seconds * count / 2
-    left = budget.left - reserve - 2 * per_view
+    left = budget.left - reserve
+    bytes_per_crop = 2 * count * int(np.prod(upper.input_shape[1:]))
+    most_crops = min(int(MOST_ACTIVATION_BYTES / bytes_per_crop), _MOST_CROPS)
     crops = int(np.clip(_SHARE_OF_CROPS * left / per_view, 0, most_crops))
     left -= crops * per_view
     most = _MOST_MEMBERS * _MOST_EPOCHS
@@ -383,10 +348,70 @@ def _plan(
     return _Plan(budget.seconds, max(epochs, 0), folds, crops), text
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Inputs:
+    """Holds what the lower part gives for all views of the images.
+
+    Args:
+        activations: (2, N, H, W, C) of images and mirror images.
+        crops: (K, M, H, W, C) of random crops of the training images; None for none.
+        position: (N,) place of a training image in `crops`.
+    """
+
+    activations: np.ndarray
+    crops: np.memmap | None
+    position: np.ndarray
+
+    @property
+    def num_views(self) -> int:
+        """Returns the number of views of each training image."""
+        return len(self.activations) + (0 if self.crops is None else len(self.crops))
+
+    def read(self, rows: np.ndarray, views: np.ndarray) -> np.ndarray:
+        """Returns a batch (B, H, W, C), of one view of each row."""
+        own = len(self.activations)
+        batch = np.empty((len(rows), *self.activations.shape[2:]), "float32")
+        plain = views < own
+        batch[plain] = mapped_anew(self.activations)[views[plain], rows[plain]]
+        if self.crops is not None:
+            cropped = views[~plain] - own, self.position[rows[~plain]]
+            batch[~plain] = mapped_anew(self.crops)[cropped]
+        return batch
+
+
+def _load_inputs(
+    setting: _Setting,
+    activations: np.ndarray,
+    num_crops: int,
+    folder: Path,
+    budget: Budget,
+    stage: str,
+) -> tuple[_Inputs, float]:
+    """Computes random crops of the training images, or finds them."""
+    images, found = setting.images, setting.features
+    rows = images.training_rows
+    position = np.full(len(images.targets), -1)
+    position[rows] = np.arange(len(rows))
+    crops, seconds = None, 0.0
+    if num_crops:
+        lower, _ = setting.cut()
+        (crops,), seconds = compute_outputs(
+            images,
+            rows,
+            lower,
+            found.image_size,
+            folder / f"crops-{key(found.fingerprint, rows)}-{num_crops}",
+            budget,
+            views=range(2, 2 + num_crops),
+            stage=stage,
+        )
+    return _Inputs(activations, crops, position), seconds
+
+
 def _train(
     setting: _Setting,
     start: LinearWeights,
-    inputs: np.memmap,
+    inputs: _Inputs,
     fitted: np.ndarray,
     scored: np.ndarray,
     epochs: int,
@@ -400,7 +425,7 @@ def _train(
     size = min(_BATCH, len(fitted))
     steps = len(fitted) // size
     setting.compile(head, upper, steps, epochs)
-    targets = setting.images.targets[setting.images.training_rows]
+    targets = setting.images.targets
     train = _batches(inputs, targets, fitted, size, seed)
     with open_log(
         setting.settings.log,
@@ -427,29 +452,24 @@ def _train(
     found: dict[str, np.ndarray] = {
         f"weight_{n}": weight.numpy() for n, weight in enumerate(head.weights)
     }
-    shift = prior_logits(targets) - prior_logits(targets[fitted])
-    views = [_logits(head, inputs[view], scored) + shift for view in (0, 1)]
+    shift = prior_logits(targets[setting.images.training_rows])
+    shift -= prior_logits(targets[fitted])
+    views = [_logits(head, inputs, scored, view) + shift for view in (0, 1)]
     found["logits"] = np.array([views[0], (views[0] + views[1]) / 2])
     shutil.rmtree(place, ignore_errors=True)
     return found
 
 
 def _batches(
-    inputs: np.memmap, targets: np.ndarray, rows: np.ndarray, size: int, seed: int
+    inputs: _Inputs, targets: np.ndarray, rows: np.ndarray, size: int, seed: int
 ) -> TrainingBatches:
     """Returns training batches of all views, mixed."""
-    shape = inputs.shape[2:]
-
-    def read(rows: np.ndarray, views: np.ndarray) -> np.ndarray:
-        # Mapped anew, so that what was read before does not stay in memory.
-        mapped = np.load(str(inputs.filename), mmap_mode="r")
-        chosen: np.ndarray = mapped[views, rows].astype("float32")
-        return chosen
+    shape = inputs.activations.shape[2:]
 
     def load(draws: tf.data.Dataset) -> tf.data.Dataset:
         def batch(rows: Any, numbers: Any) -> tuple[tf.Tensor, tf.Tensor]:
-            views = numbers[:, 0] % len(inputs)
-            maps = tf.numpy_function(read, [rows, views], tf.float32)
+            views = numbers[:, 0] % inputs.num_views
+            maps = tf.numpy_function(inputs.read, [rows, views], tf.float32)
             flat = tf.reshape(maps, (size, 1, 1, int(np.prod(shape))))
             own = tf.gather(tf.constant(targets, tf.float32), rows)
             flat, own = mix(flat, own, numbers[0], "mixup")
@@ -466,10 +486,13 @@ def _batches(
     return TrainingBatches(ShuffledRows(rows, size, seed), load, spec)
 
 
-def _logits(head: keras.Model, inputs: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    blocks = [
-        head.predict_on_batch(inputs[rows[start : start + 64]].astype("float32"))
-        for start in range(0, len(rows), 64)
+def _logits(
+    head: keras.Model, inputs: _Inputs, rows: np.ndarray, view: int
+) -> np.ndarray:
+    blocks = [rows[start : start + 64] for start in range(0, len(rows), 64)]
+    found = [
+        head.predict_on_batch(inputs.read(own, np.full(len(own), view)))
+        for own in blocks
     ]
     empty = np.empty((0, head.output_shape[-1]), "float32")
-    return np.concatenate([empty, *blocks])
+    return np.concatenate([empty, *found])

@@ -14,6 +14,7 @@ from kmlic.classifier.check import Checked
 from kmlic.classifier.choice import Choice, build_chosen
 from kmlic.classifier.classifier_settings import ClassifierSettings
 from kmlic.classifier.features import Features, images_per_batch
+from kmlic.classifier.fine_tuning import FINE_TUNED
 from kmlic.classifier.floor import FLOOR, Floor
 from kmlic.classifier.protocol import Protocol
 from kmlic.classifier.report import report_sections
@@ -447,8 +448,16 @@ def _record(
             "features": round(trained.features.seconds * len(images.targets), 1),
             "all": round(time.monotonic() - start, 1),
         },
-        weights="fitted to all training and validation images",
+        weights=_fitted_to(trained),
     )
+
+
+def _fitted_to(trained: Trained) -> str:
+    """Returns which images the exported model was fitted to."""
+    members = trained.choice.chosen.members
+    if trained.protocol.cross_validated or all(each.attach for each in members):
+        return "fitted to all training and validation images"
+    return f"{FINE_TUNED}: fitted to the training images without the validation images"
 
 
 def _describe(trained: Trained) -> dict[str, Any]:

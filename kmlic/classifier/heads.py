@@ -8,7 +8,7 @@ import numpy as np
 
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.candidate import Candidate, keep, key
-from kmlic.classifier.features import Features, pooled_features
+from kmlic.classifier.features import Features, mapped_anew, pooled_features
 from kmlic.classifier.floor import Floor
 from kmlic.classifier.images import Images
 from kmlic.classifier.logistic_regression import LinearWeights
@@ -178,7 +178,7 @@ def _peaks(
     """Yields blocks (K, B, L) of the means of the highest values of the maps."""
     channels = maps.shape[-1]
     for start in range(0, len(rows), _BLOCK):
-        block = maps[view, rows[start : start + _BLOCK]].astype("float32")
+        block = mapped_anew(maps)[view, rows[start : start + _BLOCK]].astype("float32")
         scores = block.reshape(len(block), -1, channels) @ kernel  # (B, P, L)
         ranked = np.sort(scores, axis=1)[:, ::-1]
         yield np.array([ranked[:, :count].mean(axis=1) for count in counts])

@@ -169,7 +169,9 @@ def store_images(data: MultiLabelData, folder: Path, source: str) -> Images:
             )
             for part in parts:
                 for images, _ in part.as_numpy_iterator():
-                    whole = np.clip(np.rint(images), 0, 255).astype(np.uint8)
+                    whole = images
+                    if whole.dtype != np.uint8:
+                        whole = np.clip(np.rint(images), 0, 255).astype(np.uint8)
                     pixels[len(digests) : len(digests) + len(whole)] = whole
                     digests += [hashlib.sha256(image).hexdigest() for image in whole]
             pixels.flush()

@@ -23,7 +23,7 @@ from kmlic.classifier.choice import choice
 from kmlic.classifier.classifier_settings import ClassifierSettings
 from kmlic.classifier.discriminant import discriminant
 from kmlic.classifier.features import Classifier, Features, features
-from kmlic.classifier.fine_tuning import fine_tuning
+from kmlic.classifier.fine_tuning import fine_tuning, has_enough_images
 from kmlic.classifier.finish import Trained, finish
 from kmlic.classifier.floor import FLOOR, Floor, floor
 from kmlic.classifier.heads import heads
@@ -198,6 +198,7 @@ def _fit(
         budget,
         classifier=classifier,
         image_size=settings.image_size,
+        activations=settings.tries("fine_tuned") and has_enough_images(images),
     )
     budget.do("floor", f"{FLOOR} with several penalties")
     base = floor(images, found, protocol, stages, budget, metric=metric)

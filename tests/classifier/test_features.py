@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from kmlic.backbones import split_backbone
 from kmlic.classifier import features as stage
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.check import check
@@ -41,6 +42,32 @@ def test_gives_averages_and_maxima_of_two_depths(images, tmp_path):
     np.testing.assert_allclose(found.maps[1, :3], mirrored, rtol=1e-2, atol=1e-2)
 
 
+def test_keeps_what_fine_tuning_starts_from(images, tmp_path):
+    without = features(images, backbone, tmp_path, Budget(5), image_size=SIZE)
+    found = features(
+        images, backbone, tmp_path, Budget(5), image_size=SIZE, activations=True
+    )
+    assert without.activations is None
+    np.testing.assert_allclose(found.pooled, without.pooled, rtol=1e-4, atol=1e-4)
+    network = backbone(SIZE)
+    lower, _ = split_backbone(network, stage.layer_to_cut_at(network))
+    rows = np.arange(3)
+    (pixels, _) = next(iter(images.batches(rows, image_size=SIZE, batch_size=3)))
+    for view, own in enumerate((pixels, pixels[:, :, ::-1])):
+        expected = lower(own)
+        np.testing.assert_allclose(
+            found.activations[view, :3], expected, rtol=1e-2, atol=1e-2
+        )
+
+
+def test_leaves_out_activations_that_take_too_much_room(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "MOST_ACTIVATION_BYTES", 1000)
+    found = features(
+        images, backbone, tmp_path, Budget(5), image_size=SIZE, activations=True
+    )
+    assert found.activations is None
+
+
 def test_goes_on_with_the_block_that_was_cut_off(images, tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "_BATCH", 4)
     monkeypatch.setattr(stage, "_CHUNK", 8)
@@ -67,8 +94,13 @@ def test_takes_the_largest_size_that_the_time_allows(images, tmp_path, monkeypat
     slow = features(images, backbone, tmp_path, Budget(1))
     assert slow.image_size == stage.SIZES[0]
     monkeypatch.setattr(stage, "_measure", lambda *_: 1e-6)
-    fast = features(images, backbone, tmp_path, Budget(1))
+    fast = features(images, backbone, tmp_path / "fast", Budget(1))
     assert fast.image_size == 224  # of images of 48 pixels
+    # A run that goes on finds the features of the size that was chosen.
+    again = features(images, backbone, tmp_path, Budget(1))
+    assert again.fingerprint == slow.fingerprint
+    more = features(images, backbone, tmp_path, Budget(2))
+    assert more.image_size == 224
 
 
 def test_random_crops_follow_from_the_row(images, tmp_path):
@@ -78,7 +110,7 @@ def test_random_crops_follow_from_the_row(images, tmp_path):
 
     def views(name, chosen):
         (found,), _ = compute_outputs(
-            images, chosen, model, 64, tmp_path / name, Budget(1), crops=2
+            images, chosen, model, 64, tmp_path / name, Budget(1), views=range(4)
         )
         return np.array(found, "float32")
 

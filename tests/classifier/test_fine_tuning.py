@@ -20,7 +20,7 @@ def setting(tmp_path_factory):
     place = tmp_path_factory.mktemp("fine_tuning")
     images = check(write_photos(place / "photos", 60), place).images
     budget = Budget(60)
-    found = features(images, backbone, place, budget, image_size=SIZE)
+    found = features(images, backbone, place, budget, image_size=SIZE, activations=True)
     protocol = make_protocol(images)
     base = floor(images, found, protocol, place, budget)
     return images, found, base, protocol, place
