@@ -31,8 +31,6 @@ class EfficientNetLite:
     Args:
         width: factor of the channels of each stage.
         depth: factor of the blocks of each stage.
-        resolution: side in pixels of the images that the ImageNet weights were trained
-            on. Images of any other size work too.
 
     Example:
         >>> model = EfficientNetLite().build("lite0", image_size=64)
@@ -42,7 +40,6 @@ class EfficientNetLite:
 
     width: float = 1.0
     depth: float = 1.0
-    resolution: int = 224
 
     def build(self, name: str, **options: Any) -> keras.Model:
         """Builds the network, with the normalisation of its RGB pixels inside.
@@ -91,7 +88,8 @@ _STAGES = (
 
 EFFICIENTNET_LITES = {
     "efficientnet_lite0": EfficientNetLite(),
-    "efficientnet_lite2": EfficientNetLite(width=1.1, depth=1.2, resolution=260),
+    # Its ImageNet weights were trained on images of 260 pixels, those of lite0 on 224.
+    "efficientnet_lite2": EfficientNetLite(width=1.1, depth=1.2),
 }
 
 

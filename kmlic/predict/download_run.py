@@ -6,7 +6,6 @@ from typing import Any
 
 from kmlic.require_extra import require_extra
 
-SCHEME = "hf://"
 # What predicts, and nothing that tells of the training images.
 HUB_FILES = (
     "README.md",
