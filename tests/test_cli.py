@@ -3,7 +3,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from unittest import mock
 
@@ -320,22 +319,6 @@ def test_exports_and_compares(run, image, capsys):
     assert "ms per image" in capsys.readouterr().out
 
 
-def test_helps_without_importing_tensorflow():
-    script = """
-import sys
-from kmlic.cli import main
-try:
-    main(["--help"])
-except SystemExit as stop:
-    assert stop.code == 0
-assert not {"tensorflow", "keras"} & set(sys.modules)
-"""
-    run = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    assert all(name in run.stdout for name in ("predict", "evaluate", "export"))
-
-
 def test_checks_a_dataset_and_exits_with_1_if_it_has_errors(tmp_path, capsys):
     path = write_dataset(tmp_path, 60, kind="JPEG")
     report, splits = tmp_path / "report.html", tmp_path / "splits.csv"
@@ -462,79 +445,6 @@ def test_more_images_per_batch_than_there_are_cost_nothing(run, image, capsys):
     assert cli.main([*command, "65536"]) == 0
     assert cli.main([*command, "1000000"]) == 2
     assert "batch_size=1000000" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["predict", "absent", "absent.jpg"],
-        ["predict", "{run}", "absent.jpg"],
-        ["predict", "{run}", "{image}", "--output", "rows.txt"],
-        ["predict", "{run}", "{image}", "--batch_size", "0"],
-        ["predict", "{run}", "{image}", "--boxes", "absent.csv"],
-        ["predict", "{run}", "{image}", "--unknown", "0"],
-        ["evaluate", "absent"],
-        ["evaluate", "{run}", "absent.csv"],
-        ["evaluate", "{run}", "wrong"],
-        ["compare", "{run}", "{run}", "wrong"],
-        ["export", "{run}", "--dataset", "wrong"],
-        ["evaluate", "{run}", "--data_dir", "absent"],
-        ["export", "absent"],
-        ["export", "{run}", "--images", "absent.jpg"],
-        ["export", "{run}", "--formats", "unknown"],
-        ["export", "{run}", "--formats", "openvino", "--images", "{image}"],
-        ["train", "absent.csv"],
-        ["train", "{image}", "--folder", "{image}"],
-        ["train", "{image}", "--folder", "{run}/.."],
-        ["train", "{pipe}"],
-        ["train", "{image}", "--groups", "{pipe}"],
-        ["train", "{image}", "--weights", "{pipe}"],
-        ["train", "{image}", "--weights", "absent"],
-        ["train", "{image}", "--backbone", "wrong"],
-        ["train", "{image}", "--backbone", "small_cnn"],
-        ["train", "{image}", "--backbone", "keras_hub:{run}"],
-        ["train", "{image}", "--backbone", "hf://a/b", "--weights", "{image}"],
-        ["train", "{image}", "--models", "peak"],
-        ["train", "{image}", "--groups", "{groups}", "--loss", "focal"],
-        ["train", "{image}", "--test", "{image}", "--fractions", "0.6", "0.2", "0.2"],
-        ["train", "cifar100", "--fractions", "0.6", "0.2", "0.2"],
-        ["train", "cifar100", "--groups", "{groups}"],
-        ["train", "cifar100", "--test", "{image}"],
-        ["evaluate", "{run}", "{pipe}"],
-        ["evaluate", "{pipe}"],
-        ["predict", "{run}", "{pipe}"],
-        ["predict", "{run}", "{image}", "--boxes", "{pipe}"],
-        ["predict", "{run}", "{image}", "--labels", "a", "--word_vectors", "{pipe}"],
-        ["data", "check", "{pipe}"],
-        ["data", "check", "absent.csv"],
-        ["data", "check", "{image}", "--fractions", "nan", "0.1", "0.1"],
-    ],
-)
-def test_mistakes_are_found_before_tensorflow_is_imported(
-    run, image, monkeypatch, arguments
-):
-    (run / "run.json").touch()
-    (run / "openvino").mkdir()
-    for name in ("model.xml", "notes.txt"):
-        (run / "openvino" / name).touch()
-    pipe = run.parent / "pipe.csv"
-    os.mkfifo(pipe)
-    groups = run.parent / "groups.json"
-    groups.write_text('{"size": ["small", "large"]}')
-    names = {"run": run, "image": image, "pipe": pipe, "groups": groups}
-    words = [each.format(**names) for each in arguments]
-    # A name that is None cannot be imported.
-    program = (
-        "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None; "
-        "from kmlic import cli; sys.exit(cli.main(sys.argv[1:]))"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", program, *words], capture_output=True, text=True
-    )
-    assert ended.returncode == 2
-    assert "Traceback" not in ended.stderr and "tensorflow" not in ended.stderr
-    named = [word.removeprefix("keras_hub:") for word in words[1:]]
-    assert any(word in ended.stderr for word in (*named, "fractions=nan"))
 
 
 def test_errors_of_tensorflow_and_ctrl_c_are_one_sentence(

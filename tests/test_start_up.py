@@ -1,5 +1,6 @@
 """What commands import before they know that they must."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,14 @@ def folder(tmp_path_factory):
     export_openvino(model, run / "openvino", labels=LABELS)
     write_image(folder / "yellow.jpg", (255, 255, 0), "JPEG")
     write_image(folder / "yellow.png", (255, 255, 0))
+    # A run that was trained, and whose OpenVINO export somebody has added a file to.
+    other = write_run(folder / "other")
+    (other / "run.json").touch()
+    (other / "openvino").mkdir()
+    for name in ("model.xml", "notes.txt"):
+        (other / "openvino" / name).touch()
+    os.mkfifo(folder / "pipe.csv")
+    (folder / "groups.json").write_text('{"size": ["small", "large"]}')
     return folder
 
 
@@ -94,10 +103,59 @@ def test_checks_and_converts_data_without_tensorflow(folder, tmp_path):
             2,
             "holds no config.json",
         ),
+        ("predict {folder}/run {folder}/yellow.jpg --output a.txt", 2, "must end with"),
+        ("predict {folder}/run {folder}/yellow.jpg --batch_size 0", 2, "batch_size=0"),
+        ("predict {folder}/run {folder}/yellow.jpg --boxes {absent}", 2, "absent must"),
         ("evaluate {absent}", 2, "must be a run folder"),
         ("evaluate {folder}/run", 2, "run.json"),
+        ("evaluate {folder}/other {absent}/a.csv", 2, "a.csv"),
+        ("evaluate {folder}/other wrong", 2, "the datasets are street_fashion"),
+        ("evaluate {folder}/other --data_dir {absent}", 2, "absent must"),
+        ("compare {folder}/other {folder}/other wrong", 2, "the datasets are"),
         ("export {absent}", 2, "must be a run folder"),
         ("export {folder}/run --images {absent}/a.jpg", 2, "a.jpg"),
+        ("export {folder}/run --formats unknown", 2, "unknown"),
+        ("export {folder}/other --dataset wrong", 2, "the datasets are"),
+        (
+            "export {folder}/other --images {folder}/yellow.jpg --formats openvino",
+            2,
+            "it also holds notes.txt",
+        ),
+        ("data check {folder} --fractions nan 0.1 0.1", 2, "fractions=nan"),
+        ("train {folder} --folder {folder}/yellow.jpg", 2, "it is a file"),
+        ("train {folder} --folder {folder}", 2, "a folder with other files"),
+        ("train {folder} --backbone wrong", 2, "`backbone` must be one of 'auto'"),
+        ("train {folder} --backbone small_cnn", 2, "--weights None"),
+        ("train {folder} --backbone keras_hub:{folder}", 2, "holds no config.json"),
+        ("train {folder} --backbone hf://a/b --weights {folder}/a.h5", 2, "a.h5"),
+        ("train {folder} --weights {absent}", 2, "absent must exist"),
+        ("train {folder} --weights absent", 2, "there is none at absent"),
+        ("train {folder} --models peak", 2, "peak"),
+        ("train {folder} --fractions 0.6 0.2 0.3", 2, "`fractions` must be three"),
+        ("train {folder} --groups {folder}/groups.json --loss focal", 2, "got focal"),
+        (
+            "train {folder} --test {folder} --fractions 0.6 0.2 0.2",
+            2,
+            "where `test` is given",
+        ),
+        ("train cifar100 --fractions 0.6 0.2 0.2", 2, "Leave out --fractions"),
+        ("train cifar100 --groups {folder}/groups.json", 2, "Leave out --groups"),
+        ("train cifar100 --test {folder}", 2, "Leave out --test"),
+        *(
+            (command, 2, "pipe.csv must be a")
+            for command in (
+                "train {folder}/pipe.csv",
+                "train {folder} --groups {folder}/pipe.csv",
+                "train {folder} --weights {folder}/pipe.csv",
+                "evaluate {folder}/other {folder}/pipe.csv",
+                "evaluate {folder}/pipe.csv",
+                "predict {folder}/run {folder}/pipe.csv",
+                "predict {folder}/run {folder}/yellow.jpg --boxes {folder}/pipe.csv",
+                "predict {folder}/run {folder} --labels a "
+                "--word_vectors {folder}/pipe.csv",
+                "data check {folder}/pipe.csv",
+            )
+        ),
     ],
 )
 def test_answers_help_and_mistakes_without_tensorflow(folder, command, code, text):
