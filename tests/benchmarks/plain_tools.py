@@ -67,6 +67,8 @@ def main(options: Options) -> None:
     reading = ReadingOptions(root=root)
     checked = check(options.data, options.folder, reading=reading, groups=groups)
     images = checked.images
+    if groups is None and images.labels.exclusive:
+        groups = images.labels.groups  # which few images might not show
     header, *lines = options.data.read_text().splitlines()
     if len(lines) != len(images.paths):
         raise ValueError(f"{options.data} must have one line per image.")
