@@ -84,7 +84,7 @@ def floor(
         metric: by which strengths are chosen.
     """
     name = key(
-        "floor 4", features.fingerprint, metric, *map(np.concatenate, protocol.folds)
+        "floor 5", features.fingerprint, metric, *map(np.concatenate, protocol.folds)
     )
     path = folder / f"floor-{name}.npz"
     if path.exists():
@@ -291,6 +291,7 @@ class _Problem:
             LinearWeights(
                 np.array([own[fold].kernel for own in fits])[chosen, :, columns].T,
                 np.array([own[fold].bias for own in fits])[chosen, columns],
+                all(own[fold].converged for own in fits),
             )
             for fold in range(len(self._protocol.folds))
         ]
@@ -309,12 +310,19 @@ class _Problem:
             self.weighted, self._fitted, self.scores = True, fitted, scores
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Fits to all training images and returns everything that is kept."""
-        start = LinearWeights(
+        """Fits to all training images and returns everything that is kept.
+
+        Where time ended the fits of the folds, it is their mean: a fit that comes
+        nearer to its end has larger logits, for which no threshold was tuned.
+        """
+        final = LinearWeights(
             np.mean([each.kernel for each in self._fitted], axis=0),
             np.mean([each.bias for each in self._fitted], axis=0),
         )
-        (final,) = self._fit_folds([self._rows], self.strengths, self.weighted, [start])
+        if all(each.converged for each in self._fitted):
+            (final,) = self._fit_folds(
+                [self._rows], self.strengths, self.weighted, [final]
+            )
         kernel, bias = self._unfold(final)
         folds = [self._unfold(each) for each in self._fitted]
         return {
@@ -389,7 +397,10 @@ class _Problem:
             seconds=seconds,
         )
         self._clock.stopped |= not found.converged
-        return [LinearWeights(found.kernel[:, own], found.bias[own]) for own in columns]
+        return [
+            LinearWeights(found.kernel[:, own], found.bias[own], found.converged)
+            for own in columns
+        ]
 
     def _weights(
         self, rows: np.ndarray, fold: np.ndarray, weighted: bool

@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -92,6 +94,21 @@ def test_tries_less_where_time_is_over_and_more_with_more_minutes(
     assert min(tried[1:]) > 1
     assert not longer.wishes
     assert more.candidate.logits.shape == base.candidate.logits.shape
+
+
+def test_a_fit_that_time_ended_is_the_mean_of_the_folds(setting, monkeypatch, tmp_path):
+    images, found, protocol, _ = setting
+    fit = stage.logistic_regression
+
+    def stopped(*arguments, **options):
+        return dataclasses.replace(fit(*arguments, **options), converged=False)
+
+    monkeypatch.setattr(stage, "logistic_regression", stopped)
+    base = floor(images, found, protocol, tmp_path, Budget(5))
+    for name in ("kernel", "bias"):
+        folds = [getattr(own, name) for own in base.fold_weights]
+        own = getattr(base.weights, name)
+        np.testing.assert_allclose(own, np.mean(folds, axis=0), rtol=1e-4, atol=1e-6)
 
 
 def test_prior_logits_are_smoothed_log_odds():
