@@ -21,7 +21,7 @@ from kmlic.data.multi_label_data import SPLITS, write_splits
 from kmlic.data.near_duplicates import near_duplicates
 from kmlic.data.read_listing import read_listing
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
-from kmlic.data.splits import FEWEST_WITH_TEST
+from kmlic.data.splits import FEWEST_TO_TRAIN, FEWEST_WITH_TEST
 from kmlic.data.summarise_image import ImageSummary, most_unusual, summarise_image
 from kmlic.graphs import adjacency, isolated_labels
 from kmlic.html_report import (
@@ -264,7 +264,7 @@ def check_data(
             # `kmlic train` then uses all images for training, as this check does.
             few = not given and len(rows.images) < FEWEST_WITH_TEST
             problem = (
-                _too_few(str(error))
+                _too_few(len(rows.images))
                 if few and tuple(fractions) == FRACTIONS
                 else Finding("error", "No usable splits", str(error), count=1)
             )
@@ -455,12 +455,14 @@ def _label_rows(rows: InspectedRows, counts: _Counts) -> list[list[str]]:
     ]
 
 
-def _too_few(reason: str) -> Finding:
+def _too_few(images: int) -> Finding:
+    needs = f" It needs at least {FEWEST_TO_TRAIN} images." * (images < FEWEST_TO_TRAIN)
     return Finding(
         "warning",
         "Too few images for three splits",
         f"`kmlic train` makes no test split of fewer than {FEWEST_WITH_TEST} images; "
-        f"here all count as training images. {reason}",
+        f"here all count as training images.{needs} Recipes train on all images with "
+        "--fractions 1 0 0.",
         count=1,
     )
 

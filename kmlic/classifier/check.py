@@ -27,7 +27,7 @@ from kmlic.data.image_row import Listing
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
 from kmlic.data.read_listing import read_listing
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
-from kmlic.data.splits import FEWEST_WITH_TEST
+from kmlic.data.splits import FEWEST_TO_TRAIN, FEWEST_WITH_TEST
 from kmlic.data.storage import is_file, is_folder, join
 from kmlic.data_check import check_rows, make_describer
 from kmlic.datasets.load_dataset import load_dataset
@@ -478,10 +478,11 @@ def _require_usable(inspected: Sequence[InspectedRows]) -> None:
 
 def _require_something_to_learn(images: Images) -> None:
     rows = images.training_rows
-    if len(rows) < 4:
+    if len(rows) < FEWEST_TO_TRAIN:
         raise ValueError(
-            f"{images.source} must have at least 4 training images to compare models "
-            f"on; got {len(rows)}. Add images: a few dozen per label are a start."
+            f"{images.source} must have at least {FEWEST_TO_TRAIN} training images to "
+            f"compare models on; got {len(rows)}. Add images; a few dozen of each "
+            "label are a start."
         )
     targets = images.targets[rows]
     if not ((targets == 1).any(axis=0) & (targets == 0).any(axis=0)).any():

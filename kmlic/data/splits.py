@@ -19,6 +19,8 @@ from kmlic.escape_text import unguard_cell
 
 # `kmlic train` makes no test split of fewer images unless it is told to.
 FEWEST_WITH_TEST = 50
+# Fewer training images it refuses.
+FEWEST_TO_TRAIN = 4
 
 
 def split_images(
