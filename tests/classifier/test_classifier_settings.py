@@ -5,9 +5,28 @@ import pytest
 from kmlic.classifier import ClassifierSettings
 
 
-def test_refuses_another_log():
-    with pytest.raises(ValueError, match=r"log.*comet"):
-        ClassifierSettings(log="comet")
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("backbone", "nonsense", "`backbone` must be one of 'auto'"),
+        ("models", ("peak",), "`models` must be one of 'auto', 'logistic_regression'"),
+        ("models", (), "`models` must be one of"),
+        ("loss", "mse", "`loss` must be one of 'auto', 'crossentropy'"),
+        ("positive_weights", "all", "`positive_weights` must be one of 'none'"),
+        ("metric", "recall", "`metric` must be one of None, 'mAP'"),
+        ("log", "comet", "`log` must be one of 'none', .*got log='comet'"),
+        ("precision", "float16", "`precision` must be one of 'auto', 'float32'"),
+        ("fractions", (0.5, 0.2, 0.2), "`fractions` must be three numbers"),
+        ("fractions", (0.0, 0.5, 0.5), r"`fractions\[0\]` must be above 0"),
+        ("on_error", "stop", "`on_error` must be one of 'raise', 'skip'"),
+        ("minutes", 0.0, "`minutes` must be above 0"),
+        ("image_size", 8, "`image_size` must be at least 32"),
+        ("image_size", 1025, "`image_size` must be at least 32 and at most 1024"),
+    ],
+)
+def test_refuses_what_is_no_choice_or_out_of_its_limits(setting, value, message):
+    with pytest.raises(ValueError, match=message):
+        ClassifierSettings(**{setting: value})
 
 
 @pytest.mark.parametrize(
