@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from kmlic.check_number import check_number
+from kmlic.layers._mean_positions import mean_positions
 from kmlic.layers.fused_batch_norm import FusedBatchNorm
 from kmlic.layers.grouped_conv import GroupedConv2D
 from kmlic.layers.squeeze_excite import round_to_multiple
@@ -115,7 +116,7 @@ class SplitAttention(keras.layers.Layer):
         x = self.features(inputs)
         x = ops.relu(self.features_norm(x, training=training))  # (B, H', W', R * F)
         splits = ops.split(x, self.radix, axis=-1) if self.radix > 1 else [x]
-        means = ops.mean(x, axis=(1, 2), keepdims=True)
+        means = mean_positions(x)
         means = sum(ops.split(means, self.radix, axis=-1))  # (B, 1, 1, F)
         hidden = self.squeeze_norm(self.squeeze(means), training=training)
         scores = self.excite(ops.relu(hidden))  # (B, 1, 1, R * F)

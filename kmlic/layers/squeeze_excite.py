@@ -1,9 +1,9 @@
 """Squeeze-and-excitation, attention over channels."""
 
 import keras
-from keras import ops
 
 from kmlic.check_number import check_number
+from kmlic.layers._mean_positions import mean_positions
 
 
 @keras.saving.register_keras_serializable(package="kmlic")
@@ -53,7 +53,7 @@ class SqueezeExcite(keras.layers.Layer):
         self.excite.build((None, hidden))
 
     def call(self, inputs):
-        means = ops.mean(inputs, axis=(1, 2), keepdims=True)  # (B, 1, 1, C)
+        means = mean_positions(inputs)  # (B, 1, 1, C)
         gates = self.excite(self.squeeze(means))  # (B, 1, 1, C)
         return inputs * gates
 

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kmlic.layers import SqueezeExcite
+from kmlic.layers._mean_positions import mean_positions
 from tests.checks import check_layer
 
 IMAGES = np.random.default_rng(0).normal(size=(2, 5, 7, 12)).astype("float32")
@@ -20,6 +22,28 @@ def test_matches_the_paper_written_in_numpy():
     means = IMAGES.mean(axis=(1, 2))
     gates = 1 / (1 + np.exp(-(np.maximum(means @ w1 + b1, 0) @ w2 + b2)))
     np.testing.assert_allclose(outputs, IMAGES * gates[:, None, None], rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_means_are_summed_in_float32(dtype):
+    maps = np.random.default_rng(0).uniform(1, 2, (2, 60, 40, 3)).astype("float32")
+    maps = tf.cast(maps, dtype)
+    expected = tf.cast(maps, "float32").numpy().mean(axis=(1, 2), keepdims=True)
+    step = {"float32": 1e-5, "bfloat16": 2**-8, "float16": 2**-10}[dtype]
+    for function in (
+        mean_positions,
+        tf.function(mean_positions),
+        tf.function(mean_positions, jit_compile=True),
+        tf.function(mean_positions, [tf.TensorSpec((None, None, None, 3), dtype)]),
+    ):
+        found = function(maps)
+        assert found.dtype == dtype
+        np.testing.assert_allclose(tf.cast(found, "float32"), expected, rtol=step)
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        sums = tf.reduce_sum(tf.cast(mean_positions(maps), "float32"))
+    gradient = tf.cast(tape.gradient(sums, maps), "float32")
+    np.testing.assert_allclose(gradient, np.full(maps.shape, 1 / 2400), rtol=step)
 
 
 @pytest.mark.parametrize(
