@@ -41,7 +41,7 @@ BENCHMARKS = {
     ],
     "msrn_memory": [],
     "msrn_profile": [],
-    "heads": [],
+    "heads": ["--steps", "2"],
 }
 PEERS = ("torch", "timm", "onnxruntime", "openvino", "sklearn", "faiss")
 FOLDER = Path("saved_models/benchmarks")

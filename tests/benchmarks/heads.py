@@ -3,17 +3,20 @@
 Run with `python -m tests.benchmarks.heads`; PyTorch is left out where it is not
 installed. Maps are those of a ResNet-101 at 448 pixels, 14 x 14 x 2048, with 80 labels
 and batches of 8. A step computes the logits, the loss and all gradients; ours and
-PyTorch's alternate in one process. Memory is the peak of a process of its own with one
-head and one library, less what it held before the first step.
+PyTorch's alternate in one process. Threads that wait sleep, so that CPU time is work.
+Memory is the peak of a process of its own with one head and one library, weights and
+gradients included, less what it held after its imports.
 """
 
 import argparse
 import importlib.util
 import json
+import os
 import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -41,8 +44,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--names", nargs="+", choices=HEADS, default=list(HEADS))
     parser.add_argument("--steps", type=int, default=5)
-    parser.add_argument("--memory", choices=["ours", "torch"], help="of one head alone")
+    parser.add_argument("--memory", help="of one head: ours, or a file of a module")
     options = parser.parse_args()
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before PyTorch starts its threads
     if options.memory:
         print(json.dumps(peak(options.names[0], options.memory, options.steps)))
         return
@@ -51,9 +55,12 @@ def main() -> None:
         print("PyTorch is not installed, left out", flush=True)
     for name in options.names:
         layer = build_head(name, SHAPE, LABELS, **HEADS[name])
-        steps = {"ours": make_ours(layer)}
+        steps, held = {"ours": make_ours(layer)}, {}
+        held["ours"] = measure(name, "ours", options.steps)
         if has_peer:
-            steps["torch"] = make_peer(name, layer)
+            module = make_peer(name, layer)
+            steps["torch"] = make_peer_step(module)
+            held["torch"] = measure_peer(name, module, options.steps)
         seconds = {kind: [] for kind in steps}
         for step in steps.values():
             step()
@@ -64,7 +71,6 @@ def main() -> None:
                 seconds[kind].append(time.process_time() - start)
         least = {kind: min(each) for kind, each in seconds.items()}
         middle = {kind: statistics.median(each) for kind, each in seconds.items()}
-        held = {kind: measure(name, kind, options.steps) for kind in steps}
         parts = [
             f"{kind} {1000 * least[kind]:.0f} ({1000 * middle[kind]:.0f}) CPU "
             f"milliseconds, {held[kind]:.0f} MB"
@@ -96,12 +102,16 @@ def make_ours(layer):
 
 
 def make_peer(name, layer):
-    """Returns a step of the module of PyTorch with the weights of a head."""
-    import torch
-
+    """Returns the module of PyTorch with the weights of a head."""
     from tests.layers.torch_heads import PEERS
 
-    module = PEERS[name](layer)
+    return PEERS[name](layer)
+
+
+def make_peer_step(module):
+    """Returns a step of a module of PyTorch."""
+    import torch
+
     # As a convolution of PyTorch leaves them.
     features = torch.tensor(FEATURES.transpose(0, 3, 1, 2).copy(), requires_grad=True)
     targets = torch.tensor(TARGETS)
@@ -115,19 +125,36 @@ def make_peer(name, layer):
     return step
 
 
+def measure_peer(name, module, steps):
+    """Returns the memory of steps of a module in a process of its own, in MB."""
+    import torch
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "module.pt"
+        torch.save(module, path)
+        return measure(name, path, steps)
+
+
 def measure(name, kind, steps):
     """Returns the memory of steps in a process of its own, in MB."""
     command = [sys.executable, "-m", "tests.benchmarks.heads", "--names", name]
-    command += ["--memory", kind, "--steps", str(steps)]
+    command += ["--memory", str(kind), "--steps", str(steps)]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return json.loads(text.splitlines()[-1])
 
 
 def peak(name, kind, steps):
-    """Returns how far this process's peak is above what it held before its steps."""
-    layer = build_head(name, SHAPE, LABELS, **HEADS[name])
-    step = make_ours(layer) if kind == "ours" else make_peer(name, layer)
-    before = _memory("VmRSS")
+    """Returns how far this process's peak is above what its imports held, in MB."""
+    if kind == "ours":
+        before = _memory("VmRSS")
+        step = make_ours(build_head(name, SHAPE, LABELS, **HEADS[name]))
+    else:
+        import torch
+
+        from tests.layers import torch_heads  # noqa: F401
+
+        before = _memory("VmRSS")
+        step = make_peer_step(torch.load(kind, weights_only=False))
     for _ in range(steps):
         step()
     return _memory("VmHWM") - before

@@ -3,6 +3,7 @@
 import keras
 
 from kmlic import layers
+from kmlic.layers.torch_uniform import torch_uniform
 
 
 def build_head(name, shape, num_labels, **options):
@@ -45,7 +46,9 @@ def _msrn(features, num_labels, num_groups=4, embedding_size=512, hidden_units=2
     embeddings.assign(keras.random.normal(shape, seed=0))
     x = layers.SemanticGuidedAttention()(x, embeddings(features))
     x = keras.layers.Flatten()(keras.ops.tanh(x))
-    x = keras.layers.Dense(hidden_units, name="hidden")(x)
+    x = keras.layers.Dense(
+        hidden_units, kernel_initializer=torch_uniform(), name="hidden"
+    )(x)
     x = keras.layers.LeakyReLU(0.2)(x)
     return keras.layers.Dense(num_labels, name="logits")(x)
 
