@@ -9,8 +9,9 @@ Photos:  python -m recipes.heads --photos --data DIR --weights FILE
          python -m recipes.heads --finetune --data DIR --weights FILE --num_folds 5
 Trial:   python -m recipes.heads --trial
 Cost:    13 CPU-minutes for one seed of --photos on 389 images, 8 of them for MSRN
-Result:  COCO photos, three folds, frozen: mAP 48.0 of WILDCAT, 46.1 of DecoupleNet,
-         44.6 of average pooling; logistic regression 49.0
+         5 for a fold of --finetune, 10 epochs, 160 pixels, small heads
+Result:  COCO photos, mAP of three folds, frozen: 48.0 of WILDCAT, 44.6 of average
+         pooling; of two, fine-tuned: 45.6, 46.2; logistic regression 49.0, 49.2
 """
 
 import dataclasses
