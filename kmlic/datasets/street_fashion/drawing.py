@@ -83,6 +83,7 @@ def _photograph(scene: Scene) -> bytes:
     grain = rng.standard_normal(small.shape[:2], dtype=np.float32)
     small += (grain * np.float32(rng.uniform(1, 4)))[..., None]
     pixels = np.rint(np.clip(small, 0, 255)).astype(np.uint8)
+    planes = [Image.fromarray(pixels[..., plane]) for plane in range(3)]
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=_JPEG_QUALITY)
+    Image.merge("RGB", planes).save(file, "JPEG", quality=_JPEG_QUALITY)
     return file.getvalue()

@@ -54,9 +54,11 @@ def draw_street(scene: Scene, seed: int) -> float:
         foot = float(rng.uniform(horizon + 4, min(horizon + 40, SIDE)))
         _OBJECTS[rng.integers(len(_OBJECTS))](scene, seed, x, foot)
     # The figure is in focus, the street is not.
-    pixels = np.clip(scene.canvas, 0, 255).astype(np.uint8, order="C")
+    pixels = np.clip(scene.canvas, 0, 255).astype(np.uint8)
     blur = ImageFilter.BoxBlur(float(rng.uniform(2.5, 4.2)))
-    scene.canvas[:] = np.asarray(Image.fromarray(pixels).filter(blur))
+    for plane in range(3):  # which are not copied, as they are stored one by one
+        blurred = Image.fromarray(pixels[..., plane]).filter(blur)
+        scene.canvas[..., plane] = np.asarray(blurred)
     slope = np.linspace(-1, 1, SIDE, dtype=np.float32)
     light = 0.95 + np.float32(0.16 * scene.light) * slope
     haze = np.float32(rng.uniform(0.35, 0.65))
