@@ -36,7 +36,11 @@ class Candidate:
 
 
 def keep(
-    path: Path, compute: Callable[[], dict[str, np.ndarray]], budget: Budget
+    path: Path,
+    compute: Callable[[], dict[str, np.ndarray]],
+    budget: Budget,
+    *,
+    again: bool = False,
 ) -> dict[str, np.ndarray]:
     """Computes arrays, or reads what an earlier run computed.
 
@@ -44,11 +48,12 @@ def keep(
         path: an `.npz` file whose name follows from everything the arrays depend on.
         compute: makes them.
         budget: pays for what is read, as if it had been computed now.
+        again: whether to compute what is there, and to replace it then.
 
     Returns:
         The arrays, and "seconds".
     """
-    if path.exists():
+    if path.exists() and not again:
         with np.load(path, allow_pickle=False) as arrays:
             known = {name: arrays[name] for name in arrays.files}
         budget.take_over(float(known["seconds"]))

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -195,7 +196,7 @@ def features(
         build: side in pixels, None for any, to a backbone with two or more feature
             maps.
         folder: where features are kept.
-        budget: of whose rest features may take about three tenths.
+        budget: features may take about a quarter of the time left.
         classifier: see `views_features`.
         image_size: side in pixels; None for the largest that the budget allows.
         activations: whether to keep those that fine-tuning starts from.
@@ -213,11 +214,11 @@ def features(
     backbone = build(None)
     pixels = keras.Input((size, size, 3), name="images")
     cut = None
-    place = layer_to_cut_at(build(size)) if activations else None
-    if place is None:
+    parts = cut_backbone(build(size)) if activations else None
+    if parts is None:
         maps = backbone(pixels)
     else:
-        lower, upper = split_backbone(backbone, place)
+        lower, upper = parts
         cut = lower(pixels)
         maps = upper(cut)
     outputs = {"pooled": pooled_features(maps)}
@@ -229,7 +230,8 @@ def features(
     if cut is not None and 4 * count * np.prod(cut.shape[1:]) <= MOST_ACTIVATION_BYTES:
         outputs["activations"] = cut
     extractor = keras.Model(pixels, list(outputs.values()))
-    identity = hashlib.sha256(f"{images.fingerprint} {size} {[*outputs]}".encode())
+    shapes = {name: output.shape for name, output in outputs.items()}
+    identity = hashlib.sha256(f"{images.fingerprint} {size} {shapes}".encode())
     identity.update(_weights_of(extractor))
     identity.update(backbone.layers[-1].compute_dtype.encode())
     arrays, seconds = compute_outputs(
@@ -292,6 +294,7 @@ def compute_outputs(
             kind = np.float16 if len(output.shape) > 2 else np.float32
             shape = (len(views), len(rows), *output.shape[1:])
             np.lib.format.open_memmap(path, "w+", kind, shape).flush()
+            _reserve(path)
         _record(place, 0, 0.0)
     done, seconds = _progress(place)
     budget.take_over(seconds)
@@ -323,9 +326,10 @@ def _view(batch: tf.Tensor, rows: np.ndarray, view: int) -> tf.Tensor:
     return tf.image.crop_and_resize(batch, boxes, np.arange(len(rows)), size)
 
 
-def layer_to_cut_at(backbone: keras.Model) -> str | None:
-    """Returns the narrowest layer before the last stride, the last one of several.
+def cut_backbone(backbone: keras.Model) -> tuple[keras.Model, keras.Model] | None:
+    """Returns a backbone's lower part, and the upper one that fine-tuning trains.
 
+    They are cut at the narrowest layer before the last stride, the last one of several.
     None where no layer lies below the last two feature maps.
 
     Args:
@@ -343,11 +347,11 @@ def layer_to_cut_at(backbone: keras.Model) -> str | None:
     for width in sorted(set(widths.values())):
         for name in reversed([name for name in found if widths[name] == width]):
             try:
-                _, upper = split_backbone(backbone, name)
+                lower, upper = split_backbone(backbone, name)
             except ValueError:
                 continue
             if len(upper.outputs) > 1:
-                return name
+                return lower, upper
     return None
 
 
@@ -364,25 +368,29 @@ def _largest_size(
     """Returns the largest size that the time allows, or finds what was chosen before.
 
     A run that goes on after an interruption has another time left, and must find its
-    features.
+    features; a run with more minutes never takes smaller images.
     """
     record = folder / "sizes.json"
     known = json.loads(record.read_text()) if record.exists() else {}
     weights = hashlib.sha256(_weights_of(backbone)).hexdigest()[:12]
     policy = backbone.layers[-1].compute_dtype
-    name = f"{images.fingerprint} {weights} {policy} {budget.seconds:.0f}"
+    chosen = known.setdefault(f"{images.fingerprint} {weights} {policy}", {})
     largest = max(_SMALLEST, _MOST_ENLARGED * images.side)
     sizes = [size for size in SIZES if size <= largest]
-    if name not in known:
+    minutes = f"{budget.seconds / 60:g}"
+    if minutes not in chosen:
         seconds = _measure(backbone) / _SMALLEST**2 * (1 + few * _SMALLER**2)
         allowed = _SHARE_OF_REST * budget.left / (2 * len(images.targets) * seconds)
         fitting = [size for size in sizes if size**2 <= allowed]
-        known[name] = max(fitting, default=SIZES[0])
+        fitting += [
+            size for other, size in chosen.items() if float(other) < float(minutes)
+        ]
+        chosen[minutes] = max(fitting, default=SIZES[0])
         with atomic_write(record) as temporary:
             temporary.write_text(json.dumps(known))
-    if known[name] < max(sizes):
+    if chosen[minutes] < max(sizes):
         budget.wish("larger images")
-    return int(known[name])
+    return int(chosen[minutes])
 
 
 def _measure(backbone: keras.Model) -> float:
@@ -404,6 +412,16 @@ def _progress(place: Path) -> tuple[int, float]:
 def _record(place: Path, images: int, seconds: float) -> None:
     with atomic_write(place / "progress.json") as temporary:
         temporary.write_text(json.dumps({"images": images, "seconds": seconds}))
+
+
+def _reserve(path: Path) -> None:
+    """Takes a file's room on the disk, so that a full disk is noticed here.
+
+    Writing to a mapped file without room would end the process.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _writable(paths: Sequence[Path]) -> list[np.memmap]:

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from kmlic.atomic_write import atomic_write
-from kmlic.backbones import freeze_batch_norm, split_backbone
+from kmlic.backbones import freeze_batch_norm
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.candidate import Candidate, keep, key
 from kmlic.classifier.classifier_settings import ClassifierSettings
@@ -21,7 +21,7 @@ from kmlic.classifier.features import (
     MOST_ACTIVATION_BYTES,
     Features,
     compute_outputs,
-    layer_to_cut_at,
+    cut_backbone,
     mapped_anew,
     pooled_features,
 )
@@ -77,10 +77,10 @@ class _Setting:
     def cut(self) -> tuple[keras.Model, keras.Model]:
         """Returns the backbone's lower and upper part."""
         backbone = self.build(self.features.image_size)
-        place = layer_to_cut_at(backbone)
-        if place is None:
+        parts = cut_backbone(backbone)
+        if parts is None:
             raise ValueError(f"{backbone.name!r} has no layer to be cut at.")
-        return split_backbone(backbone, place)
+        return parts
 
     def head(self, upper: keras.Model, start: LinearWeights) -> keras.Model:
         """Returns what is trained: the upper part, and the regression on top."""
@@ -194,8 +194,10 @@ def fine_tuning(
         return []
     setting = _Setting(images, features, base, build, settings)
     if features.activations is None:
-        text = "left out: the backbone has no layer to be cut at, or its activations "
-        budget.say(stage, text + "there would take too much room")
+        text = "activations would take too much room; choose a smaller --image_size"
+        if cut_backbone(build(features.image_size)) is None:
+            text = "the backbone has no layer to be cut at; choose another --backbone"
+        budget.say(stage, f"left out: {text}")
         return []
     folds = [np.concatenate(each) for each in protocol.folds]
     name = key(
@@ -212,26 +214,25 @@ def fine_tuning(
     plan = _Plan(0.0, 0, 0, 0)
     if record.exists():
         plan = _Plan(**json.loads(record.read_text()))
-    if budget.seconds > plan.seconds:
+    if budget.seconds != plan.seconds:
         possible, text = _plan(setting, protocol, budget, reserve)
-        if possible.epochs < _FEWEST_EPOCHS and not plan.epochs:
+        trained = plan.epochs and plan.is_trained(place)
+        if not trained and possible.epochs < _FEWEST_EPOCHS:
             budget.say(stage, f"left out: {text}")
             budget.wish("fine-tuning")
             return []
-        if possible.effort > plan.effort:
-            plan = possible
-        else:
+        if trained and possible.effort <= plan.effort:
             text = f"as before, {plan.epochs} epochs in {plan.folds} folds"
+        else:
+            plan = possible
         plan = dataclasses.replace(plan, seconds=budget.seconds)
         with atomic_write(record) as temporary:
             temporary.write_text(json.dumps(dataclasses.asdict(plan)))
         budget.say(stage, text)
-    total = plan.epochs
-    if total < _MOST_MEMBERS * _MOST_EPOCHS:
+    members, epochs = plan.members, plan.epochs_of_member
+    if plan.epochs < _MOST_MEMBERS * _MOST_EPOCHS:
         budget.wish("more epochs of fine-tuning")
     protocol = protocol.first(sum(len(own) for _, own in protocol.folds[: plan.folds]))
-    members = min(max(total // _EPOCHS_OF_MEMBER, 1), _MOST_MEMBERS)
-    epochs = min(total // members, _MOST_EPOCHS)
     inputs, seconds = _load_inputs(
         setting, features.activations, plan.crops, folder, budget, stage
     )
@@ -245,9 +246,9 @@ def fine_tuning(
                 stage,
                 f"{name}, network {member + 1} of {members}, {epochs} epochs",
             )
-            own = f"{name}-{epochs}-{plan.crops}-{member}".replace(" ", "-")
+            own = plan.path(place, name, member)
             known = keep(
-                place / f"{own}.npz",
+                own,
                 lambda member=member, own=own: _train(  # type: ignore[misc]
                     setting,
                     start,
@@ -255,18 +256,20 @@ def fine_tuning(
                     fitted,
                     scored,
                     epochs,
-                    place / own,
+                    own.with_suffix(""),
                     settings.seed + member,
                 ),
                 budget,
             )
+            # Not before: what was trained would be lost if this ended in between.
+            shutil.rmtree(own.with_suffix(""), ignore_errors=True)
             found.append(known)
         return found
 
     logits = []
     for fold, (fitted, scored) in enumerate(protocol.folds):
         start = base.fold_weights[fold]
-        own = train(f"fold {fold + 1}", start, fitted, scored)
+        own = train(_fold_name(fold), start, fitted, scored)
         logits.append(np.mean([member["logits"] for member in own], axis=0))
         seconds += sum(float(member["seconds"]) for member in own)
 
@@ -305,9 +308,36 @@ class _Plan:
     crops: int
 
     @property
+    def members(self) -> int:
+        """Returns the number of networks."""
+        return min(max(self.epochs // _EPOCHS_OF_MEMBER, 1), _MOST_MEMBERS)
+
+    @property
+    def epochs_of_member(self) -> int:
+        """Returns the number of epochs of each network."""
+        return min(self.epochs // self.members, _MOST_EPOCHS)
+
+    def path(self, folder: Path, name: str, member: int) -> Path:
+        """Returns the file of a network."""
+        numbers = f"{self.epochs_of_member}-{self.crops}-{member}"
+        return folder / f"{name}-{numbers}.npz".replace(" ", "-")
+
+    def is_trained(self, folder: Path) -> bool:
+        """Tells whether the networks of all folds are there."""
+        return all(
+            self.path(folder, _fold_name(fold), member).exists()
+            for fold in range(self.folds)
+            for member in range(self.members)
+        )
+
+    @property
     def effort(self) -> int:
         """Returns what more minutes add to."""
         return self.epochs * self.folds
+
+
+def _fold_name(fold: int) -> str:
+    return f"fold {fold + 1}"
 
 
 def _plan(
@@ -328,7 +358,9 @@ def _plan(
     per_view = _SHARE_OF_FEATURES * setting.features.seconds * count / 2
     left = budget.left - reserve
     bytes_per_crop = 2 * count * int(np.prod(upper.input_shape[1:]))
-    most_crops = min(int(MOST_ACTIVATION_BYTES / bytes_per_crop), _MOST_CROPS)
+    kept = 2 * len(setting.images.targets) / count * bytes_per_crop
+    room = max(MOST_ACTIVATION_BYTES - kept, 0)
+    most_crops = min(int(room / bytes_per_crop), _MOST_CROPS)
     crops = int(np.clip(_SHARE_OF_CROPS * left / per_view, 0, most_crops))
     left -= crops * per_view
     most = _MOST_MEMBERS * _MOST_EPOCHS
@@ -395,12 +427,15 @@ def _load_inputs(
     crops, seconds = None, 0.0
     if num_crops:
         lower, _ = setting.cut()
+        place = folder / f"crops-{key(found.fingerprint, rows)}-{num_crops}"
+        for other in set(folder.glob("crops-*")) - {place}:
+            shutil.rmtree(other)
         (crops,), seconds = compute_outputs(
             images,
             rows,
             lower,
             found.image_size,
-            folder / f"crops-{key(found.fingerprint, rows)}-{num_crops}",
+            place,
             budget,
             views=range(2, 2 + num_crops),
             stage=stage,
@@ -456,7 +491,6 @@ def _train(
     shift -= prior_logits(targets[fitted])
     views = [_logits(head, inputs, scored, view) + shift for view in (0, 1)]
     found["logits"] = np.array([views[0], (views[0] + views[1]) / 2])
-    shutil.rmtree(place, ignore_errors=True)
     return found
 
 

@@ -14,7 +14,6 @@ from kmlic.classifier.check import Checked
 from kmlic.classifier.choice import Choice, build_chosen
 from kmlic.classifier.classifier_settings import ClassifierSettings
 from kmlic.classifier.features import Features, images_per_batch
-from kmlic.classifier.fine_tuning import FINE_TUNED
 from kmlic.classifier.floor import FLOOR, Floor
 from kmlic.classifier.protocol import Protocol
 from kmlic.classifier.report import report_sections
@@ -455,9 +454,12 @@ def _record(
 def _fitted_to(trained: Trained) -> str:
     """Returns which images the exported model was fitted to."""
     members = trained.choice.chosen.members
-    if trained.protocol.cross_validated or all(each.attach for each in members):
+    fine_tuned = any(each.model for each in members)
+    if trained.protocol.cross_validated:
         return "fitted to all training and validation images"
-    return f"{FINE_TUNED}: fitted to the training images without the validation images"
+    if fine_tuned or not trained.floor.refitted:
+        return "fitted to the training images without the validation images"
+    return "fitted to all training and validation images"
 
 
 def _describe(trained: Trained) -> dict[str, Any]:

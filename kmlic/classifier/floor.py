@@ -45,13 +45,16 @@ class Floor:
 
     Args:
         candidate: its scores, and how it is built.
-        weights: of all training images, for features that are not standardised.
+        weights: of the exported model, for features that are not standardised.
+        refitted: whether they were fitted to all training images; where time ended the
+            fits of the folds they are the mean of those.
         fold_weights: those of each fold, for features that are not standardised.
         columns: the features that they are weights of.
     """
 
     candidate: Candidate
     weights: LinearWeights
+    refitted: bool
     fold_weights: tuple[LinearWeights, ...]
     columns: slice
 
@@ -84,15 +87,19 @@ def floor(
         metric: by which strengths are chosen.
     """
     name = key(
-        "floor 5", features.fingerprint, metric, *map(np.concatenate, protocol.folds)
+        "floor 6", features.fingerprint, metric, *map(np.concatenate, protocol.folds)
     )
     path = folder / f"floor-{name}.npz"
+    ended_early = False
     if path.exists():
         with np.load(path, allow_pickle=False) as arrays:
-            ended_early = arrays["stopped_at"] < budget.seconds
-        if ended_early:
-            path.unlink()
-    known = keep(path, lambda: _fit(images, features, protocol, metric, budget), budget)
+            ended_early = bool(arrays["stopped_at"] < budget.seconds)
+    known = keep(
+        path,
+        lambda: _fit(images, features, protocol, metric, budget),
+        budget,
+        again=ended_early,
+    )
     if np.isfinite(known["stopped_at"]):
         budget.wish("more penalties of logistic regression")
     seconds = float(known["seconds"])
@@ -122,6 +129,7 @@ def floor(
     return Floor(
         candidate,
         weights,
+        bool(known["refitted"]),
         tuple(LinearWeights(*each) for each in pairs),
         features.columns(earlier),
     )
@@ -319,16 +327,21 @@ class _Problem:
             np.mean([each.kernel for each in self._fitted], axis=0),
             np.mean([each.bias for each in self._fitted], axis=0),
         )
-        if all(each.converged for each in self._fitted):
+        refitted = all(each.converged for each in self._fitted)
+        if refitted:
             (final,) = self._fit_folds(
                 [self._rows], self.strengths, self.weighted, [final]
             )
+        else:
+            shift = np.mean([self._shift(rows) for rows in self._folds], axis=0)
+            final = LinearWeights(final.kernel, final.bias + shift)
         kernel, bias = self._unfold(final)
         folds = [self._unfold(each) for each in self._fitted]
         return {
             "logits": self.scores,
             "kernel": kernel,
             "bias": bias,
+            "refitted": np.asarray(refitted),
             "fold_kernels": np.array([kernel for kernel, _ in folds]),
             "fold_biases": np.array([bias for _, bias in folds]),
             "strengths": self.strengths,
@@ -418,14 +431,18 @@ class _Problem:
 
     def _score(self, fitted: list[LinearWeights]) -> np.ndarray:
         plain, both = [], []
-        common = prior_logits(self._targets[self._rows])
         for weights, (rows, scored) in zip(fitted, self._protocol.folds, strict=True):
             places = self._place[scored]
-            shift = common - prior_logits(self._targets[rows])
+            shift = self._shift(rows)
             own, mirrored = (weights(view[places]) + shift for view in self._views)
             plain.append(own)
             both.append((own + mirrored) / 2)
         return np.array([np.concatenate(plain), np.concatenate(both)])
+
+    def _shift(self, fold: np.ndarray) -> np.ndarray:
+        """Returns what is added to a fold's logits, see `prior_logits`."""
+        common = prior_logits(self._targets[self._rows])
+        return common - prior_logits(self._targets[fold])
 
     def _unfold(self, weights: LinearWeights) -> tuple[np.ndarray, np.ndarray]:
         """Returns the weights of features as the backbone gives them."""

@@ -198,7 +198,7 @@ def _fit(
         budget,
         classifier=classifier,
         image_size=settings.image_size,
-        activations=settings.tries("fine_tuned") and has_enough_images(images),
+        activations=has_enough_images(images),
     )
     budget.do("floor", f"{FLOOR} with several penalties")
     base = floor(images, found, protocol, stages, budget, metric=metric)

@@ -2,7 +2,6 @@ import keras
 import numpy as np
 import pytest
 
-from kmlic.backbones import split_backbone
 from kmlic.classifier import features as stage
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.check import check
@@ -49,8 +48,7 @@ def test_keeps_what_fine_tuning_starts_from(images, tmp_path):
     )
     assert without.activations is None
     np.testing.assert_allclose(found.pooled, without.pooled, rtol=1e-4, atol=1e-4)
-    network = backbone(SIZE)
-    lower, _ = split_backbone(network, stage.layer_to_cut_at(network))
+    lower, _ = stage.cut_backbone(backbone(SIZE))
     rows = np.arange(3)
     (pixels, _) = next(iter(images.batches(rows, image_size=SIZE, batch_size=3)))
     for view, own in enumerate((pixels, pixels[:, :, ::-1])):
@@ -101,6 +99,10 @@ def test_takes_the_largest_size_that_the_time_allows(images, tmp_path, monkeypat
     assert again.fingerprint == slow.fingerprint
     more = features(images, backbone, tmp_path, Budget(2))
     assert more.image_size == 224
+    # With more minutes images are never smaller, however slow the machine is then.
+    monkeypatch.setattr(stage, "_measure", lambda *_: 1.0)
+    most = features(images, backbone, tmp_path, Budget(3))
+    assert most.fingerprint == more.fingerprint
 
 
 def test_random_crops_follow_from_the_row(images, tmp_path):

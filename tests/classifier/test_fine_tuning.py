@@ -1,12 +1,16 @@
+import dataclasses
+import io
+
 import keras
 import numpy as np
 import pytest
+from rich.console import Console
 
 from kmlic.classifier import ClassifierSettings
 from kmlic.classifier import fine_tuning as stage
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.check import check
-from kmlic.classifier.features import features
+from kmlic.classifier.features import _view, features
 from kmlic.classifier.fine_tuning import fine_tuning
 from kmlic.classifier.floor import floor
 from kmlic.classifier.protocol import Protocol, make_protocol
@@ -47,6 +51,71 @@ def test_leaves_out_what_images_or_time_do_not_allow(setting, monkeypatch):
     assert not _run(setting, minutes=0.01)
 
 
+def test_says_why_a_backbone_or_a_size_cannot_be_fine_tuned(setting, monkeypatch):
+    images, found, *rest = setting
+    monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
+    without = dataclasses.replace(found, activations=None)
+    text = io.StringIO()
+    budget = Budget(60, Console(file=text, width=200))
+    arguments = (images, without, *rest[:2], backbone, rest[2], budget)
+    options = {"settings": ClassifierSettings(), "reserve": 0.0}
+    assert not fine_tuning(*arguments, **options)
+    assert "choose a smaller --image_size" in text.getvalue()
+    monkeypatch.setattr(stage, "cut_backbone", lambda _: None)
+    assert not fine_tuning(*arguments, **options)
+    assert "choose another --backbone" in text.getvalue()
+
+
+def test_reads_each_view_of_each_image(setting, tmp_path):
+    images, found, base, *_ = setting
+    own = stage._Setting(images, found, base, backbone, ClassifierSettings())
+    inputs, _ = stage._load_inputs(
+        own, found.activations, 2, tmp_path, Budget(60), "fine-tuning"
+    )
+    assert inputs.num_views == 4
+    lower, _ = own.cut()
+    rows = images.training_rows[[7, 1, 9, 7, 3]]
+    assert (rows != [7, 1, 9, 7, 3]).any()  # test images lie between them
+    views = np.array([0, 1, 2, 3, 2])
+    read = inputs.read(rows, views)
+    for place, (row, view) in enumerate(zip(rows, views, strict=True)):
+        one = images.batches(np.array([row]), image_size=SIZE, batch_size=1)
+        pixels, _ = next(iter(one))
+        expected = lower(_view(pixels, np.array([row]), int(view)))[0]
+        np.testing.assert_allclose(read[place], expected, rtol=1e-2, atol=1e-2)
+
+
+def test_fewer_minutes_do_not_train_what_more_had_planned(
+    setting, monkeypatch, tmp_path
+):
+    images, found, base, protocol, _ = setting
+    own = (images, found, base, protocol, tmp_path)
+    monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
+    plans = {3600.0: stage._Plan(0.0, 2, 1, 0), 60.0: stage._Plan(0.0, 1, 1, 0)}
+    monkeypatch.setattr(
+        stage, "_plan", lambda *given: (plans[given[2].seconds], "planned")
+    )
+    train = stage._train
+    epochs = []
+
+    def fail(*arguments):
+        epochs.append(arguments[5])
+        if len(epochs) == 1:
+            raise KeyboardInterrupt
+        return train(*arguments)
+
+    monkeypatch.setattr(stage, "_train", fail)
+    with pytest.raises(KeyboardInterrupt):
+        _run(own)
+    _run(own, minutes=1.0)
+    assert epochs == [2, 1]
+    # What is trained is taken, with fewer minutes too.
+    _run(own)
+    plans[60.0] = stage._Plan(0.0, 0, 1, 0)
+    _run(own, minutes=1.0)
+    assert epochs == [2, 1, 2]
+
+
 def test_starts_from_the_floor(setting):
     images, found, base, *_ = setting
     own = stage._Setting(images, found, base, backbone, ClassifierSettings())
@@ -60,7 +129,6 @@ def test_starts_from_the_floor(setting):
 def test_the_built_model_gives_what_training_left(setting, monkeypatch):
     images, *_, place = setting
     monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
-    monkeypatch.setattr(stage, "_FEWEST_EPOCHS", 1)
     monkeypatch.setattr(stage, "_MOST_EPOCHS", 1)
     monkeypatch.setattr(stage, "_EPOCHS_OF_MEMBER", 1)
     monkeypatch.setattr(stage, "_MOST_MEMBERS", 2)
@@ -86,7 +154,6 @@ def test_the_values_of_epochs_are_logged(setting, monkeypatch, tmp_path):
     )
     images, found, base, protocol, _ = setting
     monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
-    monkeypatch.setattr(stage, "_FEWEST_EPOCHS", 1)
     monkeypatch.setattr(stage, "_MOST_EPOCHS", 1)
     monkeypatch.setattr(stage, "_MOST_MEMBERS", 1)
     monkeypatch.setattr(stage, "_EPOCHS_OF_MEMBER", 10**6)
@@ -117,7 +184,6 @@ def test_scores_the_first_folds_where_time_is_short(setting, monkeypatch, tmp_pa
 def test_pays_once_for_the_network_of_one_split(setting, monkeypatch, tmp_path):
     images, found, base, protocol, _ = setting
     monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
-    monkeypatch.setattr(stage, "_FEWEST_EPOCHS", 1)
     monkeypatch.setattr(stage, "_MOST_EPOCHS", 1)
     monkeypatch.setattr(stage, "_MOST_MEMBERS", 1)
     (_, scored), *_ = protocol.folds

@@ -10,7 +10,7 @@ from kmlic.classifier.budget import Budget
 from kmlic.classifier.check import check
 from kmlic.classifier.features import features
 from kmlic.classifier.floor import floor, prior_logits
-from kmlic.classifier.protocol import make_protocol
+from kmlic.classifier.protocol import Protocol, make_protocol
 from tests.classifier.photos import backbone, write_photos
 
 SIZE = 64
@@ -104,11 +104,24 @@ def test_a_fit_that_time_ended_is_the_mean_of_the_folds(setting, monkeypatch, tm
         return dataclasses.replace(fit(*arguments, **options), converged=False)
 
     monkeypatch.setattr(stage, "logistic_regression", stopped)
-    base = floor(images, found, protocol, tmp_path, Budget(5))
-    for name in ("kernel", "bias"):
-        folds = [getattr(own, name) for own in base.fold_weights]
-        own = getattr(base.weights, name)
-        np.testing.assert_allclose(own, np.mean(folds, axis=0), rtol=1e-4, atol=1e-6)
+    (first, scored), *_ = protocol.folds
+    one = Protocol(((first, scored),), scored, scored % 5, False)
+    everything = prior_logits(images.targets[images.training_rows])
+    for own in (protocol, one):
+        base = floor(images, found, own, tmp_path, Budget(5))
+        assert not base.refitted
+        kernels = [each.kernel for each in base.fold_weights]
+        np.testing.assert_allclose(
+            base.weights.kernel, np.mean(kernels, axis=0), rtol=1e-4, atol=1e-6
+        )
+        # As the scores that thresholds are tuned on.
+        biases = [
+            each.bias + everything - prior_logits(images.targets[rows])
+            for each, (rows, _) in zip(base.fold_weights, own.folds, strict=True)
+        ]
+        np.testing.assert_allclose(
+            base.weights.bias, np.mean(biases, axis=0), rtol=1e-3, atol=1e-4
+        )
 
 
 def test_prior_logits_are_smoothed_log_odds():
