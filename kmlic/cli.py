@@ -201,10 +201,11 @@ def train(
 ) -> None:
     """Trains the best classifier that images and time allow, and exports it.
 
-    It is never below logistic regression on the backbone's features. An interrupted
-    training goes on when the same command is given again, from the hidden folder
-    .NAME.stages beside the run's. That is removed at the end, unless more minutes
-    would be used: then the same command with more of them goes on from it.
+    On the images and by the metric that it is chosen by, it is never below logistic
+    regression on the backbone's features. An interrupted training goes on when the same
+    command is given again, from the hidden folder .NAME.stages beside the run's. That
+    is removed at the end, unless more minutes would be used: then the same command with
+    more of them goes on from it.
 
     Args:
         data: a CSV, TSV or Parquet file, COCO's JSON, Pascal VOC's folder, a folder of

@@ -298,6 +298,8 @@ def compute_outputs(
         _record(place, 0, 0.0)
     done, seconds = _progress(place)
     budget.take_over(seconds)
+    if done:
+        budget.say(stage, f"{done:,} of {len(rows):,} images are there from before")
     if done < len(rows):
         seconds = _compute(images, rows, model, image_size, paths, budget, views, stage)
     return [np.load(path, mmap_mode="r") for path in paths], seconds

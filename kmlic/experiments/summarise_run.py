@@ -138,9 +138,9 @@ def _verdict(standing: Standing, tested: ScoredImages) -> str:
     if standing.above is None:
         return f"{text}. It is the plain baseline: no other model is clearly better."
     if standing.above.distinguishable and standing.above.value > 0:
-        return f"{text}. It is better than the plain baseline."
+        return f"{text}. It is better than the plain baseline in {standing.metric}."
     if standing.above.distinguishable:
-        return f"{text}. It is worse than the plain baseline."
+        return f"{text}. It is worse than the plain baseline in {standing.metric}."
     return f"{text}. It is not clearly better or worse than the plain baseline."
 
 

@@ -1,6 +1,9 @@
+import io
+
 import keras
 import numpy as np
 import pytest
+from rich.console import Console
 
 from kmlic.classifier import features as stage
 from kmlic.classifier.budget import Budget
@@ -82,7 +85,10 @@ def test_goes_on_with_the_block_that_was_cut_off(images, tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "_record", fail)
     with pytest.raises(KeyboardInterrupt):
         features(images, backbone, tmp_path / "b", Budget(5), image_size=SIZE)
-    again = features(images, backbone, tmp_path / "b", Budget(5), image_size=SIZE)
+    text = io.StringIO()
+    budget = Budget(5, Console(file=text))
+    again = features(images, backbone, tmp_path / "b", budget, image_size=SIZE)
+    assert "features: 8 of 20 images are there from before" in text.getvalue()
     assert seen == [0, 8, 16, 20]
     np.testing.assert_allclose(again.pooled, whole.pooled, rtol=1e-4, atol=1e-5)
 

@@ -30,7 +30,7 @@ def test_says_which_model_how_good_and_whether_it_beats_the_baseline():
     assert summary.text == (
         "The exported model is peaks. Its mAP on 3 test images is 50.0 of 100; on "
         "other images of this kind expect 40.0 to 60.0. It is better than the plain "
-        "baseline."
+        "baseline in mAP."
     )
     values = {name: (value, note) for name, value, note in summary.facts}
     assert values["mAP, %"][0] == "50.0"
