@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -44,6 +45,19 @@ def test_means_are_summed_in_float32(dtype):
         sums = tf.reduce_sum(tf.cast(mean_positions(maps), "float32"))
     gradient = tf.cast(tape.gradient(sums, maps), "float32")
     np.testing.assert_allclose(gradient, np.full(maps.shape, 1 / 2400), rtol=step)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_means_do_not_depend_on_the_data_format_of_keras(dtype):
+    maps = tf.cast(IMAGES, dtype)
+    expected = tf.cast(mean_positions(maps), "float32")
+    assert keras.config.image_data_format() == "channels_last"
+    keras.config.set_image_data_format("channels_first")
+    try:
+        found = mean_positions(maps)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    np.testing.assert_array_equal(tf.cast(found, "float32"), expected)
 
 
 @pytest.mark.parametrize(
