@@ -1,5 +1,10 @@
 """Fails when Keras or TensorFlow changes what `keras_internals` relies on."""
 
+import importlib.util
+import os
+import subprocess
+import sys
+
 import keras
 import pytest
 import tensorflow as tf
@@ -79,3 +84,20 @@ def test_variables_beyond_the_limit_are_not_created():
     ):
         keras.layers.Dense(300_000).build((None, 300_000))
     keras.layers.Dense(300).build((None, 3000))
+
+
+def test_layers_with_dots_in_their_names_compute_under_pytorch():
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("needs `pip install torch`")
+    code = """
+import keras, torch
+from kmlic.layers import keras_internals
+layer = keras.layers.Dense(2, name="layer1.0.conv")
+outputs = layer(torch.ones(1, 3))
+names = [name for name, _ in layer.named_parameters()]
+assert len(names) == len(list(layer.parameters())) == 2, names
+outputs.sum().backward()
+assert layer.kernel.value.grad.shape == (3, 2)
+"""
+    environment = {**os.environ, "KERAS_BACKEND": "torch"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
