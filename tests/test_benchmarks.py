@@ -3,9 +3,15 @@ import json
 import sys
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
 
+from kmlic.labels import Labels
+from kmlic.models import build_classifier
+from kmlic.predict import Scorer
 from tests.benchmarks import all as benchmarks
+from tests.benchmarks import runtimes
 
 
 def test_every_benchmark_of_the_set_exists():
@@ -26,6 +32,12 @@ def test_takes_the_minimum_and_the_median_of_every_number():
     ]
 
 
+def test_lines_of_one_run_stay_apart():
+    text = "step 1: 30 s\nstep 2: 6 s\n"
+    medians = [row["median"] for row in benchmarks.summarise([text, text])]
+    assert medians == [[1.0, 30.0], [2.0, 6.0]]
+
+
 def test_writes_what_was_measured_on_which_machine(tmp_path):
     benchmarks.write(tmp_path / "new", 0.5, {"start_up": ["a 1 s", "a 3 s"]})
     run = json.loads((tmp_path / "new/run.json").read_text())
@@ -37,7 +49,10 @@ def test_writes_what_was_measured_on_which_machine(tmp_path):
 def test_the_table_stands_between_the_markers(tmp_path):
     readme, folder = tmp_path / "README.md", tmp_path / "run"
     readme.write_text(f"before\n{benchmarks.START}old\n{benchmarks.END}after\n")
-    texts = ["resnet50 kmlic 3.0 / 1,200", "resnet50 kmlic 1.0 / 1,000"]
+    texts = [
+        "network inference\nresnet50 kmlic 3.0 / 1,000",
+        "network inference\nresnet50 kmlic 1.0 / 1,000\nstopped: no time left",
+    ]
     benchmarks.write(folder, 20, {"backbones": texts}, ["timm"])
     run = json.loads((folder / "run.json").read_text())
     benchmarks.write_table(readme, run)
@@ -45,8 +60,9 @@ def test_the_table_stands_between_the_markers(tmp_path):
     assert text.startswith(f"before\n{benchmarks.START}`python -m tests.benchmarks.all")
     assert text.endswith(f"{benchmarks.END}after\n")
     assert "left out: timm." in text
-    assert "| backbones | resnet50 kmlic 2 / 1100 | 1, 1000 | 2 |" in text
-    assert "old" not in text
+    row = "| backbones: network inference | resnet50 kmlic 2 [1] / 1,000 | 2 |"
+    assert text.count("| backbones") == 1 and row in text
+    assert "old" not in text and "stopped" not in text
     readme.write_text("none")
     with pytest.raises(ValueError, match="must have the lines"):
         benchmarks.write_table(readme, run)
@@ -65,7 +81,7 @@ def test_only_the_run_of_the_default_folder_is_quoted(tmp_path, monkeypatch):
         benchmarks.main()
         assert (folder / "run.json").exists()
         assert (readme.read_text() == empty) == (folder != default)
-    assert "| heads | took 3 s | 3 |" in readme.read_text()
+    assert "| heads | took 3 s |" in readme.read_text()
 
 
 def test_the_committed_table_is_that_of_the_committed_run():
@@ -77,6 +93,17 @@ def test_the_committed_table_is_that_of_the_committed_run():
         assert written == benchmarks.table(json.loads(path.read_text()))
     else:
         assert "|" not in written  # no table
+
+
+def test_runtimes_are_compared_on_scores_that_differ():
+    keras.utils.set_random_seed(0)
+    model = build_classifier(3, backbone="small_resnet", image_size=64)
+    images = runtimes.draw_images((4, 64, 64, 3))
+    score = Scorer.of_model(model, Labels(("a", "b", "c"), image_size=64)).score
+    with pytest.raises(ValueError, match=r"above 0\.1; got"):
+        runtimes.require_spread(np.full_like(score(images), 0.5))
+    runtimes.spread_scores(model, images)
+    runtimes.require_spread(score(images))
 
 
 def test_a_benchmark_that_fails_or_hangs_says_so(monkeypatch):

@@ -12,6 +12,7 @@ folder between two markers, which `write_table` finds.
 """
 
 import argparse
+import collections
 import contextlib
 import importlib.util
 import json
@@ -114,13 +115,18 @@ def write(folder, minutes, runs, absent=()):
 
 
 def summarise(texts):
-    """Returns the lines of all runs, # for numbers, with their minima and medians."""
+    """Returns the lines of all runs, # for numbers, with their minima and medians.
+
+    Lines of one run that differ in numbers alone, such as its steps, stay apart.
+    """
     values = {}
     for text in texts:
+        counts = collections.Counter()
         for line in filter(str.strip, text.splitlines()):
             numbers = [float(x.replace(",", "")) for x in _NUMBER.findall(line)]
             words = " ".join(_NUMBER.sub("#", line).split())
-            values.setdefault((words, len(numbers)), []).append(numbers)
+            counts[words] += 1
+            values.setdefault((words, counts[words]), []).append(numbers)
     return [
         {
             "line": words,
@@ -143,7 +149,12 @@ def write_table(readme, run):
 
 
 def table(run):
-    """Returns a run as Markdown: its machine, and a row for each printed line."""
+    """Returns a run as Markdown: its machine, and a row for each line with numbers.
+
+    A line without numbers is the heading of those below it. Left out are lines that say
+    where the time ended, and those that mix several lines of a round, as runs had them
+    that did not keep these apart.
+    """
     machine, date = run["environment"]["machine"], run["environment"]["date"][:10]
     lines = [
         f"`{run['command']}` on {date}, {machine['cores']} cores, "
@@ -151,15 +162,29 @@ def table(run):
     ]
     if run["absent_peers"]:
         lines[0] += f" Not installed, left out: {', '.join(run['absent_peers'])}."
-    lines += ["", "| benchmark | median | minimum | rounds |", "|---|---|---|---|"]
+    title = "medians of the rounds [minimum where it differs]"
+    lines += ["", f"| benchmark | {title} | rounds |", "|---|---|---|"]
     for name, rows in run["benchmarks"].items():
+        heading = name
         for row in rows:
-            numbers = iter(row["median"])
-            text = re.sub("#", lambda _, n=numbers: f"{next(n):g}", row["line"])
-            least = ", ".join(f"{number:g}" for number in row["minimum"])
-            cells = name, text.replace("|", "/"), least, str(row["runs"])
-            lines.append(f"| {' | '.join(cells)} |")
+            line, mixed = row["line"], row["runs"] > rows[0]["runs"]
+            if mixed or line.startswith("stopped: "):
+                continue
+            if not row["median"] and not line.startswith("failed: "):
+                heading = f"{name}: {line}"
+                continue
+            numbers = iter(map(_cell, row["median"], row["minimum"]))
+            text = re.sub("#", lambda _, n=numbers: next(n), line)
+            cells = heading, text, str(row["runs"])
+            lines.append(f"| {' | '.join(x.replace('|', '/') for x in cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _cell(median, minimum):
+    shown, least = (
+        f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.4g}" for x in (median, minimum)
+    )
+    return shown if shown == least else f"{shown} [{least}]"
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from kmlic.export import (
     load_export,
 )
 from kmlic.labels import Labels
+from kmlic.layers.keras_internals import flatten_layers
 from kmlic.models import build_classifier
 from kmlic.predict import Scorer
 
@@ -39,7 +40,8 @@ def main() -> None:
         len(labels), backbone=arguments.backbone, pooling="avg", image_size=size
     )
     shape = (arguments.batch_size, size, size, 3)
-    images = np.random.default_rng(0).uniform(0, 255, shape).astype("float32")
+    images = draw_images(shape)
+    spread_scores(model, images)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         runs = {
@@ -60,6 +62,7 @@ def main() -> None:
             export_tflite(model, path, labels=labels, quantize=quantize)
             runs[name] = load_export(path)
         expected = runs["keras float32"](images)
+        require_spread(expected)
         print(f"{arguments.backbone}, {size} px, batch {arguments.batch_size}")
         for name, predict in runs.items():
             difference = np.abs(predict(images) - expected).max()
@@ -69,6 +72,39 @@ def main() -> None:
                 batches += 1
             rate = batches * arguments.batch_size / (time.perf_counter() - start)
             print(f"{name:18} {rate:7.1f} images/s, difference {difference:.1e}")
+
+
+def draw_images(shape: tuple[int, int, int, int]) -> np.ndarray:
+    """Draws images of large random patches, which differ in more than noise."""
+    images = np.random.default_rng(0).uniform(0, 255, (shape[0], 7, 7, 3))
+    return np.asarray(keras.ops.image.resize(images.astype("float32"), shape[1:3]))
+
+
+def spread_scores(model: keras.Model, images: np.ndarray) -> None:
+    """Makes the scores of a classifier with random weights differ between images.
+
+    Without it, the maps of a deep network vanish and every probability is 0.5, in every
+    precision.
+    """
+    for layer in flatten_layers(model):
+        if hasattr(layer, "momentum"):
+            layer.momentum = 0.0  # so that its statistics become those of the images
+    model(images, training=True)
+    logits = model.predict_on_batch(images)
+    kernel, bias = model.get_layer("logits").get_weights()
+    factor = 2 / logits.std(axis=0)
+    bias = (bias - logits.mean(axis=0)) * factor
+    model.get_layer("logits").set_weights([kernel * factor, bias])
+
+
+def require_spread(scores: np.ndarray) -> None:
+    """Refuses probabilities that are too alike to show differences of runtimes."""
+    deviation = scores.std(axis=0).min()
+    if not deviation > 0.1:
+        raise ValueError(
+            "the probabilities of each label must have a standard deviation above 0.1; "
+            f"got {deviation:.1e}."
+        )
 
 
 if __name__ == "__main__":
