@@ -23,6 +23,7 @@ from kmlic.known_names import (
 from kmlic.require_extra import require_extra
 from kmlic.require_preset import PREFIXES, require_preset
 
+SMALLEST_SIDE = 32  # of images, in pixels
 _BACKBONE = "efficientnet_lite0"
 _FIRST_WITH_BFLOAT16 = (8, 0)  # compute capability of GPUs
 
@@ -86,7 +87,9 @@ class ClassifierSettings:
     def __post_init__(self) -> None:
         check_number("minutes", self.minutes, above=0)
         if self.image_size is not None:
-            check_number("image_size", self.image_size, at_least=32, at_most=1024)
+            check_number(
+                "image_size", self.image_size, at_least=SMALLEST_SIDE, at_most=1024
+            )
         self._check_backbone()
         check_choice("metric", self.metric, None, *typing.get_args(Metric))
         check_choice("log", self.log, *typing.get_args(LogName))
@@ -181,9 +184,12 @@ class ClassifierSettings:
         given = {"test": test, "groups": groups, "fractions": self.fractions}
         for name, value in given.items():
             if value is not None:
+                # Groups and tables of test images can be longer than a message.
+                brief = isinstance(value, str | Path | tuple)
+                got = f"{name}={value}" if brief else f"a {type(value).__name__}"
                 raise ValueError(
                     f"`{name}` must be None for a dataset that has its own splits and "
-                    f"groups; got {name}={value}. Leave out --{name}."
+                    f"groups; got {got}. Leave out --{name}."
                 )
 
     @property

@@ -42,6 +42,7 @@ from kmlic.training.as_float32 import as_float32
 from kmlic.training.open_log import open_log
 from kmlic.training.scoring import predict_logits
 
+EXPORT_SECONDS = 25.0  # that exports take
 _EXPORT_IMAGES = 8
 _RESAMPLES = 1000
 _THUMBNAIL = 96
@@ -193,7 +194,7 @@ def _judge(trained: Trained, model: keras.Model) -> _Judged:
             0,
         )
     batches = images.batches(rows, image_size=size, batch_size=images_per_batch(size))
-    targets, own = predict_logits(model, batches)
+    _, own = predict_logits(model, batches)
     targets = images.targets[rows]
     plain = base.weights(trained.features.pooled[0, rows, base.columns])
     plain = trained.calibrations[FLOOR](plain)

@@ -20,11 +20,11 @@ from kmlic.classifier.calibration import calibration
 from kmlic.classifier.candidate import Candidate
 from kmlic.classifier.check import Checked, check
 from kmlic.classifier.choice import choice
-from kmlic.classifier.classifier_settings import ClassifierSettings
+from kmlic.classifier.classifier_settings import SMALLEST_SIDE, ClassifierSettings
 from kmlic.classifier.discriminant import discriminant
 from kmlic.classifier.features import Classifier, Features, features
 from kmlic.classifier.fine_tuning import fine_tuning, has_enough_images
-from kmlic.classifier.finish import Trained, finish
+from kmlic.classifier.finish import EXPORT_SECONDS, Trained, finish
 from kmlic.classifier.floor import FLOOR, Floor, floor
 from kmlic.classifier.heads import heads
 from kmlic.classifier.images import Images
@@ -35,8 +35,8 @@ from kmlic.experiments.summarise_run import describe_sizes
 from kmlic.known_names import Metric
 from kmlic.require_preset import PREFIXES
 from kmlic.run_folder import REPORT, Run, RunFolder
+from kmlic.training.open_log import retry_logs
 
-_EXPORT_SECONDS = 25.0
 _SIDE = 224
 
 
@@ -74,6 +74,7 @@ def train_classifier(
     Raises:
         ValueError: if the data cannot be trained on; says why and what to do.
         MemoryError: if the memory does not suffice.
+        ImportError: naming the extra that is not installed.
 
     Example:
         >>> train_classifier("gone/labels.csv")
@@ -83,6 +84,7 @@ def train_classifier(
     """
     settings = settings or ClassifierSettings()
     settings.require_files()
+    retry_logs()
     budget = Budget(settings.minutes, console)
     start = time.monotonic()
     run_folder = RunFolder(settings.folder)
@@ -121,12 +123,15 @@ def _explaining(
             budget.say("interrupted", "the same command goes on where it was")
         raise
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-        smaller = max(32, (settings.image_size or _SIDE) // 2)
         size = settings.image_size or "chosen by the minutes"
+        change = "another --backbone"
+        if settings.image_size != SMALLEST_SIDE:
+            smaller = max(SMALLEST_SIDE, (settings.image_size or _SIDE) // 2)
+            change = f"a smaller --image_size, such as {smaller}, or {change}"
         text = (
             "the training must fit into memory; it did not with "
             f"backbone={settings.network} and image_size={size}. Close other programs, "
-            f"or choose a smaller --image_size, such as {smaller}, or --backbone."
+            f"or choose {change}."
         )
         if stages.exists():
             text += f" What was computed is in {stages}, which can be removed."
@@ -253,7 +258,7 @@ def _say_next(folder: Path, stages: Path, budget: Budget) -> None:
 
 def _reserve(images: Images, found: Features) -> float:
     """Returns the seconds that exports and scores of the test images take."""
-    return _EXPORT_SECONDS + found.seconds * len(images.test_rows)
+    return EXPORT_SECONDS + found.seconds * len(images.test_rows)
 
 
 def _metric(settings: ClassifierSettings, images: Images) -> Metric:

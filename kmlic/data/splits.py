@@ -19,7 +19,7 @@ from kmlic.escape_text import unguard_cell
 
 # `kmlic train` makes no test split of fewer images unless it is told to.
 FEWEST_WITH_TEST = 50
-# Fewer training images it refuses.
+# `kmlic train` refuses data with fewer training images.
 FEWEST_TO_TRAIN = 4
 
 

@@ -35,7 +35,7 @@ from kmlic.training import (
     predict_scores,
 )
 from kmlic.training.as_float32 import as_float32
-from kmlic.training.open_log import open_log
+from kmlic.training.open_log import open_log, retry_logs
 from kmlic.training.time_precisions import time_precisions
 from kmlic.training.training_state import validation_loss
 
@@ -73,6 +73,7 @@ class Experiment(Generic[S]):
         monitor: str = "mAP",
     ):
         settings.require_files()
+        retry_logs()
         self.recipe = recipe
         self.settings = settings
         self.make_report = make_report

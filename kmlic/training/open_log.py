@@ -46,11 +46,12 @@ def open_log(
 ) -> Iterator[Log]:
     """Opens a log of one training, or of what follows from several.
 
-    Each tool's own callback is used. Where a log is written is said to MLflow and
-    Weights & Biases as everywhere, by MLFLOW_TRACKING_URI and WANDB_PROJECT.
+    Each tool's own callback is used. The environment variables of the tools, such as
+    MLFLOW_TRACKING_URI and WANDB_PROJECT, set where MLflow and Weights & Biases write.
 
-    A log that fails, such as one whose server cannot be reached, stops no training: a
-    warning gives the reason once, and nothing more is sent to it for ten minutes.
+    If a log fails, for example because its server cannot be reached, a warning says so
+    once and the training continues. The log is tried again after ten minutes, and when
+    the next run begins, see `retry_logs`.
 
     Args:
         name: "none", "tensorboard", "wandb" or "mlflow".
@@ -92,6 +93,11 @@ def open_log(
     _guard(name, stack.close, always=True)()
 
 
+def retry_logs() -> None:
+    """Lets logs that failed be tried again; called where a run begins."""
+    _failed_at.clear()
+
+
 def _guard(
     name: str, call: Callable[..., Any], *, always: bool = False
 ) -> Callable[..., Any]:
@@ -109,7 +115,7 @@ def _guard(
                 _failed_at[name] = time.monotonic()
                 reason = " ".join(str(error).split()) or type(error).__name__
                 _log.warning(
-                    "The training goes on without sending values to %s: %s",
+                    "The training continues without sending values to %s: %s",
                     name,
                     reason,
                 )

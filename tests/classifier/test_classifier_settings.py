@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,21 @@ from kmlic.classifier import ClassifierSettings
 def test_refuses_what_is_no_choice_or_out_of_its_limits(setting, value, message):
     with pytest.raises(ValueError, match=message):
         ClassifierSettings(**{setting: value})
+
+
+@pytest.mark.parametrize(
+    ("test", "groups", "fractions", "got"),
+    [
+        (Path("test.csv"), None, None, "got test=test.csv. Leave out --test"),
+        ({"a": "b" * 999}, None, None, "got a dict. Leave out --test"),
+        (None, {"a": ("b" * 999,)}, None, "got a dict. Leave out --groups"),
+        (None, None, (0.5, 0.2, 0.3), r"got fractions=\(0.5, 0.2, 0.3\). Leave"),
+    ],
+)
+def test_names_the_option_that_a_dataset_cannot_have(test, groups, fractions, got):
+    settings = ClassifierSettings(fractions=fractions)
+    with pytest.raises(ValueError, match=got):
+        settings.check_dataset(test, groups)
 
 
 @pytest.mark.parametrize(

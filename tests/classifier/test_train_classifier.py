@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from unittest import mock
 
 import numpy as np
@@ -110,7 +111,8 @@ def test_a_log_that_cannot_be_reached_spoils_no_training(
     module = sys.modules["kmlic.training.open_log"]
     unreachable = mock.Mock(side_effect=ConnectionError("no\n server"))
     monkeypatch.setitem(module._OPEN, "tensorboard", unreachable)
-    monkeypatch.setattr(module, "_failed_at", {})
+    failed_before = {"tensorboard": time.monotonic()}  # another run of this process
+    monkeypatch.setattr(module, "_failed_at", failed_before)
     stage = importlib.import_module("kmlic.classifier.fine_tuning")
     monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
     plan = stage._Plan(0.0, 3, 2, 0)
@@ -207,8 +209,8 @@ def test_takes_up_what_is_there_with_more_minutes(
         table, small_settings(tmp_path / "run", minutes=6.0), console=console
     )
     assert "more epochs of fine-tuning: the same command" in log.getvalue()
-    for path, time in kept.items():
-        assert path.stat().st_mtime_ns == time
+    for path, changed in kept.items():
+        assert path.stat().st_mtime_ns == changed
     folds = list(tmp_path.glob(".run.stages/fine-tuning-*/fold-*-3-0-0.npz"))
     assert folds
     # No more minutes: nothing is planned or trained again.
@@ -262,6 +264,14 @@ def test_says_what_to_do_without_enough_memory(
         train_classifier(table, small_settings(tmp_path / "run"))
     assert (tmp_path / ".run.stages").exists() == left
     assert (f"{tmp_path}/.run.stages, which can be removed" in str(e.value)) == left
+
+
+def test_advises_no_smaller_images_than_the_smallest(tmp_path, monkeypatch):
+    module = sys.modules["kmlic.classifier.train_classifier"]
+    monkeypatch.setattr(module, "make_protocol", mock.Mock(side_effect=MemoryError()))
+    table = write_photos(tmp_path / "photos", 12)
+    with pytest.raises(MemoryError, match=r"=32\. .* or choose another --backbone\.$"):
+        train_classifier(table, small_settings(tmp_path / "run", image_size=32))
 
 
 def test_other_images_or_labels_are_noticed(tmp_path, without_exports):

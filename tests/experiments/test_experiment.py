@@ -4,6 +4,7 @@ import inspect
 import json
 import random
 import sys
+import time
 
 import keras
 import numpy as np
@@ -189,10 +190,13 @@ def test_undefined_metrics_are_null_and_the_loss_decides(tmp_path, caplog):
     assert Run.read(tmp_path / "run/run.json").results == run.results
 
 
-def test_the_values_of_epochs_are_logged_with_their_metrics(tmp_path):
+def test_the_values_of_epochs_are_logged_with_their_metrics(tmp_path, monkeypatch):
     event_file_loader = pytest.importorskip(
         "tensorboard.backend.event_processing.event_accumulator"
     )
+    open_log = sys.modules["kmlic.training.open_log"]
+    failed_before = {"tensorboard": time.monotonic()}  # another run of this process
+    monkeypatch.setattr(open_log, "_failed_at", failed_before)
     settings = toy_settings(tmp_path / "run", seeds=(0,), log="tensorboard")
     _train(Experiment("toy", settings))
     log = next((tmp_path / "run.log").rglob("train/events*")).parent

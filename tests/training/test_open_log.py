@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kmlic.training.open_log import open_log
+from kmlic.training.open_log import open_log, retry_logs
 
 file = sys.modules["kmlic.training.open_log"]
 
@@ -116,13 +116,16 @@ def test_a_log_that_fails_is_named_once_and_stops_nothing(monkeypatch, caplog, f
     wandb = Wandb(monkeypatch, fails=(fails, "closed"))
     for _ in range(2):
         use("wandb")
-    text = f"The training goes on without sending values to wandb: no {fails}"
+    text = f"The training continues without sending values to wandb: no {fails}"
     assert [each for each in caplog.messages if "wandb" in each] == [text]
     calls = [name for name, _ in wandb.calls]
     assert calls.count(fails) == 1 and calls.count("closed") == (fails != "init")
-    monkeypatch.setattr(file, "_RETRY_SECONDS", 0.0)
+    retry_logs()
     use("wandb")
     assert [name for name, _ in wandb.calls].count("init") == 2
+    monkeypatch.setattr(file, "_RETRY_SECONDS", 0.0)
+    use("wandb")
+    assert [name for name, _ in wandb.calls].count("init") == 3
 
 
 def test_the_log_is_told_of_the_error_of_a_training(monkeypatch):
