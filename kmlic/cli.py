@@ -96,7 +96,7 @@ class _ReadingFlags(ReadingOptions):
 
 Reading = tyro.conf.OmitArgPrefixes[_ReadingFlags]
 _DEFAULT_FLAGS = _ReadingFlags()
-# The names in `kmlic.export.FORMATS`, which would import TensorFlow.
+# The names in `kmlic.export.FORMATS`: the choices of a flag must be written out.
 Format = Literal["saved_model", "tflite", "onnx", "openvino"]
 Quantization = Literal["float16", "dynamic", "int8"]
 Runtime = Literal[

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import sys
+import typing
 from unittest import mock
 
 import keras
@@ -18,6 +19,7 @@ from kmlic.data.reading_options import ReadingOptions
 from kmlic.escape_text import escape_text
 from kmlic.evaluation import Interval, Report
 from kmlic.experiments import RunComparison
+from kmlic.export import FORMATS
 from kmlic.labels import Labels
 from kmlic.on_sigterm import STOPPED
 from tests.data.files import write_dataset
@@ -40,6 +42,10 @@ def test_prints_labels_with_probabilities(run, image, capsys):
     output = capsys.readouterr().out
     assert "red 0.95, green 0.95" in output
     assert "blue" not in output
+
+
+def test_every_export_format_can_be_chosen():
+    assert typing.get_args(cli.Format) == tuple(FORMATS)
 
 
 def test_lets_flags_choose_the_labels(run, image, capsys):
