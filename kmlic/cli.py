@@ -212,7 +212,8 @@ def train(
             images, or the name of a dataset such as street_fashion. The columns x1,
             y1, x2 and y2 of a CSV are cut out of each image.
         folder: the run's folder, for kmlic predict, evaluate and export.
-        minutes: of the training; the start and the export, under a minute, come on top.
+        minutes: of the training; the start and the export come on top: under a minute
+            on an idle machine, longer beside other work.
         backbone: name of a backbone; auto is efficientnet_lite0.
         weights: of the backbone: imagenet, a file, or None for random ones.
         image_size: side in pixels that images are resized to, 32 to 1024; as the
@@ -226,8 +227,8 @@ def train(
             without a label over images with it) or effective (closer to 1).
         metric: what models are compared by; when left out accuracy where there are
             exclusive groups, else mAP.
-        groups: JSON file of labels of which an image has exactly one: {"size":
-            ["small", "large"]}.
+        groups: JSON file that puts every label into one group, of whose labels an image
+            has exactly one: {"size": ["small", "large"], "kind": ["tree", "bush"]}.
         test: images for the test alone, in any form that DATA takes; else those of
             DATA's column split, or a fifth of its images.
         fractions: of training, validation and test images, where DATA has no splits;

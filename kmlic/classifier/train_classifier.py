@@ -65,7 +65,8 @@ def train_classifier(
         test: images for the test alone, given like `data`. Without it, and without
             test images in `data`, a fifth of the images is kept for the test.
         reading: how paths are read, see `kmlic.data.read_listing`.
-        groups: group name to labels of which an image has exactly one.
+        groups: group name to labels of which an image has exactly one; they must hold
+            every label.
         console: where progress is shown; nowhere when None.
 
     Returns:
