@@ -47,7 +47,7 @@ from kmlic.make_console import make_console
 from kmlic.on_sigterm import STOPPED, on_sigterm
 from kmlic.require_paths import require_paths
 from kmlic.require_preset import require_preset
-from kmlic.run_folder import RECORD, require_run
+from kmlic.run_folder import RECORD, require_run, require_unclaimed
 from kmlic.run_folder import Run as Record
 from kmlic.start_tensorflow import start_tensorflow
 
@@ -280,6 +280,7 @@ def train(
         settings.check_test()
     if data in DATASETS and not Path(data).exists():
         settings.check_dataset(test, groups)
+    require_unclaimed(folder)
     console = make_console()
     name = escape_text(data)
     console.print(

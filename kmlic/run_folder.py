@@ -311,6 +311,24 @@ def claim_run(path: str | Path) -> Claim:
     return Claim(follow_link(path).absolute())
 
 
+def require_unclaimed(path: str | Path) -> None:
+    """Refuses a run folder that another process is writing, as far as is known now.
+
+    Args:
+        path: the run folder; it and its parent may be missing.
+
+    Raises:
+        ValueError: naming the process.
+
+    Example:
+        >>> require_unclaimed("absent/run")
+    """
+    claim = claim_run(path)
+    if claim.path.parent.is_dir():
+        with claim:
+            pass
+
+
 def require_run(path: str | Path, *names: str) -> None:
     """Raises an error unless a path is a folder with the named files.
 

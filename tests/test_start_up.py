@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kmlic.export import export_onnx, export_openvino, export_tflite
+from kmlic.run_folder import claim_run
 from tests.predict.toys import LABELS, colour_model, write_image, write_run
 
 # Any import of these fails.
@@ -121,6 +122,8 @@ def test_checks_and_converts_data_without_tensorflow(folder, tmp_path):
             2,
             "it also holds notes.txt",
         ),
+        ("push {folder}/other foo", 2, "must be hf://user/name; got foo"),
+        ("push {folder}/other hf://me/it@v1", 2, "must have no revision"),
         ("data check {folder} --fractions nan 0.1 0.1", 2, "fractions=nan"),
         ("train {folder} --folder {folder}/yellow.jpg", 2, "it is a file"),
         ("train {folder} --folder {folder}", 2, "a folder with other files"),
@@ -164,6 +167,13 @@ def test_answers_help_and_mistakes_without_tensorflow(folder, command, code, tex
     assert result.returncode == code, result.stdout + result.stderr
     assert text in result.stdout + result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_train_refuses_a_folder_in_use_without_tensorflow(folder, tmp_path):
+    with claim_run(tmp_path / "run"):
+        result = kmlic("train", folder, "--folder", tmp_path / "run")
+    assert result.returncode == 2 and "by another process" in result.stderr
+    assert "starting" not in result.stdout and not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from kmlic.atomic_write import atomic_write
-from kmlic.experiments.model_card import model_card
 from kmlic.labels import Labels
 from kmlic.predict.download_run import HUB_FILES, import_hub, parse_address
 from kmlic.run_folder import MODEL, RECORD, Run, require_run
+from kmlic.start_tensorflow import start_tensorflow
 
 CARD = "README.md"
 
@@ -40,6 +40,9 @@ def push_run(run: str | Path, address: str, *, public: bool = False) -> str:
         raise ValueError(f"`address` must have no revision to push to; got {address}.")
     hub = import_hub()
     if not (run / CARD).exists():
+        start_tensorflow()  # only here, so that a wrong address is refused at once
+        from kmlic.experiments.model_card import model_card
+
         card = model_card(
             Run.read(run / "run.json"), Labels.read(run / "labels.json"), repository
         )

@@ -16,6 +16,15 @@ def test_numbers_the_versions_of_a_saved_model(tmp_path):
     assert format.newest_path(tmp_path / "other") is None
 
 
+def test_a_version_that_is_no_export_stays_and_the_next_is_written(tmp_path):
+    (tmp_path / "export/1").mkdir(parents=True)
+    (tmp_path / "export/1/thesis.txt").touch()
+    format = FORMATS["saved_model"]
+    path = format.new_path(tmp_path)
+    format.require_replaceable(path)
+    assert path == tmp_path / "export/2"
+
+
 def test_names_the_files_of_a_format_by_their_quantization(tmp_path):
     format = FORMATS["tflite"]
     assert format.newest_path(tmp_path) is None
