@@ -40,6 +40,11 @@ NOT_RUN = (
     "takes days",
     "downloads weights",
 )
+# Abbreviations in the README; another word in capitals stands for a missing figure.
+ABBREVIATIONS = {
+    *("AUC", "COCO", "CSV", "CVAT", "GPU", "HEIC", "JAX"),
+    *("MSRN", "ONNX", "SLURM", "VOC"),
+}
 ROOMS = sorted(path.parent.name for path in ROOT.glob("kmlic/*/__init__.py"))
 SINGLE_FILES = sorted(path.stem for path in ROOT.glob("kmlic/[!_]*.py"))
 RECIPES = sorted(path.stem for path in ROOT.glob("recipes/[!_]*.py"))
@@ -324,6 +329,11 @@ def test_the_readme_quotes_the_measured_results():
     assert figures
     for figure in figures:
         assert f"| {figure} |" in measured, f"{figure} is not in {RESULTS}"
+
+
+def test_the_readme_has_no_placeholders():
+    prose = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", "", README, flags=re.DOTALL)
+    assert set(re.findall(r"\b[A-Z]{3,}\b", prose)) <= ABBREVIATIONS
 
 
 def test_the_readme_is_short():
