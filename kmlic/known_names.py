@@ -37,7 +37,7 @@ DATASETS = (
 # The backbones of `kmlic.backbones.build_backbone`, beside presets of keras-hub.
 PACKAGED_BACKBONES = ("efficientnet_lite0", "efficientnet_lite2")
 SMALL_BACKBONES = ("small_cnn", "small_resnet", "small_resnest")  # only without weights
-HUB_BACKBONES = (
+HUGGING_FACE_BACKBONES = (
     "resnet18",
     "resnet50",
     "resnet101",
@@ -69,6 +69,6 @@ KERAS_BACKBONES = (
 BACKBONES = (
     *PACKAGED_BACKBONES,
     *SMALL_BACKBONES,
-    *HUB_BACKBONES,
+    *HUGGING_FACE_BACKBONES,
     *KERAS_BACKBONES,
 )

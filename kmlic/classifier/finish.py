@@ -49,7 +49,7 @@ _THUMBNAIL = 96
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Trained:
+class FittedModels:
     """Holds what the stages before have found.
 
     Args:
@@ -88,7 +88,7 @@ class Trained:
 
 
 def finish(
-    trained: Trained,
+    trained: FittedModels,
     build: Callable[[int | None], keras.Model],
     budget: Budget,
     start: float,
@@ -155,7 +155,7 @@ class _Judged:
     num_tested: int  # of the rows, at their end
 
 
-def _judge(trained: Trained, model: keras.Model) -> _Judged:
+def _judge(trained: FittedModels, model: keras.Model) -> _Judged:
     """Scores the test images with the exported model and with the floor."""
     images, chosen = trained.checked.images, trained.choice.chosen
     labels, size = trained.labels, trained.features.image_size
@@ -220,7 +220,9 @@ def _judge(trained: Trained, model: keras.Model) -> _Judged:
     )
 
 
-def _log_stages(trained: Trained, reports: Mapping[str, Mapping[str, Report]]) -> None:
+def _log_stages(
+    trained: FittedModels, reports: Mapping[str, Mapping[str, Report]]
+) -> None:
     """Writes the metric of every candidate and those of the splits to the log."""
     settings, metric = trained.settings, trained.metric
     values = {
@@ -242,7 +244,7 @@ def _log_stages(trained: Trained, reports: Mapping[str, Mapping[str, Report]]) -
         log.write(values)
 
 
-def _write_unseen(trained: Trained, judged: _Judged) -> None:
+def _write_unseen(trained: FittedModels, judged: _Judged) -> None:
     images = trained.checked.images
     if images.digests is None:
         return
@@ -258,7 +260,7 @@ def _write_unseen(trained: Trained, judged: _Judged) -> None:
     )
 
 
-def _draw_maps(trained: Trained, judged: _Judged, model: keras.Model) -> Section:
+def _draw_maps(trained: FittedModels, judged: _Judged, model: keras.Model) -> Section:
     """Draws where the exported model looks on test images."""
     images, size = trained.checked.images, trained.features.image_size
     count = len(images.test_rows)
@@ -282,7 +284,7 @@ def _draw_maps(trained: Trained, judged: _Judged, model: keras.Model) -> Section
     )
 
 
-def _standing(trained: Trained, value: Interval, above: Interval) -> Standing:
+def _standing(trained: FittedModels, value: Interval, above: Interval) -> Standing:
     name = trained.choice.chosen.name
     network = trained.settings.network
     return Standing(
@@ -302,7 +304,7 @@ def _verdict(standing: Standing, where: str) -> str:
 
 
 def _write_page(
-    trained: Trained,
+    trained: FittedModels,
     judged: _Judged,
     run: Run,
     model: keras.Model,
@@ -369,7 +371,7 @@ def _write_page(
 
 
 def _scored(
-    trained: Trained, name: str, rows: np.ndarray, probabilities: np.ndarray
+    trained: FittedModels, name: str, rows: np.ndarray, probabilities: np.ndarray
 ) -> ScoredImages:
     images = trained.checked.images
 
@@ -408,7 +410,7 @@ def _reports(
 
 
 def _record(
-    trained: Trained,
+    trained: FittedModels,
     reports: Mapping[str, Mapping[str, Report]],
     model: keras.Model,
     start: float,
@@ -452,7 +454,7 @@ def _record(
     )
 
 
-def _fitted_to(trained: Trained) -> str:
+def _fitted_to(trained: FittedModels) -> str:
     """Returns which images the exported model was fitted to."""
     members = trained.choice.chosen.members
     fine_tuned = any(each.model for each in members)
@@ -463,7 +465,7 @@ def _fitted_to(trained: Trained) -> str:
     return "fitted to all training and validation images"
 
 
-def _describe(trained: Trained) -> dict[str, Any]:
+def _describe(trained: FittedModels) -> dict[str, Any]:
     """Writes which images these were, and returns what loads them again."""
     images, data = trained.checked.images, trained.checked.dataset
     if data is not None:

@@ -14,7 +14,6 @@ import tensorflow as tf
 from rich.console import Console
 
 from kmlic.backbones import build_backbone
-from kmlic.backbones.packaged_weights import PACKAGES
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.calibration import calibration
 from kmlic.classifier.candidate import Candidate
@@ -24,7 +23,7 @@ from kmlic.classifier.classifier_settings import SMALLEST_SIDE, ClassifierSettin
 from kmlic.classifier.discriminant import discriminant
 from kmlic.classifier.features import Classifier, Features, features
 from kmlic.classifier.fine_tuning import fine_tuning, has_enough_images
-from kmlic.classifier.finish import EXPORT_SECONDS, Trained, finish
+from kmlic.classifier.finish import EXPORT_SECONDS, FittedModels, finish
 from kmlic.classifier.floor import FLOOR, Floor, floor
 from kmlic.classifier.heads import heads
 from kmlic.classifier.images import Images
@@ -33,6 +32,7 @@ from kmlic.count_noun import count_noun
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.experiments.summarise_run import describe_sizes
 from kmlic.known_names import Metric
+from kmlic.packaged_weights import PACKAGES
 from kmlic.require_preset import PREFIXES
 from kmlic.run_folder import REPORT, Run, RunFolder
 from kmlic.training.open_log import retry_logs
@@ -148,7 +148,7 @@ def _train(
     stages: Path,
     budget: Budget,
     run_folder: RunFolder,
-) -> Trained:
+) -> FittedModels:
     _say_data(checked, budget)
     found, base, candidates = _fit(
         checked.images, protocol, build, metric, settings, stages, budget
@@ -171,7 +171,7 @@ def _train(
         for row in (chosen.rows[0], chosen.chosen)
     }
     budget.say("calibration", calibrations[chosen.chosen.name].text)
-    return Trained(
+    return FittedModels(
         settings,
         checked,
         found,
@@ -284,7 +284,7 @@ def _classifier(settings: ClassifierSettings) -> Classifier | None:
 def _backbone_builder(
     settings: ClassifierSettings,
 ) -> Callable[[int | None], keras.Model]:
-    """Returns what builds the backbone, once it has been seen to build it."""
+    """Returns a function that builds the backbone, after a first try."""
     # A preset of keras-hub has weights of its own.
     preset = settings.network.startswith(PREFIXES)
     weights = None if preset else settings.weights
@@ -301,7 +301,7 @@ def _backbone_builder(
         finally:
             keras.config.set_dtype_policy(kept)
 
-    build(settings.image_size or _SIDE)  # weights are missing before anything is read
+    build(settings.image_size or _SIDE)  # fails before images are read
     return build
 
 

@@ -9,8 +9,8 @@ import typing
 import numpy as np
 import pytest
 
-from kmlic.backbones.packaged_weights import find_packaged_weights
 from kmlic.backbones.read_legacy_torch import LEGACY_HEADER, read_legacy_torch
+from kmlic.packaged_weights import find_packaged_weights
 
 SYSTEM = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"int": 4}}
 

