@@ -124,7 +124,7 @@ def test_says_what_a_folder_without_images_holds(tmp_path):
     (tmp_path / "cat").write_text("../real/cat")
     (tmp_path / ".hidden.jpg").touch()
     (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
-    rule = "lists none. It holds 1 without a suffix; 1 hidden files and 1 broken links"
+    rule = "lists none. It holds 1 without a suffix; 1 hidden file and 1 broken link "
     with pytest.raises(ValueError, match=rule):
         listing_of(tmp_path)
 

@@ -40,9 +40,11 @@ def test_every_row_is_trained_with_every_seed(tmp_path, capsys):
 
 
 def test_rows_trained_on_cached_features_are_saved_with_their_extractor(tmp_path):
+    toys = toy_settings(tmp_path / "run", seeds=(0,))
+    fields = {each.name: getattr(toys, each.name) for each in dataclasses.fields(toys)}
     settings = CachedSettings(
         **{
-            **dataclasses.asdict(toy_settings(tmp_path / "run", seeds=(0,))),
+            **fields,
             "batch_size": 8,
             "cache_features": True,
             "cache_dir": tmp_path / "features",

@@ -112,7 +112,9 @@ def test_the_command_writes_maps(photos, tmp_path, capsys):
     (tmp_path / "maps/holiday.jpg").touch()
     before = sorted((tmp_path / "maps").iterdir())
     assert cli.main(command) == 2
-    assert "it also holds holiday.jpg. Name an empty" in capsys.readouterr().err
+    assert (
+        "it also holds holiday.jpg. Move that away, or name" in capsys.readouterr().err
+    )
     assert sorted((tmp_path / "maps").iterdir()) == before
     assert cli.main([*command, "--runtime", "tflite"]) == 2
     assert "`maps` must come without labels" in capsys.readouterr().err
