@@ -3,6 +3,7 @@
 import csv
 import functools
 import inspect
+import os
 import shlex
 import sys
 import time
@@ -71,6 +72,7 @@ _PREDICTED = (".csv", ".jsonl")
 _TAGGED = (".parquet", ".jsonl")
 _CONVERTED = (".csv", ".json")
 _DOWNLOADED = ("voc2007", "coco2014")  # into a folder that need not exist
+_PIPE_CLOSED = 141  # what a shell returns for a program ended by SIGPIPE
 _INTERRUPTED = 130  # what a shell returns for a program ended by Ctrl-C
 # Mistakes of users and faults of the machine; any other error is a bug.
 _EXPECTED = (ValueError, ImportError, OSError, csv.Error, MemoryError, RecursionError)
@@ -112,12 +114,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0; 1 if no image could be read or a dataset has errors; 2 if the command failed,
-        after printing the reason in one sentence; 130 after Ctrl-C; 143 after SIGTERM.
+        after printing the reason in one sentence; 130 after Ctrl-C; 141 if nothing
+        reads the output any more; 143 after SIGTERM.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        with on_sigterm():
-            result = parse_escaped_first(_parse, arguments)()
+        try:
+            with on_sigterm():
+                result = parse_escaped_first(_parse, arguments)()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # What reads the output, such as `head`, has enough. Python flushes once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
     except SystemExit as stopped:
         if stopped.code != STOPPED:
             raise

@@ -198,3 +198,13 @@ sys.exit(runpy.run_module("recipes.{recipe}", run_name="__main__", alter_sys=Tru
     assert result.returncode == code, result.stdout + result.stderr
     assert text in " ".join((result.stdout + result.stderr).split())
     assert "Traceback" not in result.stderr
+
+
+def test_ends_quietly_when_nothing_reads_its_output():
+    command = [sys.executable, "-m", "kmlic.cli", "predict", "--help"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
