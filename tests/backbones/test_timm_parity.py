@@ -5,24 +5,12 @@ from kmlic.backbones import build_backbone
 from kmlic.backbones._build_network import IMAGENET_MEAN, IMAGENET_STD
 from kmlic.backbones.imagenet import CHECKPOINTS
 from kmlic.backbones.load_weights import load_weights
+from kmlic.known_names import HUGGING_FACE_BACKBONES
 from tests.backbones.timm_peer import import_timm
 
 pytestmark = pytest.mark.peer
-NETWORKS = [
-    "resnet18",
-    "resnet50",
-    "resnet101",
-    "seresnet50",
-    "seresnext50_32x4d",
-    "legacy_seresnet50",
-    "legacy_seresnext50_32x4d",
-    "resnest14d",
-    "resnest26d",
-    "resnest50d",
-    "resnest101e",
-    "resnest50d_4s2x40d",
-    "resnest50d_1s4x24d",
-]
+# timm has no SGE network.
+NETWORKS = [each for each in HUGGING_FACE_BACKBONES if each != "sge_resnet50"]
 MEAN = np.array(IMAGENET_MEAN, "float32")
 STD = np.array(IMAGENET_STD, "float32")
 
