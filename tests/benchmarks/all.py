@@ -40,7 +40,7 @@ BENCHMARKS = {
     "backbones": [
         *("--names", "resnet50", "seresnext50_32x4d", "mobilenet_v2", "--steps", "2")
     ],
-    "msrn_memory": [],
+    "msrn": ["--repeats", "2"],
     "msrn_profile": [],
     "heads": ["--steps", "2"],
 }
