@@ -74,7 +74,7 @@ class GraphAttention(nn.Module):
 
 
 def copy_weights(model, peer):
-    """Gives the peer the weights of a model of `build_msrn`."""
+    """Copies the weights of a model of `build_msrn` to the peer."""
     layers = {layer.name: layer for layer in model.layers}
     embedding = layers["label_group_embedding"]
     copy_linear(embedding.label_dense, peer.label_dense)
