@@ -64,10 +64,11 @@ def read_listing(
     if not is_file(path) and not is_folder(path):
         raise ValueError(f"{path} must be a file or folder; there is none.")
     require_kind(path)
-    layout = reading.layout
+    layout, file = reading.layout, ""
     if layout is None or (is_folder(path) and layout not in _FOLDERS):
         found = find_layout(path)
-        path = found.path
+        if found.path != path:
+            path, file = found.path, f"{Path(found.path).name}: "
         layout = layout or found.layout
     if reading.root is not None and layout in _FOLDERS:
         raise ValueError(
@@ -91,7 +92,7 @@ def read_listing(
         name=OWN_IMAGES,
         options={"reading": chosen.changed, **({"boxes": True} if boxes else {})},
         findings=(*listing.findings, *judge_labels(listing)),
-        summary=f"{listing.summary}{how}",
+        summary=f"{file}{listing.summary}{how}",
     )
 
 

@@ -18,6 +18,20 @@ def test_tells_a_table_by_its_being_a_file(tmp_path):
     assert listing.rows[0].labels == ("a", "b", "c")
 
 
+@pytest.mark.parametrize("options", [{}, {"layout": "csv"}])
+def test_names_the_file_that_a_folder_is_read_by(tmp_path, options):
+    write_dataset(tmp_path, 6)
+    whole = read_listing(tmp_path, ReadingOptions(**options)).summary
+    table = read_listing(tmp_path / "labels.csv", ReadingOptions(**options)).summary
+    assert whole == f"labels.csv: {table}"
+    (tmp_path / "labels.csv").rename(tmp_path / "tags of photos.csv")
+    (tmp_path / "images").mkdir()
+    for image in tmp_path.glob("*.png"):
+        image.rename(tmp_path / "images" / image.name)
+    whole = read_listing(tmp_path, ReadingOptions(**options)).summary
+    assert whole == f"tags of photos.csv: {table}"
+
+
 def test_tells_coco_by_its_suffix(tmp_path):
     path = tmp_path / "instances.json"
     content = {
