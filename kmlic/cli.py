@@ -952,7 +952,7 @@ def export(
     require_run(run, "model.keras", "labels.json")
     require_writable(run / RECORD)
     if images:
-        list_images(images)
+        images = tuple(list_images(images))
     else:
         require_run(run, "run.json")
         require_paths(data_dir if dataset not in _DOWNLOADED else None)

@@ -1,9 +1,14 @@
 """The image files among paths."""
 
+import logging
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from kmlic.count_noun import count_noun
 from kmlic.require_paths import require_paths
+
+_log = logging.getLogger(__name__)
 
 SUFFIXES = (
     *(".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".jpeg"),
@@ -13,6 +18,9 @@ SUFFIXES = (
 
 def list_images(paths: Iterable[str | Path]) -> list[Path]:
     """Lists files as they are given, and the images below folders, sorted by name.
+
+    Each path is listed once. A warning counts those that are given more than once, such
+    as a file and its folder.
 
     Args:
         paths: files, with any suffix, and folders, in which images are found by their
@@ -48,7 +56,23 @@ def list_images(paths: Iterable[str | Path]) -> list[Path]:
             )
     if not images:
         raise ValueError("`paths` must name at least one image or folder; got none.")
-    return images
+    return _without_repeats(images)
+
+
+def _without_repeats(images: Iterable[Path]) -> list[Path]:
+    first: dict[str, Path] = {}
+    repeated = set()
+    for path in images:
+        full = os.path.abspath(path)  # noqa: PTH100 - resolve would follow links
+        if full in first:
+            repeated.add(full)
+        first.setdefault(full, path)
+    if repeated:
+        _log.warning(
+            "%s given more than once; each is taken once.",
+            count_noun(len(repeated), "image"),
+        )
+    return list(first.values())
 
 
 def _below(folder: Path) -> Iterable[Path]:

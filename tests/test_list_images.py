@@ -25,6 +25,17 @@ def test_takes_files_as_they_are_given(folder):
     assert names == ["notes.txt", "1.WEBP", "2.jpg", "a.png"]
 
 
+def test_lists_each_path_once_and_says_so(folder, caplog, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "link.png").symlink_to("a.png")
+    paths = ["./b/2.jpg", "a.png", folder, "a.png", "b/../a.png"]
+    names = [str(path) for path in list_images(paths)]
+    assert names[:2] == ["b/2.jpg", "a.png"]
+    rest = [folder / "b/1.WEBP", folder / "link.png"]
+    assert names[2:] == list(map(str, rest))
+    assert caplog.messages == ["2 images given more than once; each is taken once."]
+
+
 def test_names_what_is_not_there(tmp_path):
     with pytest.raises(ValueError, match=r"absent\.jpg .* no such path"):
         list_images([tmp_path / "absent.jpg"])

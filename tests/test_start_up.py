@@ -65,6 +65,21 @@ def test_predicts_from_an_export_without_tensorflow(folder, runtime):
     assert len(result.stderr.splitlines()) == bool(said)
 
 
+def test_predicts_an_image_once_that_is_given_twice(folder, tmp_path):
+    image = folder / "yellow.jpg"
+    table = tmp_path / "labels.csv"
+    table.write_text(f"path,labels\n{image.name},red\n")
+    inputs = (image, folder, image, table, "--root", folder, "--runtime", "onnx")
+    rows = tmp_path / "rows.csv"
+    for output in ((), ("--output", rows)):
+        result = kmlic("predict", folder / "run", *inputs, *output)
+        assert result.returncode == 0, result.stderr
+        text = rows.read_text() if output else result.stdout
+        assert text.count("yellow.jpg") == text.count("yellow.png") == 1
+        said = "1 image given more than once; each is taken once.\n"
+        assert result.stderr == said
+
+
 def test_checks_and_converts_data_without_tensorflow(folder, tmp_path):
     table = folder / "labels.csv"
     table.write_text("path,labels\nyellow.jpg,red\nyellow.png,green\n")

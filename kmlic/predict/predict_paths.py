@@ -55,14 +55,15 @@ def predict_paths(
     show_progress: bool = False,
     **limits: Unpack[Limits],
 ) -> Iterator[Prediction]:
-    """Predicts the labels of image files and folders, one row per image, in order.
+    """Predicts the labels of image files and folders, one row per path, in order.
 
     Threads decode a few batches ahead while the scorer works, so that any number of
     images needs little memory.
 
     Args:
         scorer: from `load_scorer` or `Scorer.of_model`, or a run folder.
-        paths: image files, and folders that are searched with their subfolders.
+        paths: image files, and folders that are searched with their subfolders; see
+            `list_images`.
         threshold: probability from which a label counts as present; None uses each
             label's own. Of exclusive groups: from which the most probable one is
             returned; None is 0.

@@ -166,7 +166,9 @@ def _sort_inputs(
         elif "://" in given:
             patterns.append(f"{given}**" if given.endswith("/") else given)
         else:
-            paths += map(os.fspath, list_images([given]))
+            paths.append(given)
+    if paths:
+        paths = [os.fspath(path) for path in list_images(paths)]
     if not (paths or patterns or records):
         raise ValueError("`inputs` must name at least one image or folder; got none.")
     return paths, patterns, records

@@ -64,7 +64,8 @@ def test_gives_what_predict_gives_and_broken_images_apart(
 ):
     folder, broken = photos
     output = tmp_path / f"tags{suffix}"
-    counts = tag_images(run, [folder], output, batch_size=3)
+    inputs = [folder, *broken, folder / "deep"]  # each image counts once
+    counts = tag_images(run, inputs, output, batch_size=3)
     assert counts == (len(COLOURS) + len(broken), len(broken))
     expected = list(predict_paths(run, [folder]))
     assert_same(read_records(output), expected)
