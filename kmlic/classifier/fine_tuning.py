@@ -29,6 +29,7 @@ from kmlic.classifier.floor import Floor, prior_logits
 from kmlic.classifier.images import Images
 from kmlic.classifier.logistic_regression import LinearWeights
 from kmlic.classifier.protocol import Protocol
+from kmlic.count_noun import count_noun
 from kmlic.data.keras_augmentation import mix
 from kmlic.data.training_batches import ShuffledRows, TrainingBatches
 from kmlic.evaluation.bootstrap import Metric
@@ -222,7 +223,10 @@ def fine_tuning(
             budget.wish("fine-tuning")
             return []
         if trained and possible.effort <= plan.effort:
-            text = f"as before, {plan.epochs} epochs in {plan.folds} folds"
+            text = (
+                f"as before, {count_noun(plan.epochs, 'epoch')} in "
+                f"{count_noun(plan.folds, 'fold')}"
+            )
         else:
             plan = possible
         plan = dataclasses.replace(plan, seconds=budget.seconds)
@@ -230,6 +234,7 @@ def fine_tuning(
             temporary.write_text(json.dumps(dataclasses.asdict(plan)))
         budget.say(stage, text)
     members, epochs = plan.members, plan.epochs_of_member
+    length = count_noun(epochs, "epoch")
     if plan.epochs < _MOST_MEMBERS * _MOST_EPOCHS:
         budget.wish("more epochs of fine-tuning")
     protocol = protocol.first(sum(len(own) for _, own in protocol.folds[: plan.folds]))
@@ -244,7 +249,7 @@ def fine_tuning(
         for member in range(members):
             budget.do(
                 stage,
-                f"{name}, network {member + 1} of {members}, {epochs} epochs",
+                f"{name}, network {member + 1} of {members}, {length}",
             )
             own = plan.path(place, name, member)
             known = keep(
@@ -291,7 +296,7 @@ def fine_tuning(
         FINE_TUNED, np.concatenate(logits, axis=1), seconds, model=model
     )
     value = protocol.describe(images, metric, candidate.logits[0])
-    text = f"{epochs} epochs: {value}, in {seconds:.0f} s"
+    text = f"{length}: {value}, in {seconds:.0f} s"
     if members > 1:
         text = f"{members} networks, {text}"
     budget.say(stage, text)
@@ -374,8 +379,9 @@ def _plan(
             break
     times = "once" if len(fitted) == 1 else f"in {folds} of {len(fitted)} folds"
     text = (
-        f"{1 / per_image:.0f} images per second, {count:,} images {times}, {crops} "
-        f"random crops of each: time for {max(epochs, 0)} epochs"
+        f"{count_noun(round(1 / per_image), 'image')} per second, "
+        f"{count_noun(count, 'image')} {times}, {count_noun(crops, 'random crop')} of "
+        f"each: time for {count_noun(max(epochs, 0), 'epoch')}"
     )
     return _Plan(budget.seconds, max(epochs, 0), folds, crops), text
 

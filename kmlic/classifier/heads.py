@@ -13,6 +13,7 @@ from kmlic.classifier.floor import Floor
 from kmlic.classifier.images import Images
 from kmlic.classifier.logistic_regression import LinearWeights
 from kmlic.classifier.protocol import Protocol
+from kmlic.count_noun import count_noun
 from kmlic.known_names import Metric
 from kmlic.layers import WildcatPooling
 from kmlic.models import ACTIVATION_MAPS
@@ -68,7 +69,8 @@ def heads(
         return []
     positions = int(np.prod(maps.shape[2:4]))
     if positions < _FEWEST_POSITIONS:
-        budget.say("heads", f"left out: feature maps have {positions} positions only")
+        size = count_noun(positions, "position")
+        budget.say("heads", f"left out: feature maps have {size} only")
         return []
     kernels = [_map_kernel(weights, base, features) for weights in base.fold_weights]
     name = key("peaks 2", features.fingerprint, metric, *kernels)

@@ -14,6 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from kmlic.count_noun import count_noun
 from kmlic.make_console import make_console
 
 _PATIENCE = 3.0
@@ -68,8 +69,8 @@ def _with_lines(
             shown, rate = now, number / (now - started)
             text = f"{title}: {number:,}, {rate:.0f}/s"
             if total is not None and rate:
-                left = f"{(total - number) / rate:.0f} seconds left"
-                text = f"{title}: {number:,} of {total:,}, {rate:.0f}/s, {left}"
+                left = count_noun(round((total - number) / rate), "second")
+                text = f"{title}: {number:,} of {total:,}, {rate:.0f}/s, {left} left"
             console.print(text, soft_wrap=True)
         yield item
 

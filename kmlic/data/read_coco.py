@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from kmlic.count_noun import count_noun
 from kmlic.data.find_images import has_image_suffix, place_rows
 from kmlic.data.finding import Finding
 from kmlic.data.image_row import ImageRow, Listing
@@ -98,7 +99,7 @@ def read_coco(
         unused,
     )
     own = [finding for read in reads for finding in read.findings]
-    counts = ", ".join(f"{read.annotations:,} annotations" for read in reads)
+    counts = ", ".join(count_noun(read.annotations, "annotation") for read in reads)
     unlisted = {read.unlisted for read in reads}
     return Listing(
         rows,

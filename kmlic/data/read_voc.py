@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+from kmlic.count_noun import count_noun
 from kmlic.data.find_images import has_image_suffix, place_rows
 from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.read_resized import read_bytes
@@ -82,7 +83,7 @@ def read_voc(path: str | Path, reading: ReadingOptions) -> Listing:
         path,
         path,
         findings=[*findings, unused],
-        summary=f"Pascal VOC: {len(rows)} XML files {where}",
+        summary=f"Pascal VOC: {count_noun(len(rows), 'XML file')} {where}",
     )
 
 

@@ -181,6 +181,33 @@ def test_scores_the_first_folds_where_time_is_short(setting, monkeypatch, tmp_pa
     assert "-3-4-0" in all_images.name
 
 
+def test_one_of_each_is_in_the_singular(setting, monkeypatch, tmp_path):
+    images, found, base, protocol, _ = setting
+    monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
+    for name in ("_MOST_EPOCHS", "_MOST_MEMBERS", "_MOST_CROPS", "_FEWEST_FOLDS"):
+        monkeypatch.setattr(stage, name, 1)
+    text = io.StringIO()
+    for minutes in (60.0, 50.0):
+        budget = Budget(minutes, Console(file=text, width=300))
+        monkeypatch.setattr(budget, "do", budget.say)
+        fine_tuning(
+            images,
+            found,
+            base,
+            protocol,
+            backbone,
+            tmp_path,
+            budget,
+            settings=ClassifierSettings(),
+            reserve=0.0,
+        )
+    said = text.getvalue()
+    assert "images in 1 of 5 folds, 1 random crop of each: time for 1 epoch\n" in said
+    assert "fold 1, network 1 of 1, 1 epoch\n" in said
+    assert "fine-tuning: 1 epoch: mAP" in said
+    assert "as before, 1 epoch in 1 fold\n" in said
+
+
 def test_pays_once_for_the_network_of_one_split(setting, monkeypatch, tmp_path):
     images, found, base, protocol, _ = setting
     monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)

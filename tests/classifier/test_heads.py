@@ -1,8 +1,10 @@
 import dataclasses
+import io
 
 import keras
 import numpy as np
 import pytest
+from rich.console import Console
 
 from kmlic.classifier import heads as stage
 from kmlic.classifier.budget import Budget
@@ -50,5 +52,9 @@ def test_is_left_out_where_it_does_not_help(setting, tmp_path, monkeypatch):
     images, found, base, protocol = setting
     monkeypatch.setattr(stage, "_WEIGHTS", (0.0,))
     assert not heads(images, found, base, protocol, tmp_path, Budget(5))
-    without = dataclasses.replace(found, maps=None)
-    assert not heads(images, without, base, protocol, tmp_path, Budget(5))
+    text = io.StringIO()
+    budget = Budget(5, Console(file=text))
+    for maps in (None, found.maps[:, :, :1, :1]):
+        other = dataclasses.replace(found, maps=maps)
+        assert not heads(images, other, base, protocol, tmp_path, budget)
+    assert "feature maps have 1 position only" in text.getvalue()

@@ -32,6 +32,9 @@ def test_a_file_gets_a_line_with_rate_and_time_left(monkeypatch):
     text.truncate(0)
     list(progress.with_progress("abcde", "spelling"))
     assert "spelling: 1, 0/s" in text.getvalue()
+    seconds = iter(range(100))
+    assert len(list(progress.with_progress(range(11), "counting", 11))) == 11
+    assert text.getvalue().endswith("counting: 10 of 11, 1/s, 1 second left\n")
 
 
 def test_what_is_quick_is_not_shown(monkeypatch):

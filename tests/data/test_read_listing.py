@@ -42,6 +42,7 @@ def test_tells_coco_by_its_suffix(tmp_path):
     path.write_text(json.dumps(content))
     listing = read_listing(path, ReadingOptions(root=str(tmp_path / "images")))
     assert listing.rows[0].labels == ("dog",)
+    assert listing.summary.startswith("COCO: 1 annotation (")
     assert list(listing.label_names) == ["dog"]
     unused = listing.findings[0]
     assert unused.title == "Categories that no annotation has"
@@ -55,6 +56,7 @@ def test_tells_voc_by_its_folder(tmp_path):
     )
     put(tmp_path / "Annotations" / "a.xml", text.encode())
     assert read_listing(tmp_path).rows[0].unknown == ("dog",)
+    assert "VOC: 1 XML file in" in read_listing(tmp_path).summary
     assert read_listing(tmp_path, ReadingOptions(difficult="present")).rows[
         0
     ].labels == ("dog",)
