@@ -21,7 +21,7 @@ from kmlic.data.multi_label_data import SPLITS, write_splits
 from kmlic.data.near_duplicates import near_duplicates
 from kmlic.data.read_listing import read_listing
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
-from kmlic.data.splits import FEWEST_TO_TRAIN, FEWEST_WITH_TEST
+from kmlic.data.splits import FEWEST_TO_TRAIN, FEWEST_WITH_TEST, count_sets
 from kmlic.data.summarise_image import ImageSummary, most_unusual, summarise_image
 from kmlic.graphs import adjacency, isolated_labels
 from kmlic.html_report import (
@@ -329,6 +329,7 @@ def check_rows(
     findings = [
         *rows.listing.findings,
         _unusable(rows),
+        *_one_set(rows, split, numbers),
         *([split_problem] if split_problem else ()),
         *_copies(rows, split, splits_are_given),
         _groups(rows, split),
@@ -475,6 +476,32 @@ def _unusable(rows: InspectedRows) -> Finding:
         ("row", "image", "reason"),
         [[str(bad.row or "-"), bad.path, bad.reason] for bad in rows.skipped],
     )
+
+
+def _one_set(
+    rows: InspectedRows, split: np.ndarray, fitted: Sequence[int]
+) -> list[Finding]:
+    """Returns an error if no image can be left out of those that are fitted to."""
+    groups = [row.group or None for row in rows.images]
+    trained = np.flatnonzero(np.isin(split, fitted))
+    compared = np.flatnonzero(split != SPLITS.index("test"))
+    for title, members, groupings in (
+        ("All training images are copies of one image", trained, [rows.digests]),
+        (
+            "All images but the test's are of one group",
+            compared,
+            [rows.digests, groups],
+        ),
+    ):
+        own = [[keys[i] for i in members] for keys in groupings]
+        if len(members) > 1 and count_sets(*own) == 1:
+            text = (
+                "There is nothing to compare models on that they were not fitted to. "
+                "Add other images."
+            )
+            paths = [rows.images[i].path for i in members]
+            return [Finding("error", title, text, ("image",), paths, len(members))]
+    return []
 
 
 def _copies(rows: InspectedRows, split: np.ndarray, given: bool) -> list[Finding]:

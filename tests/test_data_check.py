@@ -7,6 +7,7 @@ import time
 import tracemalloc
 
 import numpy as np
+import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from kmlic.data import from_csv
@@ -83,6 +84,39 @@ def test_copies_across_given_splits_are_errors_and_in_new_ones_notes(tmp_path):
         ["1", "000.jpeg", "train"],
         ["1", "001.jpeg", "validation"],
     ]
+
+
+@pytest.mark.parametrize("count", [6, 60])
+def test_copies_of_one_image_cannot_be_trained_on(tmp_path, count):
+    path = write_dataset(tmp_path, count)
+    assert check_data(path).verdict.startswith("You can train")
+    for copy in tmp_path.glob("*.png"):
+        copy.write_bytes(encode(picture(), "PNG"))
+    check = check_data(path)
+    first, *_ = check.findings
+    assert (first.level, first.count) == ("error", count)
+    assert first.title == "All training images are copies of one image"
+    assert check.verdict.startswith(
+        f"Do not train on this dataset yet. Correct first: {first.title.lower()}"
+    )
+    # The same where the others are for the validation and the test.
+    for number in (1, 2):
+        (tmp_path / f"00{number}.png").write_bytes(encode(picture(seed=number), "PNG"))
+    splits = {1: "validation", 2: "test"}
+    every = give_splits(path, {row: splits.get(row, "train") for row in range(count)})
+    assert found(check_data(every))[first.title].count == count - 2
+    assert first.title not in found(check_data(every, images="none"))
+
+
+def test_one_group_cannot_be_trained_on(tmp_path):
+    path = write_dataset(tmp_path, 6)
+    lines = path.read_text().splitlines()
+    lines = [f"{line},{'one' if i else 'group'}" for i, line in enumerate(lines)]
+    check = check_data(write_csv(tmp_path, lines))
+    assert found(check)["All images but the test's are of one group"].count == 6
+    assert check.verdict.startswith("Do not train")
+    lines[6] = lines[6].replace("one", "other")
+    assert not check_data(write_csv(tmp_path, lines)).has_errors
 
 
 def test_groups_across_given_splits_are_a_warning(tmp_path):

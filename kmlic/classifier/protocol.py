@@ -6,6 +6,7 @@ import numpy as np
 
 from kmlic.classifier.images import VALIDATION, Images
 from kmlic.data import fold_images
+from kmlic.data.splits import count_sets
 from kmlic.evaluation.bootstrap import Bootstrap
 from kmlic.known_names import Metric
 
@@ -99,7 +100,7 @@ def _deal(images: Images, rows: np.ndarray, wanted: int, seed: int) -> np.ndarra
     """Returns each row's fold, of fewer folds where one would have no image."""
     targets = images.targets[rows]
     groups = [[keys[row] for row in rows] for keys in images.together]
-    distinct = min(len({*keys} - {None}) + list(keys).count(None) for keys in groups)
+    distinct = count_sets(*groups)
     if distinct < 2:
         raise ValueError(
             f"{images.source} must have images that can be divided in two, to fit "

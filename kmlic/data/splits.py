@@ -124,6 +124,19 @@ def fold_images(
     return folds
 
 
+def count_sets(*groups: Sequence[Hashable]) -> int:
+    """Counts the sets of images that stay together, in one split or fold.
+
+    Args:
+        *groups: one grouping or more, as `split_images` takes them.
+
+    Example:
+        >>> count_sets(["a", "a", "b", None]), count_sets("aab", [None, 1, 1])
+        (3, 1)
+    """
+    return len(np.unique(_join(len(groups[0]), groups)))
+
+
 def read_splits(path: str | Path) -> dict[str, str]:
     """Reads a CSV with the columns path and split into a dictionary.
 

@@ -88,9 +88,14 @@ def test_takes_fewer_folds_where_one_would_be_empty(images):
     np.testing.assert_array_equal(np.sort(protocol.scored), np.arange(5))
 
 
-def test_says_which_images_cannot_be_divided(images):
+@pytest.mark.parametrize("linked", [0, 1])
+def test_says_which_images_cannot_be_divided(images, linked):
     rows = len(images.targets)
-    alike = dataclasses.replace(images, together=(["a"] * rows, [None] * rows))
+    # All are copies, or one is not but of one group with a copy.
+    copies = ["b"] * linked + ["a"] * (rows - linked)
+    groups = ["g"] * (2 * linked) + [None] * (rows - 2 * linked)
+    split = np.zeros(rows, np.int8)
+    alike = dataclasses.replace(images, together=(copies, groups), split=split)
     with pytest.raises(
         ValueError, match=r"photos/labels.csv must .* are copies of one"
     ):
