@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Unpack
 
@@ -482,26 +482,28 @@ def _one_set(
     rows: InspectedRows, split: np.ndarray, fitted: Sequence[int]
 ) -> list[Finding]:
     """Returns an error if no image can be left out of those that are fitted to."""
-    groups = [row.group or None for row in rows.images]
     trained = np.flatnonzero(np.isin(split, fitted))
     compared = np.flatnonzero(split != SPLITS.index("test"))
-    for title, members, groupings in (
-        ("All training images are copies of one image", trained, [rows.digests]),
-        (
-            "All images but the test's are of one group",
-            compared,
-            [rows.digests, groups],
-        ),
+    digests = rows.digests
+    if _is_one_set([digests[i] for i in trained]):
+        title, members = "All training images are copies of one image", trained
+    elif _is_one_set(
+        [digests[i] for i in compared],
+        [rows.images[i].group or None for i in compared],
     ):
-        own = [[keys[i] for i in members] for keys in groupings]
-        if len(members) > 1 and count_sets(*own) == 1:
-            text = (
-                "There is nothing to compare models on that they were not fitted to. "
-                "Add other images."
-            )
-            paths = [rows.images[i].path for i in members]
-            return [Finding("error", title, text, ("image",), paths, len(members))]
-    return []
+        title, members = "All images but the test's are of one group", compared
+    else:
+        return []
+    text = (
+        "There is nothing to compare models on that they were not fitted to. Add other "
+        "images."
+    )
+    paths = [rows.images[i].path for i in members]
+    return [Finding("error", title, text, ("image",), paths, len(paths))]
+
+
+def _is_one_set(*groups: Sequence[Hashable]) -> bool:
+    return len(groups[0]) > 1 and count_sets(*groups) == 1
 
 
 def _copies(rows: InspectedRows, split: np.ndarray, given: bool) -> list[Finding]:
