@@ -1,8 +1,10 @@
 """The command `kmlic`."""
 
+import contextlib
 import csv
 import functools
 import inspect
+import io
 import os
 import shlex
 import sys
@@ -221,7 +223,8 @@ def train(
         data: a CSV, TSV or Parquet file, COCO's JSON, Pascal VOC's folder, a folder of
             images, or the name of a dataset such as street_fashion. The columns x1,
             y1, x2 and y2 of a CSV are cut out of each image.
-        folder: the run's folder, for kmlic predict, evaluate and export.
+        folder: the run's folder, for kmlic predict, evaluate and export; one with a run
+            of another command, more or fewer minutes aside, is refused.
         minutes: of the training; the start and the export come on top: under a minute
             on an idle machine, longer beside other work.
         backbone: name of a backbone; auto is efficientnet_lite0.
@@ -257,6 +260,7 @@ def train(
             mlflow and wandb where their own environment variables say. Needs the extra
             of that name.
     """
+    options = dict(locals())
     require_writable(folder, folder_with=RECORD)
     require_paths(groups, *reading.paths)
     _require_path_or_dataset(data)
@@ -290,6 +294,7 @@ def train(
         settings.check_test()
     if data in DATASETS and not Path(data).exists():
         settings.check_dataset(test, groups)
+    _require_same_training(folder, options)
     require_unclaimed(folder)
     console = make_console()
     name = escape_text(data)
@@ -1083,6 +1088,45 @@ def push(
         f"{url}\nFill in the licence in {run / 'README.md'} and push again.",
         soft_wrap=True,
     )
+
+
+def _require_same_training(folder: Path, given: Mapping[str, Any]) -> None:
+    """Refuses a folder with a run of anything but this command, minutes aside."""
+    path = folder / RECORD
+    if not path.exists():
+        return
+    try:
+        command = Record.read(path).command
+    except ValueError as error:
+        command = f"an unknown command ({error})"
+    if _training(_train_options(command)) != _training(given):
+        raise ValueError(
+            f"{folder} must be new or hold a run of the same command, with any "
+            f"--minutes; it holds one of {command}: choose another --folder, or remove "
+            f"{folder}."
+        )
+
+
+def _train_options(command: str) -> Mapping[str, Any]:
+    """Returns the options of a command `kmlic train`; none of any other one."""
+    with (
+        contextlib.redirect_stderr(io.StringIO()),
+        contextlib.suppress(SystemExit, ValueError),
+    ):
+        words = shlex.split(command)
+        parsed = _parse(words[words.index("train") :])
+        if isinstance(parsed, functools.partial):
+            return parsed.keywords
+    return {}
+
+
+def _training(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Leaves out where a training is written, and how long it may take."""
+    return {
+        name: Path(value) if name in ("data", "test") and value else value
+        for name, value in options.items()
+        if name not in ("folder", "minutes")
+    }
 
 
 def _require_path_or_name(given: str | None) -> None:

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -22,6 +23,7 @@ from kmlic.experiments import RunComparison
 from kmlic.export import FORMATS
 from kmlic.labels import Labels
 from kmlic.on_sigterm import STOPPED
+from kmlic.run_folder import Run
 from tests.data.files import write_dataset
 from tests.predict.image_text_models import save_image_text_model
 from tests.predict.toys import write_broken, write_image, write_run
@@ -465,6 +467,47 @@ def test_errors_of_tensorflow_and_ctrl_c_are_one_sentence(
     stop = mock.Mock(side_effect=KeyboardInterrupt)
     monkeypatch.setattr(predict, "load_scorer", stop)
     assert cli.main(["predict", str(run), str(image)]) == 130
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "taken"),
+    [
+        ("kmlic train photos.csv --folder run --minutes 3", [], True),
+        ("python -m kmlic.cli train --minutes=3 ./photos.csv --seed 0", [], True),
+        ("kmlic train photos.csv --test a.csv --merge", ["--test", "./a.csv"], False),
+        ("kmlic train photos.csv --merge", ["--merge"], True),
+        ("kmlic train photos.csv --image_size 64", [], False),
+        ("kmlic train a.csv", [], False),
+        ("kmlic train photos.csv --gone 1", [], False),
+        ("python -m recipes.msrn --trial", [], False),
+        ("an 'end", [], False),
+    ],
+)
+def test_train_replaces_a_run_of_the_same_command_only(
+    tmp_path, monkeypatch, capsys, command, options, taken
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos.csv", "a.csv"):
+        (tmp_path / name).write_text("path,labels\n")
+    (tmp_path / "run").mkdir()
+    Run("train", command, *({} for _ in range(9))).write("run/run.json")
+    start = mock.Mock(side_effect=ValueError("it starts"))
+    monkeypatch.setattr(cli, "start_tensorflow", start)
+    train = ["train", "photos.csv", "--folder", "run", *options]
+    assert cli.main([*train, "--minutes", "9"]) == 2
+    error = capsys.readouterr().err
+    assert start.called == taken and error.count("\n") == 1
+    sentence = f"kmlic: run must be new or hold .* one of {re.escape(command)}: choose"
+    assert bool(re.match(sentence, error)) != taken
+
+
+def test_train_replaces_no_run_that_cannot_be_read(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "start_tensorflow", None)
+    (tmp_path / "photos.csv").write_text("path,labels\n")
+    (tmp_path / "run.json").write_text("{}")
+    train = ["train", str(tmp_path / "photos.csv"), "--folder", str(tmp_path)]
+    assert cli.main(train) == 2
+    assert "unknown command" in capsys.readouterr().err
 
 
 def test_sigterm_tidies_up(run, image, monkeypatch, capsys):

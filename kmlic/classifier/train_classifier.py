@@ -55,7 +55,7 @@ def train_classifier(
     `.<name>.stages`: the same call goes on where it was interrupted. It is removed at
     the end, unless more minutes would be used, for larger images or longer training:
     then the same call with more of them takes up what is there. The run's folder is
-    written at the end, completely or not at all.
+    written at the end, completely or not at all; a run that is there is replaced then.
 
     Args:
         data: a path that `kmlic data check` reads, the name of a dataset, a pandas
