@@ -23,7 +23,7 @@ from kmlic.experiments.standard_sections import scored_images, standard_sections
 from kmlic.experiments.summarise_run import Standing, summarise_run, title_of
 from kmlic.experiments.trained import Trained
 from kmlic.experiments.training_settings import TrainingSettings
-from kmlic.export import ExportOptions, export_checked
+from kmlic.export import FORMATS, ExportOptions, export_checked
 from kmlic.html_report import Section, write_report
 from kmlic.labels import Labels
 from kmlic.run_folder import MODEL, REPORT, Run, describe_command
@@ -281,7 +281,7 @@ def _export(
     model.save(draft / MODEL)
     experiment.say("Exporting and comparing with the model ...")
     # The export of a failed call would make this one the second version.
-    remove(draft / "export")
+    remove(draft / FORMATS["saved_model"].file)
     if export is not None:
         return export(model, draft, data)
     images = next(iter(data.test.unbatch().batch(16)))[0].numpy()

@@ -101,6 +101,12 @@ class Format:
     versioned: bool = False
     load_server: Callable[[Path], tuple[Predict, PredictFiles]] | None = None
 
+    @property
+    def pattern(self) -> str:
+        """Returns the pattern of the files of all its exports in a run folder."""
+        suffix = Path(self.file).suffix
+        return f"*{suffix}" if suffix else f"{self.file}/*"
+
     def new_path(self, folder: Path, quantize: str | None = None) -> Path:
         """Returns the path that the next export into a run folder has."""
         path = folder / self.file

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from kmlic.export import FORMATS
 from kmlic.require_extra import require_extra
 
 # What predicts, and nothing that tells of the training images.
@@ -12,10 +13,7 @@ HUB_FILES = (
     "labels.json",
     "model.keras",
     "words.npz",
-    "*.tflite",
-    "*.onnx",
-    "export/*",
-    "openvino/*",
+    *(format.pattern for format in FORMATS.values()),
 )
 _ADDRESS = re.compile(r"hf://([\w.-]+/[\w.-]+?)(?:@([\w./-]+))?/?", re.ASCII)
 

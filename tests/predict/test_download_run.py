@@ -2,6 +2,7 @@ import huggingface_hub
 import pytest
 
 from kmlic import cli
+from kmlic.export import FORMATS
 from kmlic.predict.download_run import HUB_FILES, download_run, parse_address
 from tests.predict.toys import write_image, write_run
 
@@ -39,6 +40,11 @@ def test_says_what_the_hub_said(asked):
 def test_refuses_what_is_no_address(address):
     with pytest.raises(ValueError, match="must be hf://user/name; got"):
         parse_address(address)
+
+
+def test_asks_for_the_exports_in_every_format():
+    patterns = {"export/*", "*.tflite", "*.onnx", "openvino/*"}
+    assert {format.pattern for format in FORMATS.values()} == patterns <= set(HUB_FILES)
 
 
 def test_asks_for_no_file_that_tells_of_training_images():
