@@ -47,16 +47,18 @@ _BATCH = 32
 _MOST_EPOCHS = 12
 _FEWEST_EPOCHS = 1
 # With time for more, several networks are trained and averaged.
-_EPOCHS_OF_MEMBER = 6
+_EPOCHS_OF_MEMBER = 3
 _MOST_MEMBERS = 4
 # With less time, only some of the folds are scored.
 _FEWEST_FOLDS = 2
+# Of a network. With fewer, mixed images and random crops made it worse.
+_FEWEST_EPOCHS_MIXED = 6
 # Random crops of each image, for which the time of some epochs is given.
 _MOST_CROPS = 4
 _SHARE_OF_CROPS = 0.2
 # Of the time of the features, what the lower part takes; half of it was measured.
 _SHARE_OF_FEATURES = 0.6
-_RATE = 5e-4
+_RATE = 1e-3
 _BACKBONE_FACTOR = 0.5
 _WEIGHT_DECAY = 1e-2
 _LABEL_SMOOTHING = 0.1
@@ -160,13 +162,14 @@ def fine_tuning(
 ) -> list[Candidate]:
     """Trains the upper part of the backbone, starting from the logistic regression.
 
-    What the lower part gives for each image, its mirror image and some random crops is
-    on the disk. Batch normalization stays as it is; images are mixed;
-    the rate rises and falls along a cosine; the moving average of the weights after the
-    last epoch is what is scored, so that no epoch is chosen by the scores that are
-    compared. With time for 12 epochs or more, two to four networks are trained on other
-    orders and mixtures of the images, and their logits are averaged. With time for
-    fewer than six epochs in all folds, only the first folds are trained and scored.
+    What the lower part gives for each image and its mirror image is on the disk. Batch
+    normalization stays as it is; the rate rises and falls along a cosine; the moving
+    average of the weights after the last epoch is what is scored, so that no epoch is
+    chosen by the scores that are compared. With time for six epochs or more, two to
+    four networks are trained on other orders of the images, and their logits are
+    averaged. With time for six epochs of each network, images are mixed, and random
+    crops of them take part. With time for fewer than three epochs in all folds, only
+    the first folds are trained and scored.
 
     Paper: Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
     Out-of-Distribution", ICLR 2022, https://arxiv.org/abs/2202.10054.
@@ -202,7 +205,7 @@ def fine_tuning(
         return []
     folds = [np.concatenate(each) for each in protocol.folds]
     name = key(
-        "fine-tuning 3",
+        "fine-tuning 4",
         features.fingerprint,
         base.weights.kernel,
         settings.seed,
@@ -367,23 +370,31 @@ def _plan(
     room = max(MOST_ACTIVATION_BYTES - kept, 0)
     most_crops = min(int(room / bytes_per_crop), _MOST_CROPS)
     crops = int(np.clip(_SHARE_OF_CROPS * left / per_view, 0, most_crops))
-    left -= crops * per_view
     most = _MOST_MEMBERS * _MOST_EPOCHS
     fitted = [len(rows) for rows, _ in protocol.folds]
-    for folds in range(len(fitted), 0, -1):
-        images = sum(fitted[:folds])
-        if protocol.cross_validated:
-            images += count  # the model of all images, if it is chosen
-        epochs = int(min(_SHARE_OF_REST * left / (per_image * images), most))
-        if epochs >= _EPOCHS_OF_MEMBER or folds == min(_FEWEST_FOLDS, len(fitted)):
-            break
-    times = "once" if len(fitted) == 1 else f"in {folds} of {len(fitted)} folds"
+
+    def plan_for(crops: int) -> _Plan:
+        for folds in range(len(fitted), 0, -1):
+            images = sum(fitted[:folds])
+            if protocol.cross_validated:
+                images += count  # the model of all images, if it is chosen
+            seconds = _SHARE_OF_REST * (left - crops * per_view)
+            epochs = max(int(min(seconds / (per_image * images), most)), 0)
+            if epochs >= _EPOCHS_OF_MEMBER or folds == min(_FEWEST_FOLDS, len(fitted)):
+                break
+        return _Plan(budget.seconds, epochs, folds, crops)
+
+    plan = plan_for(crops)
+    if plan.epochs_of_member < _FEWEST_EPOCHS_MIXED:
+        plan = plan_for(0)
+    times = "once" if len(fitted) == 1 else f"in {plan.folds} of {len(fitted)} folds"
     text = (
         f"{count_noun(round(1 / per_image), 'image')} per second, "
-        f"{count_noun(count, 'image')} {times}, {count_noun(crops, 'random crop')} of "
-        f"each: time for {count_noun(max(epochs, 0), 'epoch')}"
+        f"{count_noun(count, 'image')} {times}, "
+        f"{count_noun(plan.crops, 'random crop')} of each: time for "
+        f"{count_noun(plan.epochs, 'epoch')}"
     )
-    return _Plan(budget.seconds, max(epochs, 0), folds, crops), text
+    return plan, text
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -467,7 +478,8 @@ def _train(
     steps = len(fitted) // size
     setting.compile(head, upper, steps, epochs)
     targets = setting.images.targets
-    train = _batches(inputs, targets, fitted, size, seed)
+    mixed = epochs >= _FEWEST_EPOCHS_MIXED
+    train = _batches(inputs, targets, fitted, size, seed, mixed=mixed)
     with open_log(
         setting.settings.log,
         title=f"{FINE_TUNED} {place.name}",
@@ -501,9 +513,15 @@ def _train(
 
 
 def _batches(
-    inputs: _Inputs, targets: np.ndarray, rows: np.ndarray, size: int, seed: int
+    inputs: _Inputs,
+    targets: np.ndarray,
+    rows: np.ndarray,
+    size: int,
+    seed: int,
+    *,
+    mixed: bool,
 ) -> TrainingBatches:
-    """Returns training batches of all views, mixed."""
+    """Returns training batches of all views, mixed or as they are."""
     shape = inputs.activations.shape[2:]
 
     def load(draws: tf.data.Dataset) -> tf.data.Dataset:
@@ -512,7 +530,8 @@ def _batches(
             maps = tf.numpy_function(inputs.read, [rows, views], tf.float32)
             flat = tf.reshape(maps, (size, 1, 1, int(np.prod(shape))))
             own = tf.gather(tf.constant(targets, tf.float32), rows)
-            flat, own = mix(flat, own, numbers[0], "mixup")
+            if mixed:
+                flat, own = mix(flat, own, numbers[0], "mixup")
             return tf.reshape(flat, (size, *shape)), own
 
         options = tf.data.Options()

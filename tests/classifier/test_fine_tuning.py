@@ -131,6 +131,7 @@ def test_the_built_model_gives_what_training_left(setting, monkeypatch):
     monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
     monkeypatch.setattr(stage, "_MOST_EPOCHS", 1)
     monkeypatch.setattr(stage, "_EPOCHS_OF_MEMBER", 1)
+    monkeypatch.setattr(stage, "_FEWEST_EPOCHS_MIXED", 1)
     monkeypatch.setattr(stage, "_MOST_MEMBERS", 2)
     (candidate,) = _run(setting)
     rows = len(images.training_rows)
@@ -178,13 +179,37 @@ def test_scores_the_first_folds_where_time_is_short(setting, monkeypatch, tmp_pa
     # The model of all images is trained all the same.
     candidate.model()
     (all_images,) = tmp_path.glob("fine-tuning-*/all-training-images-*.npz")
-    assert "-3-4-0" in all_images.name
+    assert "-3-0-0" in all_images.name
+
+
+def test_mixes_images_in_long_trainings_alone(setting, monkeypatch, tmp_path):
+    images, found, base, protocol, _ = setting
+    monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
+    monkeypatch.setattr(stage, "_MOST_EPOCHS", 1)
+    monkeypatch.setattr(stage, "_MOST_MEMBERS", 1)
+    called = []
+    mix = stage.mix
+
+    def count(*arguments):
+        called.append(arguments)
+        return mix(*arguments)
+
+    monkeypatch.setattr(stage, "mix", count)
+    own = (images, found, base, protocol, tmp_path)
+    assert _run(own)
+    assert not called
+    assert not list(tmp_path.glob("crops-*"))
+    monkeypatch.setattr(stage, "_FEWEST_EPOCHS_MIXED", 1)
+    _run(own, minutes=61.0, seed=1)
+    assert called
+    assert list(tmp_path.glob("crops-*"))
 
 
 def test_one_of_each_is_in_the_singular(setting, monkeypatch, tmp_path):
     images, found, base, protocol, _ = setting
     monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
-    for name in ("_MOST_EPOCHS", "_MOST_MEMBERS", "_MOST_CROPS", "_FEWEST_FOLDS"):
+    ones = ("_MOST_EPOCHS", "_MOST_MEMBERS", "_FEWEST_EPOCHS_MIXED", "_MOST_CROPS")
+    for name in (*ones, "_FEWEST_FOLDS"):
         monkeypatch.setattr(stage, name, 1)
     text = io.StringIO()
     for minutes in (60.0, 50.0):
