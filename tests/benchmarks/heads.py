@@ -29,10 +29,10 @@ SHAPE, LABELS = (8, 14, 14, 2048), 80
 HEADS = {
     "ClassSpecificResidualAttention": {},
     "MLDecoder": {"dropout": 0.0},
-    "Query2Label": {"embedding_size": 2048, "dropout": 0.0},
     "wildcat": {},
     "decouplenet": {},
     "msrn": {},
+    "Query2Label": {"embedding_size": 2048, "dropout": 0.0},  # the slowest, last
 }
 RANDOM = np.random.default_rng(0)
 FEATURES = RANDOM.normal(size=SHAPE).astype("float32")
