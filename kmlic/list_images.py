@@ -1,7 +1,6 @@
 """The image files among paths."""
 
 import logging
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -60,10 +59,11 @@ def list_images(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def _without_repeats(images: Iterable[Path]) -> list[Path]:
-    first: dict[str, Path] = {}
+    first: dict[Path, Path] = {}
     repeated = set()
     for path in images:
-        full = os.path.abspath(path)  # noqa: PTH100 - resolve would follow links
+        # Links are not followed: "link/../1.jpg" need not be 1.jpg.
+        full = path.absolute()
         if full in first:
             repeated.add(full)
         first.setdefault(full, path)

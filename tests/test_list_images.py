@@ -28,12 +28,21 @@ def test_takes_files_as_they_are_given(folder):
 def test_lists_each_path_once_and_says_so(folder, caplog, monkeypatch):
     monkeypatch.chdir(folder)
     (folder / "link.png").symlink_to("a.png")
-    paths = ["./b/2.jpg", "a.png", folder, "a.png", "b/../a.png"]
+    paths = ["./b/2.jpg", "a.png", folder, "a.png"]
     names = [str(path) for path in list_images(paths)]
     assert names[:2] == ["b/2.jpg", "a.png"]
     rest = [folder / "b/1.WEBP", folder / "link.png"]
     assert names[2:] == list(map(str, rest))
     assert caplog.messages == ["2 images given more than once; each is taken once."]
+
+
+def test_keeps_what_a_link_leads_to(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "other").mkdir()
+    (folder / "other/a.png").touch()
+    (folder / "other/c").mkdir()
+    (folder / "link").symlink_to("other/c")
+    assert len(list_images(["a.png", "link/../a.png"])) == 2
 
 
 def test_names_what_is_not_there(tmp_path):
