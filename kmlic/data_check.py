@@ -481,23 +481,24 @@ def _unusable(rows: InspectedRows) -> Finding:
 def _one_set(
     rows: InspectedRows, split: np.ndarray, fitted: Sequence[int]
 ) -> list[Finding]:
-    """Returns an error if no image can be left out of those that are fitted to."""
+    """Returns an error if all images to train on are one image, or of one group."""
     trained = np.flatnonzero(np.isin(split, fitted))
     compared = np.flatnonzero(split != SPLITS.index("test"))
     digests = rows.digests
     if _is_one_set([digests[i] for i in trained]):
         title, members = "All training images are copies of one image", trained
-    elif _is_one_set(
+        text = "No label can be learned from one image. Add other images."
+    elif len(trained) and _is_one_set(
         [digests[i] for i in compared],
         [rows.images[i].group or None for i in compared],
     ):
         title, members = "All images but the test's are of one group", compared
+        text = (
+            "There is nothing to compare models on that they were not fitted to. Add "
+            "images of other groups."
+        )
     else:
         return []
-    text = (
-        "There is nothing to compare models on that they were not fitted to. Add other "
-        "images."
-    )
     paths = [rows.images[i].path for i in members]
     return [Finding("error", title, text, ("image",), paths, len(paths))]
 

@@ -104,7 +104,9 @@ def test_copies_of_one_image_cannot_be_trained_on(tmp_path, count):
         (tmp_path / f"00{number}.png").write_bytes(encode(picture(seed=number), "PNG"))
     splits = {1: "validation", 2: "test"}
     every = give_splits(path, {row: splits.get(row, "train") for row in range(count)})
-    assert found(check_data(every))[first.title].count == count - 2
+    copies = found(check_data(every))[first.title]
+    assert copies.count == count - 2
+    assert copies.text == "No label can be learned from one image. Add other images."
     assert first.title not in found(check_data(every, images="none"))
 
 
@@ -113,8 +115,13 @@ def test_one_group_cannot_be_trained_on(tmp_path):
     lines = path.read_text().splitlines()
     lines = [f"{line},{'one' if i else 'group'}" for i, line in enumerate(lines)]
     check = check_data(write_csv(tmp_path, lines))
-    assert found(check)["All images but the test's are of one group"].count == 6
+    title = "All images but the test's are of one group"
+    assert found(check)[title].count == 6
     assert check.verdict.startswith("Do not train")
+    # Images to compare on alone are no training that fails.
+    split = ["split", *["validation"] * 6]
+    rows = [f"{line},{name}" for line, name in zip(lines, split, strict=True)]
+    assert title not in found(check_data(write_csv(tmp_path, rows)))
     lines[6] = lines[6].replace("one", "other")
     assert not check_data(write_csv(tmp_path, lines)).has_errors
 
