@@ -223,8 +223,8 @@ def train(
         data: a CSV, TSV or Parquet file, COCO's JSON, Pascal VOC's folder, a folder of
             images, or the name of a dataset such as street_fashion. The columns x1,
             y1, x2 and y2 of a CSV are cut out of each image.
-        folder: the run's folder, for kmlic predict, evaluate and export; one with a run
-            of another command, more or fewer minutes aside, is refused.
+        folder: the run's folder, for kmlic predict, evaluate and export. It may hold a
+            run of the same command, which is replaced; only minutes may differ.
         minutes: of the training; the start and the export come on top: under a minute
             on an idle machine, longer beside other work.
         backbone: name of a backbone; auto is efficientnet_lite0.
@@ -1113,8 +1113,8 @@ def _train_options(command: str) -> Mapping[str, Any]:
         contextlib.redirect_stderr(io.StringIO()),
         contextlib.suppress(SystemExit, ValueError),
     ):
-        words = shlex.split(command)
-        parsed = _parse(words[words.index("train") :])
+        given = command.removeprefix("python -m kmlic.cli ").removeprefix("kmlic ")
+        parsed = _parse(shlex.split(given))
         if isinstance(parsed, functools.partial):
             return parsed.keywords
     return {}
@@ -1123,7 +1123,8 @@ def _train_options(command: str) -> Mapping[str, Any]:
 def _training(options: Mapping[str, Any]) -> dict[str, Any]:
     """Leaves out where a training is written, and how long it may take."""
     return {
-        name: Path(value) if name in ("data", "test") and value else value
+        # A path can be written in several ways; names stay different.
+        name: Path(value).absolute() if isinstance(value, str | Path) else value
         for name, value in options.items()
         if name not in ("folder", "minutes")
     }

@@ -476,10 +476,13 @@ def test_errors_of_tensorflow_and_ctrl_c_are_one_sentence(
         ("python -m kmlic.cli train --minutes=3 ./photos.csv --seed 0", [], True),
         ("kmlic train photos.csv --test a.csv --merge", ["--test", "./a.csv"], False),
         ("kmlic train photos.csv --merge", ["--merge"], True),
+        ("kmlic train photos.csv --weights ./a.csv", ["--weights", "a.csv"], True),
+        ("kmlic train photos.csv --weights None", [], False),
         ("kmlic train photos.csv --image_size 64", [], False),
         ("kmlic train a.csv", [], False),
         ("kmlic train photos.csv --gone 1", [], False),
         ("python -m recipes.msrn --trial", [], False),
+        ("own.py train photos.csv", [], False),
         ("an 'end", [], False),
     ],
 )
