@@ -167,9 +167,9 @@ def fine_tuning(
     average of the weights after the last epoch is what is scored, so that no epoch is
     chosen by the scores that are compared. With time for six epochs or more, two to
     four networks are trained on other orders of the images, and their logits are
-    averaged. With time for six epochs of each network, images are mixed, and random
-    crops of them take part. With time for fewer than three epochs in all folds, only
-    the first folds are trained and scored.
+    averaged. With time for six epochs of each network, images are mixed; random crops
+    of them take part if six epochs still fit beside these. With time for fewer than
+    three epochs in all folds, only the first folds are trained and scored.
 
     Paper: Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
     Out-of-Distribution", ICLR 2022, https://arxiv.org/abs/2202.10054.
