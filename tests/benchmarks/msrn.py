@@ -1,12 +1,12 @@
-"""Prints the speed and the peak memory of MSRN as the paper trains it on VOC and on
-COCO, beside a module of PyTorch.
+"""Prints speed and peak memory of MSRN on VOC and COCO, beside a module of PyTorch.
 
 Command: python -m tests.benchmarks.msrn [--datasets VOC COCO] [--repeats 3]
 Takes 9 GB.
 
-ResNet-101, 448 px, batch 4, best of the repeats; each model alone in a process. A peak
-holds what the imports of the library take; that of inference is read before training.
-PyTorch runs eagerly in its faster layout, channels last.
+As in the paper: ResNet-101 and 448 px. Batches of 4, the best of the repeats, each
+model alone in a process. A peak holds what the imports of the library take; that of
+inference is read before training. PyTorch runs eagerly in its faster layout, channels
+last.
 """
 
 import argparse
