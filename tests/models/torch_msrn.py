@@ -9,8 +9,8 @@ nn, functional = torch.nn, torch.nn.functional
 class Msrn(nn.Module):
     """MSRN from feature maps (B, C, H, W), finest first, to logits (B, L).
 
-    The regions come last, so that a softmax reads consecutive numbers: three times as
-    fast as the order (B, N, E, D) of the authors' code.
+    The regions come last, so that a softmax reads consecutive numbers; the authors'
+    code has the order (B, N, E, D).
     """
 
     def __init__(
