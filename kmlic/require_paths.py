@@ -29,8 +29,10 @@ def require_paths(*paths: str | Path | None) -> None:
         ValueError: absent.csv must exist; there is no such file or folder.
     """
     for path in paths:
-        if not path or "://" in str(path):
+        if path is None or "://" in str(path):
             continue
+        if not str(path):
+            raise ValueError("A path must name a file or folder; got an empty one.")
         if not Path(path).exists():
             raise ValueError(f"{path} must exist; there is no such file or folder.")
         kind = _KINDS.get(stat.S_IFMT(Path(path).stat().st_mode))
