@@ -175,6 +175,53 @@ def views_features(
     return found
 
 
+def largest_size(
+    images: Images,
+    build: Callable[[int | None], keras.Model],
+    folder: Path,
+    budget: Budget,
+) -> int:
+    """Returns the largest size whose features take about a quarter of the time left.
+
+    A run that goes on after an interruption has another time left, and must find its
+    features; a run with more minutes never takes smaller images. Images that were
+    resized before are not enlarged.
+
+    Args:
+        images: of all splits.
+        build: see `features`.
+        folder: where what was chosen is kept.
+        budget: whose time is left.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    backbone = build(_SMALLEST)
+    record = folder / "sizes.json"
+    known = json.loads(record.read_text()) if record.exists() else {}
+    weights = hashlib.sha256(_weights_of(backbone)).hexdigest()[:12]
+    policy = backbone.layers[-1].compute_dtype
+    chosen = known.setdefault(f"{images.fingerprint} {weights} {policy}", {})
+    largest = max(_SMALLEST, _MOST_ENLARGED * images.side)
+    if images.image_size is not None:
+        largest = images.image_size
+    sizes = [size for size in SIZES if size <= largest]
+    minutes = f"{budget.seconds / 60:g}"
+    if minutes not in chosen:
+        budget.do("features", "measuring how long an image takes")
+        seconds = _measure(backbone) / _SMALLEST**2
+        seconds *= 1 + _are_few(images) * _SMALLER**2
+        allowed = _SHARE_OF_REST * budget.left / (2 * len(images.targets) * seconds)
+        fitting = [size for size in sizes if size**2 <= allowed]
+        fitting += [
+            size for other, size in chosen.items() if float(other) < float(minutes)
+        ]
+        chosen[minutes] = max(fitting, default=SIZES[0])
+        with atomic_write(record) as temporary:
+            temporary.write_text(json.dumps(known))
+    if chosen[minutes] < max(sizes):
+        budget.wish("larger images")
+    return int(chosen[minutes])
+
+
 def features(
     images: Images,
     build: Callable[[int | None], keras.Model],
@@ -182,7 +229,7 @@ def features(
     budget: Budget,
     *,
     classifier: Classifier | None = None,
-    image_size: int | None = None,
+    image_size: int,
     activations: bool = False,
 ) -> Features:
     """Runs a frozen backbone over all images and their mirror images, or finds that.
@@ -196,20 +243,17 @@ def features(
         build: side in pixels, None for any, to a backbone with two or more feature
             maps.
         folder: where features are kept.
-        budget: features may take about a quarter of the time left.
+        budget: pays for what is found, and shows progress.
         classifier: see `views_features`.
-        image_size: side in pixels; None for the largest that the budget allows.
+        image_size: side in pixels.
         activations: whether to keep those that fine-tuning starts from.
 
     Raises:
         ValueError: if the features of an image are not finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    size = image_size or images.image_size
-    count = len(images.targets)
-    few = len(images.training_rows) < FEW
-    if size is None:
-        size = _largest_size(images, build(_SMALLEST), folder, budget, few=few)
+    size, count = image_size, len(images.targets)
+    few = _are_few(images)
     keras.backend.clear_session()
     backbone = build(None)
     pixels = keras.Input((size, size, 3), name="images")
@@ -364,35 +408,8 @@ def _weights_of(model: keras.Model) -> bytes:
     return digest.digest()
 
 
-def _largest_size(
-    images: Images, backbone: keras.Model, folder: Path, budget: Budget, *, few: bool
-) -> int:
-    """Returns the largest size that the time allows, or finds what was chosen before.
-
-    A run that goes on after an interruption has another time left, and must find its
-    features; a run with more minutes never takes smaller images.
-    """
-    record = folder / "sizes.json"
-    known = json.loads(record.read_text()) if record.exists() else {}
-    weights = hashlib.sha256(_weights_of(backbone)).hexdigest()[:12]
-    policy = backbone.layers[-1].compute_dtype
-    chosen = known.setdefault(f"{images.fingerprint} {weights} {policy}", {})
-    largest = max(_SMALLEST, _MOST_ENLARGED * images.side)
-    sizes = [size for size in SIZES if size <= largest]
-    minutes = f"{budget.seconds / 60:g}"
-    if minutes not in chosen:
-        seconds = _measure(backbone) / _SMALLEST**2 * (1 + few * _SMALLER**2)
-        allowed = _SHARE_OF_REST * budget.left / (2 * len(images.targets) * seconds)
-        fitting = [size for size in sizes if size**2 <= allowed]
-        fitting += [
-            size for other, size in chosen.items() if float(other) < float(minutes)
-        ]
-        chosen[minutes] = max(fitting, default=SIZES[0])
-        with atomic_write(record) as temporary:
-            temporary.write_text(json.dumps(known))
-    if chosen[minutes] < max(sizes):
-        budget.wish("larger images")
-    return int(chosen[minutes])
+def _are_few(images: Images) -> bool:
+    return len(images.training_rows) < FEW
 
 
 def _measure(backbone: keras.Model) -> float:

@@ -21,7 +21,7 @@ from kmlic.classifier.check import Checked, check
 from kmlic.classifier.choice import choice
 from kmlic.classifier.classifier_settings import SMALLEST_SIDE, ClassifierSettings
 from kmlic.classifier.discriminant import discriminant
-from kmlic.classifier.features import Classifier, Features, features
+from kmlic.classifier.features import Classifier, Features, features, largest_size
 from kmlic.classifier.fine_tuning import fine_tuning, has_enough_images
 from kmlic.classifier.finish import EXPORT_SECONDS, FittedModels, finish
 from kmlic.classifier.floor import FLOOR, Floor, floor
@@ -29,6 +29,7 @@ from kmlic.classifier.heads import heads
 from kmlic.classifier.images import Images
 from kmlic.classifier.protocol import Protocol, make_protocol
 from kmlic.count_noun import count_noun
+from kmlic.data import MultiLabelData
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.experiments.summarise_run import describe_sizes
 from kmlic.known_names import Metric
@@ -104,8 +105,17 @@ def train_classifier(
             if not existed:
                 shutil.rmtree(stages, ignore_errors=True)
             raise
+        _say_data(checked, budget)
+        named = checked.dataset is not None and not isinstance(data, MultiLabelData)
+        size = settings.image_size or (None if named else checked.images.image_size)
+        if size is None:
+            size = largest_size(checked.images, build, stages, budget)
+            if named and size != checked.images.image_size:
+                budget.do("check", f"{checked.images.source} at {size} pixels")
+                at_size = dataclasses.replace(settings, image_size=size)
+                checked = check(data, stages, at_size, reading=reading)
         trained = _train(
-            checked, protocol, build, metric, settings, stages, budget, run_folder
+            checked, size, protocol, build, metric, settings, stages, budget, run_folder
         )
         run = finish(trained, build, budget, start)
     _say_next(run_folder.path, stages, budget)
@@ -141,6 +151,7 @@ def _explaining(
 
 def _train(
     checked: Checked,
+    image_size: int,
     protocol: Protocol,
     build: Callable[[int | None], keras.Model],
     metric: Metric,
@@ -149,9 +160,8 @@ def _train(
     budget: Budget,
     run_folder: RunFolder,
 ) -> FittedModels:
-    _say_data(checked, budget)
     found, base, candidates = _fit(
-        checked.images, protocol, build, metric, settings, stages, budget
+        checked.images, image_size, protocol, build, metric, settings, stages, budget
     )
     images, everything = checked.images, protocol.scored
     protocol = protocol.first(min(each.logits.shape[1] for each in candidates))
@@ -187,6 +197,7 @@ def _train(
 
 def _fit(
     images: Images,
+    image_size: int,
     protocol: Protocol,
     build: Callable[[int | None], keras.Model],
     metric: Metric,
@@ -196,14 +207,14 @@ def _fit(
 ) -> tuple[Features, Floor, list[Candidate]]:
     """Runs the stages that fit models, from simple to complex."""
     classifier = _classifier(settings)
-    budget.do("features", "measuring how long an image takes")
+    budget.do("features", "building the backbone")
     found = features(
         images,
         build,
         stages,
         budget,
         classifier=classifier,
-        image_size=settings.image_size,
+        image_size=image_size,
         activations=has_enough_images(images),
     )
     budget.do("floor", f"{FLOOR} with several penalties")

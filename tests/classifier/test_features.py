@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import keras
@@ -8,7 +9,7 @@ from rich.console import Console
 from kmlic.classifier import features as stage
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.check import check
-from kmlic.classifier.features import compute_outputs, features
+from kmlic.classifier.features import compute_outputs, features, largest_size
 from tests.classifier.photos import backbone, write_photos
 
 SIZE = 64
@@ -94,21 +95,23 @@ def test_goes_on_with_the_block_that_was_cut_off(images, tmp_path, monkeypatch):
 
 
 def test_takes_the_largest_size_that_the_time_allows(images, tmp_path, monkeypatch):
+    def chosen(minutes, folder=tmp_path, **changes):
+        own = dataclasses.replace(images, **changes)
+        return largest_size(own, backbone, folder, Budget(minutes))
+
     monkeypatch.setattr(stage, "_measure", lambda *_: 1.0)  # a second an image
-    slow = features(images, backbone, tmp_path, Budget(1))
-    assert slow.image_size == stage.SIZES[0]
+    assert chosen(1) == stage.SIZES[0]
     monkeypatch.setattr(stage, "_measure", lambda *_: 1e-6)
-    fast = features(images, backbone, tmp_path / "fast", Budget(1))
-    assert fast.image_size == 224  # of images of 48 pixels
+    assert chosen(1, tmp_path / "fast") == 224  # of images of 48 pixels
     # A run that goes on finds the features of the size that was chosen.
-    again = features(images, backbone, tmp_path, Budget(1))
-    assert again.fingerprint == slow.fingerprint
-    more = features(images, backbone, tmp_path, Budget(2))
-    assert more.image_size == 224
+    assert chosen(1) == stage.SIZES[0]
+    assert chosen(2) == 224
     # With more minutes images are never smaller, however slow the machine is then.
     monkeypatch.setattr(stage, "_measure", lambda *_: 1.0)
-    most = features(images, backbone, tmp_path, Budget(3))
-    assert most.fingerprint == more.fingerprint
+    assert chosen(3) == 224
+    # Images that were resized before are not enlarged.
+    monkeypatch.setattr(stage, "_measure", lambda *_: 1e-6)
+    assert chosen(1, tmp_path / "resized", image_size=192, side=192) == 192
 
 
 def test_random_crops_follow_from_the_row(images, tmp_path):

@@ -14,7 +14,7 @@ import tensorflow as tf
 from rich.console import Console
 
 from kmlic import cli
-from kmlic.classifier import train_classifier
+from kmlic.classifier import features, train_classifier
 from kmlic.classifier.check import check
 from kmlic.data.inspect_rows import inspect_rows
 from kmlic.data.read_listing import read_listing
@@ -144,9 +144,14 @@ def test_counts_the_same_training_images_everywhere(tmp_path, without_exports):
     assert not any("fewer than 5" in found.title for found in checked.findings)
 
 
-def test_evaluating_a_run_of_a_named_dataset_loads_it_again(tmp_path, without_exports):
-    settings = small_settings(tmp_path / "run", image_size=48)
+def test_evaluating_a_run_of_a_named_dataset_loads_it_again(
+    tmp_path, without_exports, monkeypatch
+):
+    monkeypatch.setattr(features, "SIZES", (48, 224))
+    monkeypatch.setattr(features, "_measure", lambda *_: 1.0)  # a second an image
+    settings = small_settings(tmp_path / "run", image_size=None)
     run = train_classifier("street_fashion/tiny", settings)
+    assert run.settings["image_size"] == 48
     expected = run.results["test"][run.data["exported"]["model"]]
     report = evaluate_run(tmp_path / "run")
     assert report.metrics == pytest.approx(expected, abs=1e-7, nan_ok=True)
