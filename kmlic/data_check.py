@@ -95,7 +95,7 @@ class DataCheck:
 
     @property
     def verdict(self) -> str:
-        """Says in one or two sentences whether to train, and what to correct first."""
+        """Says in a few sentences what to use it for, and what to correct first."""
         first = {
             level: [f for f in self.findings if f.level == level]
             for level in ("error", "warning")
@@ -105,12 +105,23 @@ class DataCheck:
         if first["error"]:
             named = [f"{f.title.lower()} ({f.count:,})" for f in first["error"]]
             rest = f", then {', '.join(named[1:])}" if len(named) > 1 else ""
-            return f"Do not train on this dataset yet. Correct first: {named[0]}{rest}."
-        text = f"You can train on these {self.facts['usable images']} images."
+            use = "train" if self._can_train else "test"
+            return f"Do not {use} on this dataset yet. Correct first: {named[0]}{rest}."
+        images = f"these {self.facts['usable images']} images"
+        text = f"You can train on {images}."
+        if not self._can_train:
+            text = (
+                f"You can test on {images} (kmlic train --test, kmlic evaluate), but "
+                "not train: none is in the training split."
+            )
         if first["warning"]:
             worst = first["warning"][0]
             return f"{text} Look first at: {worst.title.lower()} ({worst.count:,})."
         return f"{text} No errors were found."
+
+    @property
+    def _can_train(self) -> bool:
+        return len(self.paths["train"]) > 0
 
     def with_findings(
         self, findings: Sequence[Finding], galleries: Mapping[str, list[Gallery]]
@@ -130,6 +141,11 @@ class DataCheck:
         data = shlex.join([self.facts["source"], *self.reading.flags])
         if self.has_errors:
             return [f"Correct the errors and check again: `kmlic data check {data}`"]
+        if not self._can_train:
+            return [
+                f"Test a classifier of other images: `kmlic train DATA --test {data}`",
+                f"Test a trained one: `kmlic evaluate RUN {data} --split all`",
+            ]
         return [f"Train a classifier: `kmlic train {data}`"]
 
     def _worst(self) -> list[str]:

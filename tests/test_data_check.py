@@ -440,6 +440,25 @@ def test_a_file_of_test_images_lacks_no_training_images(tmp_path):
     assert not check.has_errors and "24 train, 6 validation, 0" in check.facts["splits"]
 
 
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_images_outside_of_the_training_split_are_for_tests(tmp_path, split):
+    path = write_dataset(tmp_path, 6)
+    check = check_data(give_splits(path, dict.fromkeys(range(6), split)), near=None)
+    assert check.verdict.startswith(
+        "You can test on these 6 images (kmlic train --test, kmlic evaluate), but not "
+        "train: none is in the training split."
+    )
+    check.write_report(tmp_path / "report.html")
+    page = re.sub("</?span>", "", (tmp_path / "report.html").read_text())
+    assert f"<code>kmlic train DATA --test {path}</code>" in page
+    assert f"<code>kmlic evaluate RUN {path} --split all</code>" in page
+    assert "Train a classifier" not in page
+    (tmp_path / "005.png").write_bytes(b"")
+    assert check_data(path, near=None).verdict == (
+        "Do not test on this dataset yet. Correct first: unusable rows (1)."
+    )
+
+
 def test_counts_what_open_images_does_not_list_as_unknown(tmp_path):
     write_dataset(tmp_path, 20)
     lines = ["ImageID,Source,LabelName,Confidence"]
