@@ -19,7 +19,6 @@ from rich.table import Table
 
 from kmlic.atomic_write import require_writable
 from kmlic.check_limits import (
-    FRACTIONS,
     MAX_BYTES,
     MAX_PIXELS,
     NEAR_BITS,
@@ -323,7 +322,7 @@ def data(
     images: Literal["decode", "header", "none"] = "decode",
     near: Annotated[int, Limits(at_least=0, at_most=16)] | None = NEAR_BITS,
     splitting: str = "stratified",
-    fractions: tuple[Fraction, Fraction, Fraction] = FRACTIONS,
+    fractions: tuple[Fraction, Fraction, Fraction] | None = None,
     seed: Seed = 0,
     max_bytes: ImageBytes = MAX_BYTES,
     max_pixels: ImagePixels = MAX_PIXELS,
@@ -347,7 +346,8 @@ def data(
         near: number of bits, of 64, in which near-duplicate images may differ; None
             turns the search off.
         splitting: stratified, random, or a CSV with the columns path and split.
-        fractions: fractions of training, validation and test images.
+        fractions: of training, validation and test images, where there are no splits;
+            when left out 0.7, 0.1 and 0.2, and no test images of fewer than 50.
         seed: seed of new splits.
         max_bytes: largest size of an image file.
         max_pixels: largest width times height of an image.

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.sparse import csr_array
 
-from kmlic.check_limits import FRACTIONS, NEAR_BITS
+from kmlic.check_limits import NEAR_BITS
 from kmlic.data.finding import Finding, Level
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
 from kmlic.data.limits import Limits
@@ -57,6 +57,14 @@ _SET_HEADER = ("set", "image", "split", "labels")
 # Largest mean difference of the colours, 0-255, of images that look alike. Pictures of
 # a red and a blue shirt have close perceptual hashes, for these see no colours.
 _LIKE_COLOURS = 20
+_TOO_FEW_TO_TEST = Finding(
+    "warning",
+    "Too few images for a test split",
+    f"`kmlic train` makes none of fewer than {FEWEST_WITH_TEST} images: all are for "
+    "training and are scored by cross-validation. Recipes make three splits, or train "
+    "on all images with --fractions 1 0 0.",
+    count=1,
+)
 # Characters of a label that fit beside a figure.
 _DRAWN_CHARACTERS = 40
 
@@ -75,6 +83,7 @@ class DataCheck:
         galleries: title of a finding, "Labels" or "Unusual images" to its thumbnails.
         rows: what was checked; None if it was not kept.
         reading: how its files were read.
+        split_flags: words of a command line that makes its new splits again.
     """
 
     facts: dict[str, str]
@@ -85,6 +94,7 @@ class DataCheck:
     galleries: dict[str, list[Gallery]] = dataclasses.field(default_factory=dict)
     rows: InspectedRows | None = None
     reading: ReadingOptions = DEFAULT_READING
+    split_flags: Sequence[str] = ()
 
     LABEL_HEADER = ("label", *SPLITS, "share, %", "unknown, %")
 
@@ -138,7 +148,8 @@ class DataCheck:
         write_splits(path, self.paths)
 
     def _steps(self) -> list[str]:
-        data = shlex.join([self.facts["source"], *self.reading.flags])
+        flags = [*self.reading.flags, *self.split_flags]
+        data = shlex.join([self.facts["source"], *flags])
         if self.has_errors:
             return [f"Correct the errors and check again: `kmlic data check {data}`"]
         if not self._can_train:
@@ -229,14 +240,14 @@ def check_data(
     images: Literal["decode", "header", "none"] = "decode",
     near: int | None = NEAR_BITS,
     splitting: str | Path = "stratified",
-    fractions: Sequence[float] = FRACTIONS,
+    fractions: Sequence[float] | None = None,
     seed: int = 0,
     thumbnails: bool = False,
     **limits: Unpack[Limits],
 ) -> DataCheck:
     """Checks all rows, images and labels of a dataset for problems before a training.
 
-    If the dataset has no splits, they are made as the readers make them, so that the
+    If the dataset has no splits, they are made as `kmlic train` makes them, so that the
     findings hold in a training.
 
     Args:
@@ -248,7 +259,8 @@ def check_data(
             images, whose colours are alike too, differ; None does not search for them.
             Needs images="decode".
         splitting: "stratified", "random", or a CSV with columns path and split.
-        fractions: shares of training, validation and test images.
+        fractions: shares of training, validation and test images; None for 0.7, 0.1 and
+            0.2, and no validation and test images of fewer than 50.
         seed: seed of new splits.
         thumbnails: whether to keep thumbnails for `write_report`, of 20,000 images at
             most. Needs images="decode".
@@ -276,14 +288,10 @@ def check_data(
     if rows.images and rows.names:
         try:
             split = rows.split(splitting, fractions=fractions, seed=seed)
+            if fractions is None and not given and not split.any():
+                problem = _TOO_FEW_TO_TEST
         except ValueError as error:
-            # `kmlic train` then uses all images for training, as this check does.
-            few = not given and len(rows.images) < FEWEST_WITH_TEST
-            problem = (
-                _too_few(len(rows.images))
-                if few and tuple(fractions) == FRACTIONS
-                else Finding("error", "No usable splits", str(error), count=1)
-            )
+            problem = Finding("error", "No usable splits", str(error), count=1)
     check = check_rows(
         rows,
         split,
@@ -291,7 +299,13 @@ def check_data(
         split_problem=problem,
         near=near if decoded else None,
     )
-    return dataclasses.replace(check, reading=reading or DEFAULT_READING)
+    flags = [] if fractions is None else ["--fractions", *map(str, fractions)]
+    flags += ["--seed", str(seed)] if seed else []
+    return dataclasses.replace(
+        check,
+        reading=reading or DEFAULT_READING,
+        split_flags=() if given else flags,
+    )
 
 
 def make_describer(
@@ -345,6 +359,7 @@ def check_rows(
     findings = [
         *rows.listing.findings,
         _unusable(rows),
+        _too_few_to_train(split),
         *_one_set(rows, split, numbers),
         *([split_problem] if split_problem else ()),
         *_copies(rows, split, splits_are_given),
@@ -472,15 +487,15 @@ def _label_rows(rows: InspectedRows, counts: _Counts) -> list[list[str]]:
     ]
 
 
-def _too_few(images: int) -> Finding:
-    needs = f" It needs at least {FEWEST_TO_TRAIN} images." * (images < FEWEST_TO_TRAIN)
+def _too_few_to_train(split: np.ndarray) -> Finding:
+    count = int((split != SPLITS.index("test")).sum())
+    few = count < FEWEST_TO_TRAIN and (split == SPLITS.index("train")).any()
     return Finding(
-        "warning",
-        "Too few images for three splits",
-        f"`kmlic train` makes no test split of fewer than {FEWEST_WITH_TEST} images; "
-        f"here all count as training images.{needs} Recipes train on all images with "
-        "--fractions 1 0 0.",
-        count=1,
+        "error",
+        "Too few training images",
+        f"`kmlic train` needs at least {FEWEST_TO_TRAIN} training and validation "
+        "images to compare models on.",
+        count=count if few else 0,
     )
 
 

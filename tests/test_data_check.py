@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
+from kmlic.classifier.check import check as training_check
 from kmlic.data import from_csv
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.data_check import check_data
@@ -271,20 +272,41 @@ def test_rows_are_judged_even_if_they_cannot_be_split(tmp_path):
     assert "every image must have a split" in found_["No usable splits"].text
 
 
-def test_too_few_images_for_splits_are_no_error(tmp_path):
-    path = write_dataset(tmp_path, 4)
+@pytest.mark.parametrize("count", [4, 49, 50])
+def test_few_images_are_all_for_training_as_in_kmlic_train(tmp_path, count):
+    path = write_dataset(tmp_path, count)
     check = check_data(path, near=None)
     assert not check.has_errors
-    few = found(check)["Too few images for three splits"]
-    assert few.level == "warning" and "--fractions 1 0 0" in few.text
-    assert "no test split of fewer than 50" in few.text
-    assert "needs at least" not in few.text
-    (tmp_path / "three").mkdir()
-    fewer = found(check_data(write_dataset(tmp_path / "three", 3), near=None))
-    assert "It needs at least 4" in fewer["Too few images for three splits"].text
-    assert check.facts["splits"].startswith("4 train, 0 validation, 0 test")
+    expected = training_check(path, tmp_path / "stages").images.sizes
+    assert {split: len(paths) for split, paths in check.paths.items()} == expected
+    few = found(check).get("Too few images for a test split")
+    assert (few is None) == (expected["test"] > 0) == (count == 50)
+    if few:
+        assert few.level == "warning" and "--fractions 1 0 0" in few.text
+        assert f"{count} train, 0 validation, 0 test (new)" == check.facts["splits"]
+
+
+def test_fractions_make_splits_of_few_images_too(tmp_path):
+    path = write_dataset(tmp_path, 20)
+    check = check_data(path, near=None, fractions=(0.6, 0.2, 0.2))
+    assert check.facts["splits"] == "12 train, 4 validation, 4 test (new)"
+    assert "Too few images for a test split" not in found(check)
     wrong = check_data(path, near=None, fractions=(0.98, 0.01, 0.01))
     assert found(wrong)["No usable splits"].level == "error"
+
+
+@pytest.mark.parametrize("splits", [{}, {0: "train", 1: "train", 2: "validation"}])
+def test_fewer_images_than_a_training_needs_are_an_error(tmp_path, splits):
+    path = write_dataset(tmp_path, 6 if splits else 3)
+    if splits:
+        path = give_splits(path, {**dict.fromkeys(range(3, 6), "test"), **splits})
+    check = check_data(path, near=None)
+    few = found(check)["Too few training images"]
+    assert (few.level, few.count) == ("error", 3)
+    assert few.text.startswith("`kmlic train` needs at least 4")
+    assert check.verdict.startswith("Do not train on this dataset yet.")
+    with pytest.raises(ValueError, match="at least 4 training images"):
+        training_check(path, tmp_path / "stages")
 
 
 def test_finds_boxes_that_are_not_inside_their_image(tmp_path):
@@ -326,7 +348,8 @@ def test_the_next_command_reads_the_dataset_as_the_check_did(tmp_path):
     reading = ReadingOptions(
         root=str(images), separator="|", merge=True, ignore_labels=("owl", "x y")
     )
-    check_data(path, reading).write_report(tmp_path / "report.html")
+    check = check_data(path, reading, fractions=(0.6, 0.2, 0.2), seed=3)
+    check.write_report(tmp_path / "report.html")
     page = html.unescape((tmp_path / "report.html").read_text())
     (code,) = re.findall("Train a classifier: <code>(.*?)</code>", page)
     words = shlex.split(re.sub("</?span>", "", code))
@@ -334,6 +357,7 @@ def test_the_next_command_reads_the_dataset_as_the_check_did(tmp_path):
     assert words[3:] == [
         *("--root", str(images), "--separator", "|", "--merge"),
         *("--ignore_labels", "owl", "x y"),
+        *("--fractions", "0.6", "0.2", "0.2", "--seed", "3"),
     ]
 
 

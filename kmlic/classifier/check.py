@@ -27,7 +27,7 @@ from kmlic.data.image_row import Listing
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
 from kmlic.data.read_listing import read_listing
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
-from kmlic.data.splits import FEWEST_TO_TRAIN, FEWEST_WITH_TEST
+from kmlic.data.splits import FEWEST_TO_TRAIN
 from kmlic.data.storage import is_file, is_folder, join
 from kmlic.data_check import check_rows, make_describer
 from kmlic.datasets.load_dataset import load_dataset
@@ -281,11 +281,7 @@ def _split(
 ) -> tuple[np.ndarray, bool]:
     if rows.splits_are_given:
         return _named_splits(rows), True
-    if settings.fractions is not None:
-        return rows.split(fractions=settings.fractions, seed=settings.seed), False
-    if len(rows.images) < FEWEST_WITH_TEST:
-        return np.full(len(rows.images), TRAIN, np.int8), False
-    return rows.split(seed=settings.seed), False
+    return rows.split(fractions=settings.fractions, seed=settings.seed), False
 
 
 def _training_images(

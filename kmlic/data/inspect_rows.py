@@ -17,7 +17,7 @@ from kmlic.data.image_row import ImageRow, Listing
 from kmlic.data.limits import Limits
 from kmlic.data.multi_label_data import SPLITS, SkippedRow
 from kmlic.data.read_label_names import read_label_names
-from kmlic.data.splits import read_splits, split_images
+from kmlic.data.splits import FEWEST_WITH_TEST, read_splits, split_images
 from kmlic.data.storage import join
 
 # Value in the sparse targets of rows that list what is absent.
@@ -49,7 +49,7 @@ class InspectedRows:
         self,
         splitting: str | Path = "stratified",
         *,
-        fractions: Sequence[float] = FRACTIONS,
+        fractions: Sequence[float] | None = FRACTIONS,
         num_folds: int | None = None,
         seed: int = 0,
     ) -> np.ndarray:
@@ -62,7 +62,9 @@ class InspectedRows:
 
         Args:
             splitting: see `build_from_listing`.
-            fractions: of training, validation and test images.
+            fractions: of training, validation and test images; None for the default,
+                but fewer than 50 images, which `kmlic train` cross-validates, are all
+                for training.
             num_folds: see `split_images`; only for new splits.
             seed: of new splits.
 
@@ -85,9 +87,11 @@ class InspectedRows:
             given = [splits[row.path] for row in self.images]
             source = splitting
         if not any(given):
+            if fractions is None and len(self.images) < FEWEST_WITH_TEST:
+                return np.full(len(self.images), SPLITS.index("train"), np.int8)
             return split_images(
                 self.targets[:, np.argsort(self.names)],
-                fractions=fractions,
+                fractions=FRACTIONS if fractions is None else fractions,
                 groups=(self.digests, [row.group or None for row in self.images]),
                 method="random" if splitting == "random" else "stratified",
                 num_folds=num_folds,
