@@ -34,6 +34,8 @@ from kmlic.html_report import (
 )
 
 UNUSUAL = "Unusual images"
+# A fact that is left out where all images are different.
+_DIFFERENT = "different images"
 
 # As the recipe of MSRN by default.
 _GRAPH_THRESHOLD = 0.4
@@ -118,11 +120,13 @@ class DataCheck:
             use = "train" if self._can_train else "test"
             return f"Do not {use} on this dataset yet. Correct first: {named[0]}{rest}."
         images = f"these {self.facts['usable images']} images"
+        if _DIFFERENT in self.facts:
+            images += f" ({self.facts[_DIFFERENT]} different)"
         text = f"You can train on {images}."
         if not self._can_train:
             text = (
-                f"You can test on {images} (kmlic train --test, kmlic evaluate), but "
-                "not train: none is in the training split."
+                f"You can test on {images}, with kmlic train --test or kmlic evaluate, "
+                "but not train: none is in the training split."
             )
         if first["warning"]:
             worst = first["warning"][0]
@@ -354,24 +358,26 @@ def check_rows(
     """
     if not rows.images or not rows.names:
         return _nothing_usable(rows, splits_are_given)
+    similar = [] if near is None else _similar_sets(rows, near)
+    alike = _keys(len(rows.images), similar)
     numbers = [SPLITS.index(name) for name in fitted]
     counts = _Counts(rows, np.where(np.isin(split, numbers), 0, split))
     findings = [
         *rows.listing.findings,
         _unusable(rows),
         _too_few_to_train(split),
-        *_one_set(rows, split, numbers),
+        *_one_set(rows, split, numbers, alike),
         *([split_problem] if split_problem else ()),
         *_copies(rows, split, splits_are_given),
         _groups(rows, split),
-        *(_near_duplicates(rows, split, near) if near is not None else ()),
+        *_near_duplicates(rows, split, similar),
         *_labels(rows, counts),
         *_label_pairs(rows, counts),
         *_images(rows),
     ]
     findings = _in_order(findings)
     return DataCheck(
-        facts=_facts(rows, split, splits_are_given),
+        facts=_facts(rows, split, splits_are_given, alike),
         labels=_label_rows(rows, counts),
         findings=findings,
         paths={
@@ -385,12 +391,13 @@ def check_rows(
 
 
 def _nothing_usable(rows: InspectedRows, given: bool) -> DataCheck:
+    count = len(rows.images)
     reason = rows.lack or "it lists no image"
     lack = Finding(
         "error", "Nothing to train on", f"{reason[0].upper()}{reason[1:]}.", count=1
     )
     return DataCheck(
-        facts=_facts(rows, np.zeros(len(rows.images), np.int8), given),
+        facts=_facts(rows, np.zeros(count, np.int8), given, _keys(count, [])),
         labels=[],
         findings=_in_order([*rows.listing.findings, _unusable(rows), lack]),
         paths={name: () for name in SPLITS},
@@ -449,14 +456,21 @@ def _equal_labels(present: csr_array) -> list[np.ndarray]:
     return [np.array(labels) for labels in sets.values() if len(labels) > 1]
 
 
-def _facts(rows: InspectedRows, split: np.ndarray, given: bool) -> dict[str, str]:
+def _facts(
+    rows: InspectedRows,
+    split: np.ndarray,
+    given: bool,
+    alike: list[int | None],
+) -> dict[str, str]:
     headers = [check.header for check in rows.checks if check.header is not None]
     sizes = np.bincount(split, minlength=len(SPLITS))
+    different = count_sets(rows.digests, alike) if rows.images else 0
     facts = {
         "source": str(rows.listing.source),
         **({"read as": rows.listing.summary} if rows.listing.summary else {}),
         "rows": f"{len(rows.listing.rows):,}",
         "usable images": f"{len(rows.images):,}",
+        **({_DIFFERENT: f"{different:,}"} if different < len(rows.images) else {}),
         "labels": f"{len(rows.names):,}",
         "labels per image": f"{(rows.targets == 1).sum() / max(len(split), 1):.2f}",
         "splits": ", ".join(f"{n:,} {s}" for s, n in zip(SPLITS, sizes, strict=True))
@@ -509,8 +523,17 @@ def _unusable(rows: InspectedRows) -> Finding:
     )
 
 
+def _keys(count: int, sets: Sequence[Sequence[int]]) -> list[int | None]:
+    """Returns one key per image, None for those that are in no set."""
+    number_of = {i: number for number, members in enumerate(sets) for i in members}
+    return [number_of.get(index) for index in range(count)]
+
+
 def _one_set(
-    rows: InspectedRows, split: np.ndarray, fitted: Sequence[int]
+    rows: InspectedRows,
+    split: np.ndarray,
+    fitted: Sequence[int],
+    alike: list[int | None],
 ) -> list[Finding]:
     """Returns an error if all images to train on are one image, or of one group."""
     trained = np.flatnonzero(np.isin(split, fitted))
@@ -519,6 +542,12 @@ def _one_set(
     if _is_one_set([digests[i] for i in trained]):
         title, members = "All training images are copies of one image", trained
         text = "No label can be learned from one image. Add other images."
+    elif _is_one_set([digests[i] for i in trained], [alike[i] for i in trained]):
+        title, members = "All training images look alike", trained
+        text = (
+            "No label can be learned from copies of one image. Add other images, or "
+            "turn the search off (--near None) if these differ in details."
+        )
     elif len(trained) and _is_one_set(
         [digests[i] for i in compared],
         [rows.images[i].group or None for i in compared],
@@ -588,17 +617,21 @@ def _groups(rows: InspectedRows, split: np.ndarray) -> Finding:
     )
 
 
-def _near_duplicates(
-    rows: InspectedRows, split: np.ndarray, near: int
-) -> list[Finding]:
+def _similar_sets(rows: InspectedRows, near: int) -> list[list[int]]:
+    """Returns the sets of images that look alike, those of exact copies aside."""
     hashes = np.array([check.description.hash for check in rows.checks], np.uint64)
     digests = rows.digests
-    sets = [
+    return [
         members
         for similar in near_duplicates(hashes, distance=near)
         for members in _of_like_colours(rows, similar)
         if len({digests[i] for i in members}) > 1
     ]
+
+
+def _near_duplicates(
+    rows: InspectedRows, split: np.ndarray, sets: Sequence[Sequence[int]]
+) -> list[Finding]:
     return [
         _image_sets(
             "warning",

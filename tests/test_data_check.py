@@ -162,6 +162,40 @@ def test_finds_images_that_look_alike(tmp_path):
     assert different.rows == across.rows
 
 
+def write_alike(folder, count):
+    path = write_dataset(folder, count)
+    image = picture(90, 120, cells=12)
+    for row, factor in enumerate(np.linspace(0.95, 1.05, count)):
+        brighter = ImageEnhance.Brightness(image).enhance(factor)
+        (folder / f"{row:03}.png").write_bytes(encode(brighter, "PNG"))
+    return path
+
+
+@pytest.mark.parametrize("count", [6, 60])
+def test_near_copies_of_one_image_cannot_be_trained_on(tmp_path, count):
+    check = check_data(write_alike(tmp_path, count))
+    trained = len(check.paths["train"])
+    alike = found(check)["All training images look alike"]
+    assert (alike.level, alike.count) == ("error", trained)
+    assert alike.rows == [[path] for path in check.paths["train"]]
+    assert check.verdict == (
+        "Do not train on this dataset yet. Correct first: all training images look "
+        f"alike ({trained})."
+    )
+    assert check.facts["different images"] == "1"
+
+
+def test_says_how_many_images_are_different(tmp_path):
+    path = write_alike(tmp_path, 6)
+    assert "different images" not in check_data(path, near=None).facts
+    (tmp_path / "004.png").write_bytes((tmp_path / "003.png").read_bytes())
+    assert check_data(path, near=None).facts["different images"] == "5"
+    (tmp_path / "005.png").write_bytes(encode(picture(seed=1), "PNG"))
+    check = check_data(path)
+    assert not check.has_errors and check.facts["different images"] == "2"
+    assert check.verdict.startswith("You can train on these 6 images (2 different).")
+
+
 def test_images_of_other_colours_do_not_look_alike(tmp_path):
     path = write_dataset(tmp_path, 60)
     first = picture(90, 120, cells=12)
@@ -469,8 +503,8 @@ def test_images_outside_of_the_training_split_are_for_tests(tmp_path, split):
     path = write_dataset(tmp_path, 6)
     check = check_data(give_splits(path, dict.fromkeys(range(6), split)), near=None)
     assert check.verdict.startswith(
-        "You can test on these 6 images (kmlic train --test, kmlic evaluate), but not "
-        "train: none is in the training split."
+        "You can test on these 6 images, with kmlic train --test or kmlic evaluate, "
+        "but not train: none is in the training split."
     )
     check.write_report(tmp_path / "report.html")
     page = re.sub("</?span>", "", (tmp_path / "report.html").read_text())
