@@ -111,7 +111,7 @@ class Run:
         intervals: split to exported model to metric to its value at the thresholds in
             labels.json and the ends, low and high, of its 95 % interval.
         label_intervals: the same for the average precision of each label; a label that
-            is missing has too few positives for an interval.
+            is missing has too few positives, or the same precision in every draw.
         per_label: split to model to label to average precision; null where a split
             has no positives.
         parameters: model to its number of weights.

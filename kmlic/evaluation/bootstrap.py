@@ -12,6 +12,12 @@ from kmlic.labels import Labels
 from kmlic.metrics import attribute_accuracy, mean_average_precision
 
 FEW_POSITIVES = 5
+# Which labels `Bootstrap.report` leaves out, for readers of its intervals.
+WITHOUT_INTERVAL = (
+    f"A label has no interval if fewer than {FEW_POSITIVES} images show it, or if its "
+    "average precision is the same in almost every draw of the images, as 100.0 is: "
+    "how much lower it is on other images cannot be told from these."
+)
 
 _SHOWN = 10  # labels in a sentence
 _BLOCK = 100  # resamples whose weights are in memory together
@@ -235,8 +241,8 @@ class Bootstrap:
     ) -> tuple[dict[str, Interval], dict[str, Interval]]:
         """Computes the intervals of the metrics and of each label's precision.
 
-        Metrics and labels that are the same in every draw have no interval, nor do
-        labels with few positives.
+        Metrics and labels that are the same in almost every draw have no interval, for
+        one without width would look sure, nor do labels with few positives.
 
         Shapes: (N, L).
 

@@ -24,7 +24,7 @@ def interval_section(run: Run, labels: Labels, model: str) -> Section:
     text = (
         f"{model} at {labels.describe_thresholds()}, in percent. The interval says "
         "where the metric lies, in 95 of 100 cases, on other sets of as many "
-        "images. A metric that is the same in every draw of the images has none."
+        "images. A metric that is the same in almost every draw of the images has none."
     )
     header = ["metric", "split", "value", "95 % interval"]
     return Section("Confidence intervals", text if rows else "", header, rows)
@@ -40,7 +40,7 @@ def label_interval(run: Run, split: str, model: str, label: str) -> str:
         label: its name.
 
     Returns:
-        "45.9 to 56.0", or "" where a label has too few positives for an interval.
+        "45.9 to 56.0", or "" where a label has no interval, see `Bootstrap.report`.
     """
     return _text(run.label_intervals.get(split, {}).get(model, {}).get(label))
 

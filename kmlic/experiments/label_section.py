@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kmlic.evaluation.bootstrap import WITHOUT_INTERVAL
 from kmlic.experiments.interval_section import label_interval
 from kmlic.experiments.scored_images import ScoredImages
 from kmlic.html_report import Chart, Detail, Gallery, Section
@@ -62,9 +63,8 @@ def label_section(
         f"Of {models[0]} on {tested.name}, in percent: precision says how many "
         "predictions of the label are right, recall how many images with the label are "
         f"found. Labels are predicted by {labels.describe_thresholds()}. Average "
-        "precision (AP) is over all thresholds, with its 95 % interval unless fewer "
-        "than five images show the label.\n\nA label opens its curve and examples, of "
-        f"{examined.name}."
+        f"precision (AP) is over all thresholds. {WITHOUT_INTERVAL}\n\nA label opens "
+        f"its curve and examples, of {examined.name}."
     )
     return Section(
         "Labels",

@@ -1,6 +1,7 @@
 """The model card of a run."""
 
 from kmlic.count_noun import count_noun
+from kmlic.evaluation.bootstrap import WITHOUT_INTERVAL
 from kmlic.experiments.interval_section import label_interval, metric_interval
 from kmlic.experiments.summarise_run import title_of
 from kmlic.labels import Labels
@@ -61,8 +62,7 @@ def model_card(run: Run, labels: Labels, repository: str) -> str:
         "",
         "## Labels",
         "",
-        "AP is the average precision; a label without interval has too few images for "
-        "one.",
+        f"AP is the average precision. {WITHOUT_INTERVAL}",
         "",
         "| label | threshold | AP | 95 % interval |",
         "| --- | ---: | ---: | --- |",

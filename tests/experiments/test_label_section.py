@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 
+from kmlic.evaluation import report_scores
 from kmlic.experiments.label_section import label_section
 from kmlic.labels import Labels
 from tests.experiments.test_scored_images import scored
@@ -36,6 +37,20 @@ def test_lists_precision_recall_threshold_and_average_precision():
         ["cat", "7", "2", "50.0", "50.0", "0.50", "75.0", "50.0 to 100.0", "50.0"],
         ["dog", "1,200", "1", "0.0", "0.0", "0.20", "-", "", "25.0"],
     ]
+
+
+def test_says_why_labels_have_no_interval():
+    random = np.random.default_rng(0)
+    targets = random.integers(0, 2, (60, 3))
+    targets[:, 1] = np.arange(60) < 4
+    scores = targets * [1, 1, 0] + random.random((60, 3)) * [0.1, 0.1, 1]
+    labels = Labels(("perfect", "rare", "noisy"))
+    report = report_scores(targets, scores / 2, labels, resamples=50)
+    assert list(report.label_intervals) == ["noisy"]
+    assert report.per_label["perfect"] == 1.0
+    text = section().text
+    assert "if fewer than 5 images show it, or if its average precision is" in text
+    assert "the same in almost every draw of the images, as 100.0 is" in text
 
 
 def test_leaves_open_what_is_not_defined():

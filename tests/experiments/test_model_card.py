@@ -23,6 +23,7 @@ def test_writes_figures_thresholds_and_limits():
     assert "| mAP | 75.0 | 25.0 to 75.0 |" in card
     assert "| red | 0.50 | 25.0 | 25.0 to 75.0 |" in card
     assert "| \\<b\\> | 0.30 | - |  |" in card
+    assert "no interval if fewer than 5 images show it, or if its average prec" in card
     assert "40 train images, 10 test images" in card
     assert "each label's own threshold, 0.30 to 0.50" in card
     assert "Average precision below 50: red." in card
