@@ -51,7 +51,7 @@ from kmlic.require_paths import require_paths
 from kmlic.require_preset import require_preset
 from kmlic.run_folder import RECORD, require_run, require_unclaimed
 from kmlic.run_folder import Run as Record
-from kmlic.start_tensorflow import start_tensorflow
+from kmlic.start_tensorflow import hide_known_messages, start_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -67,7 +67,6 @@ if TYPE_CHECKING:
 # Rows of a finding that are printed; a report has more.
 _SHOWN = 5
 _SHOWN_LABELS = 200
-_SHOWN_EXAMPLES = 12
 # Endings of the files that are written.
 _PREDICTED = (".csv", ".jsonl")
 _TAGGED = (".parquet", ".jsonl")
@@ -1032,7 +1031,8 @@ def demo(
         host: address to listen on. By default only this machine sees the page; 0.0.0.0
             shows it, without a password, to everybody who reaches this machine.
         port: to listen on.
-        examples: image files and folders to try it on, of which twelve are shown.
+        examples: image files and folders to try it on, of which the first twelve that
+            are no broken images are shown.
         max_bytes: largest size of an image file.
         max_pixels: largest width times height of an image.
     """
@@ -1041,27 +1041,25 @@ def demo(
     folders = [_downloaded(run) for run in runs]
     for run in folders:
         require_run(run, "labels.json")
-    shown = list_images(examples)[:_SHOWN_EXAMPLES] if examples else []
+    shown = list_images(examples) if examples else []
+    start_tensorflow()
     from kmlic.demo import DemoRun, serve_demo
 
     limits = {"max_bytes": max_bytes, "max_pixels": max_pixels}
     short = [Path(run).name for run in runs]
     names = short if len(set(short)) == len(runs) else list(runs)
-    console = make_console()
-    console.print(f"http://{host}:{port} (Ctrl-C ends it)", soft_wrap=True)
-    serve_demo(
-        dict(
-            zip(
-                names,
-                (DemoRun(each, runtime, **limits) for each in folders),
-                strict=True,
-            )
-        ),
-        host=host,
-        port=port,
-        examples=shown,
-        max_bytes=max_bytes,
-    )
+    with hide_known_messages():  # also those of broken images, which come later
+        loaded = (DemoRun(each, runtime, **limits) for each in folders)
+        serve_demo(
+            dict(zip(names, loaded, strict=True)),
+            host=host,
+            port=port,
+            examples=shown,
+            max_bytes=max_bytes,
+            on_ready=lambda address: make_console().print(
+                f"{address} (Ctrl-C ends it)", soft_wrap=True
+            ),
+        )
 
 
 def push(

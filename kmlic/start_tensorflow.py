@@ -19,6 +19,7 @@ _KNOWN = "|".join(
         r"^INFO: Created TensorFlow Lite XNNPACK delegate",
         r"^E\d{4} .* failed call to cuInit: .*UNKNOWN ERROR \(303\)",
         r"^E\d{4} .* oneDNN supports DT_UINT8 only on platforms with AVX-512",
+        r"^E\d{4} .* (jpeg_mem|gif_io)\.cc:\d+\] ",  # of images that are broken
     )
 )
 # A process of its own passes all other lines on, also if this one crashes.

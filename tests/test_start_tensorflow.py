@@ -51,6 +51,7 @@ def test_calls_what_configures_once_more():
 def test_passes_every_other_line_and_restores_standard_error(capfd):
     with hide_known_messages():
         os.write(2, LOG + b"E0000 00:00:1 9 gpu.cc:1] out of memory\n" + LOG)
+        os.write(2, b"E0000 00:00:1 9 jpeg_mem.cc:331] Premature end of JPEG data.\n")
         writer = threading.Thread(target=os.write, args=(2, b"from a thread\n"))
         writer.start()
         writer.join()

@@ -3,8 +3,9 @@
 import base64
 import html
 import io
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,16 @@ import numpy as np
 from PIL import Image
 
 from kmlic.check_limits import MAX_BYTES
+from kmlic.count_noun import count_noun
 from kmlic.demo.demo_run import DemoRun
 from kmlic.escape_text import escape_lines
 from kmlic.labels import Labels
 from kmlic.require_extra import require_extra
 
+_log = logging.getLogger(__name__)
+
 _MOST_IMAGES = 16
+_MOST_EXAMPLES = 12
 _MOST_LABELS = 12  # shown of an image, the predicted ones among them first
 _MOST_MAPS = 6
 _SIDE = 320  # pixels of a picture
@@ -57,7 +62,8 @@ def build_demo(
 
     Args:
         runs: name to run; several are shown side by side.
-        examples: image files to try it on.
+        examples: image files to try it on; the first twelve are shown that the first
+            run can read, and a warning counts the broken ones before them.
 
     Returns:
         The `gradio.Blocks` of the page.
@@ -120,8 +126,9 @@ def build_demo(
         files = gradio.File(
             label=f"Images (up to {_MOST_IMAGES})", file_count="multiple"
         )
-        if examples:
-            gradio.Examples([[[str(path)]] for path in examples], [files])
+        offered = _readable(examples, next(iter(runs.values()))) if examples else []
+        if offered:
+            gradio.Examples([[[path]] for path in offered], [files])
         if adjustable:
             with gradio.Row():
                 label = gradio.Dropdown(
@@ -158,6 +165,7 @@ def serve_demo(
     port: int = 7860,
     examples: Sequence[str | Path] = (),
     max_bytes: int = MAX_BYTES,
+    on_ready: Callable[[str], None] = lambda address: None,
 ) -> None:
     """Serves the page of `build_demo` until it is interrupted.
 
@@ -167,8 +175,9 @@ def serve_demo(
         runs: name to run.
         host: address to listen on; 127.0.0.1 is seen from this machine alone.
         port: 1-65535.
-        examples: image files to try it on.
+        examples: see `build_demo`.
         max_bytes: largest file that is taken.
+        on_ready: called with the address as soon as it answers.
 
     Raises:
         ImportError: naming the extra, if it is not installed.
@@ -181,6 +190,7 @@ def serve_demo(
         server_port=port,
         share=False,
         quiet=True,
+        prevent_thread_lock=True,
         max_file_size=max_bytes,
         footer_links=[],
         ssr_mode=False,
@@ -189,6 +199,8 @@ def serve_demo(
             font=["system-ui", "sans-serif"], font_mono=["monospace"]
         ),
     )
+    on_ready(f"http://{host}:{port}")
+    page.block_thread()
 
 
 def _import_gradio() -> Any:
@@ -197,6 +209,25 @@ def _import_gradio() -> Any:
     import gradio
 
     return gradio
+
+
+def _readable(examples: Iterable[str | Path], run: DemoRun) -> list[str]:
+    """Returns the first examples that a run can read, and warns of broken ones."""
+    found: list[str] = []
+    broken = []
+    for path in map(str, examples):
+        if len(found) == _MOST_EXAMPLES:
+            break
+        try:
+            run.read(path)
+        except ValueError as error:
+            broken.append(escape_lines(str(error)))
+        else:
+            found.append(path)
+    if broken:
+        text = count_noun(len(broken), "example")
+        _log.warning("%s not shown: %s", text, broken[0])
+    return found
 
 
 def _image(

@@ -1,15 +1,17 @@
 import contextlib
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 
 import pytest
 
 from kmlic.demo import DemoRun, build_demo
-from kmlic.demo.serve_demo import _image
+from kmlic.demo.serve_demo import _image, _readable
 from kmlic.labels import Labels
 from tests.predict.test_write_maps import _model as model_with_maps
 from tests.predict.toys import write_broken, write_image, write_run
@@ -55,10 +57,49 @@ def test_exclusive_groups_have_no_threshold(tmp_path):
     assert text.count("class=present") == 1 and "threshold" not in text
 
 
+def test_shows_the_first_examples_that_can_be_read(folder, tmp_path, caplog):
+    broken = write_broken(tmp_path)
+    whole = [str(write_image(tmp_path / f"{i}.png", "red")) for i in range(13)]
+    assert _readable([*broken, *whole], DemoRun(folder)) == whole[:12]
+    (message,) = caplog.messages
+    assert message.startswith("4 examples not shown: ") and "truncated.jpg" in message
+    small = DemoRun(folder, max_pixels=10)
+    assert _readable(whole, small) == []
+
+
 def test_names_the_extra_that_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     with pytest.raises(ImportError, match=r"kmlic\[demo\]"):
         build_demo({})
+
+
+@pytest.mark.slow
+def test_prints_its_address_when_it_answers_and_nothing_else(folder, tmp_path):
+    write_image(tmp_path / "yellow.png", (255, 255, 0))
+    write_broken(tmp_path)
+    port = _free_port()
+    server = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "kmlic.cli", "demo", folder),
+            *("--port", str(port), "--examples", tmp_path),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"},
+    )
+    with server:
+        try:
+            address = f"http://127.0.0.1:{port}"
+            assert server.stdout.readline() == f"{address} (Ctrl-C ends it)\n"
+            with urllib.request.urlopen(address) as page:
+                assert page.status == 200
+            server.send_signal(signal.SIGINT)
+            assert server.wait(60) == 0
+            (warning,) = server.stderr.read().splitlines()
+            assert warning.startswith("4 examples not shown: ")
+        finally:
+            server.kill()
 
 
 @pytest.mark.slow
@@ -68,9 +109,7 @@ def test_a_browser_uploads_reads_labels_moves_a_threshold(tmp_path):
     playwright = pytest.importorskip("playwright.sync_api")
     folder = write_run(tmp_path / "run")
     model_with_maps().save(folder / "model.keras")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = _free_port()
     files = [
         write_image(tmp_path / "yellow.png", (255, 255, 0)),
         next(iter(write_broken(tmp_path))),
@@ -112,6 +151,12 @@ def test_a_browser_uploads_reads_labels_moves_a_threshold(tmp_path):
     finally:
         server.kill()
         server.wait()
+
+
+def _free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def _wait_for(port, server):
