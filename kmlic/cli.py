@@ -509,7 +509,9 @@ def predict(
         output: file to write instead of printing a table: .csv or .jsonl.
         threshold: probability from which a label counts as present; by default each
             label's own.
-        top_k: number of most probable labels to show.
+        top_k: number of most probable labels to return for an image, also of those
+            below their own thresholds; with threshold, and of exclusive groups, at most
+            so many of the labels that are predicted.
         labels: names to score instead of the run's labels, whether or not the model was
             trained on them, separated by commas: "tiger, harbour". A score is a cosine,
             -1 to 1.
@@ -556,6 +558,8 @@ def predict(
             "`labels` must come with a run folder or with text_model, such as "
             f"keras_hub:siglip2_base_patch16_224; got run={run}."
         )
+    if not images:
+        raise ValueError("`images` must name at least one image or folder; got none.")
     read = (*images, *reading.paths, boxes, word_vectors)
     if output is not None and "://" not in output:
         suffixes = _PREDICTED if runner is None else _TAGGED
@@ -764,12 +768,16 @@ def _read_boxes(boxes: Path, run: str | None) -> "dict[str, Box]":
 
 def _describe_rule(labels: "Labels", threshold: float | None, top_k: int | None) -> str:
     """Says which labels of an image were printed."""
-    if threshold is None and top_k is not None and not labels.exclusive:
-        return f"Shown are the {top_k} most probable labels."
+    most = "" if top_k is None else f", at most {count_noun(top_k, 'label')} per image"
     rule = labels.describe_thresholds()
-    if threshold is not None:
+    if labels.exclusive:
+        rule += "" if threshold is None else f" if it reaches {threshold:g}"
+    elif threshold is not None:
         rule = f"a threshold of {threshold:g} for every label"
-    return f"Labels are predicted by {rule}."
+    elif top_k is not None:
+        shown = count_noun(min(top_k, len(labels)), "label")
+        return f"Shown per image: {shown}, the most probable at any threshold."
+    return f"Labels are predicted by {rule}{most}."
 
 
 def evaluate(

@@ -58,6 +58,36 @@ def test_lets_flags_choose_the_labels(run, image, capsys):
     assert "none" in capsys.readouterr().out
 
 
+OWN = Labels(("a", "b", "c"), thresholds=(0.5, 0.3, 0.4))
+EXCLUSIVE = Labels(("a", "b"), {"group": ("a", "b")}, exclusive=True)
+
+
+@pytest.mark.parametrize(
+    ("labels", "threshold", "top_k", "text"),
+    [
+        (OWN, None, None, "predicted by each label's own threshold, 0.30 to 0.50."),
+        (OWN, None, 1, "Shown per image: 1 label, the most probable at any threshold."),
+        (
+            OWN,
+            None,
+            9,
+            "Shown per image: 3 labels, the most probable at any threshold.",
+        ),
+        (OWN, 0.5, None, "predicted by a threshold of 0.5 for every label."),
+        (OWN, 0.5, 2, "threshold of 0.5 for every label, at most 2 labels per image."),
+        (EXCLUSIVE, None, 1, "label of each group, at most 1 label per image."),
+        (
+            EXCLUSIVE,
+            0.7,
+            None,
+            "the most probable label of each group if it reaches 0.7.",
+        ),
+    ],
+)
+def test_says_which_labels_are_shown(labels, threshold, top_k, text):
+    assert cli._describe_rule(labels, threshold, top_k).endswith(text)
+
+
 def test_scores_labels_the_model_was_never_trained_on(run, image, capsys, tmp_path):
     command = ["predict", str(run), str(image), "--labels", "lemon, navy"]
     assert cli.main(command) == 2
@@ -141,7 +171,11 @@ def test_fails_when_no_image_is_whole(run, image, capsys):
         (["predict", "absent", "{image}"], "absent must be a run folder"),
         (["predict", "{run}", "absent.jpg"], "absent.jpg must be an image or a folder"),
         (["predict", "{run}", "{run}"], "must hold images"),
-        (["predict", "{run}"], "at least one image or folder"),
+        (["predict", "{run}"], "`images` must name at least one image or folder"),
+        (
+            ["predict", "{run}", "--runner", "DirectRunner", "--output", "a.jsonl"],
+            "`images` must name at least one image or folder",
+        ),
         (["predict", "{run}", "{image}", "--output", "rows.txt"], ".csv or .jsonl"),
         (["predict", "{run}", "{image}", "--threshold", "7"], "threshold=7.0"),
         (["predict", "{run}", "{broken}", "--on_error", "raise"], "it is empty"),

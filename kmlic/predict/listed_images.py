@@ -18,7 +18,8 @@ def listed_images(paths: Iterable[str], reading: ReadingOptions) -> list[str]:
         reading: how those files are read.
 
     Raises:
-        ValueError: naming the file and the first row without a usable path.
+        ValueError: naming the file and the first row without a usable path, or that
+            there is no row.
 
     Example:
         >>> listed_images(["holiday.jpg"], ReadingOptions())
@@ -30,6 +31,8 @@ def listed_images(paths: Iterable[str], reading: ReadingOptions) -> list[str]:
             images.append(path)
             continue
         listing = read_listing(path, reading)
+        if not listing.rows:
+            raise ValueError(f"{path} must list at least one image; it lists none.")
         for row in listing.rows:
             if row.problem:
                 raise ValueError(f"{path} row {row.row}: {row.problem}.")

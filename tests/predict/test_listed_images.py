@@ -15,3 +15,9 @@ def test_names_the_row_that_is_wrong(tmp_path):
     (tmp_path / "rows.csv").write_text("path,labels\n1.jpg,dog\n2.jpg,a,b\n")
     with pytest.raises(ValueError, match=r"rows\.csv row 3: a row must have 2 cells"):
         listed_images([str(tmp_path / "rows.csv")], ReadingOptions())
+
+
+def test_names_the_file_that_lists_no_image(tmp_path):
+    (tmp_path / "rows.csv").write_text("path,labels\n")
+    with pytest.raises(ValueError, match=r"rows\.csv must list at least one image"):
+        listed_images([str(tmp_path / "rows.csv")], ReadingOptions())
