@@ -963,9 +963,8 @@ def export(
     """
     require_run(run, "model.keras", "labels.json")
     require_writable(run / RECORD)
-    if images:
-        images = tuple(list_images(images))
-    else:
+    listed = list_images(images) if images else []
+    if not listed:
         require_run(run, "run.json")
         require_paths(data_dir if dataset not in _DOWNLOADED else None)
         if dataset is not None:
@@ -987,7 +986,7 @@ def export(
         run,
         formats=formats,
         quantize=quantize,
-        images=images,
+        images=listed,
         maps=maps,
         embeddings=embeddings,
         warm_up=warm_up,

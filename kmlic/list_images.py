@@ -15,6 +15,10 @@ SUFFIXES = (
 )
 
 
+class _Listed(list[Path]):
+    """Holds what `list_images` returned, so that it is not looked for again."""
+
+
 def list_images(paths: Iterable[str | Path]) -> list[Path]:
     """Lists files as they are given, and the images below folders, sorted by name.
 
@@ -23,7 +27,8 @@ def list_images(paths: Iterable[str | Path]) -> list[Path]:
 
     Args:
         paths: files, with any suffix, and folders, in which images are found by their
-            suffix and hidden files and folders are skipped.
+            suffix and hidden files and folders are skipped. A list that was returned
+            before is returned as it is.
 
     Raises:
         ValueError: naming a path that does not exist or is a named pipe, or a folder
@@ -37,6 +42,8 @@ def list_images(paths: Iterable[str | Path]) -> list[Path]:
         ...     [path.name for path in list_images([folder])]
         ['a.png', 'b.JPG']
     """
+    if isinstance(paths, _Listed):
+        return paths
     images: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
@@ -55,7 +62,7 @@ def list_images(paths: Iterable[str | Path]) -> list[Path]:
             )
     if not images:
         raise ValueError("`paths` must name at least one image or folder; got none.")
-    return _without_repeats(images)
+    return _Listed(_without_repeats(images))
 
 
 def _without_repeats(images: Iterable[Path]) -> list[Path]:

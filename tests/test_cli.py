@@ -23,6 +23,7 @@ from kmlic.experiments import RunComparison
 from kmlic.export import FORMATS
 from kmlic.labels import Labels
 from kmlic.on_sigterm import STOPPED
+from kmlic.require_paths import require_paths
 from kmlic.run_folder import Run
 from tests.data.files import write_dataset
 from tests.predict.image_text_models import save_image_text_model
@@ -44,6 +45,18 @@ def test_prints_labels_with_probabilities(run, image, capsys):
     output = capsys.readouterr().out
     assert "red 0.95, green 0.95" in output
     assert "blue" not in output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["predict", "{run}"], ["export", "{run}", "--formats=tflite", "--images"]],
+)
+def test_looks_for_images_once(run, image, monkeypatch, command):
+    looked = mock.Mock(wraps=require_paths)
+    monkeypatch.setattr("kmlic.list_images.require_paths", looked)
+    words = [word.format(run=run) for word in command]
+    assert cli.main([*words, str(image)]) == 0
+    looked.assert_called_once_with(image)
 
 
 def test_every_export_format_can_be_chosen():

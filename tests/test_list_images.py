@@ -1,4 +1,5 @@
 import os
+import shutil
 
 import pytest
 
@@ -34,6 +35,12 @@ def test_lists_each_path_once_and_says_so(folder, caplog, monkeypatch):
     rest = [folder / "b/1.WEBP", folder / "link.png"]
     assert names[2:] == list(map(str, rest))
     assert caplog.messages == ["2 images given more than once; each is taken once."]
+
+
+def test_does_not_look_again_for_what_it_listed(folder):
+    listed = list_images([folder])
+    shutil.rmtree(folder)
+    assert list_images(listed) is listed
 
 
 def test_keeps_what_a_link_leads_to(folder, monkeypatch):

@@ -1,7 +1,7 @@
 """Exports of a run's model."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
@@ -46,7 +46,7 @@ def export_run(
     *,
     formats: Sequence[str] = ("saved_model", "tflite"),
     quantize: Sequence[str] = (),
-    images: Iterable[str | Path] = (),
+    images: Sequence[str | Path] = (),
     maps: bool = False,
     embeddings: bool = False,
     warm_up: bool | None = None,
@@ -95,7 +95,7 @@ def export_run(
     run = Path(run)
     if not formats and not quantize:
         raise ValueError("`formats` and `quantize` must name at least one format.")
-    paths = list_images(images)[:_NUM_IMAGES] if (images := list(images)) else []
+    paths = list_images(images)[:_NUM_IMAGES] if images else []
     require_run(run, MODEL, "labels.json")
     require_writable(run / RECORD)
     with claim_run(run):
