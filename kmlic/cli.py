@@ -1,10 +1,8 @@
 """The command `kmlic`."""
 
-import contextlib
 import csv
 import functools
 import inspect
-import io
 import os
 import shlex
 import sys
@@ -49,7 +47,12 @@ from kmlic.make_console import make_console
 from kmlic.on_sigterm import STOPPED, on_sigterm
 from kmlic.require_paths import require_paths
 from kmlic.require_preset import require_preset
-from kmlic.run_folder import RECORD, require_run, require_unclaimed
+from kmlic.run_folder import (
+    RECORD,
+    require_run,
+    require_same_settings,
+    require_unclaimed,
+)
 from kmlic.run_folder import Run as Record
 from kmlic.start_tensorflow import hide_known_messages, start_tensorflow
 
@@ -222,7 +225,7 @@ def train(
             images, or the name of a dataset such as street_fashion. The columns x1,
             y1, x2 and y2 of a CSV are cut out of each image.
         folder: the run's folder, for kmlic predict, evaluate and export. It may hold a
-            run of the same command, which is replaced; only minutes may differ.
+            run of the same data and options, which is replaced; minutes may differ.
         minutes: of the training; the start and the export come on top: under a minute
             on an idle machine, longer beside other work.
         backbone: name of a backbone; auto is efficientnet_lite0.
@@ -258,7 +261,6 @@ def train(
             mlflow and wandb where their own environment variables say. Needs the extra
             of that name.
     """
-    options = dict(locals())
     require_writable(folder, folder_with=RECORD)
     require_paths(groups, *reading.paths)
     _require_path_or_dataset(data)
@@ -266,6 +268,7 @@ def train(
         _require_path_or_name(given)
     exclusive = None if groups is None else read_groups(groups)
     from kmlic.classifier import ClassifierSettings
+    from kmlic.classifier.describe_training import describe_training
 
     settings = ClassifierSettings(
         folder=folder,
@@ -292,7 +295,10 @@ def train(
         settings.check_test()
     if data in DATASETS and not Path(data).exists():
         settings.check_dataset(test, groups)
-    _require_same_training(folder, options)
+    described = describe_training(
+        data, settings, test=test, reading=reading, groups=exclusive
+    )
+    require_same_settings(folder, described)
     require_unclaimed(folder)
     console = make_console()
     name = escape_text(data)
@@ -1093,46 +1099,6 @@ def push(
         f"{url}\nFill in the licence in {run / 'README.md'} and push again.",
         soft_wrap=True,
     )
-
-
-def _require_same_training(folder: Path, given: Mapping[str, Any]) -> None:
-    """Refuses a folder with a run of anything but this command, minutes aside."""
-    path = folder / RECORD
-    if not path.exists():
-        return
-    try:
-        command = Record.read(path).command
-    except ValueError as error:
-        command = f"an unknown command ({error})"
-    if _training(_train_options(command)) != _training(given):
-        raise ValueError(
-            f"{folder} must be new or hold a run of the same command, with any "
-            f"--minutes; it holds one of {command}: choose another --folder, or remove "
-            f"{folder}."
-        )
-
-
-def _train_options(command: str) -> Mapping[str, Any]:
-    """Returns the options of a command `kmlic train`; none of any other one."""
-    with (
-        contextlib.redirect_stderr(io.StringIO()),
-        contextlib.suppress(SystemExit, ValueError),
-    ):
-        given = command.removeprefix("python -m kmlic.cli ").removeprefix("kmlic ")
-        parsed = _parse(shlex.split(given))
-        if isinstance(parsed, functools.partial):
-            return parsed.keywords
-    return {}
-
-
-def _training(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Leaves out where a training is written, and how long it may take."""
-    return {
-        # A path can be written in several ways; names stay different.
-        name: Path(value).absolute() if isinstance(value, str | Path) else value
-        for name, value in options.items()
-        if name not in ("folder", "minutes")
-    }
 
 
 def _require_path_or_name(given: str | None) -> None:

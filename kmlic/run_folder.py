@@ -212,15 +212,20 @@ class RunFolder:
         self.working = self.path.with_name(f".{self.path.name}.working")
         self.trainings = self.working / "trainings"
         self.draft = self.working / "draft"
+        self.settings: Mapping[str, Any] = {}  # of `begin`
         self._end: Callable[[], object] = lambda: None
 
     def begin(self, settings: Mapping[str, Any]) -> bool:
         """Opens the working folder and returns whether it resumes an earlier run.
 
+        Args:
+            settings: what a run has in common with one that it resumes or replaces; a
+                finished one has them in the settings of its run.json.
+
         Raises:
             ValueError: if the final folder has other content than a run, another
-                process has begun this run, or the earlier run had other settings,
-                listing them.
+                process has begun this run, or the earlier run, interrupted or
+                finished, had other settings, listing them.
         """
         require_writable(self.path, folder_with=RECORD)
         self._end()
@@ -228,7 +233,9 @@ class RunFolder:
             stack.enter_context(parents_of(self.path.absolute()))
             claim = stack.enter_context(claim_run(self.path))
             recover(self.path)
-            resumes = self._open(json.loads(json.dumps(dict(settings), default=str)))
+            require_same_settings(self.path, settings)
+            self.settings = _comparable(settings)
+            resumes = self._open(self.settings)
             stack.callback(_discard, self.working.absolute(), claim)
             # At the latest when the process ends, unless it is killed.
             self._end = weakref.finalize(self, _close, stack.pop_all(), os.getpid())
@@ -237,7 +244,8 @@ class RunFolder:
     def _open(self, settings: Mapping[str, Any]) -> bool:
         record = self.working / "settings.json"
         if record.exists() and _has_state(self.working):
-            changed = list_changes(json.loads(record.read_text()), settings)
+            theirs = _comparable(json.loads(record.read_text()))
+            changed = list_changes(theirs, settings)
             # `finish` moves the draft, and removes the rest afterwards.
             if changed and self.draft.exists():
                 raise ValueError(
@@ -271,6 +279,69 @@ class RunFolder:
         if self.working.exists():
             self.working.rename(removed)
             remove(removed)
+
+
+def require_same_settings(path: str | Path, settings: Mapping[str, Any]) -> None:
+    """Refuses a run folder with a finished run of other settings.
+
+    Args:
+        path: the run folder; it may be missing.
+        settings: those of the run that would replace it, see `changed_settings`.
+
+    Raises:
+        ValueError: naming the command of the run there, and what differs.
+
+    Example:
+        >>> require_same_settings("absent/run", {"epochs": 3})
+    """
+    record = Path(path) / RECORD
+    if not record.exists():
+        return
+    try:
+        run = Run.read(record)
+        command, changed = run.command, changed_settings(run, settings)
+    except ValueError as error:
+        command, changed = "an unknown command", str(error)
+    if changed:
+        raise ValueError(
+            f"{path} must be new or hold a run with the same settings; it holds one of "
+            f"{command} ({changed}): choose another --folder, or remove {path}."
+        )
+
+
+def changed_settings(run: Run, settings: Mapping[str, Any]) -> str:
+    """Returns a text that lists the settings which a run has otherwise.
+
+    Args:
+        run: a finished one, whose folder is no setting.
+        settings: by name; what run.json holds beyond them is not compared.
+    """
+    mine = _comparable(settings)
+    return list_changes({name: run.settings.get(name) for name in mine}, mine)
+
+
+def seen_from(folder: str | Path, path: str | Path | None) -> str | None:
+    """Returns a path as seen from a run's folder, alike in every working folder.
+
+    Args:
+        folder: of the run; it may be missing.
+        path: of a file or folder; None stays, and so does one in a store.
+
+    Example:
+        >>> seen_from("runs/mine", "photos/labels.csv")
+        '../../photos/labels.csv'
+    """
+    if path is None or "://" in str(path):
+        return None if path is None else str(path)
+    path = Path(path)
+    return os.path.relpath(path.parent.resolve() / path.name, Path(folder).resolve())
+
+
+def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns settings as JSON holds them, without the folder, which is no setting."""
+    found = json.loads(json.dumps(dict(settings), default=str))
+    found.pop("folder", None)
+    return dict(found)
 
 
 def _has_state(working: Path) -> bool:
@@ -377,18 +448,23 @@ def list_changes(theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> str:
     """Returns a text that lists the settings which have changed.
 
     Args:
-        theirs: earlier settings by name.
+        theirs: earlier settings by name; of nested ones those that have changed.
         mine: current settings by name.
 
     Example:
         >>> list_changes({"epochs": 2, "seed": 0}, {"epochs": 3, "seed": 0})
         'epochs: 2 there, 3 here'
     """
-    return "; ".join(
-        f"{name}: {theirs.get(name)!r} there, {mine.get(name)!r} here"
-        for name in sorted({*mine, *theirs})
-        if mine.get(name) != theirs.get(name)
-    )
+    changes = []
+    for name in sorted({*mine, *theirs}):
+        there, here = theirs.get(name), mine.get(name)
+        if there == here:
+            continue
+        change = f"{there!r} there, {here!r} here"
+        if isinstance(there, Mapping) and isinstance(here, Mapping):
+            change = list_changes(there, here)
+        changes.append(f"{name}: {change}")
+    return "; ".join(changes)
 
 
 def describe_environment() -> dict[str, Any]:

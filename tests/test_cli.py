@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import typing
+from pathlib import Path
 from unittest import mock
 
 import keras
@@ -16,6 +17,8 @@ from PIL import Image
 
 from kmlic import cli, experiments, predict
 from kmlic.atomic_write import atomic_write
+from kmlic.classifier import ClassifierSettings
+from kmlic.classifier.describe_training import describe_training
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.escape_text import escape_text
 from kmlic.evaluation import Interval, Report
@@ -516,39 +519,85 @@ def test_errors_of_tensorflow_and_ctrl_c_are_one_sentence(
     assert cli.main(["predict", str(run), str(image)]) == 130
 
 
+def _write_training(data="photos.csv", *, folder="run", minutes=3.0, **options):
+    """Writes the record of a finished training."""
+    names = ("test", "reading", "groups")
+    given = {name: options.pop(name) for name in names if name in options}
+    settings = ClassifierSettings(folder=Path(folder), minutes=minutes, **options)
+    described = describe_training(data, settings, **given)
+    run = Run("train", "kmlic train it", described, *({} for _ in range(8)))
+    run.write(settings.folder / "run.json")
+
+
+@pytest.fixture
+def start(monkeypatch):
+    """Tells by its calls whether a training starts, without TensorFlow."""
+    start = mock.Mock(side_effect=ValueError("it starts"))
+    monkeypatch.setattr(cli, "start_tensorflow", start)
+    return start
+
+
+MERGED = ReadingOptions(merge=True)
+
+
 @pytest.mark.parametrize(
-    ("command", "options", "taken"),
+    ("there", "options", "different"),
     [
-        ("kmlic train photos.csv --folder run --minutes 3", [], True),
-        ("python -m kmlic.cli train --minutes=3 ./photos.csv --seed 0", [], True),
-        ("kmlic train photos.csv --test a.csv --merge", ["--test", "./a.csv"], False),
-        ("kmlic train photos.csv --merge", ["--merge"], True),
-        ("kmlic train photos.csv --weights ./a.csv", ["--weights", "a.csv"], True),
-        ("kmlic train photos.csv --weights None", [], False),
-        ("kmlic train photos.csv --image_size 64", [], False),
-        ("kmlic train a.csv", [], False),
-        ("kmlic train photos.csv --gone 1", [], False),
-        ("python -m recipes.msrn --trial", [], False),
-        ("own.py train photos.csv", [], False),
-        ("an 'end", [], False),
+        ({}, [], None),
+        ({"data": "./photos.csv"}, ["--seed", "0"], None),
+        ({"test": "a.csv", "reading": MERGED}, ["--test", "./a.csv"], "reading: merge"),
+        ({"reading": MERGED}, ["--merge"], None),
+        ({"weights": "./a.csv"}, ["--weights", "a.csv"], None),
+        ({"weights": None}, [], "weights"),
+        ({"image_size": 64}, [], "asked_image_size"),
+        ({"data": "a.csv"}, [], "data"),
+        ({"groups": {"size": ("s", "l")}}, ["--groups", "groups.json"], None),
+        ({"groups": {"size": ("s", "l")}}, [], "groups"),
     ],
 )
-def test_train_replaces_a_run_of_the_same_command_only(
-    tmp_path, monkeypatch, capsys, command, options, taken
+def test_train_replaces_a_run_of_the_same_data_and_options_only(
+    tmp_path, monkeypatch, capsys, start, there, options, different
 ):
     monkeypatch.chdir(tmp_path)
     for name in ("photos.csv", "a.csv"):
         (tmp_path / name).write_text("path,labels\n")
-    (tmp_path / "run").mkdir()
-    Run("train", command, *({} for _ in range(9))).write("run/run.json")
-    start = mock.Mock(side_effect=ValueError("it starts"))
-    monkeypatch.setattr(cli, "start_tensorflow", start)
+    (tmp_path / "groups.json").write_text('{"size": ["s", "l"]}')
+    _write_training(**there)
     train = ["train", "photos.csv", "--folder", "run", *options]
     assert cli.main([*train, "--minutes", "9"]) == 2
     error = capsys.readouterr().err
-    assert start.called == taken and error.count("\n") == 1
-    sentence = f"kmlic: run must be new or hold .* one of {re.escape(command)}: choose"
-    assert bool(re.match(sentence, error)) != taken
+    assert start.called == (different is None) and error.count("\n") == 1
+    sentence = f"kmlic: run must be .* one of kmlic train it \\({different}: .* choose"
+    assert bool(re.match(sentence, error)) == (different is not None)
+
+
+def test_train_takes_the_same_path_in_another_folder_for_other_data(
+    tmp_path, monkeypatch, capsys, start
+):
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "photos.csv").write_text("path,labels\n")
+    run = tmp_path / "run"
+    monkeypatch.chdir(tmp_path / "there")
+    _write_training(folder=run)
+    monkeypatch.chdir(tmp_path / "here")
+    assert cli.main(["train", "photos.csv", "--folder", str(run)]) == 2
+    changed = "data: '../there/photos.csv' there, '../here/photos.csv' here"
+    assert changed in capsys.readouterr().err and not start.called
+    assert cli.main(["train", "../there/photos.csv", "--folder", str(run)]) == 2
+    assert "it starts" in capsys.readouterr().err
+
+
+def test_train_replaces_no_run_of_another_command(tmp_path, monkeypatch, capsys, start):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos.csv").write_text("path,labels\n")
+    settings = {"dataset": "street_fashion", "epochs": 3}
+    command = "python -m recipes.msrn"
+    run = Run("msrn", command, settings, *({} for _ in range(8)))
+    run.write("run/run.json")
+    assert cli.main(["train", "photos.csv", "--folder", "run"]) == 2
+    assert f"it holds one of {command} (" in capsys.readouterr().err
+    assert not start.called
 
 
 def test_train_replaces_no_run_that_cannot_be_read(tmp_path, monkeypatch, capsys):

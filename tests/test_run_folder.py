@@ -79,9 +79,30 @@ def test_a_run_that_was_interrupted_goes_on(tmp_path):
 
 
 def test_other_settings_are_listed_and_refused(tmp_path):
-    _begin(tmp_path / "run", {"epochs": 3, "seed": 0})
+    _begin(tmp_path / "run", {"epochs": 3, "seed": 0, "folder": "run"})
     with pytest.raises(ValueError, match=r"\(epochs: 3 there, 4 here\)"):
         RunFolder(tmp_path / "run").begin({"epochs": 4, "seed": 0})
+    # The same folder can be written in several ways.
+    same = {"epochs": 3, "seed": 0, "folder": "./run"}
+    assert RunFolder(tmp_path / "run").begin(same)
+
+
+def test_a_finished_run_of_other_settings_is_not_replaced(tmp_path):
+    there = {"epochs": 3, "reading": {"merge": True, "root": None}, "folder": "x"}
+    path = tmp_path / "run"
+    dataclasses.replace(RUN, settings={**there, "found": 5}).write(path / "run.json")
+    for changes, message in (
+        ({"epochs": 4}, r"of python -m recipes\.msrn \(epochs: 3 there, 4 here\)"),
+        ({"reading": {"merge": True, "root": "."}}, r"\(reading: root: None there, '"),
+        ({"rate": 0.1}, r"\(rate: None there, 0\.1 here\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            RunFolder(path).begin({**there, **changes})
+        assert [each.name for each in tmp_path.iterdir()] == ["run"]
+    assert not RunFolder(path).begin({**there, "folder": path})
+    (path / "run.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"one of an unknown command .*no field"):
+        RunFolder(path).begin(there)
 
 
 @pytest.mark.parametrize("state", [None, ".step.0-1.partial.npz"])
@@ -109,7 +130,7 @@ def test_a_finished_run_replaces_the_one_before(tmp_path):
         folder, resumes = _begin(tmp_path / "run", {})
         assert not resumes
         (folder.draft / name).touch()
-        (folder.draft / "run.json").touch()
+        RUN.write(folder.draft / "run.json")
         folder.finish()
     assert {p.name for p in (tmp_path / "run").iterdir()} == {"second", "run.json"}
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
@@ -170,11 +191,13 @@ def test_a_kill_at_any_point_of_finish_loses_no_run(
         folder, _ = _begin(path, {"epochs": 3})
         (folder.draft / "export/1").mkdir(parents=True)
         (folder.draft / "export/1/model").write_text(content)
-        (folder.draft / "run.json").write_text(content)
+        # As recorded, so that only an interrupted run has other settings.
+        run = dataclasses.replace(RUN, command=content, settings={"epochs": epochs})
+        run.write(folder.draft / "run.json")
         return folder
 
     def read():
-        content = (path / "run.json").read_text()
+        content = Run.read(path / "run.json").command
         assert content == (path / "export/1/model").read_text()
         return content
 

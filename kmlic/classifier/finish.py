@@ -416,13 +416,13 @@ def _record(
     start: float,
 ) -> Run:
     images, chosen = trained.checked.images, trained.choice.chosen
-    settings = dataclasses.asdict(trained.settings)
     seed = trained.settings.seed
     return Run(
         recipe=TRAIN_RECIPE,
         command=describe_command(),
         settings={
-            **settings,
+            **dataclasses.asdict(trained.settings),
+            **trained.folder.settings,
             "dataset": images.source,
             "image_size": trained.features.image_size,
             "batch_size": images_per_batch(trained.features.image_size),

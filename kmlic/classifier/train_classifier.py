@@ -20,6 +20,7 @@ from kmlic.classifier.candidate import Candidate
 from kmlic.classifier.check import Checked, check
 from kmlic.classifier.choice import choice
 from kmlic.classifier.classifier_settings import SMALLEST_SIDE, ClassifierSettings
+from kmlic.classifier.describe_training import describe_training
 from kmlic.classifier.discriminant import discriminant
 from kmlic.classifier.features import Classifier, Features, features, largest_size
 from kmlic.classifier.fine_tuning import fine_tuning, has_enough_images
@@ -56,7 +57,8 @@ def train_classifier(
     `.<name>.stages`: the same call goes on where it was interrupted. It is removed at
     the end, unless more minutes would be used, for larger images or longer training:
     then the same call with more of them takes up what is there. The run's folder is
-    written at the end, completely or not at all; a run that is there is replaced then.
+    written at the end, completely or not at all; a run of the same data and settings
+    that is there is replaced then, whatever its minutes, and any other is refused.
 
     Args:
         data: a path that `kmlic data check` reads, the name of a dataset, a pandas
@@ -74,7 +76,8 @@ def train_classifier(
         What run.json holds.
 
     Raises:
-        ValueError: if the data cannot be trained on; says why and what to do.
+        ValueError: if the data cannot be trained on, or the folder holds another run;
+            says why and what to do.
         MemoryError: if the memory does not suffice.
         ImportError: naming the extra that is not installed.
 
@@ -90,7 +93,9 @@ def train_classifier(
     budget = Budget(settings.minutes, console)
     start = time.monotonic()
     run_folder = RunFolder(settings.folder)
-    run_folder.begin({})
+    run_folder.begin(
+        describe_training(data, settings, test=test, reading=reading, groups=groups)
+    )
     stages = run_folder.path.with_name(f".{run_folder.path.name}.stages")
     existed = stages.exists()
     with budget.reporting(), _explaining(settings, stages, budget):

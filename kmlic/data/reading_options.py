@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 from kmlic.check_choice import check_choice
 from kmlic.check_limits import CountOrZero
 from kmlic.check_number import check_number
+from kmlic.run_folder import seen_from
 
 Layout = Literal[
     "csv",
@@ -96,6 +97,12 @@ class ReadingOptions:
             for path in (self.root, self.label_names, self.rename)
             if path is not None
         )
+
+    def describe(self, folder: str | Path) -> dict[str, Any]:
+        """Returns all options, with paths as seen from a run's folder."""
+        names = ("root", "label_names", "rename")
+        paths = {name: seen_from(folder, getattr(self, name)) for name in names}
+        return {**dataclasses.asdict(self), **paths}
 
     @property
     def changed(self) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class Experiment(Generic[S]):
         monitor: the metric of the report that chooses epochs and seeds.
 
     Raises:
-        ValueError: if the folder holds an interrupted run with other settings.
+        ValueError: if the folder holds a run with other settings, interrupted or not.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Experiment(Generic[S]):
         self._checked_precision = False
         resumes = False
         if is_chief():
-            resumes = self.folder.begin(dataclasses.asdict(settings))
+            resumes = self.folder.begin(settings.describe())
         # The other workers read what the chief has written.
         if all_reduce_max(int(resumes)):
             self.say(f"Continuing the run in {self.folder.working}.")

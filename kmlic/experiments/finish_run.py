@@ -181,7 +181,7 @@ def _describe(
     return Run(
         recipe=experiment.recipe,
         command=describe_command(),
-        settings=dataclasses.asdict(settings),
+        settings=settings.describe(),
         data={
             "name": settings.source,
             "fingerprints": {

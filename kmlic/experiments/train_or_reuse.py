@@ -1,8 +1,6 @@
 """A model that several runs share, trained once."""
 
-import dataclasses
 import functools
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +13,7 @@ from kmlic.experiments.finish_run import finish_run
 from kmlic.experiments.load_data import load_data
 from kmlic.experiments.training_settings import TrainingSettings
 from kmlic.labels import Labels
-from kmlic.run_folder import Run, list_changes
+from kmlic.run_folder import Run, changed_settings
 
 S = TypeVar("S", bound=TrainingSettings)
 
@@ -69,8 +67,7 @@ def _find_mismatch(settings: TrainingSettings, data: MultiLabelData) -> str | No
     except ValueError as error:
         return f"its labels differ: {error}"
     run = Run.read(record)
-    mine = json.loads(json.dumps(dataclasses.asdict(settings), default=str))
-    if changes := list_changes({**run.settings, "folder": mine["folder"]}, mine):
+    if changes := changed_settings(run, settings.describe()):
         return f"its settings differ: {changes}."
     if data.fingerprint not in run.data["fingerprints"].values():
         return "it was trained on other images."

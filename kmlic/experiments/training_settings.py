@@ -29,6 +29,7 @@ from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
 from kmlic.known_names import LogName, LossName, PositiveWeights
 from kmlic.require_extra import require_extra
 from kmlic.require_paths import require_paths
+from kmlic.run_folder import seen_from
 
 B = TypeVar("B", bound="TrainingSettings")
 
@@ -116,7 +117,8 @@ class TrainingSettings:
 
     seeds: tuple[Seed, ...] = (0,)
     folder: Path = Path("saved_models/run")
-    """Folder of the run; an interrupted run continues with the same command."""
+    """Folder of the run; an interrupted run continues with the same command, a finished
+    one is replaced by a run with the same settings only."""
     rows: tuple[str, ...] = ()
     """Rows of the recipe's table to train; the default ones when left out."""
     ablations: bool = False
@@ -160,6 +162,15 @@ class TrainingSettings:
                 f"{self.seeds}."
             )
         check_fractions(self.fractions)
+
+    def describe(self) -> dict[str, Any]:
+        """Returns the settings for run.json, with images as seen from the folder."""
+        return {
+            **dataclasses.asdict(self),
+            "data": seen_from(self.folder, self.data),
+            "data_dir": seen_from(self.folder, self.data_dir),
+            "reading": self.reading.describe(self.folder),
+        }
 
     @property
     def source(self) -> str:

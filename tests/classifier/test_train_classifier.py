@@ -1,3 +1,4 @@
+import dataclasses
 import importlib
 import io
 import json
@@ -9,6 +10,7 @@ import time
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from rich.console import Console
@@ -163,6 +165,23 @@ def test_a_dataset_that_no_name_loads_is_evaluated_with_another(
     train_classifier(toy_data(), small_settings(tmp_path / "run", image_size=None))
     with pytest.raises(ValueError, match=r"cannot be loaded by name.*the split all"):
         evaluate_run(tmp_path / "run")
+
+
+def test_replaces_no_run_of_other_data_or_settings(trained):
+    place, table, _ = trained
+    before = {path: path.stat().st_mtime_ns for path in place.rglob("*")}
+    settings = small_settings(place / "run", minutes=9.0)
+    rows = pd.read_csv(table)
+    for data, changes, options, message in (
+        (table, {"seed": 1}, {}, "seed: 0 there, 1 here"),
+        (table, {"image_size": None}, {}, "asked_image_size: 64 there, None here"),
+        (table, {}, {"test": table}, r"test: None there, .* here"),
+        (rows, {}, {}, r"data: '\.\./photos/labels\.csv' there, 'table .*' here"),
+    ):
+        with pytest.raises(ValueError, match=rf"run must be new .*\({message}\)"):
+            train_classifier(data, dataclasses.replace(settings, **changes), **options)
+    after = {path: path.stat().st_mtime_ns for path in place.rglob("*")}
+    assert after == before
 
 
 def test_the_exported_model_gives_the_scores_in_run_json(trained):
@@ -371,7 +390,7 @@ def test_images_that_cannot_be_read_stop_it_or_are_left_out(tmp_path, without_ex
     (table.parent / "003.png").unlink()
     with pytest.raises(ValueError, match=r"test/labels.csv .* row 7, 005.png"):
         draw(["red"], 3).save(table.parent / "003.png")
-        train_classifier(table, small_settings(tmp_path / "run"), test=test)
+        train_classifier(table, small_settings(tmp_path / "other"), test=test)
 
 
 def test_a_label_that_is_unknown_everywhere_hurts_no_other(tmp_path, without_exports):
@@ -427,7 +446,7 @@ def test_a_model_in_bfloat16_is_exported_in_float32(tmp_path, without_exports):
     layers = [layer for layer in model.layers if hasattr(layer, "compute_dtype")]
     assert {layer.compute_dtype for layer in layers} == {"float32"}
     again = train_classifier(
-        table, small_settings(tmp_path / "run", precision="float32")
+        table, small_settings(tmp_path / "again", precision="float32")
     )
     values = [
         each.results["validation"]["logistic regression"] for each in (run, again)

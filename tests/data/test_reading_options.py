@@ -32,3 +32,11 @@ def test_does_not_import_tensorflow():
     code = "import sys, kmlic.data.reading_options; print('tensorflow' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True)
     assert result.stdout.split() == [b"False"]
+
+
+def test_describes_paths_as_seen_from_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    reading = ReadingOptions(root="gs://images", rename="names.csv", merge=True)
+    described = reading.describe(tmp_path / "runs/mine")
+    assert described["rename"] == "../../names.csv" and described["merge"] is True
+    assert described["root"] == "gs://images" and described["label_names"] is None

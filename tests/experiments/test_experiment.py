@@ -80,6 +80,18 @@ def test_other_settings_than_the_interrupted_run_are_refused(tmp_path):
     assert json.loads((tmp_path / ".run.working" / "settings.json").read_text())
 
 
+def test_other_settings_than_the_finished_run_are_refused(tmp_path):
+    settings = toy_settings(tmp_path / "run", seeds=(0,))
+    for _ in range(2):  # the same ones replace it
+        experiment = Experiment("toy", settings)
+        _train(experiment)
+        finish_run(experiment)
+    with pytest.raises(
+        ValueError, match=r"run must be new .*\(epochs: 2 there, 3 here"
+    ):
+        Experiment("toy", dataclasses.replace(settings, epochs=3))
+
+
 def test_other_settings_than_a_start_that_failed_are_taken(tmp_path):
     def fail():
         raise ValueError("`weights` must be a file")

@@ -2,9 +2,11 @@ import dataclasses
 import importlib
 import re
 import typing
+from pathlib import Path
 
 import pytest
 
+from kmlic.data.reading_options import ReadingOptions
 from kmlic.experiments import TrainingSettings
 
 
@@ -17,6 +19,20 @@ def test_narrow_keeps_the_base_fields_but_those_of_the_table():
     own = Own(units=3, batch_size=7, rows=("a",), ablations=True, linear_probe=True)
     narrowed = own.narrow(TrainingSettings, epochs=2)
     assert narrowed == TrainingSettings(batch_size=7, epochs=2)
+
+
+def test_own_images_are_described_as_seen_from_the_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    reading = ReadingOptions(root="images")
+    own = Own(data="a.csv", data_dir=Path("b"), reading=reading, folder=tmp_path / "c")
+    described = own.describe()
+    assert (described["data"], described["data_dir"]) == ("../a.csv", "../b")
+    assert described["reading"]["root"] == "../images" and described["units"] == 8
+    (tmp_path / "d").mkdir()
+    monkeypatch.chdir(tmp_path / "d")
+    assert own.describe()["data"] == "../d/a.csv"
+    same = dataclasses.asdict(Own())
+    assert Own().describe() == same
 
 
 @pytest.mark.parametrize(
