@@ -167,9 +167,9 @@ def fine_tuning(
     average of the weights after the last epoch is what is scored, so that no epoch is
     chosen by the scores that are compared. With time for six epochs or more, two to
     four networks are trained on other orders of the images, and their logits are
-    averaged. With time for six epochs of each network, images are mixed; random crops
-    of them take part if six epochs still fit beside these. With time for fewer than
-    three epochs in all folds, only the first folds are trained and scored.
+    averaged. Where random crops of the images leave time for six epochs of each, the
+    crops take part and images are mixed. With time for fewer than three epochs in all
+    folds, only the first folds are trained and scored.
 
     Paper: Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
     Out-of-Distribution", ICLR 2022, https://arxiv.org/abs/2202.10054.
@@ -205,7 +205,7 @@ def fine_tuning(
         return []
     folds = [np.concatenate(each) for each in protocol.folds]
     name = key(
-        "fine-tuning 4",
+        "fine-tuning 5",
         features.fingerprint,
         base.weights.kernel,
         settings.seed,
@@ -478,8 +478,7 @@ def _train(
     steps = len(fitted) // size
     setting.compile(head, upper, steps, epochs)
     targets = setting.images.targets
-    mixed = epochs >= _FEWEST_EPOCHS_MIXED
-    train = _batches(inputs, targets, fitted, size, seed, mixed=mixed)
+    train = _batches(inputs, targets, fitted, size, seed)
     with open_log(
         setting.settings.log,
         title=f"{FINE_TUNED} {place.name}",
@@ -518,10 +517,8 @@ def _batches(
     rows: np.ndarray,
     size: int,
     seed: int,
-    *,
-    mixed: bool,
 ) -> TrainingBatches:
-    """Returns training batches of all views, mixed or as they are."""
+    """Returns training batches of all views, mixed where crops are among them."""
     shape = inputs.activations.shape[2:]
 
     def load(draws: tf.data.Dataset) -> tf.data.Dataset:
@@ -530,7 +527,7 @@ def _batches(
             maps = tf.numpy_function(inputs.read, [rows, views], tf.float32)
             flat = tf.reshape(maps, (size, 1, 1, int(np.prod(shape))))
             own = tf.gather(tf.constant(targets, tf.float32), rows)
-            if mixed:
+            if inputs.crops is not None:
                 flat, own = mix(flat, own, numbers[0], "mixup")
             return tf.reshape(flat, (size, *shape)), own
 

@@ -205,6 +205,26 @@ def test_mixes_images_in_long_trainings_alone(setting, monkeypatch, tmp_path):
     assert list(tmp_path.glob("crops-*"))
 
 
+def test_mixes_no_images_where_crops_leave_too_little_time(
+    setting, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
+    monkeypatch.setattr(stage, "_FEWEST_EPOCHS_MIXED", 1)
+    called = []
+    mix = stage.mix
+
+    def count(*arguments):
+        called.append(arguments)
+        return mix(*arguments)
+
+    monkeypatch.setattr(stage, "mix", count)
+    for minutes, crops in ((60.0, 0), (61.0, 1)):
+        plan = stage._Plan(60 * minutes, 2, 1 + crops, crops)
+        monkeypatch.setattr(stage, "_plan", lambda *_, plan=plan: (plan, "planned"))
+        _run((*setting[:4], tmp_path), minutes=minutes)
+        assert bool(called) == bool(crops)
+
+
 def test_one_of_each_is_in_the_singular(setting, monkeypatch, tmp_path):
     images, found, base, protocol, _ = setting
     monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
