@@ -1,6 +1,7 @@
 """The fifth stage: the upper part of the backbone trained, from the floor on."""
 
 import dataclasses
+import functools
 import json
 import shutil
 import time
@@ -40,6 +41,7 @@ from kmlic.training import LayerwiseAdamW, OneCycle, fit, part_multipliers
 from kmlic.training.open_log import open_log
 
 FINE_TUNED = "fine-tuned"
+MORE_EPOCHS = "more epochs of fine-tuning"  # than there was time for
 
 # With fewer images the floor was never beaten.
 _FEWEST_IMAGES = 400
@@ -239,11 +241,20 @@ def fine_tuning(
     members, epochs = plan.members, plan.epochs_of_member
     length = count_noun(epochs, "epoch")
     if plan.epochs < _MOST_MEMBERS * _MOST_EPOCHS:
-        budget.wish("more epochs of fine-tuning")
+        budget.wish(MORE_EPOCHS)
     protocol = protocol.first(sum(len(own) for _, own in protocol.folds[: plan.folds]))
-    inputs, seconds = _load_inputs(
-        setting, features.activations, plan.crops, folder, budget, stage
-    )
+    crops = folder / f"crops-{key(features.fingerprint, rows)}-{plan.crops}"
+    remove_crops(folder, keep=crops)
+
+    @functools.cache
+    def load() -> tuple[_Inputs, float]:
+        return _load_inputs(
+            setting, features.activations, plan.crops, crops, budget, stage
+        )
+
+    seconds = 0.0
+    if (crops / "progress.json").exists() or not plan.is_trained(place):
+        _, seconds = load()
 
     def train(
         name: str, start: LinearWeights, fitted: np.ndarray, scored: np.ndarray
@@ -260,7 +271,7 @@ def fine_tuning(
                 lambda member=member, own=own: _train(  # type: ignore[misc]
                     setting,
                     start,
-                    inputs,
+                    load()[0],
                     fitted,
                     scored,
                     epochs,
@@ -304,6 +315,14 @@ def fine_tuning(
         text = f"{members} networks, {text}"
     budget.say(stage, text)
     return [candidate]
+
+
+def remove_crops(folder: Path, keep: Path | None = None) -> None:
+    """Removes the random crops of all plans but one."""
+    for place in set(folder.glob("crops-*")) - {keep}:
+        # First, so that what is left after an interruption is taken for nothing.
+        (place / "progress.json").unlink(missing_ok=True)
+        shutil.rmtree(place)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -432,7 +451,7 @@ def _load_inputs(
     setting: _Setting,
     activations: np.ndarray,
     num_crops: int,
-    folder: Path,
+    place: Path,
     budget: Budget,
     stage: str,
 ) -> tuple[_Inputs, float]:
@@ -444,9 +463,6 @@ def _load_inputs(
     crops, seconds = None, 0.0
     if num_crops:
         lower, _ = setting.cut()
-        place = folder / f"crops-{key(found.fingerprint, rows)}-{num_crops}"
-        for other in set(folder.glob("crops-*")) - {place}:
-            shutil.rmtree(other)
         (crops,), seconds = compute_outputs(
             images,
             rows,

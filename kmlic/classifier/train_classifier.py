@@ -23,7 +23,12 @@ from kmlic.classifier.classifier_settings import SMALLEST_SIDE, ClassifierSettin
 from kmlic.classifier.describe_training import describe_training
 from kmlic.classifier.discriminant import discriminant
 from kmlic.classifier.features import Classifier, Features, features, largest_size
-from kmlic.classifier.fine_tuning import fine_tuning, has_enough_images
+from kmlic.classifier.fine_tuning import (
+    MORE_EPOCHS,
+    fine_tuning,
+    has_enough_images,
+    remove_crops,
+)
 from kmlic.classifier.finish import EXPORT_SECONDS, FittedModels, finish
 from kmlic.classifier.floor import FLOOR, Floor, floor
 from kmlic.classifier.heads import heads
@@ -243,9 +248,10 @@ def _fit(
             classifier=classifier,
             metric=metric,
         )
+    tuned: list[Candidate] = []
     if settings.tries("fine_tuned"):
         budget.do("fine-tuning", "measuring its speed")
-        candidates += fine_tuning(
+        tuned = fine_tuning(
             images,
             found,
             base,
@@ -257,7 +263,9 @@ def _fit(
             reserve=_reserve(images, found),
             metric=metric,
         )
-    return found, base, candidates
+    if not tuned:
+        remove_crops(stages)  # of an earlier plan
+    return found, base, candidates + tuned
 
 
 def _say_next(folder: Path, stages: Path, budget: Budget) -> None:
@@ -268,6 +276,8 @@ def _say_next(folder: Path, stages: Path, budget: Budget) -> None:
             f". More --minutes allow {' and '.join(budget.wishes)}: the same command "
             f"goes on from {stages}, which can be removed"
         )
+        if MORE_EPOCHS not in budget.wishes:
+            remove_crops(stages)
     else:
         shutil.rmtree(stages, ignore_errors=True)
     budget.say("next", text)

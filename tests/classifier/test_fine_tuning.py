@@ -1,5 +1,6 @@
 import dataclasses
 import io
+from unittest import mock
 
 import keras
 import numpy as np
@@ -223,6 +224,38 @@ def test_mixes_no_images_where_crops_leave_too_little_time(
         monkeypatch.setattr(stage, "_plan", lambda *_, plan=plan: (plan, "planned"))
         _run((*setting[:4], tmp_path), minutes=minutes)
         assert bool(called) == bool(crops)
+
+
+def test_removes_crops_that_are_no_longer_used(setting, monkeypatch, tmp_path):
+    own = (*setting[:4], tmp_path)
+    monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
+    plans = {3600.0: stage._Plan(0.0, 1, 1, 2), 60.0: stage._Plan(0.0, 1, 1, 0)}
+    monkeypatch.setattr(
+        stage, "_plan", lambda *given: (plans[given[2].seconds], "planned")
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(stage, "_train", mock.Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            _run(own)
+    assert list(tmp_path.glob("crops-*-2"))
+    _run(own, minutes=1.0)
+    assert not list(tmp_path.glob("crops-*"))
+
+
+def test_networks_that_are_trained_need_no_crops(setting, monkeypatch, tmp_path):
+    own = (*setting[:4], tmp_path)
+    monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
+    plan = stage._Plan(3600.0, 1, 1, 1)
+    monkeypatch.setattr(stage, "_plan", lambda *_: (plan, "planned"))
+    (first,) = _run(own)
+    stage.remove_crops(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(stage, "compute_outputs", None)
+        (again,) = _run(own)
+    np.testing.assert_array_equal(again.logits, first.logits)
+    assert not list(tmp_path.glob("crops-*"))
+    again.model()  # of all images, which is not trained yet
+    assert list(tmp_path.glob("crops-*-1"))
 
 
 def test_one_of_each_is_in_the_singular(setting, monkeypatch, tmp_path):

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from kmlic import cli
 from kmlic.classifier import features, train_classifier
+from kmlic.classifier.budget import Budget
 from kmlic.classifier.check import check
 from kmlic.data.inspect_rows import inspect_rows
 from kmlic.data.read_listing import read_listing
@@ -222,10 +223,13 @@ def test_takes_up_what_is_there_with_more_minutes(
         plan = stage._Plan(0.0, epochs, 5, 0)
         monkeypatch.setattr(stage, "_plan", lambda *_: (plan, text))
 
+    crops = tmp_path / ".run.stages/crops-of-others-4"
+    crops.mkdir(parents=True)
     allow(0, "no time")
     train_classifier(table, small_settings(tmp_path / "run"), console=console)
     assert "fine-tuning: left out: no time" in log.getvalue()
     assert "More --minutes allow fine-tuning: the same comm" in log.getvalue()
+    assert not crops.exists()
     kept = {p: p.stat().st_mtime_ns for p in tmp_path.glob(".run.stages/*/*.npy")}
     assert kept
     allow(3, "time for 3 epochs")
@@ -250,6 +254,19 @@ def test_takes_up_what_is_there_with_more_minutes(
     )
     assert not (tmp_path / ".run.stages").exists()  # nothing is left to be done
     assert log.getvalue().splitlines()[-1].endswith("report.html")
+
+
+@pytest.mark.parametrize(
+    ("wish", "kept"), [("larger images", False), ("more epochs of fine-tuning", True)]
+)
+def test_keeps_crops_for_more_epochs_only(tmp_path, wish, kept):
+    module = sys.modules["kmlic.classifier.train_classifier"]
+    crops = tmp_path / "stages/crops-1-4"
+    crops.mkdir(parents=True)
+    budget = Budget(1)
+    budget.wish(wish)
+    module._say_next(tmp_path / "run", tmp_path / "stages", budget)
+    assert crops.exists() == kept and crops.parent.exists()
 
 
 def test_ctrl_c_leaves_what_was_done(tmp_path, without_exports, monkeypatch):
