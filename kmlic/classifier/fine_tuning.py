@@ -221,6 +221,7 @@ def fine_tuning(
     if record.exists():
         plan = _Plan(**json.loads(record.read_text()))
     if budget.seconds != plan.seconds:
+        budget.do(stage, "measuring its speed")
         possible, text = _plan(setting, protocol, budget, reserve)
         trained = plan.epochs and plan.is_trained(place)
         if not trained and possible.epochs < _FEWEST_EPOCHS:

@@ -250,7 +250,7 @@ def _fit(
         )
     tuned: list[Candidate] = []
     if settings.tries("fine_tuned"):
-        budget.do("fine-tuning", "measuring its speed")
+        budget.do("fine-tuning", "building what is trained")
         tuned = fine_tuning(
             images,
             found,

@@ -243,9 +243,13 @@ def test_takes_up_what_is_there_with_more_minutes(
     assert folds
     # No more minutes: nothing is planned or trained again.
     monkeypatch.setattr(stage, "_plan", None)
-    train_classifier(
-        table, small_settings(tmp_path / "run", minutes=6.0), console=console
-    )
+    did = mock.Mock()
+    with monkeypatch.context() as patched:
+        patched.setattr(Budget, "do", did)
+        train_classifier(
+            table, small_settings(tmp_path / "run", minutes=6.0), console=console
+        )
+    assert did.called and "measuring" not in str(did.call_args_list)
     monkeypatch.setattr(stage, "_MOST_EPOCHS", 4)
     monkeypatch.setattr(stage, "_MOST_MEMBERS", 1)
     allow(4, "enough")
