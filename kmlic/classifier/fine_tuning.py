@@ -244,14 +244,13 @@ def fine_tuning(
     if plan.epochs < _MOST_MEMBERS * _MOST_EPOCHS:
         budget.wish(MORE_EPOCHS)
     protocol = protocol.first(sum(len(own) for _, own in protocol.folds[: plan.folds]))
+    activations = features.activations
     crops = folder / f"crops-{key(features.fingerprint, rows)}-{plan.crops}"
     remove_crops(folder, keep=crops)
 
     @functools.cache
     def load() -> tuple[_Inputs, float]:
-        return _load_inputs(
-            setting, features.activations, plan.crops, crops, budget, stage
-        )
+        return _load_inputs(setting, activations, plan.crops, crops, budget, stage)
 
     seconds = 0.0
     if (crops / "progress.json").exists() or not plan.is_trained(place):
