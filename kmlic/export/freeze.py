@@ -11,7 +11,11 @@ from kmlic.require_tensorflow import require_tensorflow
 
 
 def freeze(
-    model: keras.Model, labels: Labels | None = None, *, maps: bool = False
+    model: keras.Model,
+    labels: Labels | None = None,
+    *,
+    maps: bool = False,
+    float_logits: bool = False,
 ) -> keras.Model:
     """Rewrites a model from images to logits as one from images to probabilities.
 
@@ -26,6 +30,8 @@ def freeze(
         labels: of the model; with exclusive groups the probabilities are a softmax
             within each group.
         maps: whether to return the output of the layer "activation_maps" too.
+        float_logits: whether dense layers with one unit per logit are computed by
+            operators that no quantization changes.
 
     Raises:
         ValueError: if the model is not functional, has more inputs or outputs, or has
@@ -38,7 +44,7 @@ def freeze(
         >>> frozen.layers[-1].name, frozen.output_shape
         ('probabilities', (None, 2))
     """
-    cloned = clone_for_export(model, maps=maps)
+    cloned = clone_for_export(model, maps=maps, float_logits=float_logits)
     outputs = _probabilities(labels)(cloned.outputs[0])
     if maps:
         float32 = keras.layers.Identity(dtype="float32", name="maps")
@@ -46,7 +52,9 @@ def freeze(
     return keras.Model(cloned.inputs[0], outputs, name=model.name)
 
 
-def clone_for_export(model: keras.Model, *, maps: bool = False) -> keras.Model:
+def clone_for_export(
+    model: keras.Model, *, maps: bool = False, float_logits: bool = False
+) -> keras.Model:
     """Replaces every layer of a model that defines `export_layer()`, and shares others.
 
     Layers of nested models are replaced too. The model itself is not changed.
@@ -54,6 +62,7 @@ def clone_for_export(model: keras.Model, *, maps: bool = False) -> keras.Model:
     Args:
         model: see `freeze`; the output may also be an embedding.
         maps: see `freeze`.
+        float_logits: see `freeze`.
 
     Raises:
         ValueError: if Keras has another backend than TensorFlow; also see `freeze`.
@@ -62,7 +71,9 @@ def clone_for_export(model: keras.Model, *, maps: bool = False) -> keras.Model:
     _require_one_image_to_logits(model)
     return keras.models.clone_model(
         _with_maps(model) if maps else model,
-        clone_function=_replace_or_share(),
+        clone_function=_replace_or_share(
+            model.output_shape[-1] if float_logits else None
+        ),
         recursive=True,
     )
 
@@ -100,6 +111,23 @@ def image_size_of(model: keras.Model, default: int | None = None) -> int:
             "in `labels`."
         )
     return int(height)
+
+
+class _ProductsAndSums(keras.layers.Layer):
+    """Computes a dense layer of vectors without the operator that is quantized."""
+
+    def __init__(self, dense: keras.layers.Dense):
+        super().__init__(dtype=dense.dtype_policy, name=dense.name)
+        self.dense = dense
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        if len(inputs.shape) != 2:
+            return self.dense(inputs)
+        kernel = keras.ops.convert_to_tensor(self.dense.kernel)
+        outputs = keras.ops.sum(inputs[:, :, None] * kernel, axis=1)
+        if self.dense.use_bias:
+            outputs = outputs + keras.ops.convert_to_tensor(self.dense.bias)
+        return self.dense.activation(outputs)
 
 
 def _probabilities(labels: Labels | None) -> keras.Layer:
@@ -143,15 +171,19 @@ def _with_maps(model: keras.Model) -> keras.Model:
     return keras.Model(model.inputs[0], [model.outputs[0], maps])
 
 
-def _replace_or_share() -> Callable[[keras.Layer], keras.Layer]:
+def _replace_or_share(
+    float_units: int | None,
+) -> Callable[[keras.Layer], keras.Layer]:
     # A layer called twice must stay one layer.
     replacements: dict[int, keras.Layer] = {}
 
     def clone(layer: keras.Layer) -> keras.Layer:
-        if not hasattr(layer, EXPORT_LAYER):
-            return layer
-        if id(layer) not in replacements:
+        if id(layer) in replacements:
+            return replacements[id(layer)]
+        if hasattr(layer, EXPORT_LAYER):
             replacements[id(layer)] = getattr(layer, EXPORT_LAYER)()
-        return replacements[id(layer)]
+        elif isinstance(layer, keras.layers.Dense) and layer.units == float_units:
+            replacements[id(layer)] = _ProductsAndSums(layer)
+        return replacements.get(id(layer), layer)
 
     return clone

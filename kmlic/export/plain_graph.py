@@ -24,6 +24,7 @@ class PlainGraph(tf.Module):
         labels: names and thresholds of its outputs; None for embeddings.
         maps: whether to return the output of the layer "activation_maps" too.
         batch: B; None for any.
+        float_logits: see `freeze`.
 
     Raises:
         ValueError: if labels or layers do not fit.
@@ -36,6 +37,7 @@ class PlainGraph(tf.Module):
         *,
         maps: bool = False,
         batch: int | None = None,
+        float_logits: bool = False,
     ):
         super().__init__()
         if labels is None:
@@ -43,7 +45,7 @@ class PlainGraph(tf.Module):
         else:
             require_one_label_per_logit(model, labels)
             size = image_size_of(model, labels.image_size)
-            frozen = freeze(model, labels, maps=maps)
+            frozen = freeze(model, labels, maps=maps, float_logits=float_logits)
         self.weights = [variable.value for variable in frozen.variables]
         images = tf.TensorSpec((batch, size, size, 3), tf.float32, name="images")
 

@@ -63,7 +63,8 @@ def export_tflite(
         labels: names and thresholds of the model's outputs; None for embeddings.
         quantize: None keeps float32; "float16" stores weights in 16 bits, "dynamic" in
             8, and "int8" also computes in 8 bits, except for the operators of attention
-            weights: in 8 bits a softmax over hundreds of regions is all zeros.
+            weights: in 8 bits a softmax over hundreds of regions is all zeros. The last
+            dense layer stays in float32 in both.
         samples: (N, S, S, 3) pixels 0-255 of real images, from which "int8" takes the
             range of every activation.
         maps: whether to return the output of the layer "activation_maps" too.
@@ -84,7 +85,10 @@ def export_tflite(
     check_choice("quantize", quantize, None, *_QUANTIZATIONS)
     samples = _require_samples(samples, size, quantize)
 
-    graph = PlainGraph(model, labels, maps=maps, batch=1)
+    # One unit's weights can be of very different sizes, where features are: 8 bits of
+    # the largest would leave nothing of most of them.
+    exact = quantize in ("dynamic", "int8")
+    graph = PlainGraph(model, labels, maps=maps, batch=1, float_logits=exact)
     with tempfile.TemporaryDirectory() as folder:
         graph.save(folder)
         # Not `from_concrete_functions`: with Keras 3 it silently emits reads of

@@ -11,12 +11,14 @@ from tests.export.toys import (
     EXCLUSIVE,
     LABELS,
     Determinant,
+    flat_images,
     group_probabilities_of,
     maps_model,
     maps_of,
     probabilities_of,
     random_images,
     tiny_model,
+    wide_model,
 )
 
 
@@ -72,6 +74,25 @@ def test_quantizes(model, tmp_path, quantize, tolerance):
     difference = np.abs(run(path, images) - probabilities_of(model, images)).max()
     assert 0 < difference < tolerance
     assert read_labels(path) == LABELS
+
+
+@pytest.mark.parametrize("quantize", ["dynamic", "int8"])
+def test_keeps_weights_of_very_different_sizes(tmp_path, quantize):
+    images = flat_images()
+    model = wide_model()
+    # A feature that these images do not show counts a thousand times as much.
+    kernel, bias = model.get_layer("logits").get_weights()
+    kernel[0] = 1000 * np.abs(kernel).max()
+    model.get_layer("logits").set_weights([kernel, bias])
+    weights, biases = model.get_layer("conv").get_weights()
+    biases[0] = -1e3
+    model.get_layer("conv").set_weights([weights, biases])
+    labels = Labels(tuple("abcd"), image_size=16)
+    samples = images if quantize == "int8" else None
+    path = tmp_path / "model.tflite"
+    export_tflite(model, path, labels=labels, quantize=quantize, samples=samples)
+    difference = np.abs(run(path, images) - probabilities_of(model, images)).max()
+    assert 0 < difference < 0.1
 
 
 def test_names_the_operators_that_litert_lacks(tmp_path):

@@ -114,3 +114,28 @@ def group_probabilities_of(model, images):
     return {
         group: part / part.sum(axis=1, keepdims=True) for group, part in parts.items()
     }
+
+
+def flat_images(count=32, size=16):
+    """Images of one colour each, which differ in more than noise."""
+    colours = random_images(count, 1)
+    return np.ascontiguousarray(np.broadcast_to(colours, (count, size, size, 3)))
+
+
+def wide_model(num_labels=4, *, size=16, spread=3.0):
+    """Many pooled features and, as weights of less than 1,024 are not, quantized ones.
+
+    The logits of each label have a mean of 0 and a standard deviation of `spread`.
+    """
+    keras.utils.set_random_seed(0)
+    image = keras.Input((size, size, 3))
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1)(image)
+    x = keras.layers.Conv2D(512, 3, strides=2, activation="relu", name="conv")(x)
+    x = keras.layers.GlobalMaxPooling2D()(x)
+    model = keras.Model(image, keras.layers.Dense(num_labels, name="logits")(x))
+    logits = np.array(model(flat_images(size=size)))
+    kernel, _ = model.get_layer("logits").get_weights()
+    scale = spread / logits.std(axis=0)
+    weights = [kernel * scale, -logits.mean(axis=0) * scale]
+    model.get_layer("logits").set_weights(weights)
+    return model
