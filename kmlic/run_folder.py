@@ -284,6 +284,8 @@ class RunFolder:
 def require_same_settings(path: str | Path, settings: Mapping[str, Any]) -> None:
     """Refuses a run folder with a finished run of other settings.
 
+    A folder with nothing but run.json, as repositories keep, has no model to lose.
+
     Args:
         path: the run folder; it may be missing.
         settings: those of the run that would replace it, see `changed_settings`.
@@ -295,7 +297,7 @@ def require_same_settings(path: str | Path, settings: Mapping[str, Any]) -> None
         >>> require_same_settings("absent/run", {"epochs": 3})
     """
     record = Path(path) / RECORD
-    if not record.exists():
+    if not record.exists() or list(record.parent.iterdir()) == [record]:
         return
     try:
         run = Run.read(record)

@@ -527,6 +527,7 @@ def _write_training(data="photos.csv", *, folder="run", minutes=3.0, **options):
     described = describe_training(data, settings, **given)
     run = Run("train", "kmlic train it", described, *({} for _ in range(8)))
     run.write(settings.folder / "run.json")
+    (settings.folder / "model.keras").touch()
 
 
 @pytest.fixture
@@ -595,6 +596,7 @@ def test_train_replaces_no_run_of_another_command(tmp_path, monkeypatch, capsys,
     command = "python -m recipes.msrn"
     run = Run("msrn", command, settings, *({} for _ in range(8)))
     run.write("run/run.json")
+    (tmp_path / "run/model.keras").touch()
     assert cli.main(["train", "photos.csv", "--folder", "run"]) == 2
     assert f"it holds one of {command} (" in capsys.readouterr().err
     assert not start.called
@@ -604,6 +606,7 @@ def test_train_replaces_no_run_that_cannot_be_read(tmp_path, monkeypatch, capsys
     monkeypatch.setattr(cli, "start_tensorflow", None)
     (tmp_path / "photos.csv").write_text("path,labels\n")
     (tmp_path / "run.json").write_text("{}")
+    (tmp_path / "model.keras").touch()
     train = ["train", str(tmp_path / "photos.csv"), "--folder", str(tmp_path)]
     assert cli.main(train) == 2
     assert "unknown command" in capsys.readouterr().err

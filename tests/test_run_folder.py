@@ -91,6 +91,9 @@ def test_a_finished_run_of_other_settings_is_not_replaced(tmp_path):
     there = {"epochs": 3, "reading": {"merge": True, "root": None}, "folder": "x"}
     path = tmp_path / "run"
     dataclasses.replace(RUN, settings={**there, "found": 5}).write(path / "run.json")
+    # A record alone, as repositories keep it, has no model that would be lost.
+    assert not RunFolder(path).begin({**there, "epochs": 4})
+    (path / "model.keras").touch()
     for changes, message in (
         ({"epochs": 4}, r"of python -m recipes\.msrn \(epochs: 3 there, 4 here\)"),
         ({"reading": {"merge": True, "root": "."}}, r"\(reading: root: None there, '"),
