@@ -225,7 +225,7 @@ def train(
             images, or the name of a dataset such as street_fashion. The columns x1,
             y1, x2 and y2 of a CSV are cut out of each image.
         folder: the run's folder, for kmlic predict, evaluate and export. It may hold a
-            run of the same data and options, which is replaced; minutes may differ.
+            run of the same data and options, minutes and log aside, which is replaced.
         minutes: of the training; the start and the export come on top: under a minute
             on an idle machine, longer beside other work.
         backbone: name of a backbone; auto is efficientnet_lite0.

@@ -1,4 +1,4 @@
-"""What a training is asked for, by which its run is known again."""
+"""What all runs of one training have in common."""
 
 import dataclasses
 import hashlib
@@ -13,7 +13,8 @@ from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
 from kmlic.known_names import DATASETS
 from kmlic.run_folder import seen_from
 
-_SHOWN = 16  # of the digits that identify a table
+_NUM_DIGITS = 16  # that identify a table
+_LEFT_OUT = ("folder", "minutes", "log")
 # Under these names run.json has what the training found.
 _FOUND = ("image_size", "metric")
 
@@ -26,11 +27,12 @@ def describe_training(
     reading: ReadingOptions | None = None,
     groups: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
-    """Returns all that was asked for but minutes and folder, as run.json has it.
+    """Describes the data and options of a training, as run.json records them.
 
-    A finished run is only replaced by one with the same description. Files are
-    described by where they are as seen from the run's folder, so that their content may
-    change; a DataFrame and a `MultiLabelData` by what they hold.
+    A finished run is only replaced by one with the same description. Folder, minutes
+    and log are left out, since the model is the same with others. Files are described
+    by where they are as seen from the run's folder, so that their content may change; a
+    DataFrame and a `MultiLabelData` by what they hold.
 
     Args:
         data: see `train_classifier`, as all others.
@@ -57,8 +59,7 @@ def describe_training(
         "reading": reading.describe(folder),
         "groups": groups,
     }
-    del options["folder"], options["minutes"]
-    return options
+    return {name: value for name, value in options.items() if name not in _LEFT_OUT}
 
 
 def _identify(data: Any, folder: Path, root: str | None) -> Any:
@@ -76,5 +77,5 @@ def _identify(data: Any, folder: Path, root: str | None) -> Any:
     if hasattr(data, "to_csv"):
         text = data.to_csv(index=False)
         digest = hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
-        return f"table {digest[:_SHOWN]} of images in {root}"
+        return f"table {digest[:_NUM_DIGITS]} of images in {root}"
     return type(data).__name__

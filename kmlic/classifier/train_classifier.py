@@ -62,8 +62,8 @@ def train_classifier(
     `.<name>.stages`: the same call goes on where it was interrupted. It is removed at
     the end, unless more minutes would be used, for larger images or longer training:
     then the same call with more of them takes up what is there. The run's folder is
-    written at the end, completely or not at all; a run of the same data and settings
-    that is there is replaced then, whatever its minutes, and any other is refused.
+    written at the end, completely or not at all; a run of the same data and settings,
+    minutes and log aside, that is there is replaced then, and any other is refused.
 
     Args:
         data: a path that `kmlic data check` reads, the name of a dataset, a pandas
