@@ -152,16 +152,16 @@ class DataCheck:
         write_splits(path, self.paths)
 
     def _steps(self) -> list[str]:
-        flags = [*self.reading.flags, *self.split_flags]
-        data = shlex.join([self.facts["source"], *flags])
+        data = shlex.join([self.facts["source"], *self.reading.flags])
+        split = " ".join([data, *self.split_flags])
         if self.has_errors:
-            return [f"Correct the errors and check again: `kmlic data check {data}`"]
+            return [f"Correct the errors and check again: `kmlic data check {split}`"]
         if not self._can_train:
             return [
                 f"Test a classifier of other images: `kmlic train DATA --test {data}`",
                 f"Test a trained one: `kmlic evaluate RUN {data} --split all`",
             ]
-        return [f"Train a classifier: `kmlic train {data}`"]
+        return [f"Train a classifier: `kmlic train {split}`"]
 
     def _worst(self) -> list[str]:
         return [

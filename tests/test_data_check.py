@@ -517,6 +517,15 @@ def test_images_outside_of_the_training_split_are_for_tests(tmp_path, split):
     )
 
 
+def test_the_commands_that_test_have_no_flags_of_new_splits(tmp_path):
+    path = write_dataset(tmp_path, 6)
+    check = check_data(path, near=None, fractions=(0, 0, 1), seed=3)
+    check.write_report(tmp_path / "report.html")
+    page = re.sub("</?span>", "", (tmp_path / "report.html").read_text())
+    assert f"<code>kmlic train DATA --test {path}</code>" in page
+    assert f"<code>kmlic evaluate RUN {path} --split all</code>" in page
+
+
 def test_counts_what_open_images_does_not_list_as_unknown(tmp_path):
     write_dataset(tmp_path, 20)
     lines = ["ImageID,Source,LabelName,Confidence"]
