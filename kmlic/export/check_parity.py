@@ -91,14 +91,12 @@ def check_parity(
         # Written so that NaN is refused.
         if tolerance is not None and not excess[row, column] <= tolerance:
             low = tolerance > FLOAT32_TOLERANCE
-            hint = (
-                " Choose a precision that loses less, such as float16." if low else ""
-            )
+            hint = " Choose a precision that loses less, such as float16 or float32."
             raise ValueError(
                 f"{path} must return the model's scores within "
                 f"tolerance={tolerance:g}; from {kind}, the score of label {column} in "
                 f"image {row} is {given[row, column]:.6g} instead of "
-                f"{expected[row, column]:.6g}.{hint}"
+                f"{expected[row, column]:.6g}.{hint * low}"
             )
         largest = max(largest, difference, key=lambda value: (np.isnan(value), value))
     return largest

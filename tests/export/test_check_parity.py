@@ -69,5 +69,5 @@ def test_takes_extreme_logits_for_what_they_are(tmp_path, exclusive):
         [-kernel, -bias],
     ):
         layer.set_weights(wrong)
-        with pytest.raises(ValueError, match=r"tolerance=0\.1; .* such as float16"):
+        with pytest.raises(ValueError, match=r"tolerance=0\.1; .* float16 or float32"):
             check_parity(model, path, images, tolerance=0.1)
