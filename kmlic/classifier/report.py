@@ -103,7 +103,7 @@ def report_sections(
             rows=[
                 ["command", run.command],
                 *([name, str(value)] for name, value in run.settings.items()),
-                ["data", describe_sizes(run.data["sizes"])],
+                ["images", describe_sizes(run.data["sizes"])],
                 *([f"seconds, {n}", f"{v:.1f}"] for n, v in run.seconds.items()),
                 ["peak memory, GB", f"{run.peak_memory_gb}"],
             ],
