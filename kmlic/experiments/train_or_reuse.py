@@ -38,7 +38,8 @@ def train_or_reuse(
         The run folder.
 
     Raises:
-        ValueError: if `check` is None and the folder has no run with these settings.
+        ValueError: if the folder holds a run with other settings, or `check` is None
+            and it holds none with these.
     """
     (seed,) = settings.seeds
     data = load_data(settings, seed)
