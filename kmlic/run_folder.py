@@ -33,6 +33,8 @@ from kmlic.claim import Claim
 
 # Files of a run folder.
 RECORD, REPORT, MODEL = "run.json", "report.html", "model.keras"
+# Settings that may differ between a run and one that resumes or replaces it.
+_FREE = ("folder", "log", "save_minutes")
 
 # What reading a file of JSON raises that somebody has changed.
 _MALFORMED = (ValueError, TypeError, AttributeError, RecursionError, OverflowError)
@@ -297,7 +299,10 @@ def require_same_settings(path: str | Path, settings: Mapping[str, Any]) -> None
         >>> require_same_settings("absent/run", {"epochs": 3})
     """
     record = Path(path) / RECORD
-    if not record.exists() or list(record.parent.iterdir()) == [record]:
+    if not record.exists() or all(
+        each.name == RECORD or each.name.startswith(".")
+        for each in record.parent.iterdir()
+    ):
         return
     try:
         run = Run.read(record)
@@ -315,11 +320,13 @@ def changed_settings(run: Run, settings: Mapping[str, Any]) -> str:
     """Returns a text that lists the settings which a run has otherwise.
 
     Args:
-        run: a finished one, whose folder is no setting.
+        run: a finished one.
         settings: by name; what run.json holds beyond them is not compared.
     """
     mine = _comparable(settings)
-    return list_changes({name: run.settings.get(name) for name in mine}, mine)
+    if missing := [name for name in mine if name not in run.settings]:
+        return f"another recipe or version, which does not record {', '.join(missing)}"
+    return list_changes({name: run.settings[name] for name in mine}, mine)
 
 
 def seen_from(folder: str | Path, path: str | Path | None) -> str | None:
@@ -340,10 +347,9 @@ def seen_from(folder: str | Path, path: str | Path | None) -> str | None:
 
 
 def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns settings as JSON holds them, without the folder, which is no setting."""
+    """Returns settings as JSON holds them, without those that change no result."""
     found = json.loads(json.dumps(dict(settings), default=str))
-    found.pop("folder", None)
-    return dict(found)
+    return {name: value for name, value in found.items() if name not in _FREE}
 
 
 def _has_state(working: Path) -> bool:
@@ -447,10 +453,10 @@ def none_to_nan(values: Mapping[str, float | None]) -> dict[str, float]:
 
 
 def list_changes(theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> str:
-    """Returns a text that lists the settings which have changed.
+    """Returns a text that lists the settings which have changed, also nested ones.
 
     Args:
-        theirs: earlier settings by name; of nested ones those that have changed.
+        theirs: earlier settings by name.
         mine: current settings by name.
 
     Example:

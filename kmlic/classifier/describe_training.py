@@ -48,7 +48,7 @@ def describe_training(
         ('../../labels.csv', 64, False)
     """
     folder, reading = settings.folder, reading or DEFAULT_READING
-    options = dataclasses.asdict(settings)
+    options = {**dataclasses.asdict(settings), "backbone": settings.network}
     options |= {f"asked_{name}": options.pop(name) for name in _FOUND}
     if settings.weights != "imagenet":
         options["weights"] = seen_from(folder, settings.weights)

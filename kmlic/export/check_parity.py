@@ -127,7 +127,8 @@ def _log_odds_apart(
     given = np.where(
         given <= -_MOST_LOG_ODDS, np.minimum(expected, -_MOST_LOG_ODDS), given
     )
-    largest = np.maximum(np.abs(expected).max(axis=0), 1e-9)
+    finite = np.where(np.isfinite(expected), np.abs(expected), 0)
+    largest = np.maximum(finite.max(axis=0), 1e-9)
     return np.asarray(np.abs(given - expected) / largest)
 
 
