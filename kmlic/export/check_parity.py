@@ -14,11 +14,9 @@ from kmlic.export.freeze import image_size_of
 from kmlic.export.image_bytes import encode_png, round_pixels
 from kmlic.export.load_export import load_export
 from kmlic.export.read_labels import find_labels
-from kmlic.labels import Labels, to_probabilities
+from kmlic.labels import to_probabilities
 
 _BATCH = 2
-# Beyond these, of a probability of 1e-6, float32 does not tell log odds apart.
-_MOST_LOG_ODDS = 13.8
 
 
 def check_parity(
@@ -37,18 +35,12 @@ def check_parity(
     labels computes embeddings; their differences are relative to the largest number in
     them.
 
-    What rounds differently is wrong by a share of the logits, so that a probability of
-    logits in the hundreds can be any other where its own is near zero. A probability is
-    therefore also accepted if its log odds differ by no more than the tolerance times
-    the label's largest ones.
-
     Args:
         model: from images (B, S, S, 3) to logits, or to embeddings.
         path: a file or folder in one of `kmlic.export.FORMATS`.
         images: (N, H, W, 3) pixels 0-255 of any size, which are rounded, or paths of
             image files.
-        tolerance: largest difference of a score that is accepted, and of its log odds
-            as a share of the label's largest; None accepts all.
+        tolerance: largest difference of a score that is accepted; None accepts all.
         precision: what an OpenVINO model computes in, see `load_export`.
 
     Returns:
@@ -72,64 +64,31 @@ def check_parity(
     resized = np.stack([resize_images(image, size).numpy() for image in pixels])
     labels = find_labels(path)
 
-    outputs = _in_batches(
-        lambda batch: np.asarray(model(batch, training=False)), resized
-    )
-    expected = outputs if labels is None else to_probabilities(outputs, labels)
+    def expect(batch: np.ndarray) -> np.ndarray:
+        outputs = model(batch, training=False)
+        return outputs if labels is None else to_probabilities(outputs, labels)
+
+    expected = _in_batches(expect, resized)
     unit = max(float(np.abs(expected).max()), 1e-9) if labels is None else 1.0
     largest = 0.0
     for kind, given in _scores(Path(path), pixels, files, resized, precision):
         differences = np.abs(given - expected) / unit
         difference = float(differences.max())
-        if tolerance is not None:
-            excess = differences
-            if labels is not None:
-                excess = np.fmin(excess, _log_odds_apart(given, outputs, labels))
-            row, column = np.unravel_index(
-                np.nan_to_num(excess, nan=np.inf).argmax(), given.shape
-            )
         # Written so that NaN is refused.
-        if tolerance is not None and not excess[row, column] <= tolerance:
-            low = tolerance > FLOAT32_TOLERANCE
+        if tolerance is not None and not difference <= tolerance:
+            row, column = np.unravel_index(
+                np.nan_to_num(differences, nan=np.inf).argmax(), given.shape
+            )
             hint = " Choose a precision that loses less, such as float16 or float32."
+            hint *= tolerance > FLOAT32_TOLERANCE
             raise ValueError(
                 f"{path} must return the model's scores within "
                 f"tolerance={tolerance:g}; from {kind}, the score of label {column} in "
                 f"image {row} is {given[row, column]:.6g} instead of "
-                f"{expected[row, column]:.6g}.{hint * low}"
+                f"{expected[row, column]:.6g}.{hint}"
             )
         largest = max(largest, difference, key=lambda value: (np.isnan(value), value))
     return largest
-
-
-def _log_odds_apart(
-    probabilities: np.ndarray, logits: np.ndarray, labels: Labels
-) -> np.ndarray:
-    """Returns how far log odds are from a model's, as a share of a label's largest.
-
-    Where a probability is too near to 0 or 1 to know its log odds, those are compared
-    that it can have.
-
-    Shapes: (N, L) and (N, L) to (N, L).
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        given = np.log(probabilities.astype("float64"))
-        given -= np.log1p(-probabilities.astype("float64"))
-    expected = logits.astype("float64")
-    for columns in labels.exclusive_groups.values():
-        own = expected[:, columns].copy()
-        for index in range(own.shape[1]):
-            others = np.logaddexp.reduce(np.delete(own, index, axis=1), axis=1)
-            expected[:, columns.start + index] = own[:, index] - others
-    given = np.where(
-        given >= _MOST_LOG_ODDS, np.maximum(expected, _MOST_LOG_ODDS), given
-    )
-    given = np.where(
-        given <= -_MOST_LOG_ODDS, np.minimum(expected, -_MOST_LOG_ODDS), given
-    )
-    finite = np.where(np.isfinite(expected), np.abs(expected), 0)
-    largest = np.maximum(finite.max(axis=0), 1e-9)
-    return np.asarray(np.abs(given - expected) / largest)
 
 
 def _scores(
