@@ -84,6 +84,8 @@ def choice(
 ) -> Choice:
     """Chooses the simplest model that is not clearly worse than the best one.
 
+    No model below the floor is chosen, whatever its difference from the best one.
+
     Simpler are: the candidates in their order, then averages of two of the best. The
     images are drawn again 1,000 times; a model is clearly worse than the best if it is
     in three of four draws. The chosen one scores mirror images too, which costs twice
@@ -133,7 +135,12 @@ def choice(
             return False
         return bootstrap.difference(one.values, other.values, level).low > 0
 
-    chosen = next(each for each in rows if not clearly_better(top, each, _LEVEL))
+    least = rows[0].interval.value
+    chosen = next(
+        each
+        for each in rows
+        if each.interval.value >= least and not clearly_better(top, each, _LEVEL)
+    )
     rows.append(row(chosen.members, True))
     if clearly_better(rows[-1], chosen, _LEVEL_OF_MIRRORED):
         chosen = rows[-1]

@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 
 from kmlic.classifier.budget import Budget
 from kmlic.classifier.candidate import Candidate
@@ -40,6 +41,27 @@ def test_keeps_the_floor_unless_another_is_clearly_better():
     assert values[found.chosen.name] >= values["floor"]
     alone = choice([floor], _targets(), LABELS, Budget(1))
     assert alone.chosen.name == "floor"
+
+
+@pytest.mark.parametrize("seed", [10, 23, 26])
+def test_chooses_no_model_below_the_floor(seed):
+    # The best model errs like the floor and is surely better, if by little; it is not
+    # surely better than a model below the floor, which errs otherwise.
+    random = np.random.default_rng(seed)
+    shared, own = random.normal(size=(2, 200, 3))
+    truth = 4.0 * _targets() - 2
+    logits = {
+        "floor": truth + 3 * shared,
+        "other": 100 * (truth + 2.9 * own),
+        "better": truth + 2.9 * shared,
+    }
+    candidates = [
+        Candidate(name, np.array([own, own]), 1.0) for name, own in logits.items()
+    ]
+    found = choice(candidates, _targets(), LABELS, Budget(1))
+    values = {row.name: row.interval.value for row in found.rows}
+    assert values["other"] < values["floor"] < values["better"]
+    assert values[found.chosen.name] >= values["floor"]
 
 
 def test_compares_what_all_candidates_have_scores_of():
