@@ -67,6 +67,13 @@ _TOO_FEW_TO_TEST = Finding(
     "on all images with --fractions 1 0 0.",
     count=1,
 )
+_NO_TEST = Finding(
+    "note",
+    "No test images",
+    "No image has the split test, so `kmlic train` tests nothing by itself: name test "
+    "images with --test FILE.",
+    count=1,
+)
 # Characters of a label that fit beside a figure.
 _DRAWN_CHARACTERS = 40
 
@@ -294,6 +301,8 @@ def check_data(
             split = rows.split(splitting, fractions=fractions, seed=seed)
             if fractions is None and not given and not split.any():
                 problem = _TOO_FEW_TO_TEST
+            elif given and 0 in split and SPLITS.index("test") not in split:
+                problem = _NO_TEST
         except ValueError as error:
             problem = Finding("error", "No usable splits", str(error), count=1)
     check = check_rows(

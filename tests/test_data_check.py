@@ -320,6 +320,16 @@ def test_few_images_are_all_for_training_as_in_kmlic_train(tmp_path, count):
         assert f"{count} train, 0 validation, 0 test (new)" == check.facts["splits"]
 
 
+def test_says_that_given_splits_have_no_test_images(tmp_path):
+    write_dataset(tmp_path, 6)
+    for last, expected in (("validation", True), ("test", False)):
+        rows = [f"{n:03}.png,{'ab'[n % 2]},train" for n in range(5)]
+        table = write_csv(tmp_path, ["path,labels,split", *rows, f"005.png,a,{last}"])
+        check = check_data(table, near=None)
+        assert ("No test images" in found(check)) == expected
+        assert not check.has_errors
+
+
 def test_fractions_make_splits_of_few_images_too(tmp_path):
     path = write_dataset(tmp_path, 20)
     check = check_data(path, near=None, fractions=(0.6, 0.2, 0.2))

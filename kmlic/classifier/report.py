@@ -164,7 +164,8 @@ def _metrics(run: Run, labels: Labels, floor: str, chosen: str) -> Section:
     else:
         meanings = (
             "CP, CR and CF1 are means over labels of precision, recall and F1; OP, OR "
-            "and OF1 are over all predictions; @3 is of the three most probable labels."
+            "and OF1 are over all predictions; @3 predicts those of the three most "
+            "probable labels whose probability is at least 0.5."
         )
     tuned = "" if labels.exclusive else "; thresholds were tuned on these scores"
     return Section(

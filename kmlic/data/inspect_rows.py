@@ -256,7 +256,9 @@ def _check_rows(
         if not row.path:
             problems[index] = "the path must not be empty"
         elif "\0" in row.path or not f"{full_path}/".startswith(inside):
-            problems[index] = f"the path must stay inside {root}; got {row.path!r}"
+            problems[index] = (
+                f"the path must stay inside {root}, or another --root; got {row.path!r}"
+            )
         elif full_path in seen:
             first = f"in row {seen[full_path]} already" if seen[full_path] else "twice"
             problems[index] = (

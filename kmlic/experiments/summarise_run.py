@@ -170,12 +170,12 @@ def _facts(
     if standing.baseline and above is None:
         facts.append(("Against the plain baseline", "it is the baseline", ""))
     elif standing.baseline and above is not None:
-        difference = f"{100 * above.value:+.1f}"
+        difference = f"{100 * above.value:+z.1f}"
         facts.append(
             (
                 "Against the plain baseline",
                 difference,
-                f"95 % interval {100 * above.low:+.1f} to {100 * above.high:+.1f}; "
+                f"95 % interval {100 * above.low:+z.1f} to {100 * above.high:+z.1f}; "
                 f"the baseline is {standing.baseline}",
             )
         )
