@@ -7,6 +7,7 @@ import pytest
 
 from kmlic import cli
 from kmlic.experiments import Experiment, finish_run, run_recipe
+from kmlic.run_folder import Run
 from tests.data.files import write_dataset
 from tests.predict.toys import write_image, write_run
 from tests.toys import toy_data, toy_model, toy_settings
@@ -98,8 +99,9 @@ def test_the_end_of_a_training(disk, left, capsys):
 
     before = []
     write_run(disk / "run")
-    (disk / "run/run.json").touch()
     settings = toy_settings(disk / "run", seeds=(0,))
+    there = Run("toy", "toy", settings.describe(), *({} for _ in range(8)))
+    there.write(disk / "run/run.json")
     code = run_recipe(main, {"": settings}, [])
     ends_in_a_sentence(code, disk, capsys)
     assert contents(disk / "run") == before[0]
