@@ -11,16 +11,14 @@ import argparse
 import os
 import time
 
-# JAX would take most of the memory from PyTorch.
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-
-import jax
 import keras
 import numpy as np
-import torch
+import pytest
 
 from tests.layers.heads import build_head
-from tests.layers.torch_heads import PEERS
+from tests.layers.torch_heads import PEERS, torch
+
+jax = pytest.importorskip("jax")
 
 SHAPE, LABELS = (14, 14, 2048), 80
 OPTIONS = {
@@ -39,6 +37,8 @@ def main() -> None:
     options = parser.parse_args()
     if keras.backend.backend() != "jax":
         raise SystemExit("KERAS_BACKEND must be jax; got " + keras.backend.backend())
+    # JAX would take most of the memory from PyTorch.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     end = time.monotonic() + 60 * options.minutes
     shape = (options.batch_size, *SHAPE)
     random = np.random.default_rng(0)
