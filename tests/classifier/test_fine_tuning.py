@@ -184,19 +184,24 @@ def test_scores_the_first_folds_where_time_is_short(setting, monkeypatch, tmp_pa
     assert "-3-0-0" in all_images.name
 
 
-def test_mixes_images_in_long_trainings_alone(setting, monkeypatch, tmp_path):
+@pytest.fixture
+def called(monkeypatch):
+    """Lists the calls of `mix`."""
+    calls, mix = [], stage.mix
+
+    def count(*arguments):
+        calls.append(arguments)
+        return mix(*arguments)
+
+    monkeypatch.setattr(stage, "mix", count)
+    return calls
+
+
+def test_mixes_images_in_long_trainings_alone(setting, monkeypatch, tmp_path, called):
     images, found, base, protocol, _ = setting
     monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
     monkeypatch.setattr(stage, "_MOST_EPOCHS", 1)
     monkeypatch.setattr(stage, "_MOST_MEMBERS", 1)
-    called = []
-    mix = stage.mix
-
-    def count(*arguments):
-        called.append(arguments)
-        return mix(*arguments)
-
-    monkeypatch.setattr(stage, "mix", count)
     own = (images, found, base, protocol, tmp_path)
     assert _run(own)
     assert not called
@@ -208,18 +213,10 @@ def test_mixes_images_in_long_trainings_alone(setting, monkeypatch, tmp_path):
 
 
 def test_mixes_no_images_where_crops_leave_too_little_time(
-    setting, monkeypatch, tmp_path
+    setting, monkeypatch, tmp_path, called
 ):
     monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
     monkeypatch.setattr(stage, "_FEWEST_EPOCHS_MIXED", 1)
-    called = []
-    mix = stage.mix
-
-    def count(*arguments):
-        called.append(arguments)
-        return mix(*arguments)
-
-    monkeypatch.setattr(stage, "mix", count)
     for minutes, crops in ((60.0, 0), (61.0, 1)):
         plan = stage._Plan(60 * minutes, 2, 1 + crops, crops)
         monkeypatch.setattr(stage, "_plan", lambda *_, plan=plan: (plan, "planned"))
