@@ -31,6 +31,7 @@ from kmlic.classifier.images import Images
 from kmlic.classifier.logistic_regression import LinearWeights
 from kmlic.classifier.protocol import Protocol
 from kmlic.count_noun import count_noun
+from kmlic.data.in_order import in_order
 from kmlic.data.keras_augmentation import mix
 from kmlic.data.training_batches import ShuffledRows, TrainingBatches
 from kmlic.evaluation.bootstrap import Metric
@@ -547,9 +548,7 @@ def _batches(
                 flat, own = mix(flat, own, numbers[0], "mixup")
             return tf.reshape(flat, (size, *shape)), own
 
-        options = tf.data.Options()
-        options.deterministic = True
-        return draws.map(batch, tf.data.AUTOTUNE).prefetch(2).with_options(options)
+        return in_order(draws.map(batch, tf.data.AUTOTUNE).prefetch(2))
 
     spec = (
         tf.TensorSpec((size, *shape), tf.float32),

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import logging
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Required, TypedDict
 
@@ -13,6 +14,7 @@ from kmlic.check_choice import check_choice
 from kmlic.data.augmentation import Augmentation
 from kmlic.data.decode_plain import Crop
 from kmlic.data.decoding import resize_images
+from kmlic.data.in_order import in_order
 from kmlic.data.training_batches import (
     Order,
     ShuffledRows,
@@ -142,7 +144,7 @@ def build_batches(
             batches = _map(_map(elements, images.decode).cache(), images.finish)
         else:
             batches = _map(elements, lambda *pair: images.finish(*images.decode(*pair)))
-        return _in_order(batches.batch(batch_size).prefetch(2))
+        return in_order(batches.batch(batch_size).prefetch(2))
     rows = np.arange(count)
     order: Order = ShuffledRows(rows, batch_size, seed)
     if streamed := shuffle_buffer is not None and not cache:
@@ -161,8 +163,9 @@ def build_batches(
         else:
             read = held()
             drawn = _map(draws, lambda row, number: images.change(number, read(row)))
-        batches = _map(drawn.batch(size, drop_remainder=True), images.mix)
-        return _in_order(batches.prefetch(2))
+        batches = drawn.batch(size, drop_remainder=True)
+        batches = batches.map(images.mix, tf.data.AUTOTUNE)
+        return in_order(batches.prefetch(2))
 
     spec = (
         tf.TensorSpec((batch_size, image_size, image_size, 3), tf.as_dtype(pixels)),
@@ -233,7 +236,7 @@ def _hold(elements: tf.data.Dataset) -> Callable[[tf.Tensor], Any]:
         (together,) = elements.batch(int(elements.cardinality()))
         return lambda row: tf.nest.map_structure(lambda x: tf.gather(x, row), together)
     images, shapes, targets = bytearray(), [], []
-    for image, own in _in_order(elements).prefetch(16).as_numpy_iterator():
+    for image, own in in_order(elements).prefetch(16).as_numpy_iterator():
         images += image.tobytes()
         shapes.append(image.shape)
         targets.append(own)
@@ -265,11 +268,5 @@ def fits_in_cache(decoded_bytes: int) -> bool:
     return False
 
 
-def _in_order(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    options = tf.data.Options()
-    options.deterministic = True
-    return dataset.with_options(options)
-
-
 def _map(dataset: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
-    return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.map(function, num_parallel_calls=os.cpu_count())

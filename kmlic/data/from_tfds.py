@@ -19,6 +19,7 @@ from kmlic.data.build_batches import BatchOptions, build_splits, fits_in_cache
 from kmlic.data.check_images import shorten
 from kmlic.data.dataset_spec import DatasetSpec
 from kmlic.data.decode_plain import decode_plain
+from kmlic.data.in_order import in_order
 from kmlic.data.multi_label_data import SPLITS, Boxes, MultiLabelData
 from kmlic.labels import Labels
 from kmlic.require_reachable import require_reachable
@@ -200,7 +201,7 @@ def _encoded(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
         read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
     )
     count = builder.info.splits[split].num_examples
-    return examples.apply(tf.data.experimental.assert_cardinality(count))
+    return in_order(examples.apply(tf.data.experimental.assert_cardinality(count)))
 
 
 def _without_images(examples: tf.data.Dataset) -> Iterator[Example]:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from kmlic.data.in_order import in_order
+
 _ENDLESS = np.iinfo(np.int64).max
 # What the numbers drawn from one seed are for.
 _ORDER, _IMAGES = 0, 1
@@ -159,9 +161,8 @@ class TrainingBatches(tf.data.Dataset):
         generated = tf.data.Dataset.from_generator(
             self._next_epoch, output_signature=element_spec
         )
-        self._one = generated.apply(
-            tf.data.experimental.assert_cardinality(self.steps)
-        ).prefetch(2)
+        counted = tf.data.experimental.assert_cardinality(self.steps)
+        self._one = in_order(generated.apply(counted).prefetch(2))
         super().__init__(self._one._variant_tensor)
 
     @property

@@ -16,6 +16,7 @@ from kmlic.atomic_write import atomic_write
 from kmlic.check_choice import check_choice
 from kmlic.count_noun import count_noun
 from kmlic.data import MultiLabelData
+from kmlic.data.in_order import in_order
 from kmlic.data.keras_augmentation import mix
 from kmlic.data.multi_label_data import SPLITS
 from kmlic.data.progress import with_progress
@@ -272,9 +273,7 @@ class CachedFeatures:
             return features if len(features) > 1 else features[0], own
 
         def load(draws: tf.data.Dataset) -> tf.data.Dataset:
-            options = tf.data.Options()
-            options.deterministic = True
-            return draws.map(read, tf.data.AUTOTUNE).prefetch(2).with_options(options)
+            return in_order(draws.map(read, tf.data.AUTOTUNE).prefetch(2))
 
         if augmentation is None:
             return load(tf.data.Dataset.range(len(rows)).batch(batch_size))

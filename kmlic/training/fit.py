@@ -131,8 +131,7 @@ def fit(
         _skip_steps(model, state.step - done * steps),
         without_first_batch(model),  # the model is built
     ):
-        # One iterator for all epochs: when an iterator ends, TensorFlow may wait up to
-        # 20 s for a thread of tf.data that missed the signal to stop.
+        # One iterator for all epochs: the end of one may take long, see `in_order`.
         model.fit(
             _from_step(model, train, state.step),
             steps_per_epoch=steps,

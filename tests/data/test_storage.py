@@ -71,7 +71,9 @@ def test_folders_and_annotations_may_lie_in_a_store():
 def test_paths_do_not_leave_a_store(store):
     with tf.io.gfile.GFile(f"{store}/out.csv", "wb") as file:
         file.write(b"path,labels\n../other/a.png,dog\n")
-    with pytest.raises(ValueError, match=r"must stay inside ram://photos; got"):
+    with pytest.raises(
+        ValueError, match=r"must stay inside ram://photos, or another --root; got"
+    ):
         from_csv(f"{store}/out.csv", image_size=8, batch_size=2)
 
 
