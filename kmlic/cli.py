@@ -226,8 +226,8 @@ def train(
             y1, x2 and y2 of a CSV are cut out of each image.
         folder: the run's folder, for kmlic predict, evaluate and export. It may hold a
             run of the same data and options, minutes and log aside, which is replaced.
-        minutes: of the training; the start and the export come on top: under a minute
-            on an idle machine, longer beside other work.
+        minutes: from the first image to the report; the start of TensorFlow comes on
+            top, and whatever other work the machine has meanwhile.
         backbone: name of a backbone; auto is efficientnet_lite0.
         weights: of the backbone: imagenet, a file, or None for random ones.
         image_size: side in pixels that images are resized to, 32 to 1024; as the

@@ -35,7 +35,7 @@ class ClassifierSettings:
 
     Args:
         folder: the run's folder.
-        minutes: of the training; the start and the export come on top. Above 0.
+        minutes: from the first image to the report, above 0.
         backbone: name of a backbone; "auto" is efficientnet_lite0, whose weights come
             with the package.
         weights: of the backbone: "imagenet", or the path of a file.

@@ -34,7 +34,7 @@ class DemoRun:
         if runtime != "keras":
             self._scorer = load_scorer(folder, runtime=runtime)
             return
-        from kmlic.explain import find_centers
+        from kmlic.explain import NoMapsError, find_centers
         from kmlic.predict import load_run
 
         model, labels = load_run(folder)
@@ -42,7 +42,7 @@ class DemoRun:
         try:
             self._centers = find_centers(model, self._scorer.image_size)
             self._model = model
-        except ValueError:  # a model without maps
+        except NoMapsError:
             pass
 
     @property

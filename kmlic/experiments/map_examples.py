@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from kmlic.explain import activation_maps, draw_map, find_centers
+from kmlic.explain import NoMapsError, activation_maps, draw_map, find_centers
 from kmlic.html_report import Gallery, Picture, Section
 from kmlic.labels import Labels
 from kmlic.metrics import average_precision
@@ -72,7 +72,7 @@ def map_examples(
                 strict=True,
             )
         }
-    except ValueError:  # a model without maps
+    except NoMapsError:
         return Section(title)
     galleries: dict[int, list[Picture]] = {}
     for label, kind, row in chosen:

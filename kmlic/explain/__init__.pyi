@@ -1,3 +1,4 @@
+from .activation_maps import NoMapsError as NoMapsError
 from .activation_maps import activation_maps as activation_maps
 from .draw_map import draw_map as draw_map
 from .overlay import overlay as overlay

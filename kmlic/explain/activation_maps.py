@@ -16,6 +16,10 @@ _OF_OTHER_HEAD = re.compile(f"[a-z]_{POOL}")
 _GLOBAL_POOLS = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
 
 
+class NoMapsError(ValueError):
+    """Says that a model has no maps of its labels."""
+
+
 def activation_maps(
     model: keras.Model,
     images: np.ndarray,
@@ -58,9 +62,10 @@ def activation_maps(
         batch_size: images per batch.
 
     Raises:
-        ValueError: if Keras has another backend than TensorFlow, the model has none of
-            these layers, its maps are not one per
-            label, or `score` is given for a model with its own maps.
+        NoMapsError: if the model has none of these layers, or its maps are not one per
+            label.
+        ValueError: if Keras has another backend than TensorFlow, or `score` is given
+            for a model with its own maps.
 
     Example:
         >>> from kmlic.models import build_classifier
@@ -121,32 +126,32 @@ def find_explanation(
     parts = _split_at_pool(model)
     if parts is not None:
         return _explain_by_gradients(*parts, score)
-    raise ValueError(
+    raise NoMapsError(
         f"`model` must have a layer named {ACTIVATION_MAPS!r} or {POOL!r}, or one with "
         f"a method `{ATTENTION}`; got {model.name!r} with the layers {list(named)}."
     )
 
 
 def _of_one_view(model: keras.Model) -> keras.Model:
-    """Returns the first inner model of an average of models, or of several views."""
-    members = [
-        layer
-        for layer in model.layers
-        if isinstance(layer, keras.Model)
-        and layer.input_shape == model.input_shape
-        and layer.output_shape == model.output_shape
+    """Returns what computes the first logits of an average of models, or of views."""
+    nodes = [
+        node
+        for node in graph_nodes(model)
+        if isinstance(node.operation, keras.Model)
+        and node.operation.output_shape == model.output_shape
     ]
-    for layer in members:
-        uses = sum(node.operation is layer for node in graph_nodes(model))
-        if uses > 1 or len(members) > 1:
-            return layer
-    return model
+    if len(nodes) < 2:
+        return model
+    first = nodes[0].operation
+    if first.input_shape != model.input_shape:  # it stands on a shared trunk
+        first = keras.Model(model.inputs, nodes[0].output_tensors[0])
+    return _of_one_view(first)
 
 
 def _explain_by_layer(model: keras.Model, layer: keras.Layer) -> Explanation:
     maps, num_labels = layer.output.shape[-1], model.output_shape[-1]
     if maps != num_labels:
-        raise ValueError(
+        raise NoMapsError(
             f"{layer.name!r} of {model.name!r} must return one map per label; it "
             f"returns {maps} for {num_labels} labels."
         )
@@ -165,7 +170,7 @@ def _explain_by_attention(
     for layer in layers:
         embeddings = layer.output.shape[1]
         if embeddings < num_labels:
-            raise ValueError(
+            raise NoMapsError(
                 f"{layer.name!r} of {model.name!r} must attend to one embedding per "
                 f"label; it has {embeddings} for {num_labels} labels."
             )
@@ -217,11 +222,13 @@ def _split_at_pool(
         extract, classify = parts
         (node,) = [node for node in graph_nodes(model) if node.operation is layer]
         before = keras.Model(model.inputs, node.input_tensors)
-        after = keras.Model(node.output_tensors, model.outputs[0])
         features = [keras.Input(maps.shape[1:]) for maps in extract.outputs]
+        logits = classify(features)
+        if node.output_tensors[0] is not model.outputs[0]:
+            logits = keras.Model(node.output_tensors, model.outputs[0])(logits)
         return (
             keras.Model(model.inputs, extract(before(model.inputs))),
-            keras.Model(features, after(classify(features))),
+            keras.Model(features, logits),
         )
     return None
 

@@ -100,7 +100,7 @@ def find_centers(model: keras.Model, image_size: int) -> Centers | None:
         image_size: side of its images in pixels.
 
     Raises:
-        ValueError: if the model has no maps.
+        NoMapsError: if the model has no maps.
 
     Example:
         >>> from kmlic.models import build_classifier

@@ -15,6 +15,8 @@ from kmlic.classifier.features import _view, features
 from kmlic.classifier.fine_tuning import fine_tuning
 from kmlic.classifier.floor import floor
 from kmlic.classifier.protocol import Protocol, make_protocol
+from kmlic.explain import activation_maps
+from kmlic.models import average_models
 from tests.classifier.photos import backbone, write_photos
 
 SIZE = 64
@@ -141,6 +143,11 @@ def test_the_built_model_gives_what_training_left(setting, monkeypatch):
     again = candidate.model()
     batch = np.random.default_rng(0).uniform(0, 255, (2, SIZE, SIZE, 3))
     np.testing.assert_array_equal(model(batch), again(batch))
+    # Its maps are those of the first network, with mirror images too.
+    maps = activation_maps(model, batch)
+    assert maps.shape[-1] == 3 and (np.ptp(maps, axis=(1, 2)) > 0).all()
+    mirrored = average_models([model], flips=True)
+    np.testing.assert_allclose(activation_maps(mirrored, batch), maps, rtol=1e-4)
     # A second run finds everything there.
     (same,) = _run(setting)
     np.testing.assert_array_equal(same.logits, candidate.logits)

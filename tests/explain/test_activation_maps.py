@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from kmlic.explain import activation_maps, overlay
+from kmlic.explain import NoMapsError, activation_maps, overlay
 from kmlic.models import (
     ACTIVATION_MAPS,
     ATTENTION,
@@ -224,9 +224,9 @@ def test_survives_the_file_and_low_precision(tmp_path):
 
 
 def test_says_what_a_model_lacks():
-    with pytest.raises(ValueError, match=r"'msrn'.*attend_2"):
+    with pytest.raises(NoMapsError, match=r"'msrn'.*attend_2"):
         activation_maps(build_small_msrn(semantics="none"), IMAGES)
-    with pytest.raises(ValueError, match="2 for 5 labels"):
+    with pytest.raises(NoMapsError, match="2 for 5 labels"):
         activation_maps(build_small_msrn(semantics="groups"), IMAGES)
     model = build_classifier(
         2, backbone="small_resnet", pooling="wildcat", image_size=64
@@ -260,6 +260,28 @@ def test_an_average_of_models_has_the_maps_of_the_first(flips):
     images = RANDOM.normal(size=(2, 8, 8, 3)).astype("float32")
     found = activation_maps(average, images)
     np.testing.assert_allclose(found, activation_maps(members[0], images), rtol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("flips", ["none", "of members", "of the average"])
+def test_members_on_a_trunk_have_the_maps_of_the_first(count, flips):
+    shared = keras.Input((4, 4, 4))
+    trunk_input = keras.Input((8, 8, 3))
+    convolution = layers.Conv2D(4, 3, strides=2, padding="same")
+    trunk = keras.Model(trunk_input, convolution(trunk_input), name="lower")
+    dense = [layers.Dense(5) for _ in range(count)]
+    heads = [
+        keras.Model(shared, own(layers.GlobalAveragePooling2D(name=POOL)(shared)))
+        for own in dense
+    ]
+    model = average_models(heads, trunk=trunk, flips=flips == "of members")
+    if flips == "of the average":  # as `kmlic train` nests them
+        model = average_models([model], flips=True)
+    pixels = RANDOM.normal(size=(2, 8, 8, 3)).astype("float32")
+    expected = np.asarray(convolution(pixels)) @ dense[0].kernel.numpy()
+    np.testing.assert_allclose(
+        activation_maps(model, pixels), expected, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_two_heads_on_one_backbone_are_explained_together():
