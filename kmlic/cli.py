@@ -1,5 +1,6 @@
 """The command `kmlic`."""
 
+import contextlib
 import csv
 import functools
 import inspect
@@ -8,7 +9,7 @@ import shlex
 import sys
 import time
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -124,7 +125,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         try:
             with on_sigterm():
-                result = parse_escaped_first(_parse, arguments)()
+                command = parse_escaped_first(_parse, arguments)
+                with _known_messages_hidden():
+                    result = command()
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -148,6 +151,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"kmlic: {escape_text(reason)}", file=sys.stderr)
         return 2
     return result or 0
+
+
+@contextlib.contextmanager
+def _known_messages_hidden() -> Iterator[None]:
+    """Hides known messages until the end of a command, as broken images come late."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    given, original = sys.stderr, sys.__stderr__
+    if original is not None and given is original:
+        # What Python writes is not looked at: a progress bar is no line. This file is
+        # never closed, because loggers that are made meanwhile keep it.
+        sys.stderr = open(  # noqa: SIM115
+            os.dup(original.fileno()),
+            "w",
+            buffering=1,
+            encoding=original.encoding,
+            errors=original.errors,
+            closefd=False,
+        )
+    try:
+        with hide_known_messages():
+            yield
+    finally:
+        sys.stderr = given
 
 
 def _parse(arguments: list[str]) -> Callable[[], int | None]:
@@ -1061,18 +1087,17 @@ def demo(
     limits = {"max_bytes": max_bytes, "max_pixels": max_pixels}
     short = [Path(run).name for run in runs]
     names = short if len(set(short)) == len(runs) else list(runs)
-    with hide_known_messages():  # also those of broken images, which come later
-        loaded = (DemoRun(each, runtime, **limits) for each in folders)
-        serve_demo(
-            dict(zip(names, loaded, strict=True)),
-            host=host,
-            port=port,
-            examples=shown,
-            max_bytes=max_bytes,
-            on_ready=lambda address: make_console().print(
-                f"{address} (Ctrl-C ends it)", soft_wrap=True
-            ),
-        )
+    loaded = (DemoRun(each, runtime, **limits) for each in folders)
+    serve_demo(
+        dict(zip(names, loaded, strict=True)),
+        host=host,
+        port=port,
+        examples=shown,
+        max_bytes=max_bytes,
+        on_ready=lambda address: make_console().print(
+            f"{address} (Ctrl-C ends it)", soft_wrap=True
+        ),
+    )
 
 
 def push(

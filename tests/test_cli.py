@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import typing
 from pathlib import Path
@@ -28,7 +29,7 @@ from kmlic.labels import Labels
 from kmlic.on_sigterm import STOPPED
 from kmlic.require_paths import require_paths
 from kmlic.run_folder import Run
-from tests.data.files import write_dataset
+from tests.data.files import encode, picture, write_dataset
 from tests.predict.image_text_models import save_image_text_model
 from tests.predict.toys import write_broken, write_image, write_run
 
@@ -392,6 +393,40 @@ def test_checks_a_dataset_and_exits_with_1_if_it_has_errors(tmp_path, capsys):
     assert "9 | 007.jpeg | " in output
     assert cli.main(["data", "check", str(tmp_path / "gone.csv")]) == 2
     assert "there is no such file" in capsys.readouterr().err
+
+
+def test_says_in_its_own_words_only_which_images_are_broken(run, tmp_path, capfd):
+    path = write_dataset(tmp_path, 12, kind="JPEG")
+    data = encode(picture(90, 120, cells=12), "JPEG")
+    table = data.index(b"\xff\xc4") + 6
+    broken = {
+        "truncated": data[: len(data) // 2],
+        "odd table": data[:table] + bytes([255] * 6) + data[table + 6 :],
+        "zeros": bytes(5000),
+        "cut animation": encode(picture(90, 120), "GIF")[:600],
+    }
+    for number, content in enumerate(broken.values()):
+        (tmp_path / f"{number:03}.jpeg").write_bytes(content)
+    for command in (["data", "check", str(path)], ["predict", str(run), str(path)]):
+        cli.main(command)
+        output, errors = capfd.readouterr()
+        assert errors == ""
+        assert output.count("truncated or damaged") >= 1
+
+
+def test_hides_no_message_of_its_own():
+    code = """
+import os, sys
+from kmlic import cli
+def command():
+    print("a bar", end="\\r", file=sys.stderr, flush=True)
+    os.write(2, b"Corrupt JPEG data: bad Huffman code\\nF0000 the end\\n")
+cli._parse = lambda arguments: command
+cli.main([])
+print("afterwards", file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True)
+    assert done.stderr == b"a bar\rF0000 the end\nafterwards\n"
 
 
 def rename(path, name):

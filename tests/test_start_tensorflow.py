@@ -3,6 +3,8 @@ import subprocess
 import sys
 import threading
 
+import pytest
+
 from kmlic.start_tensorflow import hide_known_messages, start_tensorflow
 
 LOG = b"I0000 00:00:1 9 port.cc:153] oneDNN custom operations are on.\n"
@@ -64,6 +66,29 @@ def test_passes_every_other_line_and_restores_standard_error(capfd):
     )
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Corrupt JPEG data: 3 extraneous bytes before marker 0xd9",
+        "Invalid JPEG file structure: SOS before SOF",
+        "Invalid SOS parameters for sequential JPEG",
+        "Invalid progressive parameters Ss=0 Se=63 Ah=0 Al=14",
+        "Invalid component ID 17 in SOS",
+        "Unsupported JPEG process: SOF type 0xc9",
+        "Unsupported marker type 0x10",
+        "Bogus Huffman table definition",
+        "Bogus DHT index 5",
+        "Bogus DQT index 9",
+        "Huffman table 0x04 was not defined",
+        "Input file read error",
+    ],
+)
+def test_hides_what_libjpeg_says_of_broken_images(line, capfd):
+    with hide_known_messages():
+        os.write(2, f"{line}\nOut of memory: {line}\n".encode())
+    assert capfd.readouterr().err == f"Out of memory: {line}\n"
+
+
 def test_passes_the_last_words_of_a_crash():
     code = """
 import os
@@ -86,6 +111,19 @@ with hide_known_messages():
     print("done")
 """
     assert run(code).stdout == "done\n"
+
+
+def test_leaves_alone_what_took_the_number_of_standard_error():
+    code = """
+import sys
+from kmlic.start_tensorflow import hide_known_messages
+assert sys.stderr is None
+with hide_known_messages():
+    print("done")
+"""
+    command = ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "done\n"
 
 
 def test_does_not_wait_for_a_process_that_keeps_standard_error():
