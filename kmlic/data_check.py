@@ -369,17 +369,20 @@ def check_rows(
         return _nothing_usable(rows, splits_are_given)
     similar = [] if near is None else _similar_sets(rows, near)
     alike = _keys(len(rows.images), similar)
-    numbers = [SPLITS.index(name) for name in fitted]
-    counts = _Counts(rows, np.where(np.isin(split, numbers), 0, split))
+    fits = np.isin(split, [SPLITS.index(name) for name in fitted])
+    trained = np.flatnonzero(fits)
+    counts = _Counts(rows, np.where(fits, 0, split))
+    one = [members for members in similar if _holds_all(members, trained)]
     findings = [
         *rows.listing.findings,
         _unusable(rows),
         _too_few_to_train(split),
-        *_one_set(rows, split, numbers, alike),
+        *_one_set(rows, split, trained),
+        _all_alike(rows, split, trained, one),
         *([split_problem] if split_problem else ()),
         *_copies(rows, split, splits_are_given),
         _groups(rows, split),
-        *_near_duplicates(rows, split, similar),
+        *_near_duplicates(rows, split, [each for each in similar if each not in one]),
         *_labels(rows, counts),
         *_label_pairs(rows, counts),
         *_images(rows),
@@ -539,24 +542,14 @@ def _keys(count: int, sets: Sequence[Sequence[int]]) -> list[int | None]:
 
 
 def _one_set(
-    rows: InspectedRows,
-    split: np.ndarray,
-    fitted: Sequence[int],
-    alike: list[int | None],
+    rows: InspectedRows, split: np.ndarray, trained: np.ndarray
 ) -> list[Finding]:
     """Returns an error if all images to train on are one image, or of one group."""
-    trained = np.flatnonzero(np.isin(split, fitted))
     compared = np.flatnonzero(split != SPLITS.index("test"))
     digests = rows.digests
     if _is_one_set([digests[i] for i in trained]):
         title, members = "All training images are copies of one image", trained
         text = "No label can be learned from one image. Add other images."
-    elif _is_one_set([digests[i] for i in trained], [alike[i] for i in trained]):
-        title, members = "All training images look alike", trained
-        text = (
-            "No label can be learned from copies of one image. Add other images, or "
-            "turn the search off (--near None) if these differ in details."
-        )
     elif len(trained) and _is_one_set(
         [digests[i] for i in compared],
         [rows.images[i].group or None for i in compared],
@@ -636,6 +629,29 @@ def _similar_sets(rows: InspectedRows, near: int) -> list[list[int]]:
         for members in _of_like_colours(rows, similar)
         if len({digests[i] for i in members}) > 1
     ]
+
+
+def _holds_all(members: Sequence[int], trained: np.ndarray) -> bool:
+    """Returns whether a set has all training images, if these are several."""
+    return 1 < len(trained) <= len(members) and set(members).issuperset(trained)
+
+
+def _all_alike(
+    rows: InspectedRows,
+    split: np.ndarray,
+    trained: np.ndarray,
+    sets: Sequence[Sequence[int]],
+) -> Finding:
+    alike = _image_sets(
+        "warning",
+        "All training images look alike",
+        "If they are copies of one image, no label can be learned from them and no "
+        "score means anything: add other images. If they differ in details, train.",
+        rows,
+        split,
+        sets,
+    )
+    return dataclasses.replace(alike, count=len(trained) if sets else 0)
 
 
 def _near_duplicates(

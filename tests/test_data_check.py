@@ -5,11 +5,13 @@ import re
 import shlex
 import time
 import tracemalloc
+from inspect import signature
 
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
+from kmlic import cli
 from kmlic.classifier.check import check as training_check
 from kmlic.data import from_csv
 from kmlic.data.reading_options import ReadingOptions
@@ -172,17 +174,25 @@ def write_alike(folder, count):
 
 
 @pytest.mark.parametrize("count", [6, 60])
-def test_near_copies_of_one_image_cannot_be_trained_on(tmp_path, count):
-    check = check_data(write_alike(tmp_path, count))
+def test_warns_once_of_near_copies_of_one_image_as_a_training_does(tmp_path, count):
+    path = write_alike(tmp_path, count)
+    check = check_data(path, thumbnails=True)
     trained = len(check.paths["train"])
     alike = found(check)["All training images look alike"]
-    assert (alike.level, alike.count) == ("error", trained)
-    assert alike.rows == [[path] for path in check.paths["train"]]
+    assert (alike.level, alike.count) == ("warning", trained)
+    assert {row[1] for row in alike.rows} >= set(check.paths["train"])
+    assert not any("Similar" in title for title in found(check))
+    assert check.galleries[alike.title]
+    images = f"these {count} images (1 different)"
     assert check.verdict == (
-        "Do not train on this dataset yet. Correct first: all training images look "
-        f"alike ({trained})."
+        f"You can train on {images}. Look first at: all training images look alike "
+        f"({trained})."
     )
-    assert check.facts["different images"] == "1"
+    own = found(training_check(path, tmp_path / "run"))[alike.title]
+    assert (own.level, own.text) == (alike.level, alike.text)
+    flags = {*signature(cli.train).parameters, *ReadingOptions.__dataclass_fields__}
+    for finding in found(training_check(path, tmp_path / "run")).values():
+        assert flags >= set(re.findall(r"--(\w+)", finding.text))
 
 
 def test_says_how_many_images_are_different(tmp_path):
