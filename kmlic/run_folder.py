@@ -69,6 +69,7 @@ class _Data(TypedDict, total=False):
     fingerprints: Mapping[str, str]
     sizes: Mapping[str, int]
     skipped: int
+    scored: int
     seeds: Mapping[str, _TrainedOn]
     exported: _Exported | None
 
@@ -101,7 +102,8 @@ class Run:
         recipe: name of the recipe.
         command: the command line.
         settings: every setting of the recipe.
-        data: name, fingerprint by seed, sizes of the splits, number of skipped rows;
+        data: name, fingerprint by seed, sizes of the splits, number of skipped rows, of
+            images scored before the test by models that were not fitted to them;
             by seed the spec that loads the exported model's images again, with the size
             and fingerprint of each split; which model was exported, of which seed.
         results: split to model to metric to mean over the seeds, for instance

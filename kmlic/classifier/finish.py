@@ -37,7 +37,14 @@ from kmlic.export import ExportOptions, export_checked
 from kmlic.html_report import Section, write_report
 from kmlic.known_names import Metric
 from kmlic.labels import Labels, to_probabilities
-from kmlic.run_folder import MODEL, REPORT, Run, RunFolder, describe_command
+from kmlic.run_folder import (
+    MODEL,
+    RECORD,
+    REPORT,
+    Run,
+    RunFolder,
+    describe_command,
+)
 from kmlic.training.as_float32 import as_float32
 from kmlic.training.open_log import open_log
 from kmlic.training.scoring import predict_logits
@@ -132,8 +139,11 @@ def finish(
     run.write(working / "run.json")
     if images.digests is not None:
         np.save(working / TRAIN_IMAGES, images.digests[images.training_rows])
-    _write_page(trained, judged, run, model, budget.wishes)
+    replaced = _compare_replaced(trained, run)
+    _write_page(trained, judged, run, model, budget.wishes, replaced)
     trained.folder.finish()
+    if replaced:
+        budget.say("replaced", replaced)
     budget.say("verdict", verdict)
     _log_stages(trained, judged.reports)
     return run
@@ -303,12 +313,40 @@ def _verdict(standing: Standing, where: str) -> str:
     return f"{text}; against {FLOOR}: {standing.above.describe_difference()}."
 
 
+def _compare_replaced(trained: FittedModels, run: Run) -> str:
+    """Says that the run to be replaced was better before the test, if it was."""
+    record, seed = trained.folder.path / RECORD, str(trained.settings.seed)
+    if not record.exists():
+        return ""
+    try:
+        theirs = Run.read(record)
+    except ValueError:  # of another version
+        return ""
+
+    def scored(run: Run) -> tuple[Any, Any]:
+        on = run.data.get("seeds", {}).get(seed, {})
+        return run.data.get("scored"), on.get("splits")
+
+    def value(run: Run) -> float:
+        model = (run.data.get("exported") or {}).get("model", "")
+        values = run.results.get("validation", {}).get(model, {})
+        return round(100 * (values.get(trained.metric) or 0.0), 1)
+
+    if scored(theirs) != scored(run) or not value(theirs) > value(run):
+        return ""
+    return (
+        f"the run that this one replaces had {trained.metric} {value(theirs):.1f} "
+        f"{trained.protocol.name}, this one {value(run):.1f}"
+    )
+
+
 def _write_page(
     trained: FittedModels,
     judged: _Judged,
     run: Run,
     model: keras.Model,
     wishes: Sequence[str],
+    replaced: str,
 ) -> None:
     images, labels = trained.checked.images, trained.labels
     probabilities = to_probabilities(judged.logits, labels)
@@ -361,6 +399,7 @@ def _write_page(
         findings=findings,
         errors=errors,
         wishes=wishes,
+        replaced=replaced,
     )
     write_report(
         trained.folder.draft / REPORT,
@@ -433,6 +472,7 @@ def _record(
             "fingerprints": {str(seed): images.fingerprint},
             "sizes": images.sizes,
             "skipped": trained.checked.skipped,
+            "scored": len(trained.protocol.scored),
             "exported": {"model": chosen.name, "seed": seed},
             "seeds": {str(seed): _describe(trained)},
             "labels": trained.labels.hash,

@@ -82,6 +82,7 @@ def summarise_run(
     findings: Sequence[Finding] = (),
     errors: LabelErrors | None = None,
     wishes: Sequence[str] = (),
+    replaced: str = "",
 ) -> Summary:
     """Says which model was exported, how good it is, what limits it, and what to do.
 
@@ -95,9 +96,13 @@ def summarise_run(
         findings: what was found wrong with the data.
         errors: what `find_label_errors` found; None if it was not run.
         wishes: what the same command would do with more minutes, from what it kept.
+        replaced: how the run that it replaces compares, to be said with the verdict.
     """
+    verdict = _verdict(standing, tested)
+    if replaced:
+        verdict += f" {replaced[0].upper()}{replaced[1:]}."
     return Summary(
-        _verdict(standing, tested),
+        verdict,
         _facts(run, standing, tested),
         {
             "What to do next": _steps(

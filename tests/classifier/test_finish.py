@@ -1,11 +1,13 @@
 import dataclasses
 import importlib
+import io
 from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from rich.console import Console
 
 from kmlic.classifier import finish, train_classifier
 from kmlic.classifier.check import check
@@ -75,3 +77,29 @@ def test_reports_scores_of_the_exported_model_only(
     assert f"{rest} of them by logistic regression" in shown["doubted"].name
     digests, _ = read_unseen_scores(tmp_path / "run", tested.labels)
     assert len(digests) == len(shown["doubted"].targets) == 60
+
+
+@pytest.mark.parametrize(("scored", "said"), [(48, True), (47, False)])
+def test_says_that_the_run_which_is_replaced_was_better(
+    tmp_path, without_exports, scored, said
+):
+    log = io.StringIO()
+    console = Console(file=log, width=500)
+    folder = tmp_path / "run"
+    table = write_photos(tmp_path / "photos", 60)
+    settings = small_settings(folder, models=("peaks",))
+    run = train_classifier(table, settings, console=console)
+    assert run.data["scored"] == 48 and "replaced" not in log.getvalue()
+    model = run.data["exported"]["model"]
+    run.results["validation"][model]["mAP"] = 0.9999
+    dataclasses.replace(run, data={**run.data, "scored": scored}).write(
+        folder / "run.json"
+    )
+    settings = dataclasses.replace(settings, minutes=6.0)
+    again = train_classifier(table, settings, console=console)
+    own = 100 * again.results["validation"][model]["mAP"]
+    text = (
+        f"he run that this one replaces had mAP 100.0 out of fold, this one {own:.1f}"
+    )
+    assert (f"replaced: t{text}\n" in log.getvalue()) == said
+    assert (f"T{text}." in (folder / "report.html").read_text()) == said
