@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
+from kmlic.data.progress import telling
+
 # Seconds after which a stage that has said nothing says what it does.
 _SILENCE = 10.0
 
@@ -39,6 +41,7 @@ class Budget:
         self._earlier = 0.0
         self._said = self._start
         self._now = ("start", "reading the data")
+        self._progress = ""
 
     @property
     def left(self) -> float:
@@ -66,19 +69,27 @@ class Budget:
 
     @contextlib.contextmanager
     def reporting(self) -> Iterator[None]:
-        """Prints what is being done, and the time left, every ten silent seconds."""
+        """Prints what is being done, and the time left, every ten silent seconds.
+
+        Where `with_progress` knows how far that is, its text is printed instead.
+        """
         ended = threading.Event()
+
+        def follow(text: str) -> None:
+            self._progress = text
 
         def report() -> None:
             while not ended.wait(0.5):
                 if time.monotonic() - self._said > _SILENCE:
-                    self.say(*self._now)
+                    stage, text = self._now
+                    self.say(stage, self._progress or text)
 
         self.say(*self._now)
         reporter = threading.Thread(target=report, daemon=True)
         reporter.start()
         try:
-            yield
+            with telling(follow):
+                yield
         finally:
             ended.set()
             reporter.join()

@@ -1,11 +1,13 @@
 import importlib
 import io
+import re
 import time
 
 import pytest
 from rich.console import Console
 
 from kmlic.classifier.budget import Budget
+from kmlic.data.progress import with_progress
 
 
 def test_says_what_is_left_with_each_stage():
@@ -23,6 +25,21 @@ def test_says_what_is_left_with_each_stage():
 def test_refuses_no_time():
     with pytest.raises(ValueError, match="above 0; got minutes=0"):
         Budget(0)
+
+
+def test_says_how_far_it_is_where_that_is_known(monkeypatch, capsys):
+    module = importlib.import_module("kmlic.classifier.budget")
+    monkeypatch.setattr(module, "_SILENCE", 1.2)
+    text = io.StringIO()
+    budget = Budget(2, Console(file=text, width=200))
+    with budget.reporting():
+        for _ in with_progress(range(22), "drawing", 22):
+            time.sleep(0.1)
+        time.sleep(1.8)
+    lines = [line.partition(" left] ")[2] for line in text.getvalue().splitlines()]
+    assert lines[0] == "start: reading the data" == lines[-1]
+    assert re.match(r"start: drawing: \d+ of 22, \d+/s, \d seconds? left$", lines[1])
+    assert not capsys.readouterr().err
 
 
 def test_says_what_takes_long(monkeypatch):

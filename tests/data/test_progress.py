@@ -37,6 +37,22 @@ def test_a_file_gets_a_line_with_rate_and_time_left(monkeypatch):
     assert text.getvalue().endswith("counting: 10 of 11, 1/s, 1 second left\n")
 
 
+def test_tells_a_function_instead(monkeypatch, capsys):
+    seconds = iter(range(100))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(seconds))
+    told = []
+    with progress.telling(told.append):
+        assert list(progress.with_progress("abc", "spelling", 3)) == list("abc")
+        assert told == [
+            "spelling: 0, 0/s",
+            "spelling: 1 of 3, 0/s, 4 seconds left",
+            "spelling: 2 of 3, 1/s, 2 seconds left",
+            "",
+        ]
+    list(progress.with_progress(range(20), "counting"))
+    assert "counting" in capsys.readouterr().err and len(told) == 4
+
+
 def test_what_is_quick_is_not_shown(monkeypatch):
     text = io.StringIO()
     terminal = Console(file=text, force_terminal=True, width=100)

@@ -19,6 +19,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.utils import tqdm_utils
 
 from kmlic.check_choice import check_choice
+from kmlic.count_noun import count_noun
 from kmlic.data.from_tfds import prepare_alone
 from kmlic.data.progress import with_progress
 from kmlic.datasets.deepfashion import ATTRIBUTE_GROUPS
@@ -30,6 +31,7 @@ from kmlic.datasets.street_fashion.outfits import (
     Outfit,
     dress_figure,
 )
+from kmlic.make_console import make_console
 
 __all__ = [
     "COLOURS",
@@ -153,6 +155,19 @@ class StreetFashion(tfds.core.GeneratorBasedBuilder):
             return
         with _Painters() as self._painters, _without_bars_of_tfds():
             super().download_and_prepare(**kwargs)
+
+    def _log_download_bytes(self) -> None:
+        """Says what is drawn, in place of what TFDS would say of a download."""
+        config = self.builder_config
+        count = config.train + config.validation + config.test
+        make_console(stderr=True).print(
+            f"street_fashion: drawing {count_noun(count, 'image')}, once for all; they "
+            f"are kept in {self.data_dir}",
+            soft_wrap=True,
+        )
+
+    def _log_download_done(self) -> None:
+        pass
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager

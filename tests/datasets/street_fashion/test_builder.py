@@ -122,6 +122,17 @@ def test_an_interrupted_preparation_leaves_no_dataset(tmp_path, monkeypatch):
     assert builder.info.splits["train"].num_examples == 9
 
 
+def test_says_once_where_the_drawings_are(tmp_path, capsys):
+    config = StreetFashionConfig(name="few", train=3, validation=2, test=2)
+    builder = load_street_fashion_builder(tmp_path, config)
+    load_street_fashion_builder(tmp_path, config)
+    output, errors = capsys.readouterr()
+    assert not output and errors == (
+        "street_fashion: drawing 7 images, once for all; they are kept in "
+        f"{builder.data_dir}\n"
+    )
+
+
 def test_workers_do_without_tensorflow():
     command = street_fashion._WORKER_COMMAND.copy()
     command[3] += "print(sorted(sys.modules), file=sys.stderr)"
