@@ -158,8 +158,10 @@ class MLDecoder(layers.Layer):
             queries = ops.cast(self.queries, self.compute_dtype)
         else:
             queries = self.embed(word_vectors)
-        shape = (ops.shape(tokens)[0], *queries.shape)
-        queries = ops.broadcast_to(queries, shape)  # (B, K, D)
+        queries = queries[None]  # (1, K, D), computed once for all images
+        if training and self.dropout:  # each image drops its own
+            shape = (ops.shape(tokens)[0], *queries.shape[1:])
+            queries = ops.broadcast_to(queries, shape)  # (B, K, D)
         return self.normalise(queries + self.drop(queries, training=training))
 
     def compute_output_shape(self, feature_map_shape, word_vectors_shape=None):

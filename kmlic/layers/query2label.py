@@ -152,9 +152,8 @@ class Query2Label(layers.Layer):
 
     def _decode(self, values, keys, training):
         """Returns what the queries found, and the queries of the last decoder."""
-        own = ops.cast(self.queries, self.compute_dtype)
-        own = ops.broadcast_to(own, (ops.shape(values)[0], *own.shape))  # (B, L, D)
-        found = ops.zeros_like(own)
+        own = ops.cast(self.queries, self.compute_dtype)[None]  # (1, L, D)
+        found = ops.zeros_like(own)  # (B, L, D) after the first decoder
         for decode in self.decoders:
             queries = found + own
             found = decode(found, queries, keys, values, training=training)

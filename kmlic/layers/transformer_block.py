@@ -21,7 +21,8 @@ class TransformerBlock(layers.Layer):
     positions can be added to queries and keys only.
 
     Shapes: inputs (B, T, D), query (B, T, D), key (B, N, D) and value (B, N, D) to
-    (B, T, D). T and N may be unknown or vary.
+    (B, T, D). T and N may be unknown or vary. Inputs and query that are the same for
+    all images may be (1, T, D), which saves time and memory.
 
     Args:
         num_heads: heads of the attention; must divide D.
@@ -83,9 +84,9 @@ class TransformerBlock(layers.Layer):
     def call(self, inputs, query, key, value, training=None):
         weights = self.drop(self.weigh(query, key), training=training)
         attended = ops.matmul(weights, self._split(self.value(value)))
-        attended = ops.reshape(  # (B, T, heads, D / heads) to (B, T, D)
-            ops.transpose(attended, (0, 2, 1, 3)), ops.shape(inputs)
-        )
+        attended = ops.transpose(attended, (0, 2, 1, 3))  # (B, T, heads, D / heads)
+        shape = (*ops.shape(attended)[:2], inputs.shape[-1])
+        attended = ops.reshape(attended, shape)  # (B, T, D)
         attended = self.drop(self.output_dense(attended), training=training)
         x = self.normalise_attended(inputs + attended)
         hidden = self.drop(ops.relu(self.hidden(x)), training=training)
@@ -94,22 +95,24 @@ class TransformerBlock(layers.Layer):
 
     def weigh(self, query, key):
         """Returns how much each query attends to each key: (B, heads, T, N)."""
-        query, key = self._split(self.query(query)), self._split(self.key(key))
-        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
+        query = self._split(self.query(query))
+        # (B, heads, D / heads, N) at once: the gradient too has one transposition less.
+        key = self._split(self.key(key), axes=(0, 2, 3, 1))
+        scores = ops.matmul(query, key)
         # Softmax over hundreds of regions needs float32 under every policy.
         scores = ops.cast(scores, "float32") / query.shape[-1] ** 0.5
         if scores.shape[-1] == 1:  # a map of one region, of which Keras' softmax warns
             return ops.cast(ops.ones_like(scores), self.compute_dtype)
         return ops.cast(ops.softmax(scores, axis=-1), self.compute_dtype)
 
-    def _split(self, x):
-        """Splits (B, T, D) into (B, heads, T, D / heads)."""
+    def _split(self, x, axes=(0, 2, 1, 3)):
+        """Splits (B, T, D) into axes of (B, T, heads, D / heads)."""
         batch, tokens = ops.shape(x)[:2]
         shape = (batch, tokens, self.num_heads, x.shape[-1] // self.num_heads)
-        return ops.transpose(ops.reshape(x, shape), (0, 2, 1, 3))
+        return ops.transpose(ops.reshape(x, shape), axes)
 
     def compute_output_shape(self, inputs_shape, query_shape, key_shape, value_shape):
-        return tuple(inputs_shape)
+        return (value_shape[0], *inputs_shape[1:])
 
     def get_config(self):
         return {

@@ -97,6 +97,15 @@ def test_does_not_learn_its_queries():
     assert layer.queries.path not in {each.path for each in layer.trainable_weights}
 
 
+@pytest.mark.parametrize("case", ["3 queries for 7 labels", "words"])
+def test_each_image_drops_its_own(case):
+    inputs, options = CASES[case]
+    layer = build(inputs, **options, dropout=0.5)
+    same = np.repeat(FEATURES[:1], 2, axis=0)
+    queries = layer._queries(layer._tokens(same), *(inputs[1:] or [None]), True)
+    assert np.abs(queries[0] - queries[1]).max() > 0.01
+
+
 def test_takes_at_most_100_queries_by_itself():
     layer = MLDecoder(250, **SMALL)
     layer.build(FEATURES.shape)

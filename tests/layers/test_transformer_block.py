@@ -69,6 +69,15 @@ def test_the_order_of_the_tokens_does_not_matter(block):
     np.testing.assert_allclose(turned, block(*ALL), rtol=1e-4, atol=1e-5)
 
 
+def test_inputs_of_all_images_are_given_once(block):
+    once = [INPUTS[:1], QUERIES[:1], KEYS, VALUES]
+    repeated = [np.repeat(each, 2, axis=0) for each in once[:2]]
+    found = block(*once)
+    assert found.shape == block.compute_output_shape(*(x.shape for x in once))
+    np.testing.assert_allclose(found, block(*repeated, KEYS, VALUES), rtol=1e-5)
+    check_gradients(block, once, lambda *given: transformer_block(*given, num_heads=2))
+
+
 def test_its_weights_sum_to_1(block):
     weights = block.weigh(QUERIES, KEYS)
     assert weights.shape == (2, 2, 3, 5)
