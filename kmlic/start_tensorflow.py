@@ -79,8 +79,10 @@ def start_tensorflow(configure: Callable[[], None] = lambda: None) -> None:
 
             require_tensorflow("commands and recipes")
 
-            # tensorflow-datasets warns of every dataset that is not prepared yet.
-            logging.getLogger("absl").setLevel(logging.ERROR)
+            # tensorflow-datasets warns of every dataset that is not prepared yet,
+            # TensorFlow of every function that is traced for several shapes.
+            for name in ("absl", "tensorflow"):
+                logging.getLogger(name).setLevel(logging.ERROR)
             configure()
             with tf.device("CPU"):  # oneDNN reports at its first bytes
                 tf.transpose(tf.zeros((1, 1, 1), tf.uint8), (2, 1, 0))

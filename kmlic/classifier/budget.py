@@ -57,10 +57,12 @@ class Budget:
         self.wishes.append(what)
 
     def say(self, stage: str, text: str) -> None:
-        """Prints what a stage did, and the time left."""
+        """Prints what a stage did, and the time left, or how long it has been over."""
         self._said = time.monotonic()
-        left = max(self.left, 0)
-        clock = f"{int(left // 60)}:{int(left % 60):02d} left"
+        seconds = int(abs(self.left))
+        clock = (
+            f"{seconds // 60}:{seconds % 60:02d} {'left' if self.left > 0 else 'over'}"
+        )
         self.console.print(f"[{clock}] {stage}: {text}", soft_wrap=True, markup=False)
 
     def do(self, stage: str, text: str) -> None:

@@ -35,7 +35,7 @@ class ClassifierSettings:
 
     Args:
         folder: the run's folder.
-        minutes: from the first image to the report, above 0.
+        minutes: from the first image to the report, above 0 and at most 100,000.
         backbone: name of a backbone; "auto" is efficientnet_lite0, whose weights come
             with the package.
         weights: of the backbone: "imagenet", or the path of a file.
@@ -86,7 +86,7 @@ class ClassifierSettings:
     log: LogName = "none"
 
     def __post_init__(self) -> None:
-        check_number("minutes", self.minutes, above=0)
+        check_number("minutes", self.minutes, above=0, at_most=100_000)
         if self.image_size is not None:
             check_number(
                 "image_size", self.image_size, at_least=SMALLEST_SIDE, at_most=1024

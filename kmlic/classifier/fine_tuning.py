@@ -172,7 +172,8 @@ def fine_tuning(
     four networks are trained on other orders of the images, and their logits are
     averaged. Where random crops of the images leave time for six epochs of each, the
     crops take part and images are mixed. With time for fewer than three epochs in all
-    folds, only the first folds are trained and scored.
+    folds, or where training is slower than was measured, only the first folds are
+    trained and scored.
 
     Paper: Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
     Out-of-Distribution", ICLR 2022, https://arxiv.org/abs/2202.10054.
@@ -237,8 +238,7 @@ def fine_tuning(
         else:
             plan = possible
         plan = dataclasses.replace(plan, seconds=budget.seconds)
-        with atomic_write(record) as temporary:
-            temporary.write_text(json.dumps(dataclasses.asdict(plan)))
+        plan.write(record)
         budget.say(stage, text)
     members, epochs = plan.members, plan.epochs_of_member
     length = count_noun(epochs, "epoch")
@@ -286,8 +286,18 @@ def fine_tuning(
             found.append(known)
         return found
 
-    logits = []
+    logits: list[np.ndarray] = []
+    began = time.monotonic()
     for fold, (fitted, scored) in enumerate(protocol.folds):
+        spent = (time.monotonic() - began) / max(fold, 1)
+        # As many networks are still to be trained on all images.
+        late = fold >= _FEWEST_FOLDS and budget.left < 2 * spent + reserve
+        if late and not plan.is_trained(place):
+            plan = dataclasses.replace(plan, folds=fold)
+            plan.write(record)
+            budget.say(stage, f"slower than expected: {fold} folds are scored")
+            protocol = protocol.first(sum(each.shape[1] for each in logits))
+            break
         start = base.fold_weights[fold]
         own = train(_fold_name(fold), start, fitted, scored)
         logits.append(np.mean([member["logits"] for member in own], axis=0))
@@ -349,6 +359,11 @@ class _Plan:
         """Returns the file of a network."""
         numbers = f"{self.epochs_of_member}-{self.crops}-{member}"
         return folder / f"{name}-{numbers}.npz".replace(" ", "-")
+
+    def write(self, record: Path) -> None:
+        """Writes a file that another run takes up."""
+        with atomic_write(record) as temporary:
+            temporary.write_text(json.dumps(dataclasses.asdict(self)))
 
     def is_trained(self, folder: Path) -> bool:
         """Tells whether the networks of all folds are there."""
@@ -505,15 +520,10 @@ def _train(
         fit(
             head,
             train,
-            train,
+            None,  # no score chooses an epoch
             epochs=epochs,
             folder=place,
             title=FINE_TUNED,
-            # The last epoch is kept: no score chooses one.
-            metrics=lambda model, _: {
-                "epoch": float(model.optimizer.iterations) / steps
-            },
-            monitor="epoch",
             ema=max(0.9, 1 - 2 / max(steps, 1)),
             seed=seed,
             loggers=log.callbacks,

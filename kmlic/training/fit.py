@@ -27,7 +27,7 @@ from kmlic.training.training_state import TrainingState
 def fit(
     model: keras.Model,
     train: tf.data.Dataset,
-    validation: tf.data.Dataset,
+    validation: tf.data.Dataset | None,
     *,
     epochs: int,
     folder: str | Path,
@@ -44,19 +44,21 @@ def fit(
 ) -> list[dict[str, float]]:
     """Trains with `model.fit` and restores the epoch best on the validation split.
 
-    Computes exact metrics of the validation split after each epoch, and writes a
-    checkpoint to `folder` after each epoch and at intervals within it. Called again
-    after an interruption, it resumes from the last checkpoint and ends with the same
-    weights, optimizer, order of images, augmentation and values of the epochs as a
-    training without interruption. On SIGTERM it finishes and saves the current step,
-    then ends the process with status 143.
+    Without a validation split it keeps the last epoch. Else it computes exact metrics
+    of the validation split after each epoch. It writes a checkpoint to `folder` after
+    each epoch and at intervals within it. Called again after an interruption, it
+    resumes from the last checkpoint and ends with the same weights, optimizer, order of
+    images, augmentation and values of the epochs as a training without interruption. On
+    SIGTERM it finishes and saves the current step, then ends the process with status
+    143.
 
     Args:
         model: compiled.
         train: batches of images and targets of one epoch. The batches of kmlic.data
             start at any step directly; any other dataset is iterated up to that step
             and must be the same each time.
-        validation: batches of images and targets, in order.
+        validation: batches of images and targets, in order; None to score no epoch and
+            keep the last one.
         epochs: total number of epochs, including those before an interruption.
         folder: folder of the checkpoints, one per training.
         title: name of the model in the progress lines.
@@ -95,9 +97,9 @@ def fit(
             "Use `train.apply(tf.data.experimental.assert_cardinality(number))`."
         )
     _require_parts(model, train)
-    scores: keras.callbacks.Callback = ValidationScores(
-        validation, model.loss, metrics, monitor
-    )
+    scores = keras.callbacks.Callback()
+    if validation is not None:
+        scores = ValidationScores(validation, model.loss, metrics, monitor)
     averaged = None
     if ema is not None:
         _keep_average(model, ema)
@@ -108,7 +110,7 @@ def fit(
     state = TrainingState(
         folder,
         steps,
-        monitor=f"val_{monitor}",
+        monitor=None if validation is None else f"val_{monitor}",
         seconds=save_seconds,
         rows=train.rows if isinstance(train, TrainingBatches) else None,
         best_weights=averaged and (lambda: averaged.weights),

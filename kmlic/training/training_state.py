@@ -64,7 +64,8 @@ class TrainingState(keras.callbacks.Callback):
         folder: folder of the checkpoints, on a disk that all workers share.
         steps: training steps per epoch.
         monitor: name of a value of the validation split in the logs; higher is better.
-            Where it is NaN in every epoch, the lowest val_loss is best.
+            Where it is NaN in every epoch, the lowest val_loss is best. None for the
+            last epoch, whatever its values.
         seconds: longest time between two checkpoints within an epoch.
         rows: function of a step that returns the rows of its images, which are named in
             errors.
@@ -82,7 +83,7 @@ class TrainingState(keras.callbacks.Callback):
         folder: str | Path,
         steps: int,
         *,
-        monitor: str = "val_mAP",
+        monitor: str | None = "val_mAP",
         seconds: float = 300.0,
         rows: Callable[[int], np.ndarray] | None = None,
         best_weights: Callable[[], list[np.ndarray]] | None = None,
@@ -190,7 +191,8 @@ class TrainingState(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.epochs.append({name: float(value) for name, value in logs.items()})
-        if np.isnan(self.epochs[-1][self.monitor]) and not self._warned:
+        undefined = self.monitor and np.isnan(self.epochs[-1][self.monitor])
+        if undefined and not self._warned:
             self._warned = True
             _log.warning(
                 "%s is undefined: no label can be judged on the validation split, for "
@@ -214,8 +216,11 @@ class TrainingState(keras.callbacks.Callback):
     def best_epoch(self) -> int:
         """Returns the index of the epoch with the highest value, the first of ties.
 
-        Where no epoch has a value, it is the one with the lowest val_loss.
+        Where no epoch has a value, it is the one with the lowest val_loss; the last one
+        where no value is monitored.
         """
+        if self.monitor is None:
+            return len(self.epochs) - 1
         values = np.array([logs[self.monitor] for logs in self.epochs])
         if np.isnan(values).all():
             values = np.array([-validation_loss(logs) for logs in self.epochs])

@@ -119,6 +119,20 @@ def test_fewer_minutes_do_not_train_what_more_had_planned(
     assert epochs == [2, 1, 2]
 
 
+def test_scores_fewer_folds_when_time_is_over(setting, monkeypatch, tmp_path):
+    images, found, base, protocol, _ = setting
+    own = (images, found, base, protocol, tmp_path)
+    monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
+    plan = stage._Plan(0.0, 1, len(protocol.folds), 0)
+    monkeypatch.setattr(stage, "_plan", lambda *_: (plan, "planned"))
+    (candidate,) = _run(own, minutes=0.001)
+    scored = sum(len(rows) for _, rows in protocol.folds[:2])
+    assert candidate.logits.shape == (2, scored, 3)
+    monkeypatch.setattr(stage, "_train", mock.Mock(side_effect=AssertionError))
+    (again,) = _run(own, minutes=0.001)
+    np.testing.assert_array_equal(again.logits, candidate.logits)
+
+
 def test_starts_from_the_floor(setting):
     images, found, base, *_ = setting
     own = stage._Setting(images, found, base, backbone, ClassifierSettings())

@@ -73,6 +73,28 @@ def test_a_finished_training_gives_its_best_weights_again(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+def test_without_a_validation_split_the_last_epoch_is_kept(tmp_path, capsys):
+    trained = _model()
+    epochs = fit(trained, DATASET, None, epochs=3, folder=tmp_path / "a", ema=0.5)
+    assert [sorted(values) for values in epochs] == [["loss"]] * 3
+    assert "val" not in capsys.readouterr().out
+    assert (tmp_path / "a" / "best-000003.npz").exists()
+    # The average of the weights, as with a validation split whose last epoch is best.
+    scored = _model()
+    fit(
+        scored,
+        DATASET,
+        DATASET,
+        epochs=3,
+        folder=tmp_path / "b",
+        ema=0.5,
+        metrics=lambda model, _: {"step": float(model.optimizer.iterations)},
+        monitor="step",
+    )
+    for one, other in zip(trained.get_weights(), scored.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_a_callback_is_told_of_the_epochs_before_an_interruption(tmp_path):
     class Counts(keras.callbacks.Callback):
         def resume(self, epochs):
