@@ -13,6 +13,7 @@ import numpy as np
 from kmlic.backbones.read_legacy_torch import LEGACY_HEADER, read_legacy_torch
 from kmlic.declared_sizes import check_hdf5, check_zip
 from kmlic.require_extra import require_extra
+from kmlic.shorten_names import shorten_names
 
 # Networks first published in Caffe keep the names of their torch version, and the
 # EfficientNets the private ones of theirs (`_blocks.0._bn1`).
@@ -175,11 +176,7 @@ def _rename(name):
 
 
 def _list(names):
-    if not names:
-        return "nothing"
-    shown = ", ".join(sorted(names)[:_NAMES_SHOWN])
-    rest = len(names) - _NAMES_SHOWN
-    return f"{shown} and {rest} more" if rest > 0 else shown
+    return shorten_names(sorted(names), _NAMES_SHOWN) or "nothing"
 
 
 def _to_keras(name, array, variable, path):

@@ -10,6 +10,7 @@ from kmlic.check_number import check_number
 from kmlic.known_names import Metric
 from kmlic.labels import Labels
 from kmlic.metrics import attribute_accuracy, mean_average_precision
+from kmlic.shorten_names import shorten_names
 
 FEW_POSITIVES = 5
 # Which labels `Bootstrap.report` leaves out, for readers of its intervals.
@@ -358,12 +359,10 @@ def describe_few_positives(names: Sequence[str]) -> str:
         >>> describe_few_positives(["bear"])
         '1 label has fewer than 5 positives, which makes intervals too narrow: bear.'
     """
-    shown = ", ".join(names[:_SHOWN])
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     count = "1 label has" if len(names) == 1 else f"{len(names):,} labels have"
     return (
         f"{count} fewer than {FEW_POSITIVES} positives, which makes intervals too "
-        f"narrow: {shown}{more}."
+        f"narrow: {shorten_names(names, _SHOWN)}."
     )
 
 

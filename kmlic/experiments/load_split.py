@@ -24,6 +24,7 @@ from kmlic.experiments.describe_data import (
 from kmlic.experiments.run_images import load_run_images
 from kmlic.labels import Labels
 from kmlic.run_folder import Run, list_changes
+from kmlic.shorten_names import shorten_names
 
 Split = Literal["train", "validation", "test", "all"]
 
@@ -235,8 +236,9 @@ def _match_labels(data: MultiLabelData, labels: Labels, splits: Sequence[str]) -
     ]
     if unknown:
         raise ValueError(
-            f"the dataset must have labels of the run only; {len(unknown)} others: "
-            f"{', '.join(unknown)}."
+            "the dataset must have labels of the run only; it has "
+            f"{count_noun(len(unknown), 'other')}: {shorten_names(unknown)}. Leave "
+            "them out by ignore_labels, or train a run that has them."
         )
     columns = [names.index(n) if n in names else len(names) for n in labels.names]
 

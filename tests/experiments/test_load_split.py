@@ -106,8 +106,17 @@ def test_another_dataset_is_matched_by_label(run, tmp_path):
     assert targets.tolist() == [[0, -1, 1], [1, -1, 1], [0, -1, 0]]
     lines[1] = "0.png,blue;violet"
     (other / "labels.csv").write_text("\n".join(lines))
-    with pytest.raises(ValueError, match="1 others: violet"):
+    with pytest.raises(ValueError, match=r"it has 1 other: violet\. Leave"):
         load_split(folder, "all", **options)
+    lines[1] = f"0.png,blue;{';'.join(f'n{number}' for number in range(7))}"
+    (other / "labels.csv").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=r"7 others: n0, n1, n2, n3, n4 and 2 more\."):
+        load_split(folder, "all", **options)
+    reading = ReadingOptions(
+        separator=";", ignore_labels=tuple(f"n{n}" for n in range(7))
+    )
+    options = {"dataset": other / "labels.csv", "reading": reading}
+    assert targets_of(folder, "all", **options).tolist()[0] == [0, -1, 1]
 
 
 def test_fewer_images_than_a_batch_are_scored(run, tmp_path):
