@@ -15,10 +15,13 @@ from kmlic.evaluation.bootstrap import (
     Bootstrap,
     Interval,
     describe_few_positives,
+    number_groups,
 )
-from kmlic.experiments.evaluate_run import ScoredSplit, ScoreOptions, score_run
+from kmlic.experiments.evaluate_run import score_split
+from kmlic.experiments.load_split import LoadedSplit, LoadOptions, Split, load_split
 from kmlic.labels import Labels
 from kmlic.run_folder import nan_to_none
+from kmlic.shorten_names import shorten_names
 
 _RESAMPLES = 1000
 
@@ -74,7 +77,10 @@ class RunComparison:
 def compare_runs(
     runs: Sequence[str | Path],
     dataset: str | Path | None = None,
-    **options: Unpack[ScoreOptions],
+    *,
+    split: Split = "test",
+    runtime: str = "keras",
+    **options: Unpack[LoadOptions],
 ) -> RunComparison:
     """Scores several runs on the images that none of them was trained on.
 
@@ -84,18 +90,27 @@ def compare_runs(
     Args:
         runs: at least two run folders; the others are compared with the first.
         dataset: the images, see `evaluate_run`; each run's own split when None.
-        **options: of `score_run`, alike for all runs.
+        split: "train", "validation", "test" or "all".
+        runtime: what runs the models, see `kmlic.predict.load_scorer`.
+        **options: of `load_split`, alike for all runs.
 
     Raises:
-        ValueError: if fewer than two different runs are given, they have no image or no
-            label in common, or only some have exclusive groups; see also `load_split`.
+        ValueError: if fewer than two different runs are given, they have fewer than two
+            images (or groups of them) or no label in common, or other exclusive groups;
+            see also `load_split`.
     """
     names = [str(run) for run in runs]
     if len(set(names)) < 2 or len(set(names)) < len(names):
         raise ValueError(f"`runs` must be at least two different runs; got {names}.")
-    scored = [score_run(run, dataset, **options) for run in runs]
-    common = _common_labels(names, [each.labels for each in scored])
-    keys, rows = _common_images(names, scored)
+    # What cannot be compared is refused before the minutes that scoring takes.
+    common = _common_labels(
+        names, [Labels.read(Path(run) / "labels.json") for run in runs]
+    )
+    loaded = [load_split(run, split, dataset=dataset, **options) for run in runs]
+    keys, rows = _common_images(names, loaded)
+    scored = [
+        score_split(run, own, runtime) for run, own in zip(runs, loaded, strict=True)
+    ]
     columns = [[each.labels.names.index(n) for n in common] for each in scored]
     targets = [
         each.targets[own][:, chosen]
@@ -144,10 +159,13 @@ def compare_runs(
 
 def _common_labels(names: Sequence[str], labels: Sequence[Labels]) -> list[str]:
     if any(each.exclusive for each in labels):
-        for name, each in zip(names, labels, strict=True):
-            if (each.exclusive, each.groups) != (True, labels[0].groups):
+        first, *others = [each.groups if each.exclusive else None for each in labels]
+        for name, own in zip(names[1:], others, strict=True):
+            if own != first:
                 raise ValueError(
-                    f"{name} must have the same exclusive groups as {names[0]}."
+                    f"{name} must have the same exclusive groups as {names[0]}; "
+                    f"{name} has {_describe_groups(own, first)} and {names[0]} "
+                    f"{_describe_groups(first, own)}. Train both with the same groups."
                 )
     sets = [set(each.names) for each in labels]
     common = [name for name in labels[0].names if name in set.intersection(*sets)]
@@ -158,9 +176,23 @@ def _common_labels(names: Sequence[str], labels: Sequence[Labels]) -> list[str]:
         _log.warning(
             "%s left out, which not all runs have: %s.",
             count_noun(len(missing), "label"),
-            ", ".join(missing),
+            shorten_names(missing),
         )
     return common
+
+
+def _describe_groups(
+    groups: Mapping[str, Sequence[str]] | None,
+    other: Mapping[str, Sequence[str]] | None,
+) -> str:
+    """Counts the groups of a run, with the first that differs from the other's."""
+    if groups is None:
+        return "none"
+    differs = [name for name in groups if other and groups[name] != other.get(name)]
+    shown = shorten_names(groups)
+    if differs:
+        shown = f"{differs[0]}: {shorten_names(groups[differs[0]])}"
+    return f"{count_noun(len(groups), 'group')} ({shown})"
 
 
 def _choose_labels(labels: Labels, names: Sequence[str]) -> Labels:
@@ -172,23 +204,34 @@ def _choose_labels(labels: Labels, names: Sequence[str]) -> Labels:
 
 
 def _common_images(
-    names: Sequence[str], scored: Sequence[ScoredSplit]
+    names: Sequence[str], loaded: Sequence[LoadedSplit]
 ) -> tuple[list[tuple[str, int]], list[np.ndarray]]:
     """Returns the images of all runs, and their rows in each."""
-    numbered = [_number(each.names) for each in scored]
+    numbered = [_number(each.names) for each in loaded]
     keys = [key for key in numbered[0] if all(key in other for other in numbered)]
-    if not keys:
-        raise ValueError(
-            f"{' and '.join(names)} must have an image in common that none of them was "
-            "trained on; they have none. Name a dataset, and the split all."
-        )
+    rows = [np.array([own[key] for key in keys], int) for own in numbered]
+    if len(keys) < 2:
+        raise ValueError(_describe_few(names, count_noun(len(keys), "image")))
+    for each, own in zip(loaded, rows, strict=True):
+        if each.groups is not None and not number_groups(each.groups[own]).any():
+            text = f"{count_noun(len(keys), 'image')} of 1 group"
+            raise ValueError(_describe_few(names, text))
     dropped = len(set().union(*numbered)) - len(keys)
     if dropped:
         _log.warning(
             "%s left out, on which not all runs can be scored.",
             count_noun(dropped, "image"),
         )
-    return keys, [np.array([own[key] for key in keys]) for own in numbered]
+    return keys, rows
+
+
+def _describe_few(names: Sequence[str], there: str) -> str:
+    return (
+        f"{' and '.join(names)} must be compared on at least two images, of two groups "
+        "where there are groups, that none of them was trained on; the splits that "
+        f"were asked for have {there} in common. Give other images as the dataset "
+        "DATA, and the split all."
+    )
 
 
 def _number(names: np.ndarray) -> dict[tuple[str, int], int]:

@@ -7,7 +7,7 @@ from typing import Unpack
 import numpy as np
 
 from kmlic.evaluation.report import Report, report_scores
-from kmlic.experiments.load_split import LoadOptions, Split, load_split
+from kmlic.experiments.load_split import LoadedSplit, LoadOptions, Split, load_split
 from kmlic.labels import Labels
 from kmlic.predict import load_scorer
 
@@ -87,7 +87,19 @@ def score_run(
     Raises:
         ValueError: see `load_split`.
     """
-    loaded = load_split(run, split, dataset=dataset, **options)
+    return score_split(run, load_split(run, split, dataset=dataset, **options), runtime)
+
+
+def score_split(
+    run: str | Path, loaded: LoadedSplit, runtime: str = "keras"
+) -> ScoredSplit:
+    """Loads a run's model and scores images that `load_split` loaded for it.
+
+    Args:
+        run: the run folder.
+        loaded: the images.
+        runtime: what runs the model, see `kmlic.predict.load_scorer`.
+    """
     scorer = load_scorer(run, runtime=runtime)
     targets, probabilities = scorer.score_dataset(loaded.images)
     return ScoredSplit(

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from kmlic.experiments import compare_runs, evaluate_run
+from kmlic.experiments.load_split import LoadedSplit
 from kmlic.labels import Labels
 from kmlic.predict import load_run
 from kmlic.run_folder import Run
@@ -86,6 +87,17 @@ def test_compares_the_labels_that_all_runs_have(runs, caplog):
     )
 
 
+@pytest.fixture
+def unscored(monkeypatch):
+    """Fails where images are scored."""
+
+    def score_split(*arguments, **options):
+        pytest.fail("scored before the runs were compared")
+
+    monkeypatch.setitem(compare_runs.__globals__, "score_split", score_split)
+
+
+@pytest.mark.usefixtures("unscored")
 def test_says_what_cannot_be_compared(runs):
     folder, other, _ = runs
     with pytest.raises(ValueError, match="at least two different runs"):
@@ -93,5 +105,41 @@ def test_says_what_cannot_be_compared(runs):
     groups = {"colour": LABELS.names}
     labels = Labels(LABELS.names, groups, image_size=8, exclusive=True)
     labels.write(other / "labels.json")
-    with pytest.raises(ValueError, match="must have the same exclusive groups"):
+    for first, second, found in (
+        (folder, other, f"{other} has 1 group (colour) and {folder} none"),
+        (other, folder, f"{folder} has none and {other} 1 group (colour)"),
+    ):
+        with pytest.raises(ValueError, match="must have the same exclusive") as raised:
+            compare_runs([first, second])
+        assert str(raised.value) == (
+            f"{second} must have the same exclusive groups as {first}; {found}. Train "
+            "both with the same groups."
+        )
+    Labels(("red", "blue"), {"colour": ("red", "blue")}, exclusive=True).write(
+        folder / "labels.json"
+    )
+    with pytest.raises(ValueError, match=r"1 group \(colour: red, blue\)\. Train"):
+        compare_runs([folder, other])
+
+
+@pytest.mark.usefixtures("unscored")
+@pytest.mark.parametrize("groups", [None, ["a", "a", "b", "a"]])
+def test_needs_two_images_or_groups_that_no_run_was_trained_on(
+    runs, groups, monkeypatch
+):
+    folder, other, _ = runs
+    names = (np.array(["0", "1", "2", "3"]), np.array(["1", "4", "5", "3"]))
+    if groups is None:
+        names[1][3] = "6"
+    loaded = {
+        run: LoadedSplit([], own, groups and np.array(groups, object))
+        for run, own in zip((folder, other), names, strict=True)
+    }
+    monkeypatch.setitem(
+        compare_runs.__globals__,
+        "load_split",
+        lambda run, split, **options: loaded[run],
+    )
+    count = "1 image" if groups is None else "2 images of 1 group"
+    with pytest.raises(ValueError, match=rf"have {count} in common\. Give other"):
         compare_runs([folder, other])
