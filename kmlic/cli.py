@@ -596,6 +596,8 @@ def predict(
     if output is not None and "://" not in output:
         suffixes = _PREDICTED if runner is None else _TAGGED
         require_writable(output, suffixes=suffixes, inputs=read)
+    if text_model is None and "://" not in run:
+        require_run(run)  # said before what is wrong with the images
     if any(Path(path).suffix for path in images):
         from kmlic.predict.listed_images import listed_images
 

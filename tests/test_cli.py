@@ -186,6 +186,7 @@ def test_fails_when_no_image_is_whole(run, image, capsys):
     ("arguments", "sentence"),
     [
         (["predict", "absent", "{image}"], "absent must be a run folder"),
+        (["predict", "absent", "absent.jpg"], "absent must be a run folder"),
         (["predict", "{run}", "absent.jpg"], "absent.jpg must be an image or a folder"),
         (["predict", "{run}", "{run}"], "must hold images"),
         (["predict", "{run}"], "`images` must name at least one image or folder"),
