@@ -39,7 +39,9 @@ def test_lines_of_one_run_stay_apart():
 
 
 def test_writes_what_was_measured_on_which_machine(tmp_path):
-    benchmarks.write(tmp_path / "new", 0.5, {"start_up": ["a 1 s", "a 3 s"]})
+    benchmarks.write(
+        tmp_path / "new", ["--minutes", "0.5"], {"start_up": ["a 1 s", "a 3 s"]}
+    )
     run = json.loads((tmp_path / "new/run.json").read_text())
     assert run["command"].endswith("--minutes 0.5")
     assert run["benchmarks"]["start_up"][0]["median"] == [2.0]
@@ -53,7 +55,7 @@ def test_the_table_stands_between_the_markers(tmp_path):
         "network inference\nresnet50 kmlic 3.0 / 1,000",
         "network inference\nresnet50 kmlic 1.0 / 1,000\nstopped: no time left",
     ]
-    benchmarks.write(folder, 20, {"backbones": texts}, ["timm"])
+    benchmarks.write(folder, ["--minutes", "20"], {"backbones": texts}, ["timm"])
     run = json.loads((folder / "run.json").read_text())
     benchmarks.write_table(readme, run)
     text = readme.read_text()

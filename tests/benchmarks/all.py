@@ -18,6 +18,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import signal
 import statistics
 import subprocess
@@ -73,7 +74,7 @@ def main():
             text = run(name, left)
             print(text, flush=True)
             runs[name].append(text)
-            write(options.folder, options.minutes, runs, absent)
+            write(options.folder, sys.argv[1:], runs, absent)
     if options.folder == FOLDER and (FOLDER / "run.json").exists():
         write_table(README, json.loads((FOLDER / "run.json").read_text()))
 
@@ -101,11 +102,11 @@ def run(name, seconds):
     return output
 
 
-def write(folder, minutes, runs, absent=()):
+def write(folder, arguments, runs, absent=()):
     """Writes run.json: machine, versions and the summary of each benchmark."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {
-        "command": f"python -m tests.benchmarks.all --minutes {minutes:g}",
+        "command": shlex.join(["python", "-m", "tests.benchmarks.all", *arguments]),
         "environment": describe_environment(),
         "absent_peers": list(absent),
         "benchmarks": {name: summarise(texts) for name, texts in runs.items()},
