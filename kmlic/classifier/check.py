@@ -108,6 +108,7 @@ def check(
             groups = find_groups([row.labels for row in known])
     rows = _inspect(listing, _names_of(groups, listing), settings)
     inspected = [rows]
+    test_listing = None
     if test is None:
         split, given = _split(rows, settings)
         images, everything = _images(rows, split, groups, settings), rows
@@ -128,6 +129,7 @@ def check(
     if settings.on_error == "raise":
         _require_usable(inspected)
     _require_something_to_learn(images)
+    _require_unseen(images, test_listing)
     findings = [*findings, *_unused(groups, listing)]
     serious = tuple(finding for finding in findings if finding.level != "note")
     titles = {finding.title for finding in serious}
@@ -182,6 +184,7 @@ def _check_dataset(
         source = "the dataset"
     images = store_images(data, folder, source)
     _require_something_to_learn(images)
+    _require_unseen(images)
     spec = data.spec or DatasetSpec(SPLIT_BY_TRAIN, source, settings.seed)
     # Pixels are stored as whole numbers.
     spec = dataclasses.replace(spec, options={**spec.options, "pixels": "uint8"})
@@ -487,3 +490,19 @@ def _require_something_to_learn(images: Images) -> None:
             "others have not; there is nothing to learn. Add images without the label, "
             "with other labels, or both."
         )
+
+
+def _require_unseen(images: Images, test: Listing | None = None) -> None:
+    """Refuses a test mostly of images that the model is fitted to."""
+    copies, count = len(images.copied_test_rows), len(images.test_rows)
+    if copies <= count / 2:
+        return
+    fix = "give them the split train"
+    if test is not None:
+        fix = "leave out --test to keep a fifth of the training images for the test"
+    source = images.source if test is None else test.source
+    raise ValueError(
+        f"{source} must have test images of which at most half are exact copies of "
+        f"images that the model is fitted to; {copies:,} of the {count:,} are. Remove "
+        f"the copies from the test, or {fix}."
+    )

@@ -31,7 +31,12 @@ from kmlic.experiments.map_examples import map_examples
 from kmlic.experiments.report_values import report_values
 from kmlic.experiments.run_images import load_run_images, write_run_images
 from kmlic.experiments.scored_images import ScoredImages
-from kmlic.experiments.summarise_run import Standing, summarise_run, title_of
+from kmlic.experiments.summarise_run import (
+    Standing,
+    describe_caution,
+    summarise_run,
+    title_of,
+)
 from kmlic.experiments.unseen_scores import write_unseen_scores
 from kmlic.export import ExportOptions, export_checked
 from kmlic.html_report import Section, write_report
@@ -194,7 +199,8 @@ def _judge(trained: FittedModels, model: keras.Model) -> _Judged:
             f"{count_noun(len(scored), 'training image')}, each scored by a model that "
             "did not see it; there are no test images"
         )
-        standing = _standing(trained, chosen.interval, chosen.above_floor)
+        caution = describe_caution(scored, trained.metric, images="images")
+        standing = _standing(trained, chosen.interval, chosen.above_floor, caution)
         return _Judged(
             reports,
             _verdict(standing, where),
@@ -218,7 +224,10 @@ def _judge(trained: FittedModels, model: keras.Model) -> _Judged:
     )
     values, floor_values = bootstrap.values(own), bootstrap.values(plain)
     standing = _standing(
-        trained, bootstrap.interval(values), bootstrap.difference(values, floor_values)
+        trained,
+        bootstrap.interval(values),
+        bootstrap.difference(values, floor_values),
+        describe_caution(targets, trained.metric, copies=len(images.copied_test_rows)),
     )
     return _Judged(
         reports,
@@ -294,7 +303,9 @@ def _draw_maps(trained: FittedModels, judged: _Judged, model: keras.Model) -> Se
     )
 
 
-def _standing(trained: FittedModels, value: Interval, above: Interval) -> Standing:
+def _standing(
+    trained: FittedModels, value: Interval, above: Interval, caution: str
+) -> Standing:
     name = trained.choice.chosen.name
     network = trained.settings.network
     return Standing(
@@ -303,11 +314,13 @@ def _standing(trained: FittedModels, value: Interval, above: Interval) -> Standi
         value,
         f"{FLOOR} on {network}",
         None if name == FLOOR else above,
+        caution,
     )
 
 
 def _verdict(standing: Standing, where: str) -> str:
-    text = f"{standing.model}: {standing.metric} {standing.value} on {where}"
+    value = f"{100 * standing.value.value:.1f}" if standing.caution else standing.value
+    text = f"{standing.model}: {standing.metric} {value} on {where}{standing.caution}"
     if standing.above is None:
         return f"{text}. No other model is clearly better."
     return f"{text}; against {FLOOR}: {standing.above.describe_difference()}."

@@ -88,6 +88,15 @@ class Images:
         return np.flatnonzero(self.split == TEST)
 
     @property
+    def copied_test_rows(self) -> np.ndarray:
+        """Returns the rows of test images that are copies of training images."""
+        keys = list(self.together[0])  # of the files
+        if isinstance(self.pixels, FilePixels) and self.pixels.boxes is not None:
+            keys = list(zip(keys, map(tuple, self.pixels.boxes.tolist()), strict=True))
+        fitted = {keys[row] for row in self.training_rows}
+        return np.array([row for row in self.test_rows if keys[row] in fitted], int)
+
+    @property
     def sizes(self) -> dict[str, int]:
         """Returns the number of images of each split."""
         return {

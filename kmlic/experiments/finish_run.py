@@ -20,7 +20,12 @@ from kmlic.experiments.describe_data import TRAIN_IMAGES
 from kmlic.experiments.experiment import SPLITS, Experiment
 from kmlic.experiments.report_values import report_values
 from kmlic.experiments.standard_sections import scored_images, standard_sections
-from kmlic.experiments.summarise_run import Standing, summarise_run, title_of
+from kmlic.experiments.summarise_run import (
+    Standing,
+    describe_caution,
+    summarise_run,
+    title_of,
+)
 from kmlic.experiments.trained import Trained
 from kmlic.experiments.training_settings import TrainingSettings
 from kmlic.export import FORMATS, ExportOptions, export_checked
@@ -135,23 +140,26 @@ def _standing(experiment: Experiment, run: Run, best: Trained) -> Standing:
     """Compares the exported model with the plainest row of its experiment."""
     metric = "mAP"
     data = experiment.data[best.seed]
+    targets, scores = best.scores["test"]
     own = run.intervals["test"][best.name].get(metric)
     value = run.results["test"][best.name].get(metric)
     if own is None or value is None:
         return Standing(best.name, metric, Interval(*3 * [value or float("nan")]))
     interval = Interval(*(own[end] or 0.0 for end in ("value", "low", "high")))
+    standing = Standing(
+        best.name, metric, interval, caution=describe_caution(targets, metric)
+    )
     plain = [name for name in experiment.trained if _PLAIN.search(name)]
     if not plain:
-        return Standing(best.name, metric, interval)
+        return standing
     if best.name in plain:
-        return Standing(best.name, metric, interval, best.name)
-    targets, scores = best.scores["test"]
+        return dataclasses.replace(standing, baseline=best.name)
     bootstrap = Bootstrap(
         targets, data.labels, groups=data.groups.get("test"), resamples=_RESAMPLES
     )
     other = experiment.trained[plain[0]][best.seed].scores["test"][1]
     above = bootstrap.difference(bootstrap.values(scores), bootstrap.values(other))
-    return Standing(best.name, metric, interval, plain[0], above)
+    return dataclasses.replace(standing, baseline=plain[0], above=above)
 
 
 def _describe(

@@ -10,7 +10,7 @@ import numpy as np
 from kmlic.count_noun import count_noun
 from kmlic.data.finding import Finding
 from kmlic.data.reading_options import ReadingOptions
-from kmlic.evaluation.bootstrap import Interval
+from kmlic.evaluation.bootstrap import FEW_POSITIVES, Interval
 from kmlic.evaluation.label_errors import LabelErrors
 from kmlic.experiments.describe_data import TRAIN_RECIPE
 from kmlic.experiments.scored_images import ScoredImages
@@ -37,6 +37,8 @@ class Standing:
         value: of the model; the ends may be NaN where there is no interval.
         baseline: what it is compared with; empty for nothing.
         above: the difference from the baseline; None if the baseline was exported.
+        caution: why the value promises nothing for other images, see
+            `describe_caution`; empty if it does.
     """
 
     model: str
@@ -44,6 +46,7 @@ class Standing:
     value: Interval
     baseline: str = ""
     above: Interval | None = None
+    caution: str = ""
 
 
 def title_of(run: Run) -> str:
@@ -69,6 +72,41 @@ def describe_sizes(sizes: Mapping[str, int]) -> str:
             f", of which {held:,} {'is' if held == 1 else 'are'} the validation split"
         )
     return f"{text}; {count_noun(sizes.get('test', 0), 'test image')}"
+
+
+def describe_caution(
+    targets: np.ndarray, metric: str, *, images: str = "test images", copies: int = 0
+) -> str:
+    """Returns why a metric promises nothing for other images, to follow its value.
+
+    Args:
+        targets: (N, L) of the scored images.
+        metric: their metric; "mAP" leaves out labels that no image shows.
+        images: what they are called.
+        copies: how many of them are copies of training images.
+
+    Returns:
+        An empty text if at most half of the labels are shown by one to four images, no
+        label is left out, and there are no copies.
+
+    Example:
+        >>> targets = np.array([[1, 0, 0], [1, 1, 0]])
+        >>> describe_caution(targets, "mAP")
+        ', over 2 of 3 labels, 2 of which fewer than 5 test images show'
+    """
+    text = ""
+    shown = (targets == 1).sum(axis=0)
+    counted, few = (shown > 0).sum(), ((shown > 0) & (shown < FEW_POSITIVES)).sum()
+    if metric == "mAP" and (counted < len(shown) or 2 * few > counted):
+        text = f", over {counted:,} of {count_noun(len(shown), 'label')}"
+        if few:
+            text += f", {few:,} of which fewer than {FEW_POSITIVES} {images} show"
+    if copies:
+        are = "is a copy of a training image"
+        if copies > 1:
+            are = "are copies of training images"
+        text += f"; {copies:,} of the {len(targets):,} {images} {are}"
+    return text
 
 
 def summarise_run(
@@ -133,7 +171,9 @@ def _verdict(standing: Standing, tested: ScoredImages) -> str:
         f"The exported model is {standing.model}. Its {standing.metric} on "
         f"{tested.name} is {_percent(standing.value.value)} of 100"
     )
-    if not np.isnan(standing.value.low):
+    if standing.caution:
+        text += standing.caution
+    elif not np.isnan(standing.value.low):
         text += (
             f"; on other images of this kind expect {_percent(standing.value.low)} to "
             f"{_percent(standing.value.high)}"

@@ -22,7 +22,9 @@ def draw(names, seed, side=48):
     return image
 
 
-def write_photos(folder, count=60, *, header="path,labels", one_each=False, extra=None):
+def write_photos(
+    folder, count=60, *, header="path,labels", one_each=False, extra=None, seed=0
+):
     """Writes images and labels.csv; `extra` gives further cells of a row."""
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
@@ -32,7 +34,7 @@ def write_photos(folder, count=60, *, header="path,labels", one_each=False, extr
         if one_each:
             names = [list(COLOURS)[number % 3]]
         name = f"{number:03}.png"
-        draw(names, number).save(folder / name)
+        draw(names, seed + number).save(folder / name)
         cells = [name, "|".join(names), *(extra(number) if extra else ())]
         lines.append(",".join(map(str, cells)))
     table = folder / "labels.csv"

@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 from pathlib import Path
 from unittest import mock
@@ -172,11 +173,53 @@ def test_says_how_the_files_were_read(tmp_path):
 
 def test_test_images_are_checked_for_copies(tmp_path):
     table = write_photos(tmp_path / "photos", 20)
-    test = write_photos(tmp_path / "test", 12)
+    test = write_photos(tmp_path / "test", 40)
     checked = check(table, tmp_path, test=test)
-    assert len(checked.images.test_rows) == 12
+    assert len(checked.images.test_rows) == 40
+    assert len(checked.images.copied_test_rows) == 20
     titles = [finding.title for finding in checked.findings]
     assert "Exact copies in several splits" in titles
+
+
+def test_a_test_of_copies_of_training_images_is_refused(tmp_path):
+    table = write_photos(tmp_path / "photos", 20)
+    test = write_photos(tmp_path / "test", 39)
+    with pytest.raises(ValueError, match=r"test/labels.csv must .*; 20 of the 39 are"):
+        check(table, tmp_path, test=test)
+
+
+@pytest.mark.parametrize("copies", [10, 11])
+def test_half_of_the_test_images_that_data_names_may_be_copies(tmp_path, copies):
+    table = write_photos(
+        tmp_path,
+        40,
+        header="path,labels,split",
+        extra=lambda number: ["train" if number < 20 else "test"],
+    )
+    for number in range(copies):
+        shutil.copy(tmp_path / f"{number:03}.png", tmp_path / f"{number + 20:03}.png")
+    if copies > 10:
+        with pytest.raises(
+            ValueError, match=r"11 of the 20 are. Remove .* split train"
+        ):
+            check(table, tmp_path)
+    else:
+        rows = check(table, tmp_path).images.copied_test_rows
+        assert rows.tolist() == list(range(20, 30))
+
+
+def test_another_part_of_the_same_image_is_no_copy(tmp_path):
+    images = []
+    for name, left in (("train", 0), ("test", 2)):
+        table = write_photos(
+            tmp_path / name,
+            20,
+            header="path,labels,x1,y1,x2,y2",
+            extra=lambda number, left=left: (left, 0, 40, 40),
+        )
+        images.append(table)
+    checked = check(images[0], tmp_path, test=images[1])
+    assert not len(checked.images.copied_test_rows)
 
 
 @pytest.mark.parametrize("separate", [False, True])
@@ -210,7 +253,7 @@ def test_finds_images_that_look_alike_with_thumbnails(tmp_path, separate):
 
 def test_test_images_have_no_labels_of_their_own(tmp_path):
     table = write_photos(tmp_path / "photos", 20)
-    test = write_photos(tmp_path / "test", 12)
+    test = write_photos(tmp_path / "test", 12, seed=100)
     test.write_text(test.read_text().replace("blue", "navy"))
     with pytest.raises(
         ValueError, match=r"test/labels.csv must have labels of .*photos.*; navy is not"
@@ -225,7 +268,11 @@ def test_test_images_have_no_labels_of_their_own(tmp_path):
 def test_names_the_table_of_what_is_wrong_with_the_test(tmp_path):
     table = write_photos(tmp_path / "photos", 20)
     test = write_photos(
-        tmp_path / "test", 12, header="path,labels,split", extra=lambda _: ("test",)
+        tmp_path / "test",
+        12,
+        header="path,labels,split",
+        extra=lambda _: ("test",),
+        seed=100,
     )
     (test.parent / "005.png").write_bytes(b"no image")
     listing = read_listing(test)

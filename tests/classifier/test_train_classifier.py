@@ -3,6 +3,7 @@ import importlib
 import io
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,7 +96,7 @@ def test_evaluating_a_run_repeats_boxes_groups_and_a_test_of_its_own(
         "extra": lambda n: (n % 9, 0, 40, 48),
     }
     table = write_photos(tmp_path / "photos", 30, **options)
-    test = write_photos(tmp_path / "test", 12, **options)
+    test = write_photos(tmp_path / "test", 12, **options, seed=100)
     run = train_classifier(table, small_settings(tmp_path / "run"), test=test)
     expected = run.results["test"][run.data["exported"]["model"]]
     report = evaluate_run(tmp_path / "run")
@@ -353,7 +354,7 @@ def test_uses_splits_boxes_and_exclusive_groups(tmp_path, without_exports):
 
 def test_test_images_choose_nothing(tmp_path, without_exports):
     table = write_photos(tmp_path / "photos", 40)
-    test = write_photos(tmp_path / "test", 12)
+    test = write_photos(tmp_path / "test", 12, seed=100)
     first = train_classifier(table, small_settings(tmp_path / "a"), test=test)
     # Other labels of the test images change the test scores and nothing else.
     lines = test.read_text().splitlines()
@@ -393,7 +394,7 @@ def test_says_what_cannot_be_trained_on_and_leaves_nothing(
 
 def test_images_that_cannot_be_read_stop_it_or_are_left_out(tmp_path, without_exports):
     table = write_photos(tmp_path / "photos", 16)
-    test = write_photos(tmp_path / "test", 12)
+    test = write_photos(tmp_path / "test", 12, seed=100)
     (table.parent / "003.png").write_bytes(b"no image")
     with pytest.raises(
         ValueError, match=r"not usable: 1\. row 5, 003.png: .*[^.]\. Correct.* skip;"
@@ -401,13 +402,19 @@ def test_images_that_cannot_be_read_stop_it_or_are_left_out(tmp_path, without_ex
         train_classifier(table, small_settings(tmp_path / "run"))
     (test.parent / "005.png").write_bytes(b"no image")
     settings = small_settings(tmp_path / "run", on_error="skip", models=("peaks",))
-    run = train_classifier(table, settings, test=test)
+    shutil.copy(table.with_name("000.png"), test.with_name("000.png"))
+    log = io.StringIO()
+    console = Console(file=log, width=500)
+    run = train_classifier(table, settings, test=test, console=console)
     assert run.data["skipped"] == 2
     assert run.data["sizes"] == {"train": 15, "validation": 0, "test": 11}
     page = (tmp_path / "run/report.html").read_text()
     assert "Unusable rows" in page
     assert "005.png" in page
     assert "003.png" in page
+    copies = "; 1 of the 11 test images is a copy of a training image"
+    for text in (page, log.getvalue()):
+        assert copies in text and "on other images of this kind" not in text
     (table.parent / "003.png").unlink()
     with pytest.raises(ValueError, match=r"test/labels.csv .* row 7, 005.png"):
         draw(["red"], 3).save(table.parent / "003.png")

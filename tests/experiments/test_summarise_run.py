@@ -6,7 +6,12 @@ import pytest
 from kmlic.data.finding import Finding
 from kmlic.data.reading_options import ReadingOptions
 from kmlic.evaluation.bootstrap import Interval
-from kmlic.experiments.summarise_run import Standing, summarise_run, title_of
+from kmlic.experiments.summarise_run import (
+    Standing,
+    describe_caution,
+    summarise_run,
+    title_of,
+)
 from tests.experiments.test_doubtful_section import find_label_errors, many
 from tests.experiments.test_scored_images import scored
 from tests.experiments.test_standard_sections import record
@@ -55,6 +60,33 @@ def test_says_which_model_how_good_and_whether_it_beats_the_baseline():
 def test_never_claims_more_than_the_interval_allows(above, said):
     summary = summarise(dataclasses.replace(STANDING, above=above))
     assert said in summary.text and "It is better than" not in summary.text
+
+
+def test_promises_nothing_for_other_images_from_a_poor_test():
+    targets = np.eye(9, dtype=int)[:6]
+    targets[:5, 0] = 1
+    caution = describe_caution(targets, "mAP", copies=2)
+    assert caution == (
+        ", over 6 of 9 labels, 5 of which fewer than 5 test images show; 2 of the 6 "
+        "test images are copies of training images"
+    )
+    summary = summarise(dataclasses.replace(STANDING, caution=caution))
+    assert f"is 50.0 of 100{caution}. It is better" in summary.text
+    assert "expect" not in summary.text
+
+
+@pytest.mark.parametrize(
+    ("shown", "metric", "caution"),
+    [
+        ([5, 4], "mAP", ""),
+        ([4, 4, 5], "mAP", ", over 3 of 3 labels, 2 of which fewer than 5 images show"),
+        ([5, 0], "mAP", ", over 1 of 2 labels"),
+        ([1, 0], "accuracy", ""),
+    ],
+)
+def test_a_test_is_poor_where_most_labels_are_shown_rarely(shown, metric, caution):
+    targets = (np.arange(8)[:, None] < shown).astype(int)
+    assert describe_caution(targets, metric, images="images") == caution
 
 
 def test_names_what_limits_a_model_and_what_to_do():
