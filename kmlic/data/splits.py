@@ -71,12 +71,16 @@ def split_images(
     split = wanted.astype(np.int8)[dealt]
     count, counts = len(split), np.bincount(split, minlength=3)
     if not counts[wanted].all():
+        got = ", ".join(
+            f"{images:,} {name}" for name, images in zip(SPLITS, counts, strict=True)
+        )
+        given = " ".join(f"{share:g}" for share in fractions)
+        if tuple(fractions) == FRACTIONS:
+            given += ", the default,"
         raise ValueError(
-            f"`fractions` must leave at least one image in each split; got "
-            f"fractions={tuple(fractions)} for {_count(count, num_groups)}: "
-            f"{dict(zip(SPLITS, counts.tolist(), strict=True))}. A split with the "
-            "fraction 0 needs none: fractions=(1, 0, 0) (--fractions 1 0 0) trains on "
-            "all images."
+            "`fractions` must leave at least one image in each split; got "
+            f"--fractions {given} for {_count(count, num_groups)}: {got}. A split "
+            "with the fraction 0 needs none: --fractions 1 0 0 trains on all images."
         )
     return split
 

@@ -167,3 +167,11 @@ def test_reads_the_names_that_a_spreadsheet_would_run(tmp_path):
     write_splits(tmp_path / "s.csv", {"train": names, "validation": (), "test": ()})
     assert tuple(read_splits(tmp_path / "s.csv")) == names
     assert "\n'=1.png,train" in (tmp_path / "s.csv").read_text()
+
+
+def test_says_in_words_which_split_gets_no_image():
+    rule = (
+        "--fractions 0.7 0.1 0.2, the default, for 5 images in 5 groups: 5 train, 0 val"
+    )
+    with pytest.raises(ValueError, match=rule):
+        split_images(np.eye(5, dtype=int))
