@@ -377,7 +377,7 @@ def check_rows(
         *rows.listing.findings,
         _unusable(rows),
         _too_few_to_train(split),
-        *_one_set(rows, split, trained),
+        *find_one_set(rows, split, trained),
         _all_alike(rows, split, trained, one),
         *([split_problem] if split_problem else ()),
         *_copies(rows, split, splits_are_given),
@@ -400,6 +400,36 @@ def check_rows(
         galleries=_galleries(rows, findings),
         rows=rows,
     )
+
+
+def find_one_set(
+    rows: InspectedRows, split: np.ndarray, trained: np.ndarray
+) -> list[Finding]:
+    """Returns an error if all images to train on are one image, or of one group.
+
+    Args:
+        rows: the usable images.
+        split: (N,) the split of each image, see `InspectedRows.split`.
+        trained: indices of those that are fitted to.
+    """
+    compared = np.flatnonzero(split != SPLITS.index("test"))
+    digests = rows.digests
+    if _is_one_set([digests[i] for i in trained]):
+        title, members = "All training images are copies of one image", trained
+        text = "No label can be learned from one image. Add other images."
+    elif len(trained) and _is_one_set(
+        [digests[i] for i in compared],
+        [rows.images[i].group or None for i in compared],
+    ):
+        title, members = "All images but the test's are of one group", compared
+        text = (
+            "There is nothing to compare models on that they were not fitted to. Add "
+            "images of other groups."
+        )
+    else:
+        return []
+    paths = [rows.images[i].path for i in members]
+    return [Finding("error", title, text, ("image",), paths, len(paths))]
 
 
 def _nothing_usable(rows: InspectedRows, given: bool) -> DataCheck:
@@ -539,30 +569,6 @@ def _keys(count: int, sets: Sequence[Sequence[int]]) -> list[int | None]:
     """Returns one key per image, None for those that are in no set."""
     number_of = {i: number for number, members in enumerate(sets) for i in members}
     return [number_of.get(index) for index in range(count)]
-
-
-def _one_set(
-    rows: InspectedRows, split: np.ndarray, trained: np.ndarray
-) -> list[Finding]:
-    """Returns an error if all images to train on are one image, or of one group."""
-    compared = np.flatnonzero(split != SPLITS.index("test"))
-    digests = rows.digests
-    if _is_one_set([digests[i] for i in trained]):
-        title, members = "All training images are copies of one image", trained
-        text = "No label can be learned from one image. Add other images."
-    elif len(trained) and _is_one_set(
-        [digests[i] for i in compared],
-        [rows.images[i].group or None for i in compared],
-    ):
-        title, members = "All images but the test's are of one group", compared
-        text = (
-            "There is nothing to compare models on that they were not fitted to. Add "
-            "images of other groups."
-        )
-    else:
-        return []
-    paths = [rows.images[i].path for i in members]
-    return [Finding("error", title, text, ("image",), paths, len(paths))]
 
 
 def _is_one_set(*groups: Sequence[Hashable]) -> bool:

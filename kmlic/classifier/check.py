@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from kmlic.atomic_write import atomic_write
 from kmlic.classifier.classifier_settings import ClassifierSettings
 from kmlic.classifier.find_groups import find_groups
 from kmlic.classifier.images import (
@@ -23,13 +22,14 @@ from kmlic.classifier.images import (
 from kmlic.data import DatasetSpec, MultiLabelData
 from kmlic.data.file_pixels import FilePixels
 from kmlic.data.finding import Finding
+from kmlic.data.from_dataframe import list_dataframe
 from kmlic.data.image_row import Listing
 from kmlic.data.inspect_rows import InspectedRows, inspect_rows
-from kmlic.data.read_listing import read_listing
+from kmlic.data.read_listing import complete_listing, read_listing
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
 from kmlic.data.splits import FEWEST_TO_TRAIN
 from kmlic.data.storage import is_file, is_folder, join
-from kmlic.data_check import check_rows, make_describer
+from kmlic.data_check import check_rows, find_one_set, make_describer
 from kmlic.datasets.load_dataset import load_dataset
 from kmlic.experiments.describe_data import SPLIT_BY_TRAIN
 from kmlic.html_report import Gallery
@@ -101,7 +101,7 @@ def check(
     reading = reading or DEFAULT_READING
     if _is_dataset(data):
         return _check_dataset(data, folder, settings, test, reading, groups)
-    listing = _read(data, reading, folder / "data.csv")
+    listing = _read(data, reading)
     if groups is None and listing.unlisted != "unknown":
         known = [row for row in listing.rows if row.labels and not row.unknown]
         if len(known) == len(listing.rows):
@@ -115,7 +115,7 @@ def check(
     else:
         settings.check_test()
         own = _training_images(rows, groups, settings)
-        test_listing = _read(test, reading, folder / "test.csv")
+        test_listing = _read(test, reading)
         other, test_rows = _test_images(test_listing, own, settings)
         images, everything, given = _join(own, other), _join_rows(rows, test_rows), True
         inspected.append(test_rows)
@@ -128,6 +128,7 @@ def check(
         findings = [f for f in findings if "validation or test" not in f.title]
     if settings.on_error == "raise":
         _require_usable(inspected)
+    _require_different(everything, images.split)
     _require_something_to_learn(images)
     _require_unseen(images, test_listing)
     findings = [*findings, *_unused(groups, listing)]
@@ -191,7 +192,7 @@ def _check_dataset(
     return Checked(images, (), dataclasses.replace(data, spec=spec))
 
 
-def _read(data: Any, reading: ReadingOptions, table: Path) -> Listing:
+def _read(data: Any, reading: ReadingOptions) -> Listing:
     if isinstance(data, str | os.PathLike):
         return read_listing(os.fspath(data), reading).require_no_errors()
     if not hasattr(data, "to_csv"):
@@ -199,11 +200,9 @@ def _read(data: Any, reading: ReadingOptions, table: Path) -> Listing:
             "`data` must be a path, the name of a dataset, a pandas DataFrame or a "
             f"MultiLabelData; got {type(data).__name__}."
         )
-    with atomic_write(table) as temporary:
-        data.to_csv(temporary, index=False)
-    root = str(Path.cwd()) if reading.root is None else reading.root
-    reading = dataclasses.replace(reading, root=root)
-    return read_listing(table, reading).require_no_errors()
+    root = Path.cwd() if reading.root is None else reading.root
+    listing = list_dataframe(data, root, reading)
+    return complete_listing(listing, reading).require_no_errors()
 
 
 def _names_of(
@@ -284,7 +283,11 @@ def _split(
 ) -> tuple[np.ndarray, bool]:
     if rows.splits_are_given:
         return _named_splits(rows), True
-    return rows.split(fractions=settings.fractions, seed=settings.seed), False
+    try:
+        return rows.split(fractions=settings.fractions, seed=settings.seed), False
+    except ValueError:
+        _require_different(rows, np.full(len(rows.images), TRAIN, np.int8))
+        raise
 
 
 def _training_images(
@@ -472,6 +475,16 @@ def _require_usable(inspected: Sequence[InspectedRows]) -> None:
             f"{rows.listing.source} must list usable images only; not usable: "
             f"{len(rows.skipped)}. {bad}. Correct them, or leave them out with "
             "--on_error skip; `kmlic data check` lists all."
+        )
+
+
+def _require_different(rows: InspectedRows, split: np.ndarray) -> None:
+    """Refuses images that all are one image or of one group, as the check calls it."""
+    for found in find_one_set(rows, split, np.flatnonzero(split != TEST)):
+        raise ValueError(
+            f"{rows.listing.source} must have images that can be divided in two, to "
+            "fit models to one part and compare them on the other. "
+            f"{found.title}: {found.count:,}. {found.text}"
         )
 
 

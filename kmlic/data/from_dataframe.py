@@ -1,9 +1,11 @@
 """A dataset of own images, listed in a pandas DataFrame."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Unpack
 
 from kmlic.data.build_from_listing import RowOptions, build_from_listing
+from kmlic.data.image_row import Listing
 from kmlic.data.multi_label_data import MultiLabelData
 from kmlic.data.read_table import read_table
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
@@ -49,8 +51,21 @@ def from_dataframe(
     """
     reading = reading or DEFAULT_READING
     root = "." if reading.root is None else reading.root
-    listing = read_table("the DataFrame", root, _rows(frame), reading)
-    return build_from_listing(listing, **options)
+    return build_from_listing(list_dataframe(frame, root, reading), **options)
+
+
+def list_dataframe(frame: Any, root: str | Path, reading: ReadingOptions) -> Listing:
+    """Lists the images of a pandas DataFrame with their labels.
+
+    Args:
+        frame: see `from_dataframe`.
+        root: folder that its paths are relative to.
+        reading: how it is read.
+
+    Raises:
+        ValueError: if no column holds images or labels.
+    """
+    return read_table("the DataFrame", root, _rows(frame), reading)
 
 
 def _rows(frame: Any) -> Iterator[tuple[int, list[Any]]]:

@@ -83,17 +83,30 @@ def read_listing(
     listing = (
         read_coco(path, chosen, boxes=True) if boxes else _READERS[layout](path, chosen)
     )
-    if reading.label_names is not None:
-        names = read_label_names(reading.label_names)
-        listing = listing._replace(label_names=names)
-    listing = tidy_labels(listing, reading)
+    listing = complete_listing(listing, reading)
     how = "" if reading.layout else " (--layout reads it otherwise)"
     return listing._replace(
         name=OWN_IMAGES,
         options={"reading": chosen.changed, **({"boxes": True} if boxes else {})},
-        findings=(*listing.findings, *judge_labels(listing)),
         summary=f"{file}{listing.summary}{how}",
     )
+
+
+def complete_listing(listing: Listing, reading: ReadingOptions) -> Listing:
+    """Renames, merges and leaves out labels as asked, and judges those that stay.
+
+    Args:
+        listing: as its reader returned it.
+        reading: what is asked.
+
+    Raises:
+        ValueError: if the files that the options name cannot be read.
+    """
+    if reading.label_names is not None:
+        names = read_label_names(reading.label_names)
+        listing = listing._replace(label_names=names)
+    listing = tidy_labels(listing, reading)
+    return listing._replace(findings=(*listing.findings, *judge_labels(listing)))
 
 
 def read_with_boxes(path: str | Path, reading: ReadingOptions) -> Listing:

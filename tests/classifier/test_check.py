@@ -208,6 +208,37 @@ def test_half_of_the_test_images_that_data_names_may_be_copies(tmp_path, copies)
         assert rows.tolist() == list(range(20, 30))
 
 
+@pytest.mark.parametrize("count", [20, 60])
+@pytest.mark.parametrize(
+    ("group", "reason"),
+    [
+        (None, "All training images are copies of one image"),
+        ("a", "All images but the test's are of one group"),
+    ],
+)
+def test_images_that_cannot_be_divided_are_refused_as_the_check_refuses_them(
+    tmp_path, count, group, reason
+):
+    header = "path,labels,group"
+    table = write_photos(tmp_path, count, header=header, extra=lambda _: [group or ""])
+    for number in range(1, count if group is None else 0):
+        shutil.copy(tmp_path / "000.png", tmp_path / f"{number:03}.png")
+    with pytest.raises(ValueError, match=rf"{reason}: {count}\. .* Add .*images"):
+        check(table, tmp_path)
+
+
+def test_names_a_dataframe_in_what_is_wrong_with_it(tmp_path):
+    frame = pytest.importorskip("pandas").DataFrame({"labels": ["a"]})
+    empty = frame.assign(path="a.png")[:0]
+    for data, rule in (
+        (frame, ".*a column must name the images"),
+        (empty, " must lis"),
+    ):
+        with pytest.raises(ValueError, match=rf"^the DataFrame{rule}"):
+            check(data, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_another_part_of_the_same_image_is_no_copy(tmp_path):
     images = []
     for name, left in (("train", 0), ("test", 2)):
