@@ -62,8 +62,8 @@ def activation_maps(
         batch_size: images per batch.
 
     Raises:
-        NoMapsError: if the model has none of these layers, or its maps are not one per
-            label.
+        NoMapsError: if the model has none of these layers, its maps are not one per
+            label, or an inner model that pools is called for several views.
         ValueError: if Keras has another backend than TensorFlow, or `score` is given
             for a model with its own maps.
 
@@ -110,7 +110,7 @@ def find_explanation(
         score: as for `activation_maps`.
 
     Raises:
-        ValueError: as `activation_maps`.
+        ValueError: as `activation_maps`, `NoMapsError` among them.
     """
     model = _of_one_view(model)
     named = {layer.name: layer for layer in model.layers}
@@ -140,7 +140,8 @@ def _of_one_view(model: keras.Model) -> keras.Model:
         if isinstance(node.operation, keras.Model)
         and node.operation.output_shape == model.output_shape
     ]
-    if len(nodes) < 2:
+    # Models in a row, such as logits to calibrated logits, have other inputs.
+    if len(nodes) < 2 or len({str(x.operation.input_shape) for x in nodes}) > 1:
         return model
     first = nodes[0].operation
     if first.input_shape != model.input_shape:  # it stands on a shared trunk
@@ -220,7 +221,12 @@ def _split_at_pool(
         if parts is None:
             continue
         extract, classify = parts
-        (node,) = [node for node in graph_nodes(model) if node.operation is layer]
+        node, *others = [x for x in graph_nodes(model) if x.operation is layer]
+        if others:
+            raise NoMapsError(
+                f"{layer.name!r} of {model.name!r}, which pools its feature map, must "
+                f"be called once; it is called {1 + len(others)} times."
+            )
         before = keras.Model(model.inputs, node.input_tensors)
         features = [keras.Input(maps.shape[1:]) for maps in extract.outputs]
         logits = classify(features)

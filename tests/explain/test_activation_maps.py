@@ -228,6 +228,12 @@ def test_says_what_a_model_lacks():
         activation_maps(build_small_msrn(semantics="none"), IMAGES)
     with pytest.raises(NoMapsError, match="2 for 5 labels"):
         activation_maps(build_small_msrn(semantics="groups"), IMAGES)
+    images = keras.Input((8, 8, 3))
+    extract = keras.Model(images, layers.GlobalAveragePooling2D(name=POOL)(images))
+    views = [extract(images), extract(keras.ops.flip(images, axis=2))]
+    twice = keras.Model(images, layers.Dense(5)(layers.Concatenate()(views)))
+    with pytest.raises(NoMapsError, match="once; it is called 2 times"):
+        activation_maps(twice, IMAGES)
     model = build_classifier(
         2, backbone="small_resnet", pooling="wildcat", image_size=64
     )
@@ -260,6 +266,17 @@ def test_an_average_of_models_has_the_maps_of_the_first(flips):
     images = RANDOM.normal(size=(2, 8, 8, 3)).astype("float32")
     found = activation_maps(average, images)
     np.testing.assert_allclose(found, activation_maps(members[0], images), rtol=1e-5)
+
+
+def test_a_model_behind_another_one_counts():
+    member = build_linear(layers.GlobalAveragePooling2D)
+    logits = keras.Input(member.output_shape[1:])
+    last = layers.Dense(member.output_shape[-1])
+    behind = keras.Model(logits, last(logits))
+    model = keras.Model(member.input, behind(member(member.input)))
+    pixels = RANDOM.normal(size=(2, 8, 8, 3)).astype("float32")
+    expected = activation_maps(member, pixels) @ last.kernel.numpy()
+    np.testing.assert_allclose(activation_maps(model, pixels), expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize("count", [1, 2])
