@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from kmlic.classifier.budget import Budget
-from kmlic.data.progress import with_progress
+from kmlic.data import progress
 
 
 def test_says_what_is_left_with_each_stage():
@@ -29,16 +29,22 @@ def test_refuses_no_time():
 
 def test_says_how_far_it_is_where_that_is_known(monkeypatch, capsys):
     module = importlib.import_module("kmlic.classifier.budget")
-    monkeypatch.setattr(module, "_SILENCE", 1.2)
+    monkeypatch.setattr(module, "_SILENCE", 0.1)
+    monkeypatch.setattr(progress, "_BETWEEN_TOLD", 0.0)
     text = io.StringIO()
     budget = Budget(2, Console(file=text, width=200))
     with budget.reporting():
-        for _ in with_progress(range(22), "drawing", 22):
-            time.sleep(0.1)
-        time.sleep(1.8)
+        for number in progress.with_progress(range(1000), "drawing", 1000):
+            time.sleep(0.01)
+            if number and " left\n" in text.getvalue():
+                break
+        drawn = text.getvalue()
+        while text.getvalue() == drawn:  # until the next line
+            time.sleep(0.01)
     lines = [line.partition(" left] ")[2] for line in text.getvalue().splitlines()]
     assert lines[0] == "start: reading the data" == lines[-1]
-    assert re.match(r"start: drawing: \d+ of 22, \d+/s, \d seconds? left$", lines[1])
+    told = r"start: drawing: \d+ of 1,000, \d+/s, \d+ seconds? left"
+    assert any(re.fullmatch(told, line) for line in lines[1:-1])
     assert not capsys.readouterr().err
 
 
