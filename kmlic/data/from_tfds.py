@@ -47,7 +47,7 @@ def prepare_tfds(
     folder = tfds.core.constants.DATA_DIR if data_dir is None else data_dir
     remedy = (
         f"Prepare {name} with tensorflow-datasets on another machine and pass its "
-        "folder as `data_dir` (--data_dir FOLDER, of kmlic train --root FOLDER)."
+        "folder as `data_dir` (--data_dir FOLDER, or --root FOLDER of kmlic train)."
     )
     prepared = Path(folder).expanduser().glob(f"{name}/*/dataset_info.json")
     if "://" not in os.fspath(folder) and not any(prepared):

@@ -133,7 +133,8 @@ def fit(
         _skip_steps(model, state.step - done * steps),
         without_first_batch(model),  # the model is built
     ):
-        # One iterator for all epochs: the end of one may take long, see `in_order`.
+        # One iterator for all epochs: that of a caller's own pipeline may end slowly,
+        # see `in_order`.
         model.fit(
             _from_step(model, train, state.step),
             steps_per_epoch=steps,
