@@ -31,6 +31,8 @@ from kmlic.atomic_write import (
 )
 from kmlic.claim import Claim
 
+# Before the names of settings in whose place run.json has what was found.
+ASKED = "asked_"
 # Files of a run folder.
 RECORD, REPORT, MODEL = "run.json", "report.html", "model.keras"
 # Settings that may differ between a run and one that resumes or replaces it.
@@ -473,7 +475,7 @@ def list_changes(theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> str:
         change = f"{there!r} there, {here!r} here"
         if isinstance(there, Mapping) and isinstance(here, Mapping):
             change = list_changes(there, here)
-        changes.append(f"{name}: {change}")
+        changes.append(f"{name.removeprefix(ASKED)}: {change}")
     return "; ".join(changes)
 
 

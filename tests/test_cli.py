@@ -586,7 +586,7 @@ MERGED = ReadingOptions(merge=True)
         ({"reading": MERGED}, ["--merge"], None),
         ({"weights": "./a.csv"}, ["--weights", "a.csv"], None),
         ({"weights": None}, [], "weights"),
-        ({"image_size": 64}, [], "asked_image_size"),
+        ({"image_size": 64}, [], "image_size"),
         ({"data": "a.csv"}, [], "data"),
         ({"groups": {"size": ("s", "l")}}, ["--groups", "groups.json"], None),
         ({"groups": {"size": ("s", "l")}}, [], "groups"),

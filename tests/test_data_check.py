@@ -297,7 +297,7 @@ def test_finds_everything_before_it_says_that_nothing_is_usable(tmp_path):
     assert unusable.title == "Unusable rows" and unusable.count == 9
     assert "must exist" in unusable.rows[0][2] and "unknown" in unusable.rows[8][2]
     assert nothing.title == "Nothing to train on"
-    assert nothing.text.startswith("9 of 9 rows are not usable: ")
+    assert nothing.text.startswith("9 of 9 rows are not usable: row 2, 0.png: ")
     expected = "There is nothing to train on. 9 of 9 rows are not usable: "
     assert check.verdict.startswith(expected)
     check.write_report(tmp_path / "report.html")

@@ -143,8 +143,10 @@ class ClassifierSettings:
             self.weights not in (None, "imagenet") and not Path(self.weights).is_file()
         ):
             raise ValueError(
-                f'`weights` must be "imagenet" or a file; there is none at '
-                f"{self.weights}."
+                '`weights` must be "imagenet", a file, or None for random ones; there '
+                f"is none at {self.weights}."
+                + " Write --weights None."
+                * (str(self.weights).lower() == "none")
             )
 
     def check_groups(self) -> None:

@@ -11,7 +11,7 @@ from kmlic.classifier.classifier_settings import ClassifierSettings
 from kmlic.data.multi_label_data import MultiLabelData
 from kmlic.data.reading_options import DEFAULT_READING, ReadingOptions
 from kmlic.known_names import DATASETS
-from kmlic.run_folder import seen_from
+from kmlic.run_folder import ASKED, seen_from
 
 _NUM_DIGITS = 16  # that identify a table
 _LEFT_OUT = ("folder", "minutes", "log")
@@ -49,7 +49,7 @@ def describe_training(
     """
     folder, reading = settings.folder, reading or DEFAULT_READING
     options = {**dataclasses.asdict(settings), "backbone": settings.network}
-    options |= {f"asked_{name}": options.pop(name) for name in _FOUND}
+    options |= {f"{ASKED}{name}": options.pop(name) for name in _FOUND}
     if settings.weights != "imagenet":
         options["weights"] = seen_from(folder, settings.weights)
     root = seen_from(folder, reading.root or Path.cwd())

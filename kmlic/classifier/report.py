@@ -16,6 +16,7 @@ from kmlic.experiments.export_section import export_section
 from kmlic.experiments.interval_section import metric_interval
 from kmlic.experiments.label_section import label_section
 from kmlic.experiments.scored_images import ScoredImages
+from kmlic.experiments.setting_rows import setting_rows
 from kmlic.experiments.summarise_run import describe_sizes
 from kmlic.html_report import Gallery, Section
 from kmlic.labels import Labels
@@ -102,7 +103,7 @@ def report_sections(
             "Settings",
             rows=[
                 ["command", run.command],
-                *([name, str(value)] for name, value in run.settings.items()),
+                *setting_rows(run.settings),
                 ["images", describe_sizes(run.data["sizes"])],
                 *([f"seconds, {n}", f"{v:.1f}"] for n, v in run.seconds.items()),
                 ["peak memory, GB", f"{run.peak_memory_gb}"],

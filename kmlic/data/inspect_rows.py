@@ -138,7 +138,11 @@ class InspectedRows:
             images = count_noun(len(self.images), "usable image")
             return f"it has {images}, none with a label"
         text = f"{len(self.skipped)} of {len(self.listing.rows)} rows are not usable"
-        return f"{text}: {self.skipped[0].reason.rstrip('.')}" if self.skipped else text
+        if not self.skipped:
+            return text
+        bad = self.skipped[0]
+        where = f"row {bad.row}, {bad.path}" if bad.row else bad.path
+        return f"{text}: {where}: {bad.reason.rstrip('.')}"
 
     @property
     def splits_are_given(self) -> bool:

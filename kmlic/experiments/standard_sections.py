@@ -27,6 +27,7 @@ from kmlic.experiments.interval_section import interval_section
 from kmlic.experiments.label_section import label_section
 from kmlic.experiments.map_examples import map_examples
 from kmlic.experiments.scored_images import ScoredImages
+from kmlic.experiments.setting_rows import setting_rows
 from kmlic.experiments.trained import Trained
 from kmlic.html_report import COLOURS, Picture, Section
 from kmlic.labels import Labels
@@ -407,8 +408,7 @@ def _what_was_run(run: Run, data: MultiLabelData) -> Section:
 
 
 def _settings(run: Run) -> Section:
-    rows = [[name, _text(value)] for name, value in run.settings.items()]
-    return Section("Settings", rows=rows)
+    return Section("Settings", rows=setting_rows(run.settings))
 
 
 def _skipped(data: MultiLabelData) -> Section:
@@ -453,9 +453,3 @@ def _mark_best(
         bold.format(cell) if value == max(rounded) else cell
         for cell, value in zip(cells, rounded, strict=True)
     ]
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return "-" if value is None else str(value)

@@ -176,7 +176,7 @@ def test_replaces_no_run_of_other_data_or_settings(trained):
     rows = pd.read_csv(table)
     for data, changes, options, message in (
         (table, {"seed": 1}, {}, "seed: 0 there, 1 here"),
-        (table, {"image_size": None}, {}, "asked_image_size: 64 there, None here"),
+        (table, {"image_size": None}, {}, "image_size: 64 there, None here"),
         (table, {}, {"test": table}, r"test: None there, .* here"),
         (rows, {}, {}, r"data: '\.\./photos/labels\.csv' there, 'table .*' here"),
     ):
@@ -445,7 +445,8 @@ def test_few_images_have_no_test(tmp_path, without_exports):
     ("setting", "message"),
     [
         ({"metric": "accuracy"}, "must be mAP for labels without exclusive groups"),
-        ({"weights": "gone.h5"}, r"there is none at gone\.h5"),
+        ({"weights": "gone.h5"}, r"there is none at gone\.h5\.$"),
+        ({"weights": "none"}, r"or None for random ones; .*Write --weights None\."),
     ],
 )
 def test_refuses_what_the_data_lacks_and_leaves_nothing(tmp_path, setting, message):
