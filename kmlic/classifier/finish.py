@@ -319,8 +319,8 @@ def _standing(
 
 
 def _verdict(standing: Standing, where: str) -> str:
-    value = f"{100 * standing.value.value:.1f}" if standing.caution else standing.value
-    text = f"{standing.model}: {standing.metric} {value} on {where}{standing.caution}"
+    scored = f"{standing.metric} {standing.value} on {where}{standing.caution}"
+    text = f"{standing.model}: {scored}"
     if standing.above is None:
         return f"{text}. No other model is clearly better."
     return f"{text}; against {FLOOR}: {standing.above.describe_difference()}."
