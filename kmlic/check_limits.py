@@ -2,8 +2,10 @@
 
 import dataclasses
 import math
+import numbers
+import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 from kmlic.check_number import check_number
@@ -46,11 +48,18 @@ Dropout = Annotated[float, Limits(at_least=0, below=1)]
 Positive = Annotated[float, Limits(above=0, below=math.inf)]
 NonNegative = Annotated[float, Limits(at_least=0, below=math.inf)]
 
+_KINDS: Mapping[Any, tuple[Any, str]] = {
+    int: (numbers.Integral, "a whole number"),
+    float: (numbers.Real, "a number"),
+}
+
 
 def check_limits(hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     """Raises an error if a value breaks the limits in its type.
 
-    None and texts have no limits; the items of a tuple are checked one by one.
+    A number with limits must be one, and whole where its type is int. None and texts
+    are accepted beside it where its type has them. The items of a tuple or sequence are
+    checked one by one.
 
     Args:
         hints: name to type, of `typing.get_type_hints(..., include_extras=True)`.
@@ -68,6 +77,26 @@ def check_limits(hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         _check(name, hints.get(name), value)
 
 
+def check_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> None:
+    """Raises an error if an argument of a function breaks the limits in its type.
+
+    Args:
+        function: whose parameters have types such as `Count`.
+        values: name to value: `locals()` in the first line of the function.
+
+    Raises:
+        ValueError: naming the argument and its limits.
+
+    Example:
+        >>> def build(num_labels: Count):
+        ...     check_arguments(build, locals())
+        >>> build(2.5)
+        Traceback (most recent call last):
+        ValueError: `num_labels` must be a whole number; got num_labels=2.5.
+    """
+    check_limits(typing.get_type_hints(function, include_extras=True), values)
+
+
 def check_fractions(fractions: Sequence[float]) -> None:
     """Raises an error unless fractions are those of a training, validation and test.
 
@@ -83,18 +112,32 @@ def check_fractions(fractions: Sequence[float]) -> None:
 
 
 def _check(name: str, hint: Any, value: Any) -> None:
-    arguments = typing.get_args(hint)
-    if isinstance(value, tuple) and typing.get_origin(hint) is tuple:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple and isinstance(value, tuple):
         repeated = ... in arguments
         for index, item in enumerate(value):
             _check(name, arguments[0 if repeated else index], item)
-    elif typing.get_origin(hint) is Annotated:
-        if isinstance(value, int | float):
-            for limits in hint.__metadata__:
-                if isinstance(limits, Limits):
-                    check_number(name, value, **dataclasses.asdict(limits))
+    elif origin is Sequence and typing.get_origin(arguments[0]) is Annotated:
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            raise ValueError(f"`{name}` must be a sequence; got {name}={value!r}.")
+        for item in value:
+            _check(name, arguments[0], item)
+    elif origin is Annotated:
+        limits = [each for each in hint.__metadata__ if isinstance(each, Limits)]
+        if limits and arguments[0] in _KINDS:
+            kind, words = _KINDS[arguments[0]]
+            if not isinstance(value, kind):
+                raise ValueError(f"`{name}` must be {words}; got {name}={value!r}.")
+            for each in limits:
+                check_number(name, value, **dataclasses.asdict(each))
         _check(name, arguments[0], value)
-    else:  # the members of a union, or none
-        for member in arguments:
-            if member is not ...:
+    elif origin in (typing.Union, types.UnionType):
+        without = value is None or isinstance(value, str)
+        if not (without and any(_accepts(member, value) for member in arguments)):
+            for member in arguments:
                 _check(name, member, value)
+
+
+def _accepts(hint: Any, value: str | None) -> bool:
+    """Returns whether a type is that of None or a text."""
+    return hint is type(value) or value in typing.get_args(hint)

@@ -1,7 +1,9 @@
 import typing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
+import numpy as np
 import pytest
 
 from kmlic.check_limits import (
@@ -41,6 +43,13 @@ from kmlic.check_limits import (
         (tuple[Fraction, Fraction], (0.5, -0.5)),
         (tuple[Count, ...] | None, (0,)),
         (Annotated[Positive | str, "a comment"], -1.0),
+        (Count, 2.5),
+        (Count, "5"),
+        (Count, None),
+        (Count | None, (32, 64)),
+        (Positive, "0.5"),
+        (Sequence[Count], 5),
+        (Sequence[Count], [1, 0]),
     ],
 )
 def test_refuses_what_is_out_of_its_limits(hint, value):
@@ -56,6 +65,11 @@ def test_refuses_what_is_out_of_its_limits(hint, value):
         (tuple[Count, ...], ()),
         (tuple[Fraction, Fraction], (0.0, 1.0)),
         (Positive | str, "text"),
+        (Literal["auto"] | Count, "auto"),
+        (Count, np.int64(3)),
+        (Positive, np.float32(0.5)),
+        (Sequence[Count], [1, 2]),
+        (Mapping[str, Count], {"a": 0}),
         (int, -5),
         (Annotated[str, Limits(at_least=1)], "text"),
     ],

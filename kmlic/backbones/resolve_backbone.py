@@ -7,6 +7,7 @@ import keras
 
 from kmlic.backbones.build_backbone import build_backbone
 from kmlic.backbones.keras_hub import build_keras_hub, is_keras_hub
+from kmlic.check_limits import ImageSize, check_arguments
 from kmlic.layers.keras_internals import graph_nodes
 
 _NORMALISERS = (keras.layers.Normalization, keras.layers.BatchNormalization)
@@ -15,7 +16,7 @@ _NORMALISERS = (keras.layers.Normalization, keras.layers.BatchNormalization)
 def resolve_backbone(
     backbone: str | keras.Model,
     *,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     channels: int = 3,
     weights: str | pathlib.Path | None = None,
 ) -> keras.Model:
@@ -44,9 +45,15 @@ def resolve_backbone(
         >>> [tuple(feature_map.shape[1:]) for feature_map in feature_maps]
         [(16, 16, 32), (8, 8, 64), (4, 4, 128), (2, 2, 256)]
     """
+    check_arguments(resolve_backbone, locals())
     if isinstance(backbone, str):
         return build_backbone(
             backbone, image_size=image_size, channels=channels, weights=weights
+        )
+    if not isinstance(backbone, keras.Model):
+        raise ValueError(
+            "`backbone` must be a name for `build_backbone` or a keras.Model; got "
+            f"backbone={backbone!r}."
         )
     if weights is not None:
         raise ValueError(

@@ -1,8 +1,11 @@
 """WILDCAT pooling, the mean of the highest and lowest values of a map."""
 
+import math
+
 import keras
 from keras import ops
 
+from kmlic.check_number import check_number
 from kmlic.layers._known_sides import require_known_sides
 
 
@@ -27,7 +30,7 @@ class WildcatPooling(keras.layers.Layer):
             their share of the map, rounded half to even. Values larger than the map
             select all of it: 1 is one value, 0.999 or 1000 all.
         kmin: k-, the same for the lowest values; 0 for none, None for `kmax`.
-        alpha: weight of the lowest values; 0 leaves them out.
+        alpha: weight of the lowest values, 0 or above; 0 leaves them out.
         halve: whether to divide by 2 where the lowest values are included.
 
     Raises:
@@ -61,6 +64,7 @@ class WildcatPooling(keras.layers.Layer):
                 f"`kmax` must be positive, or there would be nothing to average; got "
                 f"kmax={kmax}."
             )
+        check_number("alpha", alpha, at_least=0, below=math.inf)
         self.kmax = kmax
         self.kmin = kmin
         self.alpha = alpha

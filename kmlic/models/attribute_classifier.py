@@ -9,6 +9,7 @@ from keras import layers
 
 from kmlic.backbones import build_backbone, resolve_backbone
 from kmlic.check_choice import check_choice
+from kmlic.check_limits import Count, Dropout, ImageSize, check_arguments
 from kmlic.check_number import check_number
 from kmlic.layers import GroupAttentionPooling, GroupUncertainty
 from kmlic.models._names import LOGITS, POOL
@@ -18,13 +19,13 @@ def build_attribute_classifier(
     groups: Mapping[str, Sequence[str]],
     *,
     backbone: str | keras.Model = "seresnet50",
-    hidden_units: Sequence[int] = (),
-    image_size: int | None = 224,
+    hidden_units: Sequence[Count] = (),
+    image_size: ImageSize | None = 224,
     weights: str | pathlib.Path | None = None,
     feature: Literal["output", "pooled"] = "output",
     pooling: Literal["avg", "avg+max", "attention"] = "avg",
-    maps: int = 1,
-    dropout: float = 0.0,
+    maps: Count = 1,
+    dropout: Dropout = 0.0,
     joined: bool = True,
     learned_weights: bool = False,
     name: str = "attribute_classifier",
@@ -75,6 +76,7 @@ def build_attribute_classifier(
         >>> model.output_shape
         (None, 5)
     """
+    check_arguments(build_attribute_classifier, locals())
     _check_groups(groups)
     check_choice("feature", feature, "output", "pooled")
     check_choice("pooling", pooling, "avg", "avg+max", "attention")
@@ -134,7 +136,7 @@ def _resolve_output(
     image_size: int | None,
     weights: str | pathlib.Path | None,
 ) -> keras.Model:
-    if isinstance(backbone, str):
+    if not isinstance(backbone, keras.Model):
         return build_backbone(
             backbone, image_size=image_size, weights=weights, include_top=True
         )
@@ -153,7 +155,7 @@ def _pool(
     feature_maps: Sequence[keras.KerasTensor], pooling: str, maps: int, groups: int
 ) -> keras.KerasTensor:
     """Returns one feature for all groups (B, D), or one per group (B, G, D)."""
-    check_number("maps", maps, at_least=1, at_most=len(feature_maps))
+    check_number("maps", maps, at_most=len(feature_maps))
     deepest_first = feature_maps[: -maps - 1 : -1]
     if pooling == "attention":
         attend = GroupAttentionPooling(groups, name="attention_pool")

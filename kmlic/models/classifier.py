@@ -7,23 +7,23 @@ from keras import layers
 
 from kmlic.backbones import resolve_backbone
 from kmlic.check_choice import check_choice
-from kmlic.check_number import check_number
+from kmlic.check_limits import Count, Dropout, ImageSize, check_arguments
 from kmlic.layers import WildcatPooling
 from kmlic.models._names import ACTIVATION_MAPS, LOGITS, POOL
 
 
 def build_classifier(
-    num_labels: int,
+    num_labels: Count,
     *,
     backbone: str | keras.Model,
     pooling: str = "avg",
-    image_size: int,
+    image_size: ImageSize,
     weights: str | pathlib.Path | None = None,
     kmax: float = 0.2,
     kmin: float | None = None,
     alpha: float = 0.7,
-    maps_per_label: int = 1,
-    dropout: float = 0.0,
+    maps_per_label: Count = 1,
+    dropout: Dropout = 0.0,
     name: str = "classifier",
 ) -> keras.Model:
     """Builds a classifier of images into independent labels.
@@ -61,9 +61,8 @@ def build_classifier(
         >>> model.output_shape
         (None, 5)
     """
-    check_number("num_labels", num_labels, at_least=1)
+    check_arguments(build_classifier, locals())
     check_choice("pooling", pooling, "avg", "max", "wildcat")
-    check_number("maps_per_label", maps_per_label, at_least=1)
     extractor = resolve_backbone(backbone, image_size=image_size, weights=weights)
     images = keras.Input((image_size, image_size, 3), name="images")
     x = keras.tree.flatten(extractor(images))[-1]

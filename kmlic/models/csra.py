@@ -9,6 +9,7 @@ from keras import layers
 
 from kmlic.backbones import resolve_backbone
 from kmlic.check_choice import check_choice
+from kmlic.check_limits import Count, ImageSize, check_arguments
 from kmlic.layers import ClassSpecificResidualAttention
 from kmlic.models._names import ACTIVATION_MAPS, LOGITS
 
@@ -23,15 +24,15 @@ _TEMPERATURES = {
 
 
 def build_csra(
-    num_labels: int,
+    num_labels: Count,
     *,
     backbone: str | keras.Model = "resnet101",
-    num_heads: int = 1,
+    num_heads: Count = 1,
     temperatures: Sequence[float] | None = None,
     attention_weight: float = 0.1,
     normalise: bool = True,
     use_bias: bool = False,
-    image_size: int = 448,
+    image_size: ImageSize = 448,
     weights: str | pathlib.Path | None = None,
     name: str = "csra",
 ) -> keras.Model:
@@ -69,6 +70,7 @@ def build_csra(
         >>> model.get_layer("activation_maps").output.shape, model.output_shape
         ((None, 2, 2, 5), (None, 5))
     """
+    check_arguments(build_csra, locals())
     if temperatures is None:
         check_choice("num_heads", num_heads, *_TEMPERATURES)
         temperatures = _TEMPERATURES[num_heads]

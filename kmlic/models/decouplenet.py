@@ -8,20 +8,20 @@ from keras import layers
 
 from kmlic.backbones import resolve_backbone
 from kmlic.check_choice import check_choice
-from kmlic.check_number import check_number
+from kmlic.check_limits import Count, Dropout, ImageSize, check_arguments
 from kmlic.layers import CategoryAttention, CategorySpaceToDepth, WildcatPooling
 from kmlic.models._names import ACTIVATION_MAPS, LOGITS
 
 
 def build_decouplenet(
-    num_labels: int,
+    num_labels: Count,
     *,
     backbone: str | keras.Model = "resnet101",
     attention: Literal["arch1", "arch2", "both"] | None = "arch1",
     upsampling: Literal["transposed", "bilinear"] | None = "transposed",
     stride: Literal[1, 2] = 1,
-    maps_per_label: int = 8,
-    image_size: int = 448,
+    maps_per_label: Count = 8,
+    image_size: ImageSize = 448,
     weights: str | pathlib.Path | None = None,
     attention_maps: Literal["avg", "max", "all"] = "avg",
     max_gradient: Literal["exact", "broadcast"] = "exact",
@@ -29,7 +29,7 @@ def build_decouplenet(
     kmin: float | None = None,
     alpha: float = 0.7,
     halve: bool = True,
-    dropout: float = 0.0,
+    dropout: Dropout = 0.0,
     name: str = "decouplenet",
 ) -> keras.Model:
     """Builds DecoupleNet, which scores labels by their maps and label attention.
@@ -79,9 +79,9 @@ def build_decouplenet(
         >>> model.get_layer("activation_maps").output.shape, model.output_shape
         ((None, 2, 2, 5), (None, 5))
     """
+    check_arguments(build_decouplenet, locals())
     check_choice("attention", attention, "arch1", "arch2", "both", None)
     check_choice("attention_maps", attention_maps, "avg", "max", "all")
-    check_number("dropout", dropout, at_least=0, below=1)
     extractor = resolve_backbone(backbone, image_size=image_size, weights=weights)
     images = keras.Input((image_size, image_size, 3), name="images")
     features = keras.tree.flatten(extractor(images))[-1]

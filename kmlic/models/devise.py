@@ -10,19 +10,19 @@ from keras import layers
 from numpy.typing import ArrayLike
 
 from kmlic.backbones import resolve_backbone
-from kmlic.check_number import check_number
+from kmlic.check_limits import Count, Dropout, ImageSize, check_arguments
 from kmlic.layers import Constant, LabelSimilarity
 from kmlic.models._names import EMBEDDING, POOL
 
 
 def build_devise(
-    embedding_size: int,
+    embedding_size: Count,
     *,
     backbone: str | keras.Model = "small_cnn",
-    image_size: int = 64,
+    image_size: ImageSize = 64,
     weights: str | pathlib.Path | None = None,
-    hidden_units: Sequence[int] = (),
-    dropout: float = 0.4,
+    hidden_units: Sequence[Count] = (),
+    dropout: Dropout = 0.4,
     name: str = "devise",
 ) -> keras.Model:
     """Builds a network that embeds images in the space of word vectors.
@@ -56,6 +56,7 @@ def build_devise(
         >>> build_devise(50).output_shape
         (None, 50)
     """
+    check_arguments(build_devise, locals())
     extractor = resolve_backbone(backbone, image_size=image_size, weights=weights)
     images = keras.Input((image_size, image_size, 3), name="images")
     x = keras.tree.flatten(extractor(images))[-1]
@@ -156,9 +157,7 @@ def _head(
     hidden_units: Sequence[int],
     dropout: float,
 ) -> keras.KerasTensor:
-    check_number("embedding_size", embedding_size, at_least=1)
     for index, units in enumerate(hidden_units, start=1):
-        check_number("hidden_units", units, at_least=1)
         x = layers.Dropout(dropout, name=f"dropout_{index}")(x)
         x = layers.Dense(units, "relu", name=f"hidden_{index}")(x)
     x = layers.Dropout(dropout, name="dropout")(x)

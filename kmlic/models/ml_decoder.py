@@ -7,21 +7,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kmlic.backbones import resolve_backbone
+from kmlic.check_limits import Count, Dropout, ImageSize, check_arguments
 from kmlic.layers import Constant, MLDecoder
 from kmlic.models._names import LOGITS
 
 
 def build_ml_decoder(
-    num_labels: int,
+    num_labels: Count,
     *,
     backbone: str | keras.Model = "resnet101",
-    num_groups: int | None = None,
+    num_groups: Count | None = None,
     word_vectors: ArrayLike | None = None,
-    embedding_size: int = 768,
-    num_heads: int = 8,
-    hidden_units: int = 2048,
-    dropout: float = 0.1,
-    image_size: int = 448,
+    embedding_size: Count = 768,
+    num_heads: Count = 8,
+    hidden_units: Count = 2048,
+    dropout: Dropout = 0.1,
+    image_size: ImageSize = 448,
     weights: str | pathlib.Path | None = None,
     name: str = "ml_decoder",
 ) -> keras.Model:
@@ -60,6 +61,7 @@ def build_ml_decoder(
         >>> model.output_shape
         (None, 5)
     """
+    check_arguments(build_ml_decoder, locals())
     extractor = resolve_backbone(backbone, image_size=image_size, weights=weights)
     images = keras.Input((image_size, image_size, 3), name="images")
     features = keras.tree.flatten(extractor(images))[-1]

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from kmlic.backbones import resolve_backbone
 from kmlic.check_choice import check_choice
+from kmlic.check_limits import Count, ImageSize, NonNegative, check_arguments
 from kmlic.check_number import check_number
 from kmlic.layers import Constant, LabelGroupEmbedding, SemanticGuidedAttention
 from kmlic.layers.torch_uniform import torch_uniform
@@ -21,24 +22,24 @@ def build_msrn(
     adjacency: ArrayLike,
     *,
     backbone: str | keras.Model = "resnet101",
-    num_groups: int = 4,
-    embedding_size: int = 512,
-    hidden_units: int = 2048,
-    branches: int = 3,
+    num_groups: Count = 4,
+    embedding_size: Count = 512,
+    hidden_units: Count = 2048,
+    branches: Count = 3,
     semantics: Literal["labels+groups", "labels", "groups", "none"] = "labels+groups",
-    image_size: int | None = 448,
+    image_size: ImageSize | None = 448,
     weights: str | pathlib.Path | None = None,
     trainable_words: bool = False,
-    label_units: int | None = 256,
-    graph_units: int = 300,
+    label_units: Count | None = 256,
+    graph_units: Count = 300,
     relu_before_groups: bool = True,
     group_loss: Literal["squared", "norm"] = "squared",
-    group_loss_weight: float = 1e-3,
-    link_loss_weight: float = 0.0,
-    entropy_loss_weight: float = 0.0,
+    group_loss_weight: NonNegative = 1e-3,
+    link_loss_weight: NonNegative = 0.0,
+    entropy_loss_weight: NonNegative = 0.0,
     buffers: Literal["lower", "last_two", "none"] = "lower",
     pooling: Literal["avg", "max"] = "avg",
-    negative_slope: float = 0.01,
+    negative_slope: NonNegative = 0.01,
     name: str = "msrn",
 ) -> keras.Model:
     """Builds MSRN, which attends to labels and label groups at several depths.
@@ -101,6 +102,7 @@ def build_msrn(
         >>> model.output_shape
         (None, 5)
     """
+    check_arguments(build_msrn, locals())
     word_vectors, adjacency = _check_graph(word_vectors, adjacency)
     num_labels = len(word_vectors)
     check_choice("semantics", semantics, "labels+groups", "labels", "groups", "none")
@@ -199,7 +201,7 @@ def _check_graph(
 def _deepest_stages(
     feature_maps: list[keras.KerasTensor], branches: int, backbone: str
 ) -> list[int]:
-    check_number("branches", branches, at_least=1, at_most=len(feature_maps))
+    check_number("branches", branches, at_most=len(feature_maps))
     height, width = feature_maps[-1].shape[1:3]
     if 1 in (height, width):
         raise ValueError(

@@ -5,21 +5,22 @@ import pathlib
 import keras
 
 from kmlic.backbones import resolve_backbone
+from kmlic.check_limits import Count, CountOrZero, Dropout, ImageSize, check_arguments
 from kmlic.layers import Query2Label
 from kmlic.models._names import LOGITS
 
 
 def build_query2label(
-    num_labels: int,
+    num_labels: Count,
     *,
     backbone: str | keras.Model = "resnet101",
-    num_encoders: int = 1,
-    num_decoders: int = 2,
-    embedding_size: int | None = None,
-    num_heads: int = 4,
-    hidden_units: int = 8192,
-    dropout: float = 0.1,
-    image_size: int = 448,
+    num_encoders: CountOrZero = 1,
+    num_decoders: Count = 2,
+    embedding_size: Count | None = None,
+    num_heads: Count = 4,
+    hidden_units: Count = 8192,
+    dropout: Dropout = 0.1,
+    image_size: ImageSize = 448,
     weights: str | pathlib.Path | None = None,
     name: str = "query2label",
 ) -> keras.Model:
@@ -55,6 +56,7 @@ def build_query2label(
         >>> model.output_shape
         (None, 5)
     """
+    check_arguments(build_query2label, locals())
     extractor = resolve_backbone(backbone, image_size=image_size, weights=weights)
     images = keras.Input((image_size, image_size, 3), name="images")
     features = keras.tree.flatten(extractor(images))[-1]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from kmlic.backbones import build_backbone, resolve_backbone
 from kmlic.check_choice import check_choice
-from kmlic.check_number import check_number
+from kmlic.check_limits import Count, ImageSize, NonNegative, check_arguments
 from kmlic.layers import JointLogits, SemanticDeconvEmbedder, SemanticResizeEmbedder
 from kmlic.layers.keras_internals import flatten_layers
 from kmlic.models._names import ACTIVATION_MAPS, LOGITS, POOL
@@ -22,11 +22,11 @@ _STEM_END = "maxpool"
 
 
 def build_cam_generator(
-    num_labels: int,
+    num_labels: Count,
     *,
     backbone: str | keras.Model = "sge_resnet50",
     feature_map: int = -1,
-    image_size: int = 256,
+    image_size: ImageSize = 256,
     weights: str | pathlib.Path | None = None,
     name: str = "cam_generator",
 ) -> keras.Model:
@@ -60,7 +60,7 @@ def build_cam_generator(
         >>> model.output_shape, model.get_layer("activation_maps").output.shape
         ((None, 5), (None, 2, 2, 5))
     """
-    check_number("num_labels", num_labels, at_least=1)
+    check_arguments(build_cam_generator, locals())
     extractor = resolve_backbone(backbone, image_size=image_size, weights=weights)
     outputs = extractor.outputs
     if not -len(outputs) <= feature_map < len(outputs):
@@ -80,20 +80,20 @@ def build_cam_generator(
 
 
 def build_semantic_resnest(
-    num_labels: int,
+    num_labels: Count,
     *,
     cam_generator: keras.Model,
     backbone: str | keras.Model = "resnest50d",
     embedding: Literal["deconv", "resize"] = "deconv",
-    embedding_channels: int = 1,
-    hidden_units: Sequence[int] = (512,),
-    image_size: int = 256,
+    embedding_channels: Count = 1,
+    hidden_units: Sequence[Count] = (512,),
+    image_size: ImageSize = 256,
     weights: str | pathlib.Path | None = None,
     extra_channels: Literal["zeros", "mean"] = "zeros",
     generator: Literal["frozen", "trainable", "joint"] = "frozen",
-    generator_loss_weight: float = 1.0,
+    generator_loss_weight: NonNegative = 1.0,
     share: Literal["nothing", "stem"] = "nothing",
-    kernel_size: int = 4,
+    kernel_size: Count = 4,
     last_norm: bool = True,
     last_activation: str | None = None,
     name: str = "semantic_resnest",
@@ -154,10 +154,7 @@ def build_semantic_resnest(
         >>> model.output_shape
         (None, 5)
     """
-    check_number("num_labels", num_labels, at_least=1)
-    check_number("embedding_channels", embedding_channels, at_least=1)
-    for units in hidden_units:
-        check_number("hidden_units", units, at_least=1)
+    check_arguments(build_semantic_resnest, locals())
     check_choice("embedding", embedding, "deconv", "resize")
     check_choice("generator", generator, "frozen", "trainable", "joint")
     check_choice("share", share, "nothing", "stem")

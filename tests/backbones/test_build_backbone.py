@@ -67,8 +67,21 @@ def test_loads_all_real_weights():
 
 
 def test_says_which_names_there_are():
-    with pytest.raises(ValueError, match=r"resnet50.*mobilenet_v2.*name='resnet51'"):
+    with pytest.raises(
+        ValueError, match=r"resnet50.*mobilenet_v2.*backbone='resnet51'"
+    ):
         build_backbone("resnet51")
+
+
+@pytest.mark.parametrize(
+    ("backbone", "least"), [("small_cnn", 16), ("vgg16", 32), ("xception", 71)]
+)
+def test_says_which_images_are_too_small(backbone, least):
+    with pytest.raises(
+        ValueError, match=f"at least {least}; got image_size={least - 1}"
+    ):
+        build_backbone(backbone, image_size=least - 1)
+    assert build_backbone(backbone, image_size=least).output_shape
 
 
 def test_says_that_rgb_comes_first():
