@@ -110,7 +110,8 @@ def build_batches(
     Args:
         elements: pairs of a reference to an image and its targets (L,); of known length
             and always in the same order.
-        load: returns the decoded image (H, W, 3) of a reference, in a TensorFlow graph.
+        load: returns the decoded image (H, W, 3) of a reference, in a TensorFlow graph,
+            without AutoGraph.
         image_size: S in pixels.
         batch_size: B; only the last batch for scoring may be smaller.
         training: whether to shuffle, augment and drop the remainder.
@@ -269,4 +270,6 @@ def fits_in_cache(decoded_bytes: int) -> bool:
 
 
 def _map(dataset: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
+    # AutoGraph would take a second in each process to rewrite all that is called.
+    function = tf.autograph.experimental.do_not_convert(function)
     return dataset.map(function, num_parallel_calls=os.cpu_count())

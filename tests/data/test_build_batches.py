@@ -1,4 +1,5 @@
 import logging
+import sys
 
 import numpy as np
 import pytest
@@ -91,6 +92,20 @@ def test_of_a_cropped_image_only_that_part_is_loaded():
     batches(True, cache=False, load_part=load_part)
     batches(True, **options, load_part=load_part)
     assert len(parts) == 2
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_functions_are_traced_as_they_are(training):
+    """AutoGraph takes a second to rewrite those of the first pipeline."""
+    files = []
+
+    def load(index):
+        files.append(sys._getframe().f_code.co_filename)
+        return tf.constant(IMAGES)[index]
+
+    elements = tf.data.Dataset.from_tensor_slices((np.arange(COUNT), TARGETS))
+    epoch(build_batches(elements, load, training=training, **SIZES))
+    assert set(files) == {__file__}
 
 
 def test_an_image_is_augmented_otherwise_each_epoch():
