@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from PIL import Image, ImageDraw
 
-from kmlic.backbones import build_backbone
+from kmlic.backbones.plain_network import PlainNetwork
 from kmlic.classifier import ClassifierSettings
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 60, 220)}
@@ -45,7 +45,7 @@ def write_photos(
 def backbone(image_size):
     """Builds the same small backbone each time."""
     keras.utils.set_random_seed(0)
-    return build_backbone("small_resnet", image_size=image_size)
+    return PlainNetwork((8, 8, 16, 16)).build("small", image_size=image_size)
 
 
 def small_settings(folder, **changes):

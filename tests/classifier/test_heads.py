@@ -45,7 +45,7 @@ def test_the_model_gives_the_logits_that_were_compared(setting, tmp_path, monkey
     model = keras.Model(own.input, peaks.attach(own, ""))
     pixels, _ = next(iter(images.batches(rows[:4], image_size=SIZE, batch_size=4)))
     np.testing.assert_allclose(model(pixels), peaks.logits[0, :4], atol=2e-2)
-    assert activation_maps(model, pixels.numpy()).shape == (4, 4, 4, 3)
+    assert activation_maps(model, pixels.numpy()).shape == (4, 8, 8, 3)
 
 
 def test_is_left_out_where_it_does_not_help(setting, tmp_path, monkeypatch):
