@@ -52,7 +52,7 @@ def small_settings(folder, **changes):
     """Returns settings of a training that takes seconds."""
     options = {
         "folder": folder,
-        "backbone": "small_resnet",
+        "backbone": "small_cnn",
         "weights": None,
         "image_size": 64,
         "minutes": 5.0,

@@ -31,6 +31,7 @@ from kmlic.predict import load_run, load_scorer, predict_paths
 from tests.classifier.photos import draw, small_settings, write_photos
 from tests.toys import toy_data
 
+RESIDUAL = {"backbone": "small_resnet"}
 SMALL = ["--backbone", "small_cnn", "--weights", "None", "--image_size", "64"]
 
 
@@ -38,7 +39,7 @@ SMALL = ["--backbone", "small_cnn", "--weights", "None", "--image_size", "64"]
 def trained(tmp_path_factory):
     place = tmp_path_factory.mktemp("trained")
     table = write_photos(place / "photos")
-    run = train_classifier(table, small_settings(place / "run"))
+    run = train_classifier(table, small_settings(place / "run", **RESIDUAL))
     return place, table, run
 
 
@@ -119,7 +120,7 @@ def test_a_log_that_cannot_be_reached_spoils_no_training(
     monkeypatch.setattr(module, "_failed_at", failed_before)
     stage = importlib.import_module("kmlic.classifier.fine_tuning")
     monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
-    plan = stage._Plan(0.0, 3, 2, 0)
+    plan = stage._Plan(0.0, 1, 2, 0)
     monkeypatch.setattr(stage, "_plan", lambda *_: (plan, "little time"))
     table = write_photos(tmp_path / "photos", 30)
     train_classifier(table, small_settings(tmp_path / "run", log="tensorboard"))
@@ -164,7 +165,8 @@ def test_evaluating_a_run_of_a_named_dataset_loads_it_again(
 def test_a_dataset_that_no_name_loads_is_evaluated_with_another(
     tmp_path, without_exports
 ):
-    train_classifier(toy_data(), small_settings(tmp_path / "run", image_size=None))
+    settings = small_settings(tmp_path / "run", image_size=None, **RESIDUAL)
+    train_classifier(toy_data(), settings)
     with pytest.raises(ValueError, match=r"cannot be loaded by name.*the split all"):
         evaluate_run(tmp_path / "run")
 
@@ -172,7 +174,7 @@ def test_a_dataset_that_no_name_loads_is_evaluated_with_another(
 def test_replaces_no_run_of_other_data_or_settings(trained):
     place, table, _ = trained
     before = {path: path.stat().st_mtime_ns for path in place.rglob("*")}
-    settings = small_settings(place / "run", minutes=9.0)
+    settings = small_settings(place / "run", minutes=9.0, **RESIDUAL)
     rows = pd.read_csv(table)
     for data, changes, options, message in (
         (table, {"seed": 1}, {}, "seed: 0 there, 1 here"),
@@ -216,12 +218,14 @@ def test_takes_up_what_is_there_with_more_minutes(
 ):
     stage = importlib.import_module("kmlic.classifier.fine_tuning")
     monkeypatch.setattr(stage, "_FEWEST_IMAGES", 10)
+    # A network is trained in each fold.
+    monkeypatch.setattr("kmlic.classifier.protocol._NUM_FOLDS", 2)
     table = write_photos(tmp_path / "photos", 24)
     log = io.StringIO()
     console = Console(file=log, width=500)
 
     def allow(epochs, text):
-        plan = stage._Plan(0.0, epochs, 5, 0)
+        plan = stage._Plan(0.0, epochs, 2, 0)
         monkeypatch.setattr(stage, "_plan", lambda *_: (plan, text))
 
     crops = tmp_path / ".run.stages/crops-of-others-4"
@@ -425,7 +429,8 @@ def test_a_label_that_is_unknown_everywhere_hurts_no_other(tmp_path, without_exp
     data = toy_data()
     for targets in data.targets.values():
         targets[:, 1] = -1
-    run = train_classifier(data, small_settings(tmp_path / "run", image_size=None))
+    settings = small_settings(tmp_path / "run", image_size=None, **RESIDUAL)
+    run = train_classifier(data, settings)
     (name,) = run.parameters
     values = run.per_label["test"][name]
     assert values["green"] is None
