@@ -52,6 +52,7 @@ _LONGEST_WAIT = 2.0  # if a process that was started meanwhile keeps the pipe op
 
 _lock = threading.Lock()
 _started = False
+_hiding = False
 
 
 def start_tensorflow(configure: Callable[[], None] = lambda: None) -> None:
@@ -93,11 +94,15 @@ def start_tensorflow(configure: Callable[[], None] = lambda: None) -> None:
 def hide_known_messages() -> Iterator[None]:
     """Hides the known messages that C++ code writes to standard error meanwhile.
 
+    Inside another call it does nothing: the outer one hides them.
+
     Example:
         >>> with hide_known_messages():
         ...     _ = os.write(2, b"I0000 oneDNN custom operations are on.")
     """
-    if sys.stderr is None:  # closed at the start: its number may be another file's
+    global _hiding
+    # Closed at the start, its number may be another file's.
+    if sys.stderr is None or _hiding:
         yield
         return
     sys.stderr.flush()
@@ -117,9 +122,11 @@ def hide_known_messages() -> Iterator[None]:
     if passing.stdin is not None:
         os.dup2(passing.stdin.fileno(), _STDERR)
         passing.stdin.close()
+    _hiding = True
     try:
         yield
     finally:
+        _hiding = False
         sys.stderr.flush()
         os.dup2(original, _STDERR)
         os.close(original)

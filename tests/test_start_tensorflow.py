@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import threading
+from unittest import mock
 
 import pytest
 
@@ -87,6 +88,18 @@ def test_hides_what_libjpeg_says_of_broken_images(line, capfd):
     with hide_known_messages():
         os.write(2, f"{line}\nOut of memory: {line}\n".encode())
     assert capfd.readouterr().err == f"Out of memory: {line}\n"
+
+
+def test_one_call_inside_another_starts_no_second_process(capfd, monkeypatch):
+    started = mock.Mock(side_effect=subprocess.Popen)
+    monkeypatch.setattr(subprocess, "Popen", started)
+    for _ in range(2):
+        with hide_known_messages():
+            with hide_known_messages():
+                os.write(2, LOG)
+            os.write(2, LOG + b"shown\n")
+    assert started.call_count == 2
+    assert capfd.readouterr().err == "shown\nshown\n"
 
 
 def test_passes_the_last_words_of_a_crash():
