@@ -45,6 +45,7 @@ Seed = Annotated[int, Limits(at_least=0, below=2**32)]
 FRACTIONS = (0.7, 0.1, 0.2)
 Fraction = Annotated[float, Limits(at_least=0, at_most=1)]
 Dropout = Annotated[float, Limits(at_least=0, below=1)]
+Minutes = Annotated[float, Limits(above=0, at_most=100_000)]
 Positive = Annotated[float, Limits(above=0, below=math.inf)]
 NonNegative = Annotated[float, Limits(at_least=0, below=math.inf)]
 

@@ -27,6 +27,7 @@ from kmlic.check_limits import (
     ImageBytes,
     ImagePixels,
     Limits,
+    Minutes,
     Seed,
     check_limits,
 )
@@ -219,7 +220,7 @@ def train(
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")],
     *,
     folder: Path = Path("saved_models/classifier"),
-    minutes: Annotated[float, Limits(above=0, at_most=100_000)] = 15.0,
+    minutes: Minutes = 15.0,
     backbone: str = "auto",
     weights: str | None = "imagenet",
     image_size: Annotated[int, Limits(at_least=32, at_most=1024)] | None = None,

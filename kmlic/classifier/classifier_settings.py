@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 from kmlic.check_choice import check_choice
-from kmlic.check_limits import MAX_BYTES, MAX_PIXELS, check_fractions
+from kmlic.check_limits import (
+    MAX_BYTES,
+    MAX_PIXELS,
+    Minutes,
+    check_fractions,
+    check_limits,
+)
 from kmlic.check_number import check_number
 from kmlic.data.limits import Limits
 from kmlic.known_names import (
@@ -69,7 +75,7 @@ class ClassifierSettings:
     """
 
     folder: Path = Path("saved_models/classifier")
-    minutes: float = 15.0
+    minutes: Minutes = 15.0
     backbone: str = "auto"
     weights: str | Path | None = "imagenet"
     image_size: int | None = None
@@ -86,7 +92,7 @@ class ClassifierSettings:
     log: LogName = "none"
 
     def __post_init__(self) -> None:
-        check_number("minutes", self.minutes, above=0, at_most=100_000)
+        check_limits(typing.get_type_hints(type(self), include_extras=True), vars(self))
         if self.image_size is not None:
             check_number(
                 "image_size", self.image_size, at_least=SMALLEST_SIDE, at_most=1024
